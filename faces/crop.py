@@ -1,0 +1,100 @@
+"""The one crop function: photographs, imported sets and rendered faces all pass through it.
+
+A network only works on faces cropped as its training faces were, so the geometry is one small value
+that travels with the weights.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from faces.types import Landmarks, Pixels
+
+# Chin distance / nose-base distance below the eye line, mean of 2,000 random heads of ICT-FaceKit.
+CHIN_TO_NOSE_BASE = 2.369
+# A turned head shows its eyes closer together, never further apart than this against the nose distance;
+# the bound keeps a wrong nose point from blowing a crop up.
+_SMALLEST_UNIT = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class CropGeometry:
+    """Where a face lies in its square crop, in fractions of the side.
+
+    The point midway between the eyes lies at (0.5, ``eye_y``) with the eye line level; the
+    vertical distance from the eye line to the nose base is ``nose_distance``.
+    """
+
+    size: int = 32
+    eye_y: float = 0.30
+    nose_distance: float = 0.25
+
+
+def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.float64]:
+    """The similarity that takes crop coordinates to picture coordinates, as a (2, 3) float64 matrix.
+
+    The angle comes from the eye line; the scale from the distance of the nose base (or of the chin
+    where it is annotated) from the eye line, measured at right angles to it, because that distance does not
+    shrink when the head turns.  Raises ValueError where the landmarks leave no scale (eyes or
+    nose base on one spot or on one line).
+    """
+    left, right = np.array(landmarks.left_eye, float), np.array(landmarks.right_eye, float)
+    eye_line = right - left
+    length = float(np.hypot(*eye_line))
+    if not math.isfinite(length) or length < _SMALLEST_UNIT:
+        raise ValueError("the eyes lie on one spot")
+    across = eye_line / length
+    down = np.array([-across[1], across[0]])
+    middle = (left + right) / 2
+    if landmarks.chin is not None:
+        distance = float((np.array(landmarks.chin) - middle) @ down) / CHIN_TO_NOSE_BASE
+    else:
+        distance = float((np.array(landmarks.nose_base) - middle) @ down)
+    if not math.isfinite(distance) or distance < _SMALLEST_UNIT:
+        raise ValueError("the nose base does not lie below the eyes")
+    scale = distance / (geometry.nose_distance * geometry.size)  # picture pixels per crop pixel
+    linear = np.stack([across, down], axis=1) * scale
+    origin = middle - linear @ np.array([0.5 * geometry.size, geometry.eye_y * geometry.size])
+    return np.concatenate([linear, origin[:, None]], axis=1)
+
+
+def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> Pixels:
+    """Warp a face to its crop.
+
+    ``pixels`` is (H, W) grey or (H, W, 3) RGB uint8; the result (S, S) grey uint8.  Where the crop
+    reaches beyond the picture the nearest edge pixel is repeated.  Large faces are averaged over the area of
+    each crop pixel, so that nothing aliases.  Raises ValueError as ``crop_transform`` does.
+    """
+    matrix = crop_transform(landmarks, geometry)
+    size = geometry.size
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], float)
+    reach = corners @ matrix[:, :2].T + matrix[:, 2]
+    low = np.floor(reach.min(0)).astype(int) - 1
+    high = np.ceil(reach.max(0)).astype(int) + 1
+    region = _region(pixels, low, high)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    steps = max(1, math.ceil(scale))  # samples per crop pixel and direction
+    local = matrix.copy()
+    local[:, :2] /= steps
+    local[:, 2] -= low
+    fine = region.transform(
+        (size * steps, size * steps),
+        Image.Transform.AFFINE,
+        tuple(float(value) for value in local.ravel()),
+        Image.Resampling.BILINEAR,
+    )
+    return np.asarray(fine.reduce(steps) if steps > 1 else fine)
+
+
+def _region(pixels: Pixels, low: NDArray[np.int_], high: NDArray[np.int_]) -> Image.Image:
+    """The rectangle low..high (x, y) of a picture in grey, its edge pixels repeated outside."""
+    height, width = pixels.shape[:2]
+    columns = np.clip(np.arange(low[0], high[0]), 0, width - 1)
+    rows = np.clip(np.arange(low[1], high[1]), 0, height - 1)
+    part = Image.fromarray(np.ascontiguousarray(pixels[rows][:, columns]))
+    return part if part.mode == "L" else part.convert("L")

@@ -1,0 +1,98 @@
+"""Every error that anotheryou raises on purpose, in one tree.
+
+AnotherYouError
+├── PhotoError            a photograph cannot be read
+├── NoFaceError           a photograph holds no usable face
+├── DetectorError         a face detector or its model file is missing or broken
+├── DataError             a set of faces cannot be read or made
+│   ├── LabelError        a line of ``labels.csv`` is wrong; names file, line and column
+│   └── HeadModelError    the morphable head model is missing or damaged
+├── WishError             a wish names an attribute or value that the weights do not know
+├── WeightsError          weights are missing, damaged or do not fit
+├── TrainingError         training cannot start or go on
+└── CollectionError       a collection cannot be opened or used
+    ├── CollectionMissingError   there is no collection in that folder
+    ├── CollectionLockedError    another process is writing to it
+    └── CollectionWeightsError   it was made with other weights
+
+Each message is one plain sentence that says what to do.  The command line prints it and
+exits with status 1; nothing else is caught on the way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class AnotherYouError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class PhotoError(AnotherYouError):
+    """A photograph cannot be read.
+
+    ``path`` is the file; ``reason`` a short plain phrase ("file is empty") without the path.
+    """
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = Path(path)
+        self.reason = reason
+
+
+class NoFaceError(AnotherYouError):
+    """A photograph holds no usable face."""
+
+
+class DetectorError(AnotherYouError):
+    """A face detector or its model file is missing or broken."""
+
+
+class DataError(AnotherYouError):
+    """A set of faces cannot be read or made."""
+
+
+class LabelError(DataError):
+    """A line of a label file is wrong.
+
+    ``line`` is 1-based and counts the header; ``column`` is the column's name.
+    """
+
+    def __init__(self, path: Path | str, line: int, column: str, reason: str) -> None:
+        super().__init__(f"{path}, line {line}, column {column!r}: {reason}")
+        self.path = Path(path)
+        self.line = line
+        self.column = column
+        self.reason = reason
+
+
+class HeadModelError(DataError):
+    """The morphable head model is missing or damaged."""
+
+
+class WishError(AnotherYouError):
+    """A wish names an attribute or value that the weights do not know."""
+
+
+class WeightsError(AnotherYouError):
+    """Weights are missing, damaged or do not fit."""
+
+
+class TrainingError(AnotherYouError):
+    """Training cannot start or go on."""
+
+
+class CollectionError(AnotherYouError):
+    """A collection cannot be opened or used."""
+
+
+class CollectionMissingError(CollectionError):
+    """There is no collection in that folder."""
+
+
+class CollectionLockedError(CollectionError):
+    """Another process is writing to the collection."""
+
+
+class CollectionWeightsError(CollectionError):
+    """The collection was made with other weights."""

@@ -1,0 +1,31 @@
+"""How long-running library code tells whoever listens how far it is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives the progress of one piece of work; the command line draws it, tests ignore it."""
+
+    def start(self, what: str, total: int | None, unit: str) -> None:
+        """A piece of work begins: ``total`` units of it, or None where nobody knows."""
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """``count`` more units are done; ``note`` replaces the short text beside the bar."""
+
+    def finish(self) -> None:
+        """The piece of work is over, complete or not."""
+
+
+class NoProgress:
+    """Says nothing."""
+
+    def start(self, what: str, total: int | None, unit: str) -> None:
+        return
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        return
+
+    def finish(self) -> None:
+        return
