@@ -1,0 +1,272 @@
+"""A labelled folder: the common form of all sets of faces.
+
+Pictures and a ``labels.csv`` (see ``facedata.labels``), as a folder or as a .zip of one that is read in
+place.  The vocabulary of poses, lights and accessories is whatever words the labels use.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
+from facedata.sources import FileSource, FolderSource, ZipSource
+from faces.crop import CropGeometry, crop_face
+from faces.errors import DataError, LabelError, PhotoError
+from faces.progress import NoProgress, Progress
+from faces.types import Pixels
+
+if TYPE_CHECKING:
+    from faces.detect import Detector
+
+__all__ = ["FaceSet", "LabelRow", "number_of", "read_labelled", "rendered_mini_path", "write_labels"]
+
+Attribute = Literal["pose", "light", "accessory"]
+Words = NDArray[np.str_]
+
+_MAX_CROP_SIDE = 4096  # a ready crop is small; anything larger is a photograph or an attack on memory
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Faces and what is known of them; N faces of S × S pixels, all arrays in one order.
+
+    ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, where ``""`` means unknown;
+    ``splits`` holds train, val, test or ``""``; ``files`` the picture each face came from.
+    ``left_out`` counts pictures that were labelled but in which no face was found.
+    """
+
+    name: str
+    crops: NDArray[np.uint8]
+    persons: Words
+    poses: Words
+    lights: Words
+    accessories: Words
+    splits: Words
+    files: Words
+    left_out: int = 0
+
+    def __post_init__(self) -> None:
+        if self.crops.dtype != np.uint8 or self.crops.ndim != 3 or self.crops.shape[1] != self.crops.shape[2]:
+            raise DataError(f"crops must be (N, S, S) uint8, not {self.crops.shape} {self.crops.dtype}.")
+        for name in ("persons", "poses", "lights", "accessories", "splits", "files"):
+            words = getattr(self, name)
+            if words.dtype.kind != "U" or words.shape != (len(self.crops),):
+                raise DataError(f"{name} must be {len(self.crops)} words, not {words.shape} {words.dtype}.")
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    @property
+    def size(self) -> int:
+        """Side of a crop in pixels."""
+        return int(self.crops.shape[1])
+
+    def attribute(self, name: Attribute) -> Words:
+        """The (N,) words of an attribute."""
+        if name not in ("pose", "light", "accessory"):
+            raise DataError(f"{name!r} is no attribute; the attributes are pose, light and accessory.")
+        found: Words = {"pose": self.poses, "light": self.lights, "accessory": self.accessories}[name]
+        return found
+
+    def values(self, name: Attribute) -> tuple[str, ...]:
+        """The known words of an attribute: numbers by size, then other words by name."""
+        words = {str(word) for word in np.unique(self.attribute(name))} - {""}
+        return tuple(sorted(words, key=_by_number_then_name))
+
+    def select(self, which: NDArray[Any]) -> Self:
+        """The faces of a boolean mask (N,) or of an array of indices, in that order."""
+        return type(self)(
+            name=self.name,
+            crops=self.crops[which],
+            persons=self.persons[which],
+            poses=self.poses[which],
+            lights=self.lights[which],
+            accessories=self.accessories[which],
+            splits=self.splits[which],
+            files=self.files[which],
+            left_out=self.left_out,
+        )
+
+    def split(self, name: Literal["train", "val", "test"]) -> Self:
+        """The faces of one split; none where the labels do not name it."""
+        return self.select(self.splits == name)
+
+
+def number_of(word: str) -> float | None:
+    """The number a word such as ``+30`` stands for, or None."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if np.isfinite(number) else None
+
+
+def face_set(name: str, crops: NDArray[np.uint8], rows: Sequence[LabelRow], left_out: int = 0) -> FaceSet:
+    """A set from (N, S, S) uint8 crops and their N label rows."""
+
+    def words(column: str) -> Words:
+        return np.array([getattr(row, column) for row in rows], dtype=np.str_)
+
+    return FaceSet(
+        name=name,
+        crops=crops,
+        persons=words("person"),
+        poses=words("pose"),
+        lights=words("light"),
+        accessories=words("accessory"),
+        splits=words("split"),
+        files=words("file"),
+        left_out=left_out,
+    )
+
+
+def rendered_mini_path() -> Path:
+    """The small rendered set that comes with the project, a .zip; raises DataError where it is missing."""
+    path = Path(__file__).parent / "mini" / "rendered-mini.zip"
+    if not path.is_file():
+        raise DataError(f"{path} is missing; install anotheryou again.")
+    return path
+
+
+def read_labelled(
+    path: Path,
+    *,
+    cropped: bool,
+    geometry: CropGeometry | None = None,
+    detector: Detector | None = None,
+    progress: Progress | None = None,
+) -> FaceSet:
+    """Read a labelled folder, or a .zip of one without unpacking it.
+
+    ``cropped`` says that the pictures are ready crops: square, grey or colour, brought to the size of
+    ``geometry`` by area where they have another.  Otherwise each goes through ``detector`` (the one of
+    faces.detect where None), its largest face is cropped as ``geometry`` says, and pictures without a face
+    are left out and counted.  Faces stand in the order of the label file.
+
+    Raises LabelError for a wrong line, a missing or an unreadable picture, DataError where there is nothing
+    to read.
+    """
+    geometry = geometry or CropGeometry()
+    progress = progress or NoProgress()
+    with _open_source(path) as source:
+        labels = source.where(LABELS_FILE)
+        rows = parse_labels(_read_labels(source), labels)
+        if not rows:
+            raise DataError(f"{labels} lists no pictures; add a line for each.")
+        for row in rows:
+            if not source.has(row.file):
+                raise LabelError(labels, row.line, "file", f"there is no picture {row.file!r}")
+        if not cropped and detector is None:
+            from faces.detect import open_detector
+
+            detector = open_detector()
+        crops = np.empty((len(rows), geometry.size, geometry.size), np.uint8)
+        kept: list[LabelRow] = []
+        progress.start("reading faces", len(rows), "pictures")
+        try:
+            for row in rows:
+                try:
+                    crop = (
+                        _ready_crop(source.read(row.file), geometry.size)
+                        if detector is None or cropped
+                        else _detected_crop(source, row.file, detector, geometry)
+                    )
+                except (_UnfitError, PhotoError, DataError, OSError) as error:
+                    reason = error.reason if isinstance(error, PhotoError) else str(error)
+                    raise LabelError(labels, row.line, "file", f"{row.file!r}: {reason}") from None
+                if crop is not None:
+                    crops[len(kept)] = crop
+                    kept.append(row)
+                progress.advance()
+        finally:
+            progress.finish()
+    if not kept:
+        raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
+    return face_set(path.stem, crops[: len(kept)], kept, left_out=len(rows) - len(kept))
+
+
+class _UnfitError(Exception):
+    """A picture does not do as a ready crop; the message says why."""
+
+
+def _by_number_then_name(word: str) -> tuple[bool, float, str]:
+    number = number_of(word)
+    return (number is None, 0.0 if number is None else number, word)
+
+
+def _open_source(path: Path) -> FileSource:
+    if path.is_dir():
+        return FolderSource(path)
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return ZipSource(path, LABELS_FILE)
+    if path.exists():
+        raise DataError(
+            f"{path} is neither a folder nor a .zip; give a folder with pictures and {LABELS_FILE}."
+        )
+    raise DataError(
+        f"{path} does not exist; give a folder with pictures and {LABELS_FILE}, or a .zip of one."
+    )
+
+
+def _read_labels(source: FileSource) -> bytes:
+    labels = source.where(LABELS_FILE)
+    if not source.has(LABELS_FILE):
+        raise DataError(f"{labels} is missing; a labelled folder has one beside its pictures.")
+    try:
+        return source.read(LABELS_FILE)
+    except OSError as error:
+        raise DataError(f"{labels} cannot be read ({error.strerror}).") from None
+
+
+def _ready_crop(content: bytes, size: int) -> Pixels:
+    """(S, S) uint8 grey from the bytes of a picture file."""
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            width, height = picture.size
+            if width != height:
+                raise _UnfitError(f"is {width} x {height} pixels, but a ready crop is square")
+            if width > _MAX_CROP_SIDE:
+                raise _UnfitError(f"is {width} pixels wide, too large for a ready crop")
+            if picture.mode.startswith("I"):  # 16 bits per pixel
+                deep = np.asarray(picture).astype(np.int64) >> 8
+                grey = Image.fromarray(deep.clip(0, 255).astype(np.uint8))
+            else:
+                grey = picture.convert("L")
+            if width != size:
+                shrinks = width > size
+                grey = grey.resize(
+                    (size, size), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+                )
+            return np.asarray(grey)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _UnfitError(f"is not a readable picture ({error})") from None
+
+
+def _detected_crop(
+    source: FileSource, name: str, detector: Detector, geometry: CropGeometry
+) -> Pixels | None:
+    """The crop of the largest face of a photograph, or None where no usable face was found."""
+    from faces.photo import read_photo
+
+    if isinstance(source, FolderSource):
+        photo = read_photo(source.where(name))
+    else:  # photographs are read from disk, so one at a time is put there
+        with tempfile.TemporaryDirectory() as folder:
+            single = Path(folder, Path(name).name)
+            single.write_bytes(source.read(name))
+            photo = read_photo(single)
+    for face in detector.detect(photo):
+        try:
+            return crop_face(photo.pixels, face.landmarks, geometry)
+        except ValueError:  # landmarks that leave no scale: not a face
+            continue
+    return None

@@ -1,0 +1,139 @@
+"""``labels.csv``: who and what is on each picture of a labelled folder.
+
+One line per picture, comma separated, UTF-8, first line the header.  The columns are ``file``,
+``person``, ``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty
+throughout, and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture
+inside the folder, ``split`` one of train, val, test or empty; everything else is free words.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path, PurePosixPath
+
+from faces.errors import LabelError
+
+LABELS_FILE = "labels.csv"
+SPLITS = ("train", "val", "test")
+_REQUIRED = ("file", "person")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """One line of ``labels.csv``; empty words mean unknown.
+
+    ``line`` is where it was read, 1-based and counting the header, 0 for a row that was not read from a file.
+    """
+
+    file: str
+    person: str
+    pose: str = ""
+    light: str = ""
+    accessory: str = ""
+    split: str = ""
+    line: int = 0
+
+
+COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
+
+
+def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
+    """The rows of a label file.
+
+    ``content`` is the whole file (UTF-8, with or without a byte order mark, any line ends); ``path``
+    is its name for error messages.  Words are stripped of surrounding blanks, empty lines are skipped and
+    ``file`` is written with ``/``.  Raises LabelError, which names file, line and column.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise LabelError(path, line, "file", "the text is not UTF-8; save the file as UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[LabelRow] = []
+    header: list[str] | None = None
+    first_use: dict[str, int] = {}
+    line = 1
+    try:
+        for words in reader:
+            words = [word.strip() for word in words]
+            if any(words):
+                if header is None:
+                    header = _checked_header(words, path, line)
+                else:
+                    row = _checked_row(dict(_named(words, header, path, line)), path, line)
+                    if row.file in first_use:
+                        where = first_use[row.file]
+                        raise LabelError(path, line, "file", f"{row.file!r} is already on line {where}")
+                    first_use[row.file] = line
+                    rows.append(row)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise LabelError(path, line, "file", f"is not comma separated text ({error})") from None
+    if header is None:
+        raise LabelError(path, 1, "file", f"the file is empty; begin it with the line {','.join(COLUMNS)}")
+    return rows
+
+
+def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
+    """Write ``labels.csv``, all columns; a reader sees the old file or the new, never a half.
+
+    ``path`` is the file itself.  Raises LabelError, naming the line that is wrong, for rows that could not
+    be read back, and OSError where the folder cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow(astuple(row)[:-1])
+    content = text.getvalue().encode()
+    parse_labels(content, path)
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _checked_header(words: list[str], path: Path, line: int) -> list[str]:
+    names = [word.lower() for word in words]
+    for name in names:
+        if name not in COLUMNS:
+            raise LabelError(path, line, name, f"is not known; the columns are {', '.join(COLUMNS)}")
+        if names.count(name) > 1:
+            raise LabelError(path, line, name, "is there twice")
+    for name in _REQUIRED:
+        if name not in names:
+            raise LabelError(path, line, name, "is missing from the first line of the file")
+    return names
+
+
+def _named(words: list[str], header: list[str], path: Path, line: int) -> Iterable[tuple[str, str]]:
+    if len(words) > len(header):
+        surplus = (
+            f"the line has {len(words)} fields, the header {len(header)}; put words with commas in quotes"
+        )
+        raise LabelError(path, line, header[-1], surplus)
+    return zip(header, words, strict=False)
+
+
+def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
+    for name in _REQUIRED:
+        if not named.get(name):
+            raise LabelError(path, line, name, "is empty; every picture needs it")
+    split = named.get("split", "")
+    if split and split not in SPLITS:
+        raise LabelError(path, line, "split", f"{split!r} is not one of {', '.join(SPLITS)} or empty")
+    named["file"] = _inside(named["file"], path, line)
+    return LabelRow(**named, line=line)
+
+
+def _inside(name: str, path: Path, line: int) -> str:
+    """The path of a picture with ``/`` and without ``.``; it must stay inside the folder."""
+    plain = PurePosixPath(name.replace("\\", "/"))
+    if "\0" in name or not plain.parts:
+        raise LabelError(path, line, "file", f"{name!r} is not a file name")
+    if plain.is_absolute() or ".." in plain.parts or plain.parts[0].endswith(":"):
+        raise LabelError(path, line, "file", f"{name!r} leaves the folder; give a path inside it")
+    return plain.as_posix()
