@@ -1,0 +1,169 @@
+"""What the commands draw: progress on stderr, tables on stdout.
+
+Answers go to stdout, so that they can be piped; everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from cli.pace import Pace, in_words
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichBar
+    from rich.progress import TaskID
+
+DRAW_AFTER = 1.0  # seconds; what is over sooner is not worth a bar
+LINE_EVERY = 10.0  # seconds between two lines where no bar can be drawn
+
+_open: set[RichProgress] = set()
+
+
+def say(text: str) -> None:
+    """One plain line on stderr, ``anotheryou: text``; line breaks and control characters are spelt out."""
+    print(f"anotheryou: {printable(text)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """The text on one line: what would move the cursor is written as Python writes it in a string."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def end_drawing() -> None:
+    """Put away every bar that still stands, so that an error's line does not land in the middle of it."""
+    for progress in list(_open):
+        progress.finish()
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[str] = ()
+) -> None:
+    """Print aligned columns on stdout; those named in ``right`` are set to the right.
+
+    Nothing is ever cut to the terminal's width: a path must survive being copied or piped.
+    """
+    import typer
+    from rich.cells import cell_len
+
+    lines = [list(columns), *([printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(columns))]
+    for number, line in enumerate(lines):
+        cells = []
+        for name, cell, width in zip(columns, line, widths, strict=True):
+            space = " " * (width - cell_len(cell))
+            cells.append(space + cell if name in right else cell + space)
+        text = "  ".join(cells).rstrip()
+        typer.echo(typer.style(text, bold=True) if number == 0 else text)
+
+
+class RichProgress:
+    """Draws the progress of long work on stderr: bar, count, rate and time left.
+
+    Implements ``faces.progress.Progress``.  Work that is over within a second draws nothing; where stderr
+    is no terminal, a plain line appears every ten seconds instead of a bar.
+    """
+
+    def __init__(self, *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._pace: Pace | None = None
+        self._timer: threading.Timer | None = None
+        self._bar: RichBar | None = None
+        self._task: TaskID | None = None
+        self._last_line = 0.0
+
+    def start(self, what: str, total: int | None, unit: str) -> None:
+        """A piece of work begins; one that was not finished is put away."""
+        self.finish()
+        with self._lock:
+            self._what, self._total, self._unit, self._note = what, total, unit, ""
+            self._pace = Pace(self._clock)
+            self._last_line = self._clock()
+            _open.add(self)
+            if self._is_terminal():
+                self._timer = threading.Timer(DRAW_AFTER, self._draw)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """``count`` more units are done; ``note`` replaces the short text beside the bar."""
+        with self._lock:
+            if self._pace is None:
+                return
+            self._pace.advance(count)
+            self._note = note or self._note
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, completed=self._pace.done, figures=self._figures())
+            elif not self._is_terminal() and self._clock() - self._last_line >= LINE_EVERY:
+                self._last_line = self._clock()
+                self._line(self._figures())
+
+    def finish(self) -> None:
+        """The piece of work is over, complete or not; what was drawn stays as it is."""
+        with self._lock:
+            pace, self._pace = self._pace, None
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._bar is not None and pace is not None:
+                if self._task is not None:
+                    self._bar.update(self._task, figures=self._closing(pace))
+                self._bar.stop()
+                self._bar = self._task = None
+            elif pace is not None and not self._is_terminal() and pace.elapsed >= LINE_EVERY:
+                self._line(self._closing(pace))
+            _open.discard(self)
+
+    def _is_terminal(self) -> bool:
+        return (self._stream or sys.stderr).isatty()
+
+    def _line(self, figures: str) -> None:
+        print(f"{self._what}: {printable(figures)}", file=self._stream or sys.stderr, flush=True)
+
+    def _figures(self) -> str:
+        """``1,200 of 20,860 faces, 35.2 faces/s, 9 min left, sofa.jpg``."""
+        pace = self._pace
+        if pace is None:
+            return ""
+        parts = [self._count(pace)]
+        rate = pace.rate()
+        if rate is not None:
+            parts.append(f"{rate:,.1f} {self._unit}/s")
+        left = pace.left(self._total)
+        if left is not None:
+            parts.append(f"{in_words(left)} left")
+        if self._note:
+            parts.append(self._note)
+        return ", ".join(parts)
+
+    def _count(self, pace: Pace) -> str:
+        of = "" if self._total is None else f" of {self._total:,}"
+        return f"{pace.done:,}{of} {self._unit}"
+
+    def _closing(self, pace: Pace) -> str:
+        return f"{self._count(pace)} in {in_words(pace.elapsed)}"
+
+    def _draw(self) -> None:
+        """Begin to draw, called by the timer once the work has lasted."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        with self._lock:
+            if self._pace is None or self._bar is not None:
+                return
+            self._bar = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[figures]}", markup=False),
+                console=Console(file=self._stream or sys.stderr),
+                auto_refresh=True,
+            )
+            self._task = self._bar.add_task(
+                self._what, total=self._total, completed=self._pace.done, figures=self._figures()
+            )
+            self._bar.start()

@@ -1,0 +1,73 @@
+"""What becomes of an error at the command line.
+
+Errors raised on purpose, and those of the machine (a full disk, no permission), are one plain line on
+stderr and exit status 1; Ctrl-C is one line and 130.  Anything else is a mistake in the program and keeps its
+traceback.  ``--debug``, anywhere on the line, shows the traceback of every error.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.console import end_drawing, say
+
+INTERRUPTED = 130
+_DEBUG = "--debug"
+# Modules that only some users install, and what brings them.
+_EXTRAS = {"faiss": "cpu", "cv2": "yunet", "trimesh": "render", "embreex": "render", "scipy": "render"}
+
+
+def plain_sentence(error: BaseException) -> str | None:
+    """The one line a user should read for this error, or None where only a traceback will do."""
+    from faces.errors import AnotherYouError  # late: the package may bring NumPy with it
+
+    if isinstance(error, AnotherYouError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").split(".")[0]) in _EXTRAS:
+        extra = _EXTRAS[module]
+        return f"this needs the module {module}; install it with: pip install 'anotheryou[{extra}]'"
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return None
+
+
+def debug_first(arguments: list[str]) -> list[str]:
+    """The same arguments with ``--debug`` in front, where the whole program sees it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if _DEBUG not in arguments[:end]:
+        return arguments
+    return [_DEBUG, *(word for word in arguments[:end] if word != _DEBUG), *arguments[end:]]
+
+
+class GuardedGroup(TyperGroup):
+    """The program's commands, with errors told as above.
+
+    ``ctx`` is a ``typer.Context`` or its parent class, which typer does not export.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, debug_first(args))
+
+    def invoke(self, ctx: Any) -> object:
+        debug = bool(ctx.params.get("debug"))
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            end_drawing()
+            if debug:
+                traceback.print_exc()
+            say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            end_drawing()
+            sentence = plain_sentence(error)
+            if sentence is None:
+                raise
+            if debug:
+                traceback.print_exc()
+            say(sentence)
+            raise typer.Exit(1) from None

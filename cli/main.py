@@ -1,0 +1,96 @@
+"""The command line: ``anotheryou COMMAND``.
+
+Every command's module imports only typer and the standard library at its top, and the rest inside its
+functions, so that ``anotheryou --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from cli.console import say
+from cli.guard import INTERRUPTED, GuardedGroup
+
+app = typer.Typer(
+    name="anotheryou",
+    cls=GuardedGroup,
+    no_args_is_help=True,
+    # Plain help: no markup can be misread in it, and it is there without loading rich.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def help_of(command: Callable[..., None]) -> str:
+    """A command's docstring as its help; indented paragraphs (the examples) keep their lines."""
+    paragraphs = inspect.getdoc(command) or ""
+    return "\n\n".join(
+        f"\b\n{paragraph}" if paragraph.startswith("    ") else paragraph
+        for paragraph in paragraphs.split("\n\n")
+    )
+
+
+def _register(command: Callable[..., None], *, to: typer.Typer = app, name: str | None = None) -> None:
+    to.command(name or command.__name__, help=help_of(command))(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"anotheryou {version('anotheryou')}")
+        raise typer.Exit
+
+
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")] = False,
+) -> None:
+    """Find the photo of this person: turned, lit, or wearing what you ask for.
+
+    Index your photographs once, then search them with one picture and a wish. Everything stays on this
+    machine.
+
+    Example:
+
+        anotheryou index ~/Pictures
+        anotheryou search me.jpg --pose +30
+    """
+
+
+app.callback(help=help_of(program))(program)
+
+
+def main() -> None:
+    """Run the command line; the console script ``anotheryou``."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file name need not be valid text, and printing it must not end the run.
+        utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")  # type: ignore[union-attr]
+    try:
+        app(prog_name="anotheryou")
+    except KeyboardInterrupt:
+        say("interrupted")
+        sys.exit(INTERRUPTED)
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader (head, less) has seen enough; without this Python complains when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()
