@@ -42,7 +42,8 @@ def ordered_pairs(faces: FaceSet, attribute: Attribute) -> Ints:
 
     (P, 2) int64 indices into ``faces``, by source, then target.  The two faces show the same person with
     different, known values of ``attribute`` and equal values of the other attributes (for poses: under the
-    same light; an unknown light equals an unknown light).  100 people × 7 poses × 20 lights give 100 · 20 · 7 · 6 = 84,000 pairs.
+    same light; an unknown light equals an unknown light).  100 people × 7 poses × 20 lights give
+    100 × 20 × 7 × 6 = 84,000 pairs.
     """
     value = np.unique(faces.attribute(attribute), return_inverse=True)[1]
     known = np.flatnonzero(faces.attribute(attribute) != "")

@@ -1,0 +1,133 @@
+"""What a generator makes of a gallery and of queries, made once and shared by every row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.searcher import QueryBatch
+from evaluation.generators import GeneratorLike
+from facedata.labelled import Attribute, FaceSet, Words
+from faces.errors import WeightsError
+from faces.progress import NoProgress, Progress
+from faces.types import Ints
+
+# Faces handed to the generator at a time, so that progress shows; a face's features are 64 KB.
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """A gallery redrawn as itself: ``codes`` (N,) int64, ``images`` (N, S, S) uint8, ``features`` (N, D)
+    float16.
+
+    Features are L2-normalised; float16 keeps 20,860 × 16,384 of them in 0.7 GB and changes a distance by
+    less than a thousandth.
+    """
+
+    codes: Ints
+    images: NDArray[np.uint8]
+    features: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Faces drawn with wished values: both stages (Q, S, S) uint8, ``features`` (Q, D) float16,
+    L2-normalised."""
+
+    stage1: NDArray[np.uint8]
+    stage2: NDArray[np.uint8]
+    features: NDArray[np.float16]
+
+
+class Studio:
+    """A generator that remembers its last gallery and its last queries.
+
+    Raises WeightsError where the faces are not of the generator's size.
+    """
+
+    def __init__(self, generator: GeneratorLike, *, progress: Progress | None = None) -> None:
+        self.generator = generator
+        self.progress = progress or NoProgress()
+        self._canonical: tuple[NDArray[np.uint8], Canonical] | None = None
+        self._drawn: tuple[QueryBatch, Drawn] | None = None
+
+    def values(self, attribute: Attribute) -> tuple[str, ...]:
+        """The values of an attribute that can be drawn; raises WeightsError where the weights do not know
+        it."""
+        for group in self.generator.vocabulary.groups:
+            if group.name == attribute:
+                return tuple(group.values)
+        known = ", ".join(group.name for group in self.generator.vocabulary.groups)
+        raise WeightsError(f"the weights {self.generator.name} do not change the {attribute}, only {known}.")
+
+    def codes_of(self, words: Words, attribute: Attribute) -> Ints:
+        """(Q,) int64 codes of (Q,) wished words; raises WishError for a word that cannot be drawn."""
+        different, which = np.unique(words, return_inverse=True)
+        codes = [self.generator.vocabulary.code({attribute: str(word)}) for word in different]
+        return np.array(codes, np.int64)[which]
+
+    def words_of(self, codes: Ints, attribute: Attribute) -> Words:
+        """(N,) words of (N,) int64 codes."""
+        different, which = np.unique(codes, return_inverse=True)
+        words = [self.generator.vocabulary.label(int(code))[attribute] for code in different]
+        return np.array(words, dtype=np.str_)[which]
+
+    def canonical(self, gallery: FaceSet) -> Canonical:
+        """The canonicalised gallery, computed at the first call."""
+        if self._canonical is None or self._canonical[0] is not gallery.crops:
+            self._canonical = (gallery.crops, self._canonicalise(gallery.crops))
+        return self._canonical[1]
+
+    def drawn(self, queries: QueryBatch) -> Drawn:
+        """The drawings of the queries, made at the first call."""
+        if self._drawn is None or self._drawn[0] is not queries:
+            codes = self.codes_of(queries.targets, queries.attribute)
+            self._drawn = (queries, self._draw(queries.crops, codes))
+        return self._drawn[1]
+
+    def _canonicalise(self, crops: NDArray[np.uint8]) -> Canonical:
+        self._check_size(crops)
+        codes = np.empty(len(crops), np.int64)
+        images = np.empty_like(crops)
+        features = np.empty((len(crops), 0), np.float16)
+        self.progress.start("canonicalising the gallery", len(crops), "faces")
+        try:
+            for start in range(0, len(crops), CHUNK):
+                part = slice(start, start + CHUNK)
+                made = self.generator.canonicalise(crops[part])
+                if start == 0:
+                    features = np.empty((len(crops), made.features.shape[1]), np.float16)
+                codes[part], images[part], features[part] = made.codes, made.images, made.features
+                self.progress.advance(len(made.codes))
+        finally:
+            self.progress.finish()
+        return Canonical(codes, images, features)
+
+    def _draw(self, crops: NDArray[np.uint8], codes: Ints) -> Drawn:
+        self._check_size(crops)
+        stage1, stage2 = np.empty_like(crops), np.empty_like(crops)
+        features = np.empty((len(crops), 0), np.float16)
+        self.progress.start("drawing the queries", len(crops), "faces")
+        try:
+            for start in range(0, len(crops), CHUNK):
+                part = slice(start, start + CHUNK)
+                made = self.generator.draw(crops[part], codes[part])
+                if start == 0:
+                    features = np.empty((len(crops), made.features.shape[1]), np.float16)
+                stage1[part], stage2[part], features[part] = made.stage1, made.stage2, made.features
+                self.progress.advance(len(made.features))
+        finally:
+            self.progress.finish()
+        return Drawn(stage1, stage2, features)
+
+    def _check_size(self, crops: NDArray[np.uint8]) -> None:
+        size = self.generator.geometry.size
+        if crops.shape[1:] != (size, size):
+            side = "×".join(str(length) for length in crops.shape[1:])
+            raise WeightsError(
+                f"the weights {self.generator.name} take faces of {size}×{size} pixels, not {side}; "
+                "read the faces with the geometry of the weights."
+            )
