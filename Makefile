@@ -8,9 +8,9 @@ READY := .venv/.ready
 QUERY ?= demo/query.jpg
 ANSWER := demo/out/answer.png
 
-# The tests run side by side; more threads within each would only make them wait for one another.
 WORKERS ?= 2
-export OMP_NUM_THREADS ?= 1
+# The tests run side by side; more threads within each would only make them wait for one another.
+test: export OMP_NUM_THREADS = 1
 
 .PHONY: demo test lint docs clean
 

@@ -5,6 +5,7 @@ Answers go to stdout, so that they can be piped; everything else to stderr.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -67,9 +68,16 @@ class RichProgress:
     is no terminal, a plain line appears every ten seconds instead of a bar.
     """
 
-    def __init__(self, *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
+    def __init__(
+        self,
+        *,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw_after: float = DRAW_AFTER,
+    ) -> None:
+        self._stream = stream  # None: whatever sys.stderr is when something is drawn
         self._clock = clock
+        self._draw_after = draw_after
         self._lock = threading.RLock()
         self._pace: Pace | None = None
         self._timer: threading.Timer | None = None
@@ -85,8 +93,12 @@ class RichProgress:
             self._pace = Pace(self._clock)
             self._last_line = self._clock()
             _open.add(self)
-            if self._is_terminal():
-                self._timer = threading.Timer(DRAW_AFTER, self._draw)
+            if not self._is_terminal():
+                return
+            if self._draw_after <= 0:
+                self._draw()
+            else:
+                self._timer = threading.Timer(self._draw_after, self._draw)
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -120,7 +132,8 @@ class RichProgress:
             _open.discard(self)
 
     def _is_terminal(self) -> bool:
-        return (self._stream or sys.stderr).isatty()
+        """Whether a bar can be drawn."""
+        return (self._stream or sys.stderr).isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
     def _line(self, figures: str) -> None:
         print(f"{self._what}: {printable(figures)}", file=self._stream or sys.stderr, flush=True)
@@ -152,6 +165,7 @@ class RichProgress:
         """Begin to draw, called by the timer once the work has lasted."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
 
         with self._lock:
             if self._pace is None or self._bar is not None:
@@ -159,9 +173,13 @@ class RichProgress:
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
-                TextColumn("{task.fields[figures]}", markup=False),
+                TextColumn(
+                    "{task.fields[figures]}",
+                    markup=False,
+                    table_column=Column(no_wrap=True, overflow="ellipsis"),
+                ),
                 console=Console(file=self._stream or sys.stderr),
-                auto_refresh=True,
+                redirect_stdout=False,  # answers stay on stdout
             )
             self._task = self._bar.add_task(
                 self._what, total=self._total, completed=self._pace.done, figures=self._figures()

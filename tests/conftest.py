@@ -50,7 +50,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture
 def run_cli() -> Callable[..., Result]:
-    """Runs the command line in this process: ``run_cli("info", folder)``; stdout and stderr are kept apart."""
+    """Runs the command line in this process, ``run_cli("info", folder)``, stdout and stderr kept apart."""
     from cli.main import app
 
     def run(*arguments: str | Path) -> Result:
