@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
@@ -79,6 +80,8 @@ def main() -> None:
         utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
         with contextlib.suppress(AttributeError):
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")  # type: ignore[union-attr]
+    if not sys.warnoptions and "--debug" not in sys.argv:
+        warnings.simplefilter("ignore")  # they speak to programmers
     try:
         app(prog_name="anotheryou")
     except KeyboardInterrupt:

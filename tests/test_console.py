@@ -43,7 +43,7 @@ class Terminal(io.StringIO):
 
 
 def failing(error: BaseException, progress: RichProgress | None = None) -> Callable[..., Result]:
-    """A program whose one command, ``fail``, meets this error, in the middle of work where progress is given."""
+    """A program whose one command, ``fail``, meets this error, with a bar drawn where progress is given."""
     program = typer.Typer(cls=GuardedGroup, rich_markup_mode=None, pretty_exceptions_enable=False)
 
     @program.callback()
@@ -176,6 +176,12 @@ def test_a_reader_that_goes_away_is_no_error(body: str) -> None:
     os.close(writer)
     _, errors = process.communicate(timeout=30)
     assert errors == ""
+
+
+def test_warnings_of_libraries_are_kept_from_users() -> None:
+    process = run_program("import warnings\nwarnings.warn('soon gone', RuntimeWarning)")
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
 
 
 def test_a_file_name_that_is_no_text_can_be_printed() -> None:
