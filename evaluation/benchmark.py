@@ -15,7 +15,7 @@ from baselines.searcher import Searcher
 from baselines.two_step import two_step_image_true
 from evaluation.errors import Confusion, StageErrors, confusion, stage_errors
 from evaluation.ours import OursFeatures, OursImage
-from evaluation.protocol import QUERIES, Queries, criteria, draw_queries, in_words_of, test_faces
+from evaluation.protocol import QUERIES, Queries, criteria, draw_queries, faces_to_test, in_words_of
 from evaluation.recall import KS, first_right, recall_at, right_answers
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet
@@ -97,7 +97,7 @@ def prepare(
     Raises DataError where the faces show no value that the weights can draw.
     """
     drawable = studio.values(attribute)
-    gallery = in_words_of(test_faces(faces), attribute, drawable)
+    gallery = in_words_of(faces_to_test(faces), attribute, drawable)
     values = tuple(value for value in drawable if value in gallery.values(attribute))
     if not values:
         shown = ", ".join(gallery.values(attribute)) or "none"

@@ -52,7 +52,7 @@ class Criterion:
         return self.query_key >= 0
 
 
-def test_faces(faces: FaceSet) -> FaceSet:
+def faces_to_test(faces: FaceSet) -> FaceSet:
     """The faces of split ``test``, or all where nobody is in it."""
     chosen = faces.split("test")
     return chosen if len(chosen) else faces

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from faces.errors import LabelError
 
 LABELS_FILE = "labels.csv"
 SPLITS = ("train", "val", "test")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _REQUIRED = ("file", "person")
 
 
@@ -87,8 +89,10 @@ def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow(astuple(row)[:-1])
+    for line, row in enumerate(rows, start=2):
+        words = [word.strip() for word in astuple(row)[:-1]]
+        _checked_row(dict(zip(COLUMNS, words, strict=True)), path, line)
+        writer.writerow(words)
     content = text.getvalue().encode()
     parse_labels(content, path)
     partial = path.with_name(path.name + ".part")
@@ -119,6 +123,9 @@ def _named(words: list[str], header: list[str], path: Path, line: int) -> Iterab
 
 
 def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
+    for name, word in named.items():
+        if _CONTROL.search(word):
+            raise LabelError(path, line, name, f"{word!r} has a line break or control character in it")
     for name in _REQUIRED:
         if not named.get(name):
             raise LabelError(path, line, name, "is empty; every picture needs it")
@@ -132,7 +139,7 @@ def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
 def _inside(name: str, path: Path, line: int) -> str:
     """The path of a picture with ``/`` and without ``.``; it must stay inside the folder."""
     plain = PurePosixPath(name.replace("\\", "/"))
-    if "\0" in name or not plain.parts:
+    if not plain.parts:
         raise LabelError(path, line, "file", f"{name!r} is not a file name")
     if plain.is_absolute() or ".." in plain.parts or plain.parts[0].endswith(":"):
         raise LabelError(path, line, "file", f"{name!r} leaves the folder; give a path inside it")

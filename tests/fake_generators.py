@@ -1,0 +1,99 @@
+"""Generators without a network, for testing the measure itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.labelled import FaceSet, LabelRow, face_set
+from faces.crop import CropGeometry
+from faces.errors import WishError
+from faces.types import Floats, Ints
+
+POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
+SIDE = 8
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    values: tuple[str, ...]
+
+
+class Poses:
+    """The vocabulary of the seven poses."""
+
+    groups = (Group("pose", POSES),)
+
+    def code(self, wish: Mapping[str, str], /) -> int:
+        if wish["pose"] not in POSES:
+            raise WishError(f"{wish['pose']!r} is no pose.")
+        return POSES.index(wish["pose"])
+
+    def label(self, code: int, /) -> dict[str, str]:
+        return {"pose": POSES[code]}
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Stands for a drawing and for a canonical gallery."""
+
+    codes: Ints
+    stage1: NDArray[np.uint8]
+    stage2: NDArray[np.uint8]
+    images: NDArray[np.uint8]
+    features: Floats
+
+
+def picture(person: int, light: int, pose: int) -> NDArray[np.uint8]:
+    """An (8, 8) picture that tells its labels to whoever can read: three pixels, and noise of its own."""
+    pixels = np.random.default_rng([person, light, pose]).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
+    pixels[0, :3] = person, light, pose
+    return pixels
+
+
+def readable_faces(people: int = 6, lights: int = 3, split: str = "", *, lit: bool = True) -> FaceSet:
+    """Every person in every pose and light, as pictures that ``PerfectGenerator`` reads."""
+    labels = [(a, b, c) for a in range(people) for b in range(lights) for c in range(len(POSES))]
+    rows = [
+        LabelRow(f"{a}/{b}_{c}.png", f"person {a}", POSES[c], f"{b:02}" if lit else "", split=split)
+        for a, b, c in labels
+    ]
+    return face_set("readable", np.stack([picture(*label) for label in labels]), rows)
+
+
+class PerfectGenerator:
+    """Reads who is on a picture and draws exactly the true picture of that person in another pose."""
+
+    name = "perfect"
+    weights_id = "0123456789ab"
+    geometry = CropGeometry(size=SIDE)
+    vocabulary = Poses()
+
+    def draw(self, crops: NDArray[np.uint8], codes: Ints, /) -> Faces:
+        wished = zip(crops[:, 0, :2].tolist(), codes.tolist(), strict=True)
+        drawn = np.stack([picture(person, light, code) for (person, light), code in wished])
+        features = drawn.reshape(len(drawn), -1).astype(np.float32)
+        features /= np.linalg.norm(features, axis=1, keepdims=True)
+        return Faces(codes, drawn, drawn, drawn, features)
+
+    def canonicalise(self, crops: NDArray[np.uint8], /) -> Faces:
+        return self.draw(crops, crops[:, 0, 2].astype(np.int64))
+
+
+class RandomGenerator(PerfectGenerator):
+    """Draws noise that has nothing to do with the face or the wish."""
+
+    name = "random"
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+
+    def draw(self, crops: NDArray[np.uint8], codes: Ints, /) -> Faces:
+        drawn = self._random.integers(0, 256, crops.shape, dtype=np.uint8)
+        features = self._random.normal(size=(len(crops), 64)).astype(np.float32)
+        features /= np.linalg.norm(features, axis=1, keepdims=True)
+        return Faces(codes, drawn, drawn, drawn, features)

@@ -1,0 +1,144 @@
+import numpy as np
+import pytest
+from fake_generators import POSES, PerfectGenerator, readable_faces
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from baselines import exact
+from baselines.exact import exact_search, normalised
+from baselines.searcher import QueryBatch
+from baselines.two_step import TwoStep, image_features, two_step_image_true
+from evaluation.ours import canonical_label
+from evaluation.studio import Studio
+from facedata.labelled import FaceSet, Words
+from faces.errors import DataError
+
+
+def plain_search(
+    gallery: NDArray[np.float32], queries: NDArray[np.float32], k: int
+) -> tuple[list[list[int]], NDArray[np.float64]]:
+    """The definition: all distances in double precision, sorted by distance and then by index."""
+    ids: list[list[int]] = []
+    distances = np.full((len(queries), k), np.inf)
+    for row, query in enumerate(queries.astype(np.float64)):
+        apart = np.linalg.norm(gallery.astype(np.float64) - query, axis=1)
+        order = np.lexsort((np.arange(len(gallery)), apart))[:k]
+        ids.append(order.tolist() + [-1] * (k - len(order)))
+        distances[row, : len(order)] = apart[order]
+    return ids, distances
+
+
+@given(
+    st.integers(0, 40),
+    st.integers(0, 9),
+    st.integers(1, 5),
+    st.integers(1, 25),
+    st.integers(0, 2**32 - 1),
+    st.booleans(),
+)
+def test_exact_search_is_the_plain_definition_whatever_the_blocks(
+    rows: int, asked: int, width: int, k: int, seed: int, half: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    # Small whole numbers: exact in any precision, and full of ties.
+    gallery = random.integers(-2, 3, (rows, width)).astype(np.float32)
+    queries = random.integers(-2, 3, (asked, width)).astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "GALLERY_ROWS", 7)
+        patch.setattr(exact, "QUERY_ROWS", 4)
+        found, distances = exact_search(gallery.astype(np.float16) if half else gallery, queries, k)
+    ids, apart = plain_search(gallery, queries, k)
+    assert found.dtype == np.int64
+    assert found.tolist() == ids
+    assert np.allclose(distances, apart, atol=1e-6)
+
+
+def test_exact_search_reads_a_memory_map(
+    tmp_path_factory: pytest.TempPathFactory, rng: np.random.Generator
+) -> None:
+    path = tmp_path_factory.mktemp("features") / "gallery.npy"
+    gallery = normalised(rng.normal(size=(3000, 16)))
+    np.save(path, gallery)
+    mapped = np.load(path, mmap_mode="r")
+    found, distances = exact_search(mapped, gallery[::100], 1)
+    assert found[:, 0].tolist() == list(range(0, 3000, 100))
+    assert distances.max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("gallery", "queries", "k"),
+    [
+        (np.zeros((2, 3), np.float32), np.zeros((1, 4), np.float32), 1),
+        (np.zeros((2, 3), np.float64), np.zeros((1, 3), np.float32), 1),
+        (np.zeros((2, 3), np.float32), np.zeros(3, np.float32), 1),
+        (np.zeros((2, 3), np.float32), np.zeros((1, 3), np.float32), 0),
+    ],
+    ids=["width", "type", "flat", "none"],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    gallery: NDArray[np.float32], queries: NDArray[np.float32], k: int
+) -> None:
+    with pytest.raises(DataError):
+        exact_search(gallery, queries, k)
+
+
+def test_normalised_rows_have_length_one_and_darkness_stays_dark() -> None:
+    rows = normalised(np.array([[[3, 0], [0, 4]], [[0, 0], [0, 0]]], np.uint8))
+    assert np.allclose(rows, np.array([[0.6, 0, 0, 0.8], [0, 0, 0, 0]]))
+
+
+def asking(gallery: FaceSet, faces: list[int], targets: list[str]) -> QueryBatch:
+    return QueryBatch("pose", gallery.crops[faces], np.array(targets))
+
+
+def test_the_first_step_lets_only_the_wished_value_pass() -> None:
+    gallery = readable_faces(people=3, lights=2)
+    ranking = (
+        two_step_image_true("pose").fit(gallery).rank(asking(gallery, [0, 9, 20], ["+30", "-45", "+30"]), 6)
+    )
+    assert set(gallery.poses[ranking[0]].tolist()) == {"+30"}
+    assert set(gallery.poses[ranking[1]].tolist()) == {"-45"}
+    assert sorted(ranking[0].tolist()) == np.flatnonzero(gallery.poses == "+30").tolist()
+
+
+def test_places_for_which_no_face_is_left_stay_empty() -> None:
+    gallery = readable_faces(people=2, lights=1)
+    ranking = two_step_image_true("pose").fit(gallery).rank(asking(gallery, [0], ["0"]), 5)
+    assert (ranking[0] >= 0).tolist() == [True, True, False, False, False]
+
+
+def test_the_second_step_ranks_by_normalised_pixels() -> None:
+    gallery = readable_faces(people=5, lights=2)
+    ranking = two_step_image_true("pose").fit(gallery).rank(asking(gallery, [3], ["+45"]), 10)[0]
+    rows = normalised(gallery.crops)
+    apart = np.linalg.norm(rows[ranking] - rows[3], axis=1)
+    assert np.all(np.diff(apart) >= 0)
+
+
+def test_the_first_step_may_be_canonicalisation_instead_of_the_labels() -> None:
+    gallery = readable_faces(people=3, lights=2)
+    studio = Studio(PerfectGenerator())
+    blind = TwoStep(name="blind", label=canonical_label(studio, "pose"), describe=image_features)
+    queries = asking(gallery, [0, 8, 30], [POSES[2], POSES[0], POSES[6]])
+    true = two_step_image_true("pose").fit(gallery).rank(queries, 6)
+    assert np.array_equal(blind.fit(gallery).rank(queries, 6), true)
+
+
+def test_a_first_step_that_labels_something_else_is_refused() -> None:
+    def label(gallery: FaceSet) -> Words:
+        return gallery.poses[1:]
+
+    with pytest.raises(DataError, match="labelled"):
+        TwoStep(name="wrong", label=label, describe=image_features).fit(readable_faces(people=1, lights=1))
+
+
+def test_a_row_that_is_given_true_labels_says_so() -> None:
+    assert two_step_image_true("pose").name == "two-step-image-true-pose"
+
+
+def test_queries_need_a_target_each() -> None:
+    with pytest.raises(DataError, match="targets"):
+        QueryBatch("pose", np.zeros((2, 4, 4), np.uint8), np.array(["0"]))
+    with pytest.raises(DataError, match="uint8"):
+        QueryBatch("pose", np.zeros((2, 4, 4), np.float32), np.array(["0", "0"]))
