@@ -1,0 +1,191 @@
+"""The two networks of Ghodrati, Jia, Pedersoli and Tuytelaars, "Towards Automatic Image Editing: Learning to
+See another You" (2015), layer for layer: section 3.1 (generation) and 3.2 (refinement).
+
+Pictures go in and come out standardised, (grey level - mean) / std.  In the shape comments B is the batch,
+S the side of a picture (32 in the paper), H = S / 2, A the length of the attribute's one-hot vectors; the
+numbers are the paper's widths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from generator.unpool import UnpoolConv
+
+FEATURE_LAYERS = ("conv1", "conv2", "pool", "conv3", "conv4", "conv5", "conv6", "conv7")
+"""The middle layers of stage 2 in order, each as it is after its ReLU; unpooling comes before conv7."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of both networks; the defaults are the paper's for seven poses at 32 pixels.
+
+    Raises ValueError where they make no network.
+    """
+
+    size: int = 32
+    """S, side of a picture in pixels; even, because it is halved once."""
+    attribute_size: int = 7
+    """A, length of the one-hot vectors together."""
+    maps: int = 64
+    """Maps of the narrow convolutions."""
+    fused_maps: int = 128
+    """Maps of the wide convolutions."""
+    attribute_hidden: int = 512
+    """Outputs of the attribute's first fully connected layer."""
+    attribute_maps: int = 7
+    """Maps that the attribute becomes."""
+    feature_layer: str = "conv6"
+    """Which middle layer of stage 2 is searched with, one of FEATURE_LAYERS."""
+
+    def __post_init__(self) -> None:
+        for name in ("size", "attribute_size", "maps", "fused_maps", "attribute_hidden", "attribute_maps"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
+                raise ValueError(f"{name} must be a whole number from 1 to 4096, not {value!r}")
+        if self.size % 2:
+            raise ValueError(f"size must be even, not {self.size}")
+        if self.feature_layer not in FEATURE_LAYERS:
+            raise ValueError(f"feature_layer must be one of {', '.join(FEATURE_LAYERS)}")
+
+    @property
+    def half(self) -> int:
+        """H, the side of the maps after pooling."""
+        return self.size // 2
+
+
+class GenerationNetwork(nn.Module):
+    """Stage 1: draws a face anew with the wished attribute (section 3.1, figure 3)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        self.attribute_shape = (a.attribute_maps, a.half, a.half)
+        # Image encoding
+        self.image1 = _conv(1, a.maps)
+        self.image2 = _conv(a.maps, a.maps)
+        # Attribute encoding; the paper puts no ReLU after these layers
+        self.attribute1 = nn.Linear(a.attribute_size, a.attribute_hidden)
+        self.attribute2 = nn.Linear(a.attribute_hidden, a.attribute_maps * a.half**2)
+        # Fusion
+        self.fuse1 = _conv(a.maps + a.attribute_maps, a.maps)
+        self.fuse2 = _conv(a.maps, a.fused_maps)
+        self.fuse3 = _conv(a.fused_maps, a.fused_maps)
+        self.fuse4 = _conv(a.fused_maps, a.maps)
+        # Decoding
+        self.decode1 = UnpoolConv(a.maps, a.maps)
+        self.decode2 = _conv(a.maps, 1)
+        _initialise(self)
+
+    def encode_image(self, x: Tensor) -> Tensor:
+        """Maps of a picture, which are the same whatever is wished for."""
+        x = functional.relu(self.image1(x))  # (B, 1, S, S) -> (B, 64, S, S)
+        x = functional.relu(self.image2(x))  # (B, 64, S, S)
+        return functional.max_pool2d(x, 2)  # (B, 64, H, H)
+
+    def encode_attribute(self, one_hot: Tensor) -> Tensor:
+        """Maps of a wish, which are the same whatever the picture."""
+        a: Tensor = self.attribute2(self.attribute1(one_hot))  # (B, A) -> (B, 512) -> (B, 1792)
+        return a.view(-1, *self.attribute_shape)  # (B, 7, H, H)
+
+    def decode(self, image_maps: Tensor, attribute_maps: Tensor) -> Tensor:
+        """Fuse the maps of a picture and of a wish and draw."""
+        fused = torch.cat([image_maps, attribute_maps], 1)  # (B, 71, H, H)
+        return self.draw(self.fuse1(fused))  # (B, 64, H, H) -> (B, 1, S, S)
+
+    def draw(self, first: Tensor) -> Tensor:
+        """The rest of ``decode`` after the first fusing convolution, which is linear and can be shared."""
+        x = functional.relu(first)  # (B, 64, H, H)
+        x = functional.relu(self.fuse2(x))  # (B, 128, H, H)
+        x = functional.relu(self.fuse3(x))  # (B, 128, H, H)
+        x = functional.relu(self.fuse4(x))  # (B, 64, H, H)
+        x = functional.relu(self.decode1(x))  # unpooled, (B, 64, S, S)
+        out: Tensor = self.decode2(x)  # (B, 1, S, S), linear: standardised values have both signs
+        return out
+
+    def forward(self, x: Tensor, one_hot: Tensor) -> Tensor:
+        """(B, 1, S, S) pictures and (B, A) one-hot wishes to (B, 1, S, S) pictures."""
+        return self.decode(self.encode_image(x), self.encode_attribute(one_hot))
+
+
+class RefinementNetwork(nn.Module):
+    """Stage 2: draws stage 1's picture again, with the source beside it (section 3.2)."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        a = architecture
+        self.conv1 = _conv(2, a.maps)
+        self.conv2 = _conv(a.maps, a.maps)
+        self.conv3 = _conv(a.maps, a.fused_maps)
+        self.conv4 = _conv(a.fused_maps, a.fused_maps)
+        self.conv5 = _conv(a.fused_maps, a.fused_maps)
+        self.conv6 = _conv(a.fused_maps, a.maps)
+        self.conv7 = UnpoolConv(a.maps, a.maps)
+        self.conv8 = _conv(a.maps, 1)
+        _initialise(self)
+
+    def forward(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+        """Source and stage 1's picture, (B, 1, S, S) each, to the final picture (B, 1, S, S) and the maps
+        before unpooling (B, 64, H, H)."""
+        image, layers = self.draw(self.conv1(torch.cat([x, drawn], 1)))  # (B, 2, S, S) -> (B, 64, S, S)
+        return image, layers["conv6"]
+
+    def all_layers(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """As ``forward``, with every one of FEATURE_LAYERS by its name."""
+        return self.draw(self.conv1(torch.cat([x, drawn], 1)))
+
+    def draw(self, first: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The rest after the first convolution, which is linear in its two pictures and can be shared."""
+        layers: dict[str, Tensor] = {}
+        layers["conv1"] = x = functional.relu(first)  # (B, 64, S, S)
+        layers["conv2"] = x = functional.relu(self.conv2(x))  # (B, 64, S, S)
+        layers["pool"] = x = functional.max_pool2d(x, 2)  # (B, 64, H, H)
+        layers["conv3"] = x = functional.relu(self.conv3(x))  # (B, 128, H, H)
+        layers["conv4"] = x = functional.relu(self.conv4(x))  # (B, 128, H, H)
+        layers["conv5"] = x = functional.relu(self.conv5(x))  # (B, 128, H, H)
+        layers["conv6"] = x = functional.relu(self.conv6(x))  # (B, 64, H, H)
+        layers["conv7"] = x = functional.relu(self.conv7(x))  # unpooled, (B, 64, S, S)
+        return self.conv8(x), layers  # (B, 1, S, S), linear
+
+
+class TwoStage(nn.Module):
+    """Both networks, one after the other."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.stage1 = GenerationNetwork(architecture)
+        self.stage2 = RefinementNetwork(architecture)
+
+    def forward(self, x: Tensor, one_hot: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures (B, 1, S, S) and wishes (B, A) to stage 1's pictures (B, 1, S, S), stage 2's pictures
+        (B, 1, S, S) and the features that are searched with (B, D), L2-normalised."""
+        drawn = self.stage1(x, one_hot)  # (B, 1, S, S)
+        image, layers = self.stage2.all_layers(x, drawn)  # (B, 1, S, S)
+        return drawn, image, as_features(layers[self.architecture.feature_layer])  # (B, 16384)
+
+
+def as_features(maps: Tensor) -> Tensor:
+    """Maps (B, C, H, W) as vectors (B, H * W * C) float32 of length 1, ordered row, column, map.
+
+    A face whose maps are all zero keeps the zero vector.
+    """
+    flat = maps.permute(0, 2, 3, 1).flatten(1).float()  # no copy where the maps lie channels last
+    return functional.normalize(flat, dim=1)
+
+
+def _conv(maps_in: int, maps_out: int) -> nn.Conv2d:
+    return nn.Conv2d(maps_in, maps_out, kernel_size=3, padding=1)
+
+
+def _initialise(network: nn.Module) -> None:
+    """He et al. (2015), eq. 10, for all layers: normal weights of variance 2 / fan-in, biases 0."""
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
