@@ -1,0 +1,153 @@
+"""Hair as geometry: a star-shaped shell round the skull that casts shadows and changes the outline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, median_filter
+
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, grid_triangles, surface
+
+CENTRE = np.array([0.0, 4.5, -0.5], np.float32)  # inside the skull, at ear height
+COLUMNS, ROWS = 144, 80
+LOWEST, HIGHEST = -66.0, 90.0  # degrees of elevation
+STYLES = ("bald", "ring", "cropped", "short", "bowl", "bob", "long", "tied", "curly")
+
+
+@dataclass(frozen=True)
+class Hair:
+    """One haircut.
+
+    ``thickness`` cm on top; ``hairline`` degrees of elevation at the forehead's middle; ``fringe`` degrees that it
+    comes down over the forehead; ``parting`` -1..1, to which side it is combed; ``length`` y in cm where long hair
+    ends; ``opening`` degrees from the middle of the face at which long hair begins; ``strands`` cm of relief.
+    """
+
+    style: str
+    thickness: float
+    hairline: float
+    fringe: float
+    parting: float
+    length: float
+    opening: float
+    sideburn: float
+    strands: float
+    seed: int
+
+
+def sample_hair(rng: np.random.Generator) -> Hair:
+    """A random haircut."""
+    style = str(rng.choice(STYLES, p=[0.05, 0.05, 0.14, 0.24, 0.08, 0.11, 0.17, 0.08, 0.08]))
+    thickness = {
+        "cropped": rng.uniform(0.15, 0.5),
+        "ring": rng.uniform(0.2, 0.6),
+        "curly": rng.uniform(1.5, 4.0),
+        "tied": rng.uniform(0.3, 0.8),
+    }.get(style, rng.uniform(0.6, 2.2))
+    return Hair(
+        style=style,
+        thickness=float(thickness),
+        hairline=float(rng.uniform(23, 34) + (rng.uniform(4, 20) if rng.random() < 0.2 else 0)),
+        fringe=float(
+            rng.uniform(6, 18) if style in ("short", "bowl", "bob", "long") and rng.random() < 0.4 else 0
+        ),
+        parting=float(rng.uniform(-1, 1)),
+        length=float(rng.uniform(-8, -1) if style == "bob" else rng.uniform(-22, -8)),
+        opening=float(rng.uniform(52, 80)),
+        sideburn=float(rng.uniform(-22, 4)),
+        strands=float(rng.uniform(0.04, 0.2) if style != "curly" else rng.uniform(0.3, 0.7)),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def hair_mesh(hair: Hair, head: Caster) -> Mesh | None:
+    """The shell of ``hair`` on the head that ``head`` casts rays at; None for the bald."""
+    if hair.style == "bald":
+        return None
+    rng = np.random.default_rng(hair.seed)
+    azimuth = np.linspace(-180, 180, COLUMNS, endpoint=False)  # 0 is the front, + the picture's right
+    elevation = np.linspace(LOWEST, HIGHEST, ROWS)
+    phi, theta = np.meshgrid(np.radians(azimuth), np.radians(elevation))
+    direction = np.stack([np.sin(phi) * np.cos(theta), np.sin(theta), np.cos(phi) * np.cos(theta)], -1)
+    direction = direction.astype(np.float32)
+    skull = _skull_radius(head, direction)
+    over_edge = _degrees_inside(hair, azimuth, elevation, rng)
+    full = np.clip(over_edge / (4 if hair.style in ("cropped", "ring") else 9), 0, 1)
+    full = full * full * (3 - 2 * full)
+    relief = _relief(hair, rng)
+    lean = 1 + 0.35 * hair.parting * np.sin(phi) * np.clip(np.sin(theta), 0, 1)
+    thickness = hair.thickness * lean * (0.45 + 0.55 * np.clip(elevation / 60, 0, 1))[:, None]
+    if hair.style == "curly":
+        thickness = hair.thickness * (0.8 + 0.2 * lean)
+    radius = skull + (thickness + relief) * full - 0.12 * (1 - full)
+    if hair.style in ("bob", "long"):
+        radius = _hang(hair, radius, skull, elevation, full, relief)
+    vertices = CENTRE + direction * radius[..., None]
+    shade = 1 + 0.9 * relief / max(hair.strands, 0.05) * 0.25
+    triangles = grid_triangles(ROWS, COLUMNS, wrap=True)
+    inside = (over_edge > 0).ravel()
+    triangles = triangles[inside[triangles].any(1)]
+    return surface(
+        vertices.reshape(-1, 3), triangles[:, ::-1], Material.HAIR, shade=np.clip(shade, 0.4, 1.7).ravel()
+    )
+
+
+def _skull_radius(head: Caster, direction: Array) -> Array:
+    """Distance (ROWS, COLUMNS) of the skin from CENTRE with the ears smoothed away."""
+    far = 40.0
+    flat = direction.reshape(-1, 3)
+    gap = head.distance(CENTRE + flat * far, -flat).reshape(ROWS, COLUMNS)
+    radius = np.where(np.isfinite(gap), far - gap, 9.0)
+    wrapped = np.pad(radius, ((0, 0), (8, 8)), mode="wrap")
+    radius = median_filter(wrapped, size=13, mode="nearest")[:, 8:-8]
+    return np.asarray(gaussian_filter(radius, (1.5, 1.5), mode=("nearest", "wrap")), np.float32)
+
+
+def _degrees_inside(
+    hair: Hair, azimuth: NDArray[np.float64], elevation: NDArray[np.float64], rng: np.random.Generator
+) -> Array:
+    """How far (degrees of elevation) each point of the grid lies above the lower edge of the hair."""
+    side = np.abs(azimuth)
+    front = hair.hairline - hair.fringe if hair.style != "ring" else 70.0
+    if hair.style in ("bob", "long"):
+        knots = [0, hair.opening - 22, hair.opening - 6, hair.opening + 4, 180]
+        edge = np.interp(side, knots, [front, front - 1, min(front - 8, 16), -80, -80])
+    elif hair.style == "bowl":
+        edge = np.interp(side, [0, 45, 62, 75, 110, 180], [front, front, front - 6, -8, -14, -40])
+    else:
+        knots = [0, 38, 58, 70, 76, 83, 88, 106, 114, 135, 180]
+        edge = np.interp(side, knots, [front, front, front - 6, 16, 0, hair.sideburn, 9, 9, -14, -36, -46])
+    ragged = gaussian_filter1d(rng.normal(size=len(azimuth)), 1.2, mode="wrap") * 2.0
+    edge = edge + ragged - 3 * hair.parting * np.sin(np.radians(azimuth)) * (side < 60)
+    inside = elevation[:, None] - edge[None, :]
+    if hair.style == "ring":
+        crown = 30 - elevation[:, None] + 8 * (side[None, :] > 110)
+        inside = np.minimum(inside, crown)
+    return np.asarray(inside, np.float32)
+
+
+def _relief(hair: Hair, rng: np.random.Generator) -> Array:
+    """Locks and strands, cm, (ROWS, COLUMNS)."""
+    if hair.style == "curly":
+        bumps = gaussian_filter(rng.normal(size=(ROWS, COLUMNS)), (1.2, 1.2), mode=("nearest", "wrap"))
+        return np.asarray(bumps / bumps.std() * hair.strands * 0.5, np.float32)
+    strands = gaussian_filter(rng.normal(size=(ROWS, COLUMNS)), (7, 0.6), mode=("nearest", "wrap"))
+    locks = gaussian_filter(rng.normal(size=(ROWS, COLUMNS)), (9, 2.5), mode=("nearest", "wrap"))
+    return np.asarray((strands / strands.std() + locks / locks.std()) * hair.strands * 0.7, np.float32)
+
+
+def _hang(
+    hair: Hair, radius: Array, skull: Array, elevation: NDArray[np.float64], full: Array, relief: Array
+) -> Array:
+    """Let hair below the ears fall straight down instead of following the neck; cut it at its length."""
+    cosine = np.cos(np.radians(elevation))[:, None]
+    level = int(np.argmin(np.abs(elevation)))
+    widest = skull[level] + 0.9 + 0.5 * hair.thickness + relief * 0.8
+    fall = np.maximum(radius * cosine, widest * (0.97 + 0.03 * full)) / cosine
+    below = np.clip((10 - elevation) / 15, 0, 1)[:, None]
+    radius = radius * (1 - below) + fall * below * full + radius * below * (1 - full)
+    sine = np.sin(np.radians(elevation))[:, None]
+    lowest = np.where(sine < 0, (hair.length - CENTRE[1]) / np.minimum(sine, -1e-3), np.inf)
+    return np.asarray(np.minimum(radius, lowest), np.float32)
