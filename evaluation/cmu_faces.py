@@ -15,8 +15,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baselines.searcher import Searcher
 from baselines.two_step import TwoStep, image_features, two_step_image_true
@@ -24,13 +26,16 @@ from evaluation.ours import OursFeatures, OursImage, canonical_label
 from evaluation.protocol import Queries, criteria
 from evaluation.recall import KS, first_right, recall_at, right_answers
 from evaluation.studio import Studio
+from evaluation.tables import Table
 from facedata.labelled import FaceSet, LabelRow, face_set
 from faces.crop import CropGeometry, crop_face
-from faces.detect import Detector
 from faces.errors import DataError
 from faces.photo import read_photo
 from faces.progress import NoProgress, Progress
 from faces.types import Ints
+
+if TYPE_CHECKING:
+    from faces.detect import Detector
 
 POSE_OF = {"straight": "0", "left": "+45", "right": "-45", "up": "up"}
 """The word a direction gets in our labels."""
@@ -55,14 +60,19 @@ class FoundFaces:
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row: recall in percent by K over all ``queries``; ``by_wish`` the same for each wish alone."""
+    """One row: recall in percent by K over all ``queries``; ``by_wish`` the same for each wish alone.
+
+    ``rankings`` (Q, 20) int64 gallery indices and ``right`` (Q, 20) bool are of all queries, also of those
+    left out because their person was not found turned that way.
+    """
 
     row: str
     recall: dict[int, float]
     by_wish: dict[str, dict[int, float]]
     queries: int
     gallery: int
-    first: Ints
+    rankings: Ints
+    right: NDArray[np.bool_]
 
 
 def parse_name(path: Path) -> LabelRow:
@@ -150,5 +160,73 @@ def run_rows(faces: FaceSet, studio: Studio) -> Iterator[RowResult]:
             by_wish={wish: recall_at(first[asked & (queries.targets == wish)]) for wish in WISHES},
             queries=int(asked.sum()),
             gallery=len(faces),
-            first=first,
+            rankings=rankings,
+            right=right,
         )
+
+
+def found_table(found: FoundFaces) -> Table:
+    """How many of the photographs showed a face, by direction, without and with sunglasses."""
+    rows = []
+    for direction in (*POSE_OF, "all"):
+        words = []
+        for eyes in (*_EYES, "all"):
+            kinds = [
+                kind
+                for kind in found.photographs
+                if direction in (kind[0], "all") and eyes in (kind[1], "all")
+            ]
+            total = sum(found.photographs[kind] for kind in kinds)
+            words.append(f"{sum(found.found[kind] for kind in kinds)} of {total}")
+        rows.append((direction, *words))
+    return Table("Faces found", ("direction", *_EYES, "all"), rows)
+
+
+def recall_table(results: list[RowResult]) -> Table:
+    """Recall over both wishes, then recall@1 to 20 of each wish."""
+    columns = ["row", *(f"R@{k}" for k in KS), *(f"R@{k} {wish}" for wish in WISHES for k in KS)]
+    rows = [
+        (
+            result.row,
+            *(f"{result.recall[k]:.1f}" for k in KS),
+            *(f"{result.by_wish[wish][k]:.1f}" for wish in WISHES for k in KS),
+        )
+        for result in results
+    ]
+    asked = f"{results[0].queries:,} queries, gallery {results[0].gallery:,}" if results else "no rows"
+    return Table(f"Right person, turned the right way ({asked})", tuple(columns), rows)
+
+
+def report(found: FoundFaces, results: list[RowResult], weights: str, detector: str) -> dict[str, Any]:
+    """Everything measured, for JSON."""
+    return {
+        "dataset": "cmu-faces",
+        "weights": weights,
+        "detector": detector,
+        "photographs": {"_".join(kind): count for kind, count in sorted(found.photographs.items())},
+        "found": {"_".join(kind): found.found[kind] for kind in sorted(found.photographs)},
+        "rows": [
+            {
+                "row": result.row,
+                "recall": _json_recall(result.recall),
+                "by_wish": {wish: _json_recall(recall) for wish, recall in result.by_wish.items()},
+                "queries": result.queries,
+                "gallery": result.gallery,
+            }
+            for result in results
+        ],
+    }
+
+
+def one_of_each(faces: FaceSet) -> Ints:
+    """(P,) indices of a straight face without sunglasses of each person, a neutral one where there is one."""
+    straight = np.flatnonzero((faces.poses == POSE_OF["straight"]) & (faces.accessories == "none"))
+    neutral_first = sorted(straight.tolist(), key=lambda face: "_neutral_" not in str(faces.files[face]))
+    chosen: dict[str, int] = {}
+    for face in neutral_first:
+        chosen.setdefault(str(faces.persons[face]), face)
+    return np.array([chosen[person] for person in sorted(chosen)], np.int64)
+
+
+def _json_recall(recall: dict[int, float]) -> dict[str, float | None]:
+    return {str(k): None if np.isnan(value) else round(value, 2) for k, value in recall.items()}

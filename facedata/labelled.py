@@ -6,8 +6,6 @@ place.  The vocabulary of poses, lights and accessories is whatever words the la
 
 from __future__ import annotations
 
-import io
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from facedata.crops import UnfitError, detected_crop, ready_crop
 from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
 from facedata.sources import FileSource, FolderSource, ZipSource
-from faces.crop import CropGeometry, crop_face
+from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError, PhotoError
 from faces.progress import NoProgress, Progress
-from faces.types import Pixels
 
 if TYPE_CHECKING:
     from faces.detect import Detector
@@ -31,8 +28,6 @@ __all__ = ["FaceSet", "LabelRow", "number_of", "read_labelled", "rendered_mini_p
 
 Attribute = Literal["pose", "light", "accessory"]
 Words = NDArray[np.str_]
-
-_MAX_CROP_SIDE = 4096  # a ready crop is small; anything larger is a photograph or an attack on memory
 
 
 @dataclass(frozen=True)
@@ -176,11 +171,11 @@ def read_labelled(
             for row in rows:
                 try:
                     crop = (
-                        _ready_crop(source.read(row.file), geometry.size)
+                        ready_crop(source.read(row.file), geometry.size)
                         if detector is None or cropped
-                        else _detected_crop(source, row.file, detector, geometry)
+                        else detected_crop(source, row.file, detector, geometry)
                     )
-                except (_UnfitError, PhotoError, DataError, OSError) as error:
+                except (UnfitError, PhotoError, DataError, OSError) as error:
                     reason = error.reason if isinstance(error, PhotoError) else str(error)
                     raise LabelError(labels, row.line, "file", f"{row.file!r}: {reason}") from None
                 if crop is not None:
@@ -192,10 +187,6 @@ def read_labelled(
     if not kept:
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
     return face_set(path.stem, crops[: len(kept)], kept, left_out=len(rows) - len(kept))
-
-
-class _UnfitError(Exception):
-    """A picture does not do as a ready crop; the message says why."""
 
 
 def _by_number_then_name(word: str) -> tuple[bool, float, str]:
@@ -225,48 +216,3 @@ def _read_labels(source: FileSource) -> bytes:
         return source.read(LABELS_FILE)
     except OSError as error:
         raise DataError(f"{labels} cannot be read ({error.strerror}).") from None
-
-
-def _ready_crop(content: bytes, size: int) -> Pixels:
-    """(S, S) uint8 grey from the bytes of a picture file."""
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            width, height = picture.size
-            if width != height:
-                raise _UnfitError(f"is {width} x {height} pixels, but a ready crop is square")
-            if width > _MAX_CROP_SIDE:
-                raise _UnfitError(f"is {width} pixels wide, too large for a ready crop")
-            if picture.mode.startswith("I"):  # 16 bits per pixel
-                deep = np.asarray(picture).astype(np.int64) >> 8
-                grey = Image.fromarray(deep.clip(0, 255).astype(np.uint8))
-            else:
-                grey = picture.convert("L")
-            if width != size:
-                shrinks = width > size
-                grey = grey.resize(
-                    (size, size), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-                )
-            return np.asarray(grey)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _UnfitError(f"is not a readable picture ({error})") from None
-
-
-def _detected_crop(
-    source: FileSource, name: str, detector: Detector, geometry: CropGeometry
-) -> Pixels | None:
-    """The crop of the largest face of a photograph, or None where no usable face was found."""
-    from faces.photo import read_photo
-
-    if isinstance(source, FolderSource):
-        photo = read_photo(source.where(name))
-    else:  # photographs are read from disk, so one at a time is put there
-        with tempfile.TemporaryDirectory() as folder:
-            single = Path(folder, Path(name).name)
-            single.write_bytes(source.read(name))
-            photo = read_photo(single)
-    for face in detector.detect(photo):
-        try:
-            return crop_face(photo.pixels, face.landmarks, geometry)
-        except ValueError:  # landmarks that leave no scale: not a face
-            continue
-    return None

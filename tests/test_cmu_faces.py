@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_generators import POSES, PerfectGenerator, picture
+from PIL import Image
+
+from evaluation.cmu_faces import (
+    find_faces,
+    found_table,
+    one_of_each,
+    parse_name,
+    recall_table,
+    report,
+    run_rows,
+    side_queries,
+)
+from evaluation.studio import Studio
+from faces.crop import CropGeometry
+from faces.errors import DataError
+from faces.types import Box, DetectedFace, Landmarks, Photo
+
+SHOWN = {"straight": "0", "left": "+45", "right": "-45"}
+SEEING = CropGeometry(size=8, eye_y=0.25, nose_distance=0.25)
+
+
+class WholePicture:
+    """Takes every picture for a face that fills it, but for those whose last pixel is black."""
+
+    name = "whole"
+
+    def detect(self, photo: Photo) -> list[DetectedFace]:
+        if photo.pixels[-1, -1, 0] == 0:
+            return []
+        landmarks = Landmarks((2, 2), (6, 2), (4, 4))  # with SEEING this is the picture as it is
+        return [DetectedFace(Box(0, 0, 8, 8), landmarks, 1.0)]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three people, three directions, two emotions, with and without sunglasses.
+
+    The left faces of eve without sunglasses cannot be found.
+    """
+    for number, person in enumerate(("ann", "bob", "eve")):
+        for direction, pose in SHOWN.items():
+            for emotion in ("happy", "neutral"):
+                for eyes in ("open", "sunglasses"):
+                    pixels = picture(number, 0, POSES.index(pose))
+                    hidden = (person, direction, eyes) == ("eve", "left", "open")
+                    pixels[-1, -1] = 0 if hidden else 200
+                    Image.fromarray(pixels).save(tmp_path / f"{person}_{direction}_{emotion}_{eyes}.pgm")
+    return tmp_path
+
+
+def test_a_file_name_tells_person_direction_and_sunglasses() -> None:
+    row = parse_name(Path("an2i_left_angry_sunglasses.pgm"))
+    assert (row.person, row.pose, row.accessory) == ("an2i", "+45", "sunglasses")
+    assert parse_name(Path("x_right_sad_open.pgm")).pose == "-45"
+
+
+@pytest.mark.parametrize("name", ["ann.pgm", "ann_down_happy_open.pgm", "ann_left_happy_open_2.pgm"])
+def test_another_file_name_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match=name):
+        parse_name(Path(name))
+
+
+def test_every_real_file_name_is_understood(photos_path: Path) -> None:
+    rows = [parse_name(path) for path in (photos_path / "cmu_faces").glob("*.pgm")]
+    assert len(rows) == 624
+    assert len({row.person for row in rows}) == 20
+
+
+def test_found_faces_are_counted_by_direction(photos: Path) -> None:
+    found = find_faces(photos, WholePicture(), SEEING)
+    assert len(found.faces) == 34
+    assert found.faces.left_out == 2
+    assert found_table(found).rows == [
+        ("straight", "6 of 6", "6 of 6", "12 of 12"),
+        ("left", "4 of 6", "6 of 6", "10 of 12"),
+        ("right", "6 of 6", "6 of 6", "12 of 12"),
+        ("up", "0 of 0", "0 of 0", "0 of 0"),
+        ("all", "16 of 18", "18 of 18", "34 of 36"),
+    ]
+
+
+def test_a_query_is_a_straight_face_without_sunglasses_and_a_side(photos: Path) -> None:
+    faces = find_faces(photos, WholePicture(), SEEING).faces
+    queries = side_queries(faces)
+    assert len(queries) == 3 * 2 * 2
+    assert set(faces.poses[queries.faces].tolist()) == {"0"}
+    assert set(faces.accessories[queries.faces].tolist()) == {"none"}
+
+
+def test_a_perfect_generator_finds_every_person_from_either_side(photos: Path) -> None:
+    found = find_faces(photos, WholePicture(), SEEING)
+    results = list(run_rows(found.faces, Studio(PerfectGenerator())))
+    assert [result.row for result in results] == [
+        "ours-features",
+        "ours-image",
+        "two-step-image-true-pose",
+        "two-step-image-canonical-pose",
+    ]
+    assert results[0].recall == results[1].recall == {1: 100.0, 5: 100.0, 20: 100.0}
+    assert np.array_equal(results[2].rankings, results[3].rankings)
+    table = recall_table(results)
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    told = report(found, results, "perfect@0", "whole")
+    assert told["found"]["left_open"] == 4
+    assert told["rows"][0]["by_wish"]["-45"] == {"1": 100.0, "5": 100.0, "20": 100.0}
+
+
+def test_each_person_is_shown_once_and_neutral(photos: Path) -> None:
+    faces = find_faces(photos, WholePicture(), SEEING).faces
+    chosen = one_of_each(faces)
+    assert [str(file) for file in faces.files[chosen]] == [
+        f"{person}_straight_neutral_open.pgm" for person in ("ann", "bob", "eve")
+    ]
+
+
+def test_a_folder_without_such_photographs_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no \.pgm"):
+        find_faces(tmp_path, WholePicture(), SEEING)
