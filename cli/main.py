@@ -12,16 +12,29 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from cli.benchmark import benchmark
 from cli.console import say
+from cli.data import app as data
 from cli.guard import INTERRUPTED, GuardedGroup
+
+# In the order in which a user meets them.
+ORDER = ("index", "search", "edit", "info", "reindex", "forget", "data", "train", "benchmark")
+
+
+class Program(GuardedGroup):
+    """All commands; typer itself would list the groups last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=ORDER.index)
+
 
 app = typer.Typer(
     name="anotheryou",
-    cls=GuardedGroup,
+    cls=Program,
     no_args_is_help=True,
     # Plain help: no markup can be misread in it, and it is there without loading rich.
     rich_markup_mode=None,
@@ -31,16 +44,24 @@ app = typer.Typer(
 
 
 def help_of(command: Callable[..., None]) -> str:
-    """A command's docstring as its help; indented paragraphs (the examples) keep their lines."""
-    paragraphs = inspect.getdoc(command) or ""
-    return "\n\n".join(
-        f"\b\n{paragraph}" if paragraph.startswith("    ") else paragraph
-        for paragraph in paragraphs.split("\n\n")
-    )
+    """A command's docstring as its help; indented paragraphs and the example keep their lines."""
+    paragraphs = []
+    for paragraph in (inspect.getdoc(command) or "").split("\n\n"):
+        beside = paragraph.removeprefix("Example:")
+        if beside not in (paragraph, ""):
+            paragraphs += ["Example:", f"\b\n    {' '.join(beside.split())}"]
+        else:
+            paragraphs.append(f"\b\n{paragraph}" if paragraph.startswith("    ") else paragraph)
+    return "\n\n".join(paragraphs)
 
 
-def _register(command: Callable[..., None], *, to: typer.Typer = app, name: str | None = None) -> None:
-    to.command(name or command.__name__, help=help_of(command))(command)
+def _set_helps(program: typer.Typer) -> None:
+    for command in program.registered_commands:
+        if command.callback is not None:
+            command.help = help_of(command.callback)
+    for group in program.registered_groups:
+        if group.typer_instance is not None:
+            _set_helps(group.typer_instance)
 
 
 def _show_version(wanted: bool) -> None:
@@ -71,6 +92,9 @@ def program(
 
 
 app.callback(help=help_of(program))(program)
+app.add_typer(data, name="data")
+app.command()(benchmark)
+_set_helps(app)
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ def reference(app: typer.Typer) -> str:
 def _sections(command: Any, context: Any) -> list[str]:
     """The section of a command and, for a group, of every command in it."""
     parts = [_section(command, context)]
-    for name, below in getattr(command, "commands", {}).items():
+    for name in command.list_commands(context) if hasattr(command, "commands") else ():
+        below = command.commands[name]
         if not below.hidden:
             parts += _sections(below, _context(below, name, context))
     return parts

@@ -25,6 +25,7 @@ from cli.main import app
 from cli.pace import Pace, in_words
 from cli.reference import reference, write
 from faces.errors import AnotherYouError, PhotoError
+from faces.progress import Progress
 
 ORDER = ["index", "search", "edit", "info", "reindex", "forget", "data", "train", "benchmark"]
 
@@ -137,6 +138,15 @@ def test_an_error_puts_the_bar_away_first(screen: Terminal) -> None:
     assert screen.getvalue() == drawn
 
 
+def test_completion_offers_the_commands(
+    run_cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_ANOTHERYOU_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "anotheryou ben")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert run_cli().stdout.split() == ["benchmark"]
+
+
 # The whole program, in a process of its own
 
 
@@ -199,9 +209,9 @@ def test_the_version_is_that_of_the_distribution(run_cli: Callable[..., Result])
 # Commands and their reference
 
 
-def test_commands_stand_in_the_order_in_which_a_user_meets_them() -> None:
-    names = list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    assert names == ORDER
+def test_commands_stand_in_the_order_in_which_a_user_meets_them(run_cli: Callable[..., Result]) -> None:
+    listed = run_cli("--help").stdout.partition("Commands:\n")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line[:3].strip()] == ORDER
 
 
 @pytest.mark.parametrize(("name", "command"), list(commands()))
@@ -252,7 +262,7 @@ def test_a_stale_reference_fails_the_check_and_a_new_one_passes(
 
 def test_short_work_says_nothing() -> None:
     for stream in (io.StringIO(), Terminal()):
-        progress = RichProgress(stream=stream)
+        progress: Progress = RichProgress(stream=stream)
         progress.start("Indexing", 3, "faces")
         progress.advance(3)
         progress.finish()
