@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.errors import DataError
+from faces.progress import NoProgress, Progress
 from faces.types import Floats, Ints
 
 # Rows at a time: 1,024 vectors of 16,384 float32 are 64 MB.
@@ -17,7 +18,9 @@ GALLERY_ROWS = 1024
 Vectors = NDArray[np.float16] | NDArray[np.float32]
 
 
-def exact_search(gallery: Vectors, queries: Vectors, k: int) -> tuple[Ints, Floats]:
+def exact_search(
+    gallery: Vectors, queries: Vectors, k: int, *, progress: Progress | None = None
+) -> tuple[Ints, Floats]:
     """The k nearest gallery vectors of each query by Euclidean distance.
 
     ``gallery`` (N, D) and ``queries`` (Q, D) are float16 or float32 (memory maps do well); the arithmetic is
@@ -37,22 +40,36 @@ def exact_search(gallery: Vectors, queries: Vectors, k: int) -> tuple[Ints, Floa
         raise DataError(f"the number of neighbours must be 1 or more, not {k}.")
     found = np.full((len(queries), k), -1, np.int64)
     distances = np.full((len(queries), k), np.inf, np.float32)
-    for rows in _blocks(len(queries), QUERY_ROWS):
-        wanted = queries[rows].astype(np.float32)
-        lengths = np.einsum("ij,ij->i", wanted, wanted)
-        for block in _blocks(len(gallery), GALLERY_ROWS):
-            part = gallery[block].astype(np.float32)
-            squared = wanted @ part.T
-            squared *= -2
-            squared += lengths[:, None]
-            squared += np.einsum("ij,ij->i", part, part)
-            ids = np.broadcast_to(np.arange(block.start, block.stop), squared.shape)
-            found[rows], distances[rows] = _best(
-                np.concatenate([found[rows], ids], axis=1),
-                np.concatenate([distances[rows], np.maximum(squared, 0)], axis=1),
-                k,
-            )
-    return found, np.sqrt(distances)
+    progress = progress or NoProgress()
+    progress.start("searching", len(queries), "queries")
+    try:
+        for rows in _blocks(len(queries), QUERY_ROWS):
+            found[rows], distances[rows] = _nearest(gallery, queries[rows], k)
+            progress.advance(rows.stop - rows.start)
+    finally:
+        progress.finish()
+    return found, distances
+
+
+def _nearest(gallery: Vectors, queries: Vectors, k: int) -> tuple[Ints, Floats]:
+    """The search for one block of queries."""
+    wanted = queries.astype(np.float32)
+    lengths = np.einsum("ij,ij->i", wanted, wanted)
+    found = np.full((len(queries), k), -1, np.int64)
+    nearest = np.full((len(queries), k), np.inf, np.float32)  # squared
+    for block in _blocks(len(gallery), GALLERY_ROWS):
+        part = gallery[block].astype(np.float32)
+        squared = wanted @ part.T
+        squared *= -2
+        squared += lengths[:, None]
+        squared += np.einsum("ij,ij->i", part, part)
+        ids = np.broadcast_to(np.arange(block.start, block.stop), squared.shape)
+        found, nearest = _best(
+            np.concatenate([found, ids], axis=1),
+            np.concatenate([nearest, np.maximum(squared, 0)], axis=1),
+            k,
+        )
+    return found, np.sqrt(nearest)
 
 
 def normalised(vectors: NDArray[np.generic]) -> Floats:

@@ -28,7 +28,9 @@ class OursFeatures:
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """(Q, k) int64 gallery indices, nearest first."""
-        return exact_search(self.gallery_.features, self.studio.drawn(queries).features, k)[0]
+        return exact_search(
+            self.gallery_.features, self.studio.drawn(queries).features, k, progress=self.studio.progress
+        )[0]
 
 
 class OursImage:
@@ -47,7 +49,9 @@ class OursImage:
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """(Q, k) int64 gallery indices, nearest first."""
-        return exact_search(self.images_, normalised(self.studio.drawn(queries).stage2), k)[0]
+        return exact_search(
+            self.images_, normalised(self.studio.drawn(queries).stage2), k, progress=self.studio.progress
+        )[0]
 
 
 def canonical_label(studio: Studio, attribute: Attribute) -> Label:
