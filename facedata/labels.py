@@ -83,8 +83,19 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
 def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
     """Write ``labels.csv``, all columns; a reader sees the old file or the new, never a half.
 
-    ``path`` is the file itself.  Raises LabelError, naming the line that is wrong, for rows that could not
-    be read back, and OSError where the folder cannot be written.
+    ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError where the folder
+    cannot be written.
+    """
+    content = format_labels(rows, path)
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
+    """What a label file with these rows holds, all columns; ``path`` is its name for error messages.
+
+    Raises LabelError, naming the line that is wrong, for rows that could not be read back.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -95,9 +106,7 @@ def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
         writer.writerow(words)
     content = text.getvalue().encode()
     parse_labels(content, path)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    partial.replace(path)
+    return content
 
 
 def _checked_header(words: list[str], path: Path, line: int) -> list[str]:
