@@ -26,16 +26,20 @@ def rotation(
         Path, typer.Option(help="ICT-FaceKit: the packed ict_facekit.npz or its published folder.")
     ],
     out: Annotated[Path, typer.Option(help="Folder to write the labelled set to.")],
-    people: Annotated[int, typer.Option(min=1, help="How many people.")] = 249,
-    first: Annotated[int, typer.Option(min=0, help="Number of the first person.")] = 0,
+    people: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many people.")] = 249,
+    first: Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the first person.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives other people.")] = 0,
     size: Annotated[int, typer.Option(min=16, max=256, help="Side of a crop in pixels.")] = 32,
-    lights: Annotated[int, typer.Option(min=1, help="Lightings of each person.")] = 20,
+    lights: Annotated[
+        int, typer.Option(min=1, max=1000, help="Lights of each person; 20 are the paper's.")
+    ] = 20,
     variety: Annotated[
         VarietyChoice, typer.Option(help="none: the paper's protocol; full: as photographs differ.")
     ] = VarietyChoice.none,
     train: Annotated[int, typer.Option(min=0, help="People below this number get split train.")] = 100,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores unless told.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Processes; all cores unless told.")
+    ] = None,
 ) -> None:
     """Render people in seven poses under each of several lights.
 
@@ -45,7 +49,7 @@ def rotation(
     """
     from cli.console import RichProgress
     from facedata.rendered.photograph import VARIETIES
-    from facedata.rendered.rotation import RotationRecipe
+    from facedata.rendered.rotation import YAWS, RotationRecipe
     from facedata.rendered.sets import render_rotation_set
     from faces.crop import CropGeometry
 
@@ -62,4 +66,26 @@ def rotation(
         workers=workers,
         progress=RichProgress(),
     )
-    typer.echo(f"{out}: {count} pictures of {count // (7 * lights)} people.")
+    typer.echo(f"{out}: {count:,} pictures of {count // (len(YAWS) * lights):,} people.")
+
+
+@app.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(metavar="SET", help="A labelled folder.")],
+    out: Annotated[Path, typer.Option(help="The .zip to write.")],
+    people: Annotated[
+        str | None, typer.Option(metavar="NUMBERS", help="Only these people; all unless told.")
+    ] = None,
+) -> None:
+    """Pack a labelled folder, or some of its people, into one .zip.
+
+    Every command that takes a labelled folder also takes such a .zip.
+
+    Example: anotheryou data pack sets/rotation --people 100-123 --out mini.zip
+    """
+    from cli.console import RichProgress
+    from facedata.packing import pack_labelled, parse_people
+
+    chosen = None if people is None else parse_people(people)
+    count = pack_labelled(folder, out, people=chosen, progress=RichProgress())
+    typer.echo(f"{out}: {count:,} pictures, {out.stat().st_size / 1e6:.1f} MB.")

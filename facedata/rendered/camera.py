@@ -12,7 +12,7 @@ from facedata.rendered.person import Posed
 from facedata.rendered.skin import eye_albedo, skin_albedo
 from faces.types import Landmarks
 
-# In the light's own shadow test the surface is seen from everywhere; these lights of a dome stand for the room.
+# Directions of a dome that stand for the room when its light is blocked.
 _DOME = 12
 
 
@@ -20,9 +20,10 @@ _DOME = 12
 class Camera:
     """Where the camera is relative to the head.
 
-    ``yaw`` degrees, positive when the nose points to the right of the picture; ``pitch`` degrees, positive when it points
-    up; ``roll`` degrees clockwise; ``distance`` cm from the head's middle; the picture is ``side`` pixels square,
-    ``scale`` pixels per cm at the head's middle, and shows ``target`` (head coordinates, cm) in its centre.
+    ``yaw`` degrees, positive when the nose points to the right of the picture; ``pitch`` degrees, positive
+    when it points up; ``roll`` degrees clockwise; ``distance`` cm from ``target``; the picture is ``side``
+    pixels square, ``scale`` pixels per cm at ``target``, and shows ``target`` (3,) (head coordinates, cm) in
+    its centre.
     """
 
     yaw: float
@@ -42,13 +43,13 @@ class Camera:
         return np.asarray(about_z @ about_x @ about_y, np.float32)
 
     def project(self, points: Array) -> Array:
-        """Picture coordinates (n, 2) of points (n, 3)."""
+        """Picture coordinates (n, 2), pixels, of points (n, 3) in head coordinates."""
         seen = (points - self.target) @ self.axes().T
         factor = self.scale * self.distance / (self.distance - seen[:, 2])
         return np.stack([self.side / 2 + seen[:, 0] * factor, self.side / 2 - seen[:, 1] * factor], 1)
 
     def rays(self) -> tuple[Array, Array]:
-        """Origins and unit directions, each (side * side, 3), in row order."""
+        """Origins and unit directions, each (side * side, 3) float32, one per pixel in row order."""
         axes = self.axes()
         at = (np.arange(self.side) + 0.5 - self.side / 2) / self.scale
         right, down = np.meshgrid(at, at)
@@ -113,7 +114,7 @@ class View:
                 towards = np.broadcast_to(direction, (len(facing), 3)).copy()
                 lit = self._caster.lit(self.hits.point[facing], self.hits.normal[facing], towards)
                 total[facing[lit]] += cosine[facing[lit]]
-            self._openness = 0.15 + 0.85 * np.clip(total * 4 / _DOME, 0, 1.2)
+            self._openness = np.asarray(0.15 + 0.85 * np.clip(total * 4 / _DOME, 0, 1.2), np.float32)
         return self._openness
 
 

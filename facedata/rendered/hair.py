@@ -20,9 +20,11 @@ STYLES = ("bald", "ring", "cropped", "short", "bowl", "bob", "long", "tied", "cu
 class Hair:
     """One haircut.
 
-    ``thickness`` cm on top; ``hairline`` degrees of elevation at the forehead's middle; ``fringe`` degrees that it
-    comes down over the forehead; ``parting`` -1..1, to which side it is combed; ``length`` y in cm where long hair
-    ends; ``opening`` degrees from the middle of the face at which long hair begins; ``strands`` cm of relief.
+    ``style`` one of STYLES; ``thickness`` cm on top; ``hairline`` degrees of elevation at the forehead's
+    middle; ``fringe`` degrees that it comes down over the forehead; ``parting`` -1..1, to which side it is
+    combed; ``length`` y in cm where long hair ends; ``opening`` degrees from the middle of the face at which
+    long hair begins; ``sideburn`` degrees of elevation to which hair comes down before the ear; ``strands``
+    cm of relief; ``seed`` of the strands.
     """
 
     style: str
@@ -81,11 +83,11 @@ def hair_mesh(hair: Hair, head: Caster) -> Mesh | None:
     thickness = hair.thickness * lean * (0.45 + 0.55 * np.clip(elevation / 60, 0, 1))[:, None]
     if hair.style == "curly":
         thickness = hair.thickness * (0.8 + 0.2 * lean)
-    radius = skull + (thickness + relief) * full - 0.12 * (1 - full)
+    radius = np.asarray(skull + (thickness + relief) * full - 0.12 * (1 - full), np.float32)
     if hair.style in ("bob", "long"):
         radius = _hang(hair, radius, skull, elevation, full, relief)
-    vertices = CENTRE + direction * radius[..., None]
-    shade = 1 + 0.9 * relief / max(hair.strands, 0.05) * 0.25
+    vertices = np.asarray(CENTRE + direction * radius[..., None], np.float32)
+    shade = np.asarray(1 + 0.9 * relief / max(hair.strands, 0.05) * 0.25, np.float32)
     triangles = grid_triangles(ROWS, COLUMNS, wrap=True)
     inside = (over_edge > 0).ravel()
     triangles = triangles[inside[triangles].any(1)]
@@ -139,7 +141,12 @@ def _relief(hair: Hair, rng: np.random.Generator) -> Array:
 
 
 def _hang(
-    hair: Hair, radius: Array, skull: Array, elevation: NDArray[np.float64], full: Array, relief: Array
+    hair: Hair,
+    radius: Array,
+    skull: Array,
+    elevation: NDArray[np.float64],
+    full: NDArray[np.floating],
+    relief: Array,
 ) -> Array:
     """Let hair below the ears fall straight down instead of following the neck; cut it at its length."""
     cosine = np.cos(np.radians(elevation))[:, None]

@@ -8,18 +8,37 @@ a frontal picture; y up; z out of the face.
 from __future__ import annotations
 
 import json
-import re
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from faces.errors import HeadModelError
 
 N_VERTICES, N_QUADS, N_IDENTITY = 26719, 26384, 100
 HINT = "give the packed ict_facekit.npz or the published FaceXModel folder of ICT-FaceKit"
+MEAN_FILE, INDEX_FILE = "generic_neutral_mesh.obj", "vertex_indices.json"
+# Published beside the expressions that vertex_indices.json lists.
+UNLISTED = ("PupilDilate_L", "PupilDilate_R", "cheekRaiser_L", "cheekRaiser_R")
+# What a damaged archive makes NumPy, zipfile and zlib raise.
+_DAMAGE = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +48,7 @@ class HeadModel:
     ``vertices`` (V, 3) float32 mean head; ``faces`` (Q, 4) int32 quads, a triangle repeats its last index;
     ``identity_modes`` (100, V, 3) float32, a person is vertices + sum c_i mode_i with c_i ~ N(0, 1);
     ``expression_modes`` (E, V, 3) float32 with weights 0..1, named by ``expression_names``;
-    ``landmarks68`` (68,) int32 vertex indices of the 68 Multi-PIE landmarks.
+    ``landmarks68`` (68,) int32 vertex indices of the 68 Multi-PIE landmarks.  V = 26,719, Q = 26,384.
     """
 
     vertices: NDArray[np.float32]
@@ -43,10 +62,12 @@ class HeadModel:
 def load_head_model(path: Path) -> HeadModel:
     """Read the head from ``path``: the packed archive, or the published folder with its OBJ files.
 
-    Raises HeadModelError where it is missing or damaged.
+    Both give the same arrays to the last bit.  Raises HeadModelError where it is missing, incomplete or
+    damaged.
     """
     if path.is_dir():
-        model = _read_folder(path)
+        inner = path / "FaceXModel"  # the folder's place in a clone of the repository
+        model = _read_folder(inner if inner.is_dir() else path)
     elif path.is_file():
         model = _read_archive(path)
     else:
@@ -57,65 +78,91 @@ def load_head_model(path: Path) -> HeadModel:
 
 def _read_archive(path: Path) -> HeadModel:
     try:
-        with np.load(path, allow_pickle=False) as data:
+        data = np.load(path, allow_pickle=False)
+        if not isinstance(data, NpzFile):
+            raise ValueError("it is a single array")
+        with data:
             return HeadModel(
-                vertices=data["vertices"].astype(np.float32),
-                faces=data["faces"].astype(np.int32),
-                identity_modes=data["identity_modes"].astype(np.float32),
-                expression_modes=data["expression_modes"].astype(np.float32),
-                expression_names=tuple(str(name) for name in data["expression_names"]),
-                landmarks68=data["landmarks68"].astype(np.int32),
+                vertices=_array(data, "vertices", "f").astype(np.float32),
+                faces=_array(data, "faces", "iu").astype(np.int32),
+                identity_modes=_array(data, "identity_modes", "f").astype(np.float32),
+                expression_modes=_array(data, "expression_modes", "f").astype(np.float32),
+                expression_names=tuple(str(name) for name in _array(data, "expression_names", "U").ravel()),
+                landmarks68=_array(data, "landmarks68", "iu").astype(np.int32),
             )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise HeadModelError(f"{path} is not a packed head model ({error}); {HINT}.") from error
 
 
+def _array(data: NpzFile, name: str, kinds: str) -> NDArray[Any]:
+    array: NDArray[Any] = data[name]
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"{name} holds {array.dtype}")
+    return array
+
+
 def _read_folder(folder: Path) -> HeadModel:
-    mean_path = folder / "generic_neutral_mesh.obj"
-    if not mean_path.is_file():
-        raise HeadModelError(f"{folder} holds no generic_neutral_mesh.obj; {HINT}.")
-    vertices, faces = _read_obj(mean_path)
-    identity_paths = [folder / f"identity{i:03d}.obj" for i in range(N_IDENTITY)]
-    missing = [p.name for p in identity_paths if not p.is_file()]
-    if missing:
-        raise HeadModelError(
-            f"{folder} lacks {missing[0]} and {len(missing) - 1} more identity files; {HINT}."
-        )
-    identity = np.stack([_read_obj(p)[0] - vertices for p in identity_paths])
-    expression_paths = sorted(
-        p for p in folder.glob("*.obj") if not re.match(r"identity\d+|generic_neutral_mesh", p.stem)
-    )
-    expression = [_read_obj(p)[0] - vertices for p in expression_paths]
-    index_path = folder / "vertex_indices.json"
+    index_path = folder / INDEX_FILE
+    _require(folder, [MEAN_FILE, INDEX_FILE])
     try:
-        indices = json.loads(index_path.read_text(encoding="utf-8"))
+        indices = json.loads(index_path.read_bytes())
         landmarks = np.array(indices["idx_to_landmark_verts"], np.int32)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        names = sorted({*(str(name) for name in indices["expressions"]), *UNLISTED})
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise HeadModelError(f"{index_path} cannot be read ({error}); {HINT}.") from error
+    identities = [f"identity{number:03d}" for number in range(N_IDENTITY)]
+    _require(folder, [f"{name}.obj" for name in (*identities, *names)])
+    mean = _obj_vertices(folder / MEAN_FILE)
     return HeadModel(
-        vertices=vertices,
-        faces=faces,
-        identity_modes=identity,
-        expression_modes=np.stack(expression) if expression else np.zeros((0, *vertices.shape), np.float32),
-        expression_names=tuple(p.stem for p in expression_paths),
+        vertices=mean.astype(np.float32),
+        faces=_obj_faces(folder / MEAN_FILE),
+        identity_modes=_modes(folder, identities, mean),
+        expression_modes=_modes(folder, names, mean),
+        expression_names=tuple(names),
         landmarks68=landmarks,
     )
 
 
-def _read_obj(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Vertices (V, 3) and faces (F, 4), 0-based, of a Wavefront OBJ file."""
-    vertices: list[list[float]] = []
+def _require(folder: Path, names: list[str]) -> None:
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        more = f" and {len(missing) - 1} more of its files" if len(missing) > 1 else ""
+        raise HeadModelError(f"{folder} lacks {missing[0]}{more}; {HINT}.")
+
+
+def _modes(folder: Path, names: list[str], mean: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What each of the named meshes adds to the mean head, (len(names), V, 3)."""
+    modes = np.empty((len(names), *mean.shape), np.float32)
+    for number, name in enumerate(names):
+        path = folder / f"{name}.obj"
+        vertices = _obj_vertices(path)
+        if vertices.shape != mean.shape:
+            raise HeadModelError(f"{path} has other vertices than {MEAN_FILE}; {HINT}.")
+        # Half precision (0.005 mm) as in the packed archive, so that both give the same pictures.
+        with np.errstate(over="ignore"):  # becomes infinite, which is refused later
+            modes[number] = (vertices - mean).astype(np.float16)
+    return modes
+
+
+def _obj_vertices(path: Path) -> NDArray[np.float64]:
+    """The vertices (V, 3) of a Wavefront OBJ file; raises HeadModelError."""
+    try:
+        rows = [line[2:].split() for line in path.read_bytes().splitlines() if line.startswith(b"v ")]
+        return np.array([row[:3] for row in rows], np.bytes_).reshape(-1, 3).astype(np.float64)
+    except (OSError, ValueError) as error:
+        raise HeadModelError(f"{path} cannot be read ({error}); {HINT}.") from error
+
+
+def _obj_faces(path: Path) -> NDArray[np.int32]:
+    """The faces (F, 4) of a Wavefront OBJ file, 0-based, a triangle's last index repeated."""
     faces: list[list[int]] = []
     try:
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("v "):
-                    vertices.append([float(word) for word in line.split()[1:4]])
-                elif line.startswith("f "):
-                    corner = [int(word.split("/")[0]) - 1 for word in line.split()[1:5]]
-                    faces.append(corner if len(corner) == 4 else [*corner, corner[-1]])
-        return np.array(vertices, np.float32).reshape(-1, 3), np.array(faces, np.int32).reshape(-1, 4)
-    except (OSError, ValueError) as error:
+        for line in path.read_bytes().splitlines():
+            if line.startswith(b"f "):
+                corner = [int(word.split(b"/")[0]) - 1 for word in line.split()[1:5]]
+                faces.append(corner if len(corner) == 4 else [*corner, corner[-1]])
+        return np.array(faces, np.int32).reshape(-1, 4)
+    except (OSError, ValueError, IndexError, OverflowError) as error:
         raise HeadModelError(f"{path} cannot be read ({error}); {HINT}.") from error
 
 
@@ -130,9 +177,12 @@ def _check(model: HeadModel, path: Path) -> None:
     )
     if not good:
         raise HeadModelError(f"{path} holds arrays of other shapes than ICT-FaceKit's; {HINT}.")
-    finite = np.isfinite(model.vertices).all() and np.isfinite(model.identity_modes).all()
-    inside = 0 <= int(model.faces.min()) and int(model.faces.max()) < N_VERTICES
-    if not (
-        finite and inside and 0 <= int(model.landmarks68.min()) and int(model.landmarks68.max()) < N_VERTICES
-    ):
+    finite = all(
+        np.isfinite(array).all() for array in (model.vertices, model.identity_modes, model.expression_modes)
+    )
+    if not (finite and _in_range(model.faces) and _in_range(model.landmarks68)):
         raise HeadModelError(f"{path} holds impossible numbers; {HINT}.")
+
+
+def _in_range(indices: NDArray[np.int32]) -> bool:
+    return bool(((indices >= 0) & (indices < N_VERTICES)).all())

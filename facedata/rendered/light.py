@@ -15,8 +15,8 @@ N_LIGHTS = N_FLASHES + 2  # no flash; each flash alone; all flashes
 def flash_directions() -> Array:
     """Unit directions (18, 3) from the head to the flashes of the rig, in head coordinates.
 
-    Thirteen at head height every 15 degrees from -90 to +90, five higher up, as Multi-PIE's are laid out
-    (Gross et al. 2010, *Multi-PIE*, figure 2).
+    In the manner of Multi-PIE's (Gross et al. 2010, *Multi-PIE*): thirteen little above head height every
+    15 degrees from the picture's left (-90) to its right (+90), then five higher up.
     """
     places = [(azimuth, 12.0) for azimuth in np.linspace(-90, 90, 13)]
     places += [(azimuth, 48.0) for azimuth in (-60.0, -30.0, 0.0, 30.0, 60.0)]
@@ -30,8 +30,8 @@ def flash_directions() -> Array:
 class Light:
     """One lighting: room light plus weighted directional lamps.
 
-    ``directions`` (k, 3) unit, from the head; ``weights`` (k,) brightness of each; ``ambient`` of the room;
-    ``softness`` radius of the lamps as the sine of half their angle; ``follows_camera`` tells that
+    ``directions`` (k, 3) unit, from the head; ``weights`` (k,) brightness of each; ``ambient`` brightness of
+    the room; ``softness`` radius of the lamps as the sine of half their angle; ``follows_camera`` tells that
     directions are given with z towards the camera rather than out of the face.
     """
 
@@ -43,7 +43,7 @@ class Light:
 
 
 def rig_lights(ambient: float) -> list[Light]:
-    """The 20 lights of the protocol: none, each of 18 flashes, all."""
+    """The 20 lights of the protocol: no flash, each of the 18 alone, all; ``ambient`` is the room's share."""
     directions = flash_directions()
     none = Light(directions[:0], np.zeros(0, np.float32), 3.2 * ambient, 0.0)
     single = [Light(directions[i : i + 1], np.ones(1, np.float32), ambient, 0.03) for i in range(N_FLASHES)]

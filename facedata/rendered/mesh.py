@@ -33,9 +33,9 @@ class Material(IntEnum):
 class Mesh:
     """A surface of n vertices and m triangles.
 
-    ``vertices`` (n, 3) float32 cm; ``triangles`` (m, 3) int32; ``rest`` (n, 3) float32, where each vertex lies on the
-    mean head (paint is defined there, so that it follows the skin); ``shade`` (n,) float32, a painted factor;
-    ``material`` (m,) int8; ``normals`` (n, 3) float32 unit.
+    ``vertices`` (n, 3) float32 cm; ``triangles`` (m, 3) int32; ``rest`` (n, 3) float32, where each vertex
+    lies on the mean head (paint is defined there, so that it follows the skin); ``shade`` (n,) float32, a
+    painted factor; ``material`` (m,) int8; ``normals`` (n, 3) float32 unit.
     """
 
     vertices: Array

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facedata.rendered.glasses import Glasses, glasses_mesh, sample_glasses
 from facedata.rendered.hair import Hair, hair_mesh, sample_hair
-from facedata.rendered.head_model import HeadModel
+from facedata.rendered.head_model import HINT, HeadModel
 from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, grid_triangles, join, surface
 from facedata.rendered.skin import FaceMap, Skin, sample_skin
+from faces.errors import HeadModelError
 
 # Quad ranges of ICT-FaceKit's light mesh; lashes, tear fluid and the like are painted instead.
 _PARTS = (
@@ -22,7 +24,8 @@ _PARTS = (
     (slice(21496, 24692), Material.EYE),
 )
 _EYES = (slice(21451, 23021), slice(23021, 24591))  # vertices of both eyeballs
-LARGEST_COEFFICIENT = 2.5
+_FACE_VERTICES = 6706  # the first so many are the narrow face
+LARGEST_COEFFICIENT = 2.5  # standard deviations; beyond it heads look damaged
 
 _EXPRESSIONS: tuple[dict[str, float], ...] = (
     {"mouthSmile_L": 0.8, "mouthSmile_R": 0.8, "cheekRaiser_L": 0.5, "cheekRaiser_R": 0.5},
@@ -44,9 +47,15 @@ _EXPRESSIONS: tuple[dict[str, float], ...] = (
 
 
 class Head:
-    """What all persons share of the head model: the triangles that are rendered and what they are made of."""
+    """What all persons share of the head model: the triangles that are rendered and what they are made of.
+
+    Raises HeadModelError where the model lacks an expression that is used.
+    """
 
     def __init__(self, model: HeadModel) -> None:
+        lacking = {name for weights in _EXPRESSIONS for name in weights} - {*model.expression_names}
+        if lacking:
+            raise HeadModelError(f"The head model has no expression {min(lacking)}; {HINT}.")
         self.model = model
         quads, materials = [], []
         for part, material in _PARTS:
@@ -63,13 +72,11 @@ class Head:
     @cached_property
     def face_points(self) -> Array:
         """Points (n, 3) of the mean face's front."""
-        points = self.model.vertices[:6706]
+        points = self.model.vertices[:_FACE_VERTICES]
         return np.asarray(points[points[:, 2] > 2], np.float32)
 
 
-def _split_quads(
-    quads: Triangles, material: np.typing.NDArray[np.int8]
-) -> tuple[Triangles, np.typing.NDArray[np.int8]]:
+def _split_quads(quads: Triangles, material: NDArray[np.int8]) -> tuple[Triangles, NDArray[np.int8]]:
     triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     both = np.concatenate([material, material])
     whole = triangles[:, 1] != triangles[:, 2]
@@ -79,16 +86,16 @@ def _split_quads(
 
 @dataclass(frozen=True)
 class Person:
-    """Everything that stays the same from picture to picture of one person."""
+    """Everything that stays the same from picture to picture of one person.
 
-    coefficients: Array  # (100,) identity
+    ``coefficients`` (100,) float32 of the identity modes; ``cloth`` albedo of the clothes, 0..1.
+    """
+
+    coefficients: Array
     skin: Skin
     hair: Hair
     glasses: Glasses | None
     cloth: float
-    skin_hue: float
-    hair_hue: float
-    cloth_hue: float
 
 
 def sample_person(rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0) -> Person:
@@ -104,14 +111,11 @@ def sample_person(rng: np.random.Generator, head: Head, *, glasses_share: float 
         hair=hair,
         glasses=glasses if wears else None,
         cloth=float(np.exp(rng.uniform(np.log(0.02), np.log(0.7)))),
-        skin_hue=float(rng.uniform(-1, 1)),
-        hair_hue=float(rng.uniform(-1, 1)),
-        cloth_hue=float(rng.uniform(0, 1)),
     )
 
 
 def sample_expression(rng: np.random.Generator, strength: float) -> dict[str, float]:
-    """Random blendshape weights: with chance ``strength`` a whole expression, always a little unrest."""
+    """Random blendshape weights 0..1: with chance ``strength`` a whole expression, always a little unrest."""
     weights: dict[str, float] = {}
     if rng.random() < strength:
         chosen = _EXPRESSIONS[rng.integers(len(_EXPRESSIONS))]
@@ -126,7 +130,7 @@ def sample_expression(rng: np.random.Generator, strength: float) -> dict[str, fl
 
 @dataclass(frozen=True)
 class Posed:
-    """A person's head under one expression: the whole ``mesh`` and the 68 ``landmarks`` (68, 3)."""
+    """A person's head under one expression: the whole ``mesh`` and the 68 ``landmarks`` (68, 3), cm."""
 
     person: Person
     head: Head
@@ -140,10 +144,7 @@ def pose_person(person: Person, head: Head, expression: dict[str, float], *, bod
     vertices = model.vertices + np.tensordot(person.coefficients, model.identity_modes, 1)
     bald = surface(vertices, head.skin_triangles, Material.SKIN)
     for name, weight in expression.items():
-        if name in model.expression_names:
-            vertices = (
-                vertices + np.float32(weight) * model.expression_modes[model.expression_names.index(name)]
-            )
+        vertices = vertices + np.float32(weight) * model.expression_modes[model.expression_names.index(name)]
     vertices = vertices.astype(np.float32)
     skin = surface(vertices, head.triangles, Material.SKIN, rest=model.vertices)
     parts = [Mesh(skin.vertices, skin.triangles, skin.rest, skin.shade, head.material, skin.normals)]
@@ -160,10 +161,17 @@ def pose_person(person: Person, head: Head, expression: dict[str, float], *, bod
 
 def _torso() -> Mesh:
     """Neck opening, shoulders and chest as a loft of ellipses."""
-    #                y      half width  half depth  z
+    # y, half width, half depth, z; cm
     rings = np.array(
-        [(-12.5, 6.6, 6.2, -2.2), (-14.0, 8.0, 7.0, -2.4), (-15.5, 12.5, 8.0, -2.6), (-17.5, 18.5, 9.0, -2.8)]
-        + [(-21.0, 21.5, 10.0, -2.8), (-30.0, 21.5, 11.0, -2.5), (-60.0, 21.0, 11.5, -2.5)],
+        [
+            (-12.5, 6.6, 6.2, -2.2),
+            (-14.0, 8.0, 7.0, -2.4),
+            (-15.5, 12.5, 8.0, -2.6),
+            (-17.5, 18.5, 9.0, -2.8),
+            (-21.0, 21.5, 10.0, -2.8),
+            (-30.0, 21.5, 11.0, -2.5),
+            (-60.0, 21.0, 11.5, -2.5),
+        ],
         np.float32,
     )
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)

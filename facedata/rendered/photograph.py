@@ -1,7 +1,7 @@
 """From light to a photograph's grey levels: exposure, tone curve, background, blur, noise, JPEG.
 
-Everything here is *variety*: it is switched off for the paper's protocol and on for weights that must work on
-photographs of real people.
+Everything here is *variety*: it is switched off for the paper's protocol and on for weights that must
+work on photographs of real people.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ GAMMA = 1 / 2.2
 class Variety:
     """How much pictures differ beyond person, pose and light; standard deviations unless said otherwise.
 
-    ``yaw``, ``pitch``, ``roll`` degrees; ``beyond`` the largest extra turn of the outermost poses, degrees (people who
-    look aside in photographs turn further than 45); ``expression`` chance of one; ``glasses`` share of people who wear them;
-    ``free_light`` share of lights that are not of the rig; ``crop_error`` relative, of the
-    landmarks; ``camera`` tells whether exposure, tone curve, background, blur, noise and JPEG vary.
+    ``yaw``, ``pitch``, ``roll`` degrees; ``beyond`` the largest extra turn of the outermost poses, degrees
+    (people who look aside in photographs turn further than 45); ``expression`` chance of one; ``glasses``
+    share of people who wear them; ``free_light`` share of lights that are not of the rig; ``crop_error`` of
+    the landmarks, relative to a crop's side; ``camera`` tells whether distance, exposure, tone curve,
+    background, blur, noise and JPEG vary.
     """
 
     yaw: float = 0.0
@@ -58,7 +59,7 @@ VARIETIES = {
 
 @dataclass(frozen=True)
 class Tone:
-    """A camera's answer to light: grey = curve((gain * light) ** GAMMA), curve a blend towards an S."""
+    """A camera's answer to light: grey = curve((gain * light) ** gamma), curve a blend towards an S."""
 
     gain: float = 1.0
     gamma: float = GAMMA
@@ -104,18 +105,18 @@ def photograph(
 ) -> tuple[Pixels, Landmarks]:
     """Take a picture of an ideal image through a random lens, sensor and JPEG encoder.
 
-    ``grey`` (side, side) 0..1 has ``rays_per_pixel`` samples per pixel of the wanted crop. Returns a smaller
-    uint8 picture and its landmarks.
+    ``grey`` (side, side) 0..1 has ``rays_per_pixel`` samples per pixel of the wanted crop.  Returns a smaller
+    or equal uint8 picture and its landmarks.
     """
-    grey = gaussian_filter(grey, abs(rng.normal(0, 0.22)) * rays_per_pixel)
+    grey = np.asarray(gaussian_filter(grey, abs(rng.normal(0, 0.22)) * rays_per_pixel), np.float32)
     # A face in a photograph may be smaller or larger than the crop.
     shrink = float(np.exp(rng.uniform(np.log(0.4), np.log(rays_per_pixel * 0.9))))
     if shrink > 1:
         side = max(16, round(len(grey) / shrink))
         shrink = len(grey) / side
-        small = Image.fromarray(np.asarray(grey * 255, np.float32)).resize((side, side), Image.Resampling.BOX)
-        grey, landmarks = np.asarray(small) / 255, scaled(landmarks, 1 / shrink)
-    noise = rng.normal(size=grey.shape) * abs(rng.normal(0, 0.012)) * (0.4 + np.sqrt(grey))
+        small = Image.fromarray(grey).resize((side, side), Image.Resampling.BOX)
+        grey, landmarks = np.asarray(small, np.float32), scaled(landmarks, 1 / shrink)
+    noise = rng.normal(size=grey.shape).astype(np.float32) * abs(rng.normal(0, 0.012)) * (0.4 + np.sqrt(grey))
     pixels = np.clip((grey + noise) * 255 + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < 0.6:
         memory = io.BytesIO()
@@ -134,7 +135,8 @@ def scaled(landmarks: Landmarks, factor: float) -> Landmarks:
 def misplaced(landmarks: Landmarks, error: float, rng: np.random.Generator) -> Landmarks:
     """The landmarks as a detector misplaces them: together, by a small shift, turn and change of scale.
 
-    ``error`` is relative: 0.01 is a shift of 1 % of a face's width (standard deviation), with turn and scale to match.
+    ``error`` is relative: 0.01 is a shift of 1 % of a crop's side (standard deviation), with turn and scale
+    to match.
     """
     points = np.array([landmarks.left_eye, landmarks.right_eye, landmarks.nose_base])
     middle = (points[0] + points[1]) / 2

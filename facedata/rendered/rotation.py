@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,16 +32,18 @@ EYE_TO_NOSE_BASE = 4.65  # cm on the mean head
 class RotationRecipe:
     """What determines the pictures of every person: two equal recipes give equal pictures.
 
-    ``lights`` 20 are the protocol's; with another number, or with variety, each light is a *take* of its own.
+    ``lights`` 20 are the protocol's; with another number, or with free lights, each is drawn at random, the
+    same for all poses.
     """
 
     seed: int = 0
-    geometry: CropGeometry = CropGeometry()
+    geometry: CropGeometry = field(default_factory=CropGeometry)
     lights: int = N_LIGHTS
-    variety: Variety = Variety()
+    variety: Variety = field(default_factory=Variety)
 
     @property
     def protocol(self) -> bool:
+        """Whether the lights are the rig's twenty, in order."""
         return self.variety.free_light == 0 and self.lights == N_LIGHTS
 
 
@@ -68,6 +70,7 @@ def render_rotation(recipe: RotationRecipe, head: Head, index: int) -> Pixels:
 
 
 def _lights(recipe: RotationRecipe, rng: np.random.Generator) -> list[Light]:
+    """The lights of one person."""
     rig = rig_lights(float(rng.uniform(0.08, 0.14)))
     if recipe.protocol:
         return rig
@@ -95,6 +98,7 @@ def _render_group(
     distance = float(rng.uniform(60, 250)) if variety.camera else 180.0
     wall = float(rng.uniform(0.05, 0.5))
     views: list[View] = []
+    front = YAWS.index(0)
     for yaw in YAWS:
         camera = Camera(
             yaw=_turn(yaw, variety, rng),
@@ -108,12 +112,13 @@ def _render_group(
         views.append(View(posed, caster, camera))
     for at, light in enumerate(lights):
         shaded = [view.radiance(light, rng) for view in views]
-        tone = sample_tone(rng, _skin_light(views[3], shaded[3])) if variety.camera else Tone()
+        tone = sample_tone(rng, _skin_light(views[front], shaded[front])) if variety.camera else Tone()
         for pose, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
             crops[pose, at] = _crop(recipe, view, tone(radiance), wall, posed.landmarks, rng)
 
 
 def _turn(yaw: int, variety: Variety, rng: np.random.Generator) -> float:
+    """The yaw of a picture labelled ``yaw``, degrees."""
     turned = yaw + float(rng.normal(0, variety.yaw))
     if abs(yaw) == max(YAWS):
         turned += float(np.sign(yaw) * rng.uniform(0, variety.beyond))
@@ -124,10 +129,7 @@ def _crop(
     recipe: RotationRecipe, view: View, grey: Array, wall: float, landmarks3: Array, rng: np.random.Generator
 ) -> Pixels:
     side, variety = view.camera.side, recipe.variety
-    if variety.camera:
-        frame = sample_background(rng, side)
-    else:
-        frame = np.full((side, side), wall, np.float32)
+    frame = sample_background(rng, side) if variety.camera else np.full((side, side), wall, np.float32)
     frame.reshape(-1)[view.hits.ray] = grey
     landmarks = picture_landmarks(landmarks3, view.camera)
     if variety.camera:
@@ -147,5 +149,6 @@ def _crop_centre(landmarks: Array, geometry: CropGeometry) -> Array:
 
 
 def _skin_light(view: View, radiance: Array) -> float:
+    """Linear light of the brighter part of the skin, by which a camera sets its exposure."""
     skin = radiance[view.hits.material == Material.SKIN]
     return float(np.percentile(skin, 85)) if len(skin) else 0.5

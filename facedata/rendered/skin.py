@@ -26,7 +26,6 @@ class Skin:
     hair_tone: float
     blotches: tuple[tuple[float, Noise], ...]
     lip: float
-    lip_edge: float
     brow_strength: float
     brow_width: float
     brow_lift: float
@@ -46,7 +45,6 @@ class Skin:
     freckle_noise: Noise
     moles: tuple[tuple[float, float, float, float, float], ...]  # x, y, z, radius, strength
     under_eye: float
-    scalp: float
 
 
 def sample_skin(rng: np.random.Generator, face_points: Array) -> Skin:
@@ -76,8 +74,7 @@ def sample_skin(rng: np.random.Generator, face_points: Array) -> Skin:
             (float(rng.uniform(0.01, 0.05)), noise(rng, 1.0)),
             (float(rng.uniform(0.01, 0.06)), noise(rng, 0.25)),
         ),
-        lip=float(rng.uniform(0.3, 0.7) if make_up else rng.uniform(0.6, 1.0)),
-        lip_edge=float(rng.uniform(3, 8)),
+        lip=_skip_after(rng, rng.uniform(0.3, 0.7) if make_up else rng.uniform(0.6, 1.0)),
         brow_strength=float(rng.uniform(0.3, 1.0)),
         brow_width=float(rng.uniform(0.22, 0.6) * (0.75 if woman else 1.1)),
         brow_lift=float(rng.uniform(-0.2, 0.5)),
@@ -96,9 +93,18 @@ def sample_skin(rng: np.random.Generator, face_points: Array) -> Skin:
         freckles=float(max(0.0, rng.uniform(-0.6, 0.3))),
         freckle_noise=noise(rng, 0.14),
         moles=tuple(moles),
-        under_eye=float(rng.uniform(0, 0.25)),
-        scalp=float(rng.uniform(0.5, 1.0)),
+        under_eye=_skip_after(rng, rng.uniform(0, 0.25)),
     )
+
+
+def _skip_after(rng: np.random.Generator, value: float) -> float:
+    """``value``, with the next random number left unused.
+
+    Two numbers of the stream were given away once; drawing without these gaps would turn every
+    later choice, and with it every known person, into another.
+    """
+    rng.random()
+    return float(value)
 
 
 @dataclass(frozen=True)
@@ -109,10 +115,12 @@ class FaceMap:
 
     @property
     def lips(self) -> Array:
-        return self.landmarks[[48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59]]
+        """The outline of the lips (12, 3)."""
+        return self.landmarks[48:60]
 
     @property
     def mouth(self) -> Array:
+        """The middle of the mouth (3,)."""
         return np.asarray(self.landmarks[48:60].mean(0), np.float32)
 
 
@@ -123,7 +131,7 @@ def skin_albedo(skin: Skin, face: FaceMap, points: Array) -> Array:
     for strength, blotch in skin.blotches:
         albedo *= 1 + strength * blotch(points)
     front = points[:, 2] > 0
-    x, y = points[:, 0], points[:, 1]
+    y = points[:, 1]
     if skin.freckles > 0:
         spots = soft_step(skin.freckle_noise(points) - 1.2, 6) * np.exp(-(((y - 0.5) / 2.5) ** 2))
         albedo *= 1 - skin.freckles * spots * front
