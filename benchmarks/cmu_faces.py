@@ -31,7 +31,7 @@ from evaluation.studio import Studio
 from facedata.labelled import FaceSet
 from faces.detect import open_detector
 from faces.errors import AnotherYouError
-from generator import load_generator
+from generator.checkpoint import load_generator
 
 HITS = 8  # on the retrieval sheet
 

@@ -52,7 +52,7 @@ def benchmark(
     from evaluation.studio import Studio
     from evaluation.tables import confusion_table, error_table, recall_tables
     from facedata.labelled import read_labelled, rendered_mini_path
-    from generator import load_generator
+    from generator.checkpoint import load_generator
 
     progress = RichProgress()
     generator = load_generator(weights)

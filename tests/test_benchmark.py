@@ -241,9 +241,9 @@ def folder(tmp_path: Path) -> Path:
 def test_the_command_measures_a_folder_and_prints_the_tables(
     folder: Path, tmp_path: Path, run_cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import generator
+    import generator.checkpoint
 
-    monkeypatch.setattr(generator, "load_generator", lambda name: PerfectGenerator())
+    monkeypatch.setattr(generator.checkpoint, "load_generator", lambda name: PerfectGenerator())
     out = tmp_path / "out"
     ran = run_cli("benchmark", folder, "--cropped", "--queries", "1000", "--seed", "3", "--out", out)
     assert ran.exit_code == 0, ran.stderr
@@ -255,9 +255,9 @@ def test_the_command_measures_a_folder_and_prints_the_tables(
 def test_the_command_names_what_is_missing(
     tmp_path: Path, run_cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import generator
+    import generator.checkpoint
 
-    monkeypatch.setattr(generator, "load_generator", lambda name: PerfectGenerator())
+    monkeypatch.setattr(generator.checkpoint, "load_generator", lambda name: PerfectGenerator())
     ran = run_cli("benchmark", tmp_path / "nowhere", "--cropped", "--out", tmp_path)
     assert ran.exit_code == 1
     assert "does not exist" in ran.stderr
