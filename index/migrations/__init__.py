@@ -1,0 +1,65 @@
+"""Numbered migrations of the catalogue: ``0001_begin.sql`` and whatever comes after it.
+
+``PRAGMA user_version`` holds the number of the last one applied.  A published migration never changes; a
+new one gets the next number.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+
+from sqlalchemy import Connection
+
+from faces.errors import CollectionError
+
+
+def latest() -> int:
+    """The number of the newest migration."""
+    return max(number for number, _ in _migrations())
+
+
+def current(connection: Connection) -> int:
+    """The number of the last migration this database has seen; 0 for an empty one."""
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the database up to date, within the transaction the connection is in.
+
+    Raises CollectionError where a newer version of the program made the database.
+    """
+    check_not_newer(connection)
+    done = current(connection)
+    for number, script in sorted(_migrations()):
+        if number > done:
+            for statement in _statements(script):
+                connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+
+
+def check_not_newer(connection: Connection) -> None:
+    """Raise CollectionError where a newer version of the program made the database."""
+    if current(connection) > latest():
+        raise CollectionError(
+            "this collection was made by a newer version of anotheryou; update the program to use it"
+        )
+
+
+def _migrations() -> Iterator[tuple[int, str]]:
+    for entry in files(__name__).iterdir():
+        if entry.name.endswith(".sql"):
+            yield int(entry.name.split("_")[0]), entry.read_text("utf-8")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The single statements: ``executescript`` would commit the transaction first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        raise ValueError(f"a migration ends within a statement: {statement.strip()[:60]!r}")

@@ -1,0 +1,258 @@
+"""``vectors.faiss``: the features of a collection as a FAISS index on disk.
+
+An ``IndexIDMap`` over an ``IndexScalarQuantizer`` of 16-bit floats, rows in the order of their face ids.  Its
+file is written as a stream (32 KB a face do not fit in memory for a large collection) and read by memory
+mapping.  Behind FAISS's own bytes, where FAISS does not look, a footer says which state of the
+catalogue it shows, with a checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faces.types import Ints
+
+Halves = NDArray[np.float16]
+
+VECTORS = "vectors.faiss"
+_MAGIC = b"AYVECTR1"
+_TAIL = struct.Struct("<II8s")  # CRC-32 of the footer's JSON, its length, magic
+_LENGTH = struct.Struct("<Q")
+_PIECE = 1 << 20
+
+
+class VectorFileError(Exception):
+    """The file is missing, damaged or not what it claims to be; it must be made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which state of which catalogue a file of vectors shows."""
+
+    token: str
+    encoding_id: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Footer:
+    shown: Shown
+    count: int
+    dimension: int
+    body: int  # bytes before the footer
+    checksum: int  # CRC-32 of those
+    written: int  # modification time that the file is given, whole seconds
+
+
+def write_vectors(
+    folder: Path, shown: Shown, count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]
+) -> None:
+    """Replace the file, atomically: at any moment either the old one is there or the new one.
+
+    ``blocks`` yields (ids (n,) int64, vectors (n, D) float16) in ascending order of the ids, ``count`` rows
+    in all; one block is in memory at a time.  Raises OSError where the disk is full or not writable;
+    then the old file is untouched.
+    """
+    temporary = folder / f"{VECTORS}.new"
+    try:
+        with temporary.open("wb") as file:
+            written = _write_body(file, count, dimension, blocks)
+            footer = _Footer(shown, count, dimension, written.size, written.checksum, written.seconds)
+            text = json.dumps(asdict(footer)).encode()
+            file.write(text + _TAIL.pack(zlib.crc32(text), len(text), _MAGIC))
+            file.flush()
+            os.utime(file.fileno(), (footer.written, footer.written))
+            os.fsync(file.fileno())
+        temporary.replace(folder / VECTORS)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(folder)
+
+
+class VectorFile:
+    """An opened ``vectors.faiss``.
+
+    ``ids`` (n,) int64 ascending; ``vectors`` (n, D) float16, a view of the mapped file; ``index`` the FAISS
+    index over the same rows, by position.  It stays usable when the file is replaced or deleted.
+    Raises VectorFileError for anything but an undamaged file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / VECTORS
+        try:
+            with path.open("rb") as file:
+                self.identity = _identity(file)
+                footer = _read_footer(file)
+                _check_body(file, footer)
+                if hasattr(os, "posix_fadvise"):  # FAISS maps it for random access, which reads ahead nothing
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+                # By descriptor, so that what is mapped is what was checked, even if it was just replaced.
+                whole = _read_index(f"/dev/fd/{file.fileno()}", path)
+        except OSError as error:
+            raise VectorFileError(f"{path}: {error.strerror or error}") from error
+        self.shown = footer.shown
+        self._whole = whole
+        self.index, self.ids, self.vectors = _parts(whole, footer, path)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def identity_on_disk(folder: Path) -> tuple[int, int, int] | None:
+    """What tells whether the file was replaced since it was opened; None where there is none."""
+    try:
+        status = (folder / VECTORS).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def remove_vectors(folder: Path) -> None:
+    """Delete the file, so that nobody takes it for another state's."""
+    (folder / VECTORS).unlink(missing_ok=True)
+    _sync_folder(folder)
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Writes and keeps the size and checksum of what was written."""
+
+    file: IO[bytes]
+    size: int = 0
+    checksum: int = 0
+
+    def write(self, piece: bytes | memoryview) -> None:
+        self.file.write(piece)
+        self.size += len(piece)
+        self.checksum = zlib.crc32(piece, self.checksum)
+
+    @property
+    def seconds(self) -> int:
+        return int(os.fstat(self.file.fileno()).st_mtime)
+
+
+def _write_body(
+    file: IO[bytes], count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]
+) -> _Counted:
+    """FAISS's own part: what FAISS writes for an empty index of this kind, its two arrays filled in."""
+    out = _Counted(file)
+    out.write(_header(count, dimension))
+    out.write(_LENGTH.pack(count * dimension * 2))
+    ids = np.empty(count, "<i8")
+    done = 0
+    for block_ids, vectors in blocks:
+        if vectors.shape != (len(block_ids), dimension) or vectors.dtype != np.float16:
+            raise ValueError(
+                f"expected (n, {dimension}) float16 vectors, got {vectors.shape} {vectors.dtype}"
+            )
+        ids[done : done + len(block_ids)] = block_ids
+        done += len(block_ids)
+        out.write(np.ascontiguousarray(vectors).view(np.uint8).data.cast("B"))
+    if done != count or (np.diff(ids) <= 0).any():
+        raise ValueError(f"expected {count} vectors in ascending order of their ids, got {done}")
+    out.write(_LENGTH.pack(count))
+    out.write(ids.tobytes())
+    return out
+
+
+def _header(count: int, dimension: int) -> bytes:
+    """The bytes before the vectors.
+
+    An index without rows but with its count set ends in the lengths of its two arrays, the vectors' and the
+    ids', both zero; a test compares the whole file with the one FAISS writes itself.
+    """
+    import faiss
+
+    inner = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16)
+    outer = faiss.IndexIDMap(inner)
+    inner.ntotal = outer.ntotal = count
+    blob: bytes = faiss.serialize_index(outer).tobytes()
+    if not blob.endswith(bytes(2 * _LENGTH.size)):
+        raise RuntimeError("this version of FAISS lays its index files out in another way")
+    return blob[: -2 * _LENGTH.size]
+
+
+def _identity(file: IO[bytes]) -> tuple[int, int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _read_footer(file: IO[bytes]) -> _Footer:
+    """The footer, wherever the file is whole; raises VectorFileError otherwise."""
+    size = os.fstat(file.fileno()).st_size
+    if size < _TAIL.size:
+        raise VectorFileError("the file of vectors is too short")
+    file.seek(size - _TAIL.size)
+    checksum, length, magic = _TAIL.unpack(file.read(_TAIL.size))
+    start = size - _TAIL.size - length
+    if magic != _MAGIC or start < 0:
+        raise VectorFileError("the file of vectors has no footer")
+    file.seek(start)
+    text = file.read(length)
+    if zlib.crc32(text) != checksum:
+        raise VectorFileError("the footer of the file of vectors is damaged")
+    fields = json.loads(text)
+    footer = _Footer(**{**fields, "shown": Shown(**fields["shown"])})
+    if footer.body != start:
+        raise VectorFileError("the file of vectors has the wrong length")
+    return footer
+
+
+def _check_body(file: IO[bytes], footer: _Footer) -> None:
+    """Read everything once and compare checksums, unless nobody has touched the file since it was made."""
+    if os.fstat(file.fileno()).st_mtime_ns == footer.written * 1_000_000_000:
+        return
+    file.seek(0)
+    checksum, left = 0, footer.body
+    while left > 0:
+        piece = file.read(min(_PIECE, left))
+        if not piece:
+            break
+        checksum, left = zlib.crc32(piece, checksum), left - len(piece)
+    if left or checksum != footer.checksum:
+        raise VectorFileError("the file of vectors is damaged")
+
+
+def _read_index(name: str, path: Path) -> Any:
+    """The FAISS index in the file, mapped into memory."""
+    import faiss
+
+    try:
+        return faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise VectorFileError(f"{path}: FAISS cannot read it") from error
+
+
+def _parts(whole: Any, footer: _Footer, path: Path) -> tuple[Any, Ints, Halves]:
+    """The index by position, the ids and the vectors of a mapped file."""
+    import faiss
+
+    inner: Any = faiss.downcast_index(whole.index)
+    count, dimension = footer.count, footer.dimension
+    if whole.ntotal != count or inner.d != dimension or inner.codes.size() != count * dimension * 2:
+        raise VectorFileError(f"{path}: its footer does not fit its content")
+    ids = np.array(faiss.vector_to_array(whole.id_map), np.int64)
+    if not count:
+        return inner, ids, np.empty((0, dimension), np.float16)
+    codes = faiss.rev_swig_ptr(inner.codes.data(), count * dimension * 2)
+    return inner, ids, codes.view(np.float16).reshape(count, dimension)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename or deletion outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

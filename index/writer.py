@@ -1,0 +1,365 @@
+"""The one process that may change a collection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from sqlalchemy import Connection, delete, func, insert, literal, select, update
+from sqlalchemy.types import LargeBinary
+
+from faces.errors import CollectionError, CollectionMissingError, CollectionWeightsError
+from faces.progress import NoProgress, Progress
+from faces.types import Ints
+from index import migrations, rows
+from index.database import CATALOG, open_engine, plain_errors
+from index.lock import LOCK, WriteLock
+from index.models import CollectionRow, EncodingRow, FaceRow, FeatureRow, PhotoRow, storable
+from index.records import Encoding, Features, KnownPhoto, NewPhoto
+from index.vectorfile import (
+    VECTORS,
+    Halves,
+    VectorFile,
+    VectorFileError,
+    identity_on_disk,
+    remove_vectors,
+    write_vectors,
+)
+
+# Changes since the file of vectors was made up to which a large one is left as it is: searches read what it
+# lacks, at most 16 MB, from the catalogue.  A small one is always made again.
+_FEW_CHANGES = 512
+_SMALL_FILE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a new collection is made with."""
+
+    encoding: Encoding
+    detector: str
+    min_face: int
+
+
+class CollectionWriter:
+    """A collection, opened for writing; hold it no longer than needed, and close it.
+
+    With a ``beginning`` the collection is made where there is none.  Every method that changes something is
+    one transaction.  Raises CollectionLockedError where another process writes, CollectionMissingError where
+    there is no collection, CollectionError where the catalogue cannot be used or the folder is not ours.
+    """
+
+    def __init__(self, folder: Path, beginning: Beginning | None = None) -> None:
+        self.folder = folder
+        if beginning is not None:
+            _make_folder(folder)
+        elif not (folder / CATALOG).is_file():
+            raise CollectionMissingError(missing(folder))
+        self._lock = WriteLock(folder)
+        self._engine = open_engine(folder, writing=True)
+        self._connection: Connection | None = None
+        try:
+            with self.transaction() as connection:
+                migrations.migrate(connection)
+                if connection.execute(select(CollectionRow.id)).first() is None:
+                    if beginning is None:
+                        raise CollectionMissingError(missing(folder))
+                    _insert_collection(connection, beginning)
+            self._drop_wrong_vectors()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def encoding(self) -> Encoding:
+        """The encoding in use."""
+        with self.transaction() as connection:
+            return rows.read_encoding(connection)
+
+    @property
+    def detection(self) -> tuple[str, int]:
+        """The detector's name and the smallest face, in pixels, that the collection was last indexed with."""
+        with self.transaction() as connection:
+            row = connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()
+            return row.detector, row.min_face
+
+    def check_weights(self, weights_id: str, name: str) -> None:
+        """Raise CollectionWeightsError unless the collection was made with these weights."""
+        check_weights(self.folder, self.encoding, weights_id, name)
+
+    def known(self, paths: Sequence[str]) -> dict[str, KnownPhoto]:
+        """What the catalogue knows of these paths, at most some hundred."""
+        with self.transaction() as connection:
+            found = connection.execute(rows.photos().where(PhotoRow.path.in_(paths)))
+            return {photo.path: photo for photo in map(rows.known_photo, found)}
+
+    def of_size(self, size: int) -> list[KnownPhoto]:
+        """The photographs whose files have this size, in bytes, and whose content is known."""
+        with self.transaction() as connection:
+            same = rows.photos().where(PhotoRow.size == size, PhotoRow.content.is_not(None))
+            return [rows.known_photo(row) for row in connection.execute(same.order_by(PhotoRow.id))]
+
+    def below(self, path: str) -> Iterator[list[KnownPhoto]]:
+        """The photographs at this path or anywhere below it, some at a time."""
+        last = 0
+        while True:
+            with self.transaction() as connection:
+                found = connection.execute(_below(path).where(PhotoRow.id > last).limit(500))
+                some = [rows.known_photo(row) for row in found]
+            if not some:
+                return
+            last = some[-1].id
+            yield some
+
+    def store(self, photos: Sequence[NewPhoto], found_again: Sequence[KnownPhoto] = ()) -> None:
+        """Store photographs, each in place of what is known under its path, in one transaction.
+
+        ``found_again`` are known photographs (by id) whose path, size or time has changed, but not their
+        content.
+        """
+        with self.transaction() as connection:
+            for known in found_again:
+                values = {"path": known.path, "size": known.size, "mtime_ns": known.mtime_ns}
+                connection.execute(update(PhotoRow).where(PhotoRow.id == known.id).values(values))
+            gone = 0
+            for some in rows.chunks([photo.path for photo in photos], 500):
+                gone += connection.execute(delete(PhotoRow).where(PhotoRow.path.in_(some))).rowcount
+            encoding = connection.execute(select(CollectionRow.encoding_id)).scalar_one()
+            for photo in photos:
+                _insert_photo(connection, photo, encoding)
+            if gone or any(photo.faces for photo in photos):
+                bump(connection)
+
+    def remove(self, photo_ids: Sequence[int]) -> None:
+        """Delete photographs with their faces."""
+        with self.transaction() as connection:
+            for some in rows.chunks(photo_ids, 500):
+                connection.execute(delete(PhotoRow).where(PhotoRow.id.in_(some)))
+            bump(connection)
+
+    def remember_detection(self, detector: str, min_face: int) -> None:
+        """Note what a run detects with."""
+        with self.transaction() as connection:
+            connection.execute(update(CollectionRow).values(detector=detector, min_face=min_face))
+
+    def refresh_vectors(self, *, always: bool = False, progress: Progress | None = None) -> bool:
+        """Make the file of vectors again where it is missing, wrong or lacks much; returns whether it was.
+
+        ``always``: whenever it does not show exactly the present state.  Memory stays constant.  Raises
+        OSError where it cannot be written; the old file then stays.
+        """
+        progress = progress or NoProgress()
+        with self.transaction() as connection:
+            shown = rows.shown_state(connection)
+            ids = rows.face_ids(connection, shown.encoding_id)
+            file = self._open_vectors()
+            if file is not None and (
+                file.shown == shown or not (always or len(ids) < _SMALL_FILE or _many_changes(file.ids, ids))
+            ):
+                return False
+            dimension = rows.read_encoding(connection).dimension
+            del file
+            progress.start("Writing the vectors", len(ids), "faces")
+            blocks = rows.all_vectors(connection, shown.encoding_id, dimension)
+            write_vectors(self.folder, shown, len(ids), dimension, _counted(blocks, progress))
+            progress.finish()
+        return True
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction on the catalogue, rolled back where the block raises."""
+        with plain_errors(self.folder):
+            if self._connection is None:
+                self._connection = self._engine.connect()
+            with self._connection.begin():
+                yield self._connection
+
+    def wipe_deleted(self) -> None:
+        """From now on overwrite what is deleted; ``empty_log`` then also clears SQLite's log of it."""
+        with self.transaction() as connection:
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+    def empty_log(self) -> None:
+        """Move everything from SQLite's log into the catalogue itself, as far as readers allow."""
+        # Outside of any transaction, which SQLAlchemy would open for it.
+        with plain_errors(self.folder), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            if raw is not None:
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
+    def close(self) -> None:
+        """Give the collection back to other writers."""
+        if self._connection is not None:
+            self._connection.close()
+        self._engine.dispose()
+        self._lock.release()
+
+    def __enter__(self) -> CollectionWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open_vectors(self) -> VectorFile | None:
+        try:
+            return VectorFile(self.folder)
+        except VectorFileError:
+            return None
+
+    def _drop_wrong_vectors(self) -> None:
+        """Delete a file of vectors that is damaged or shows another collection or a future of this one.
+
+        (The catalogue was put back from a copy.)  Left there, it could be taken for a right one later.
+        """
+        (self.folder / f"{VECTORS}.new").unlink(missing_ok=True)
+        if identity_on_disk(self.folder) is None:
+            return
+        file = self._open_vectors()
+        with self.transaction() as connection:
+            shown = rows.shown_state(connection)
+        if (
+            file is None
+            or (file.shown.token, file.shown.encoding_id) != (shown.token, shown.encoding_id)
+            or file.shown.generation > shown.generation
+        ):
+            remove_vectors(self.folder)
+
+
+def check_weights(folder: Path, encoding: Encoding, weights_id: str, name: str) -> None:
+    """Raise CollectionWeightsError unless the encoding was made with these weights."""
+    if encoding.weights_id != weights_id:
+        raise CollectionWeightsError(
+            f"the collection in {folder} was made with the weights {encoding.weights_name} "
+            f"({encoding.weights_id}), not with {name} ({weights_id}); use those, or make it again "
+            f"with `anotheryou reindex --weights {name}`"
+        )
+
+
+def missing(folder: Path) -> str:
+    """The sentence for a folder without a collection."""
+    return f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
+
+
+def bump(connection: Connection) -> None:
+    """Note that faces or features have changed."""
+    connection.execute(update(CollectionRow).values(generation=CollectionRow.generation + 1))
+
+
+def insert_encoding(connection: Connection, encoding: Encoding) -> int:
+    """The id of this encoding, which is added where it is not known."""
+    known = select(EncodingRow.id).where(EncodingRow.weights_id == encoding.weights_id)
+    found = connection.execute(known).scalar()
+    if found is not None:
+        return found
+    # Ids are not given out again: a file of vectors may still name the encoding that had one before.
+    newest = connection.execute(select(func.max(EncodingRow.id))).scalar() or 0
+    connection.execute(
+        insert(EncodingRow).values(
+            id=newest + 1,
+            weights_id=encoding.weights_id,
+            weights_name=encoding.weights_name,
+            source=encoding.source,
+            vocabulary={group: list(values) for group, values in encoding.vocabulary.items()},
+            crop_size=encoding.geometry.size,
+            eye_y=encoding.geometry.eye_y,
+            nose_distance=encoding.geometry.nose_distance,
+            dimension=encoding.dimension,
+        )
+    )
+    return newest + 1
+
+
+def insert_features(connection: Connection, encoding_id: int, face_id: int, features: Features) -> None:
+    """Store a face as an encoding sees it; raises ValueError for a vector that is not finite."""
+    vector = features.vector.astype("<f2")
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise ValueError("a feature vector must be one row of finite numbers")
+    connection.execute(
+        insert(FeatureRow).values(
+            encoding_id=encoding_id,
+            face_id=face_id,
+            estimates=dict(features.estimates),
+            canonical_distance=features.canonical_distance,
+            crop=features.crop.tobytes(),
+            vector=vector.tobytes(),
+        )
+    )
+
+
+def _insert_collection(connection: Connection, beginning: Beginning) -> None:
+    connection.execute(
+        insert(CollectionRow).values(
+            id=1,
+            token=uuid.uuid4().hex,
+            encoding_id=insert_encoding(connection, beginning.encoding),
+            detector=beginning.detector,
+            min_face=beginning.min_face,
+            generation=0,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+    )
+
+
+def _insert_photo(connection: Connection, photo: NewPhoto, encoding_id: int) -> None:
+    names = ("path", "size", "mtime_ns", "content", "status", "reason", "width", "height", "too_small")
+    result = connection.execute(insert(PhotoRow).values({name: getattr(photo, name) for name in names}))
+    photo_id = result.lastrowid
+    for face in photo.faces:
+        result = connection.execute(
+            insert(FaceRow).values(
+                photo_id=photo_id,
+                box_left=face.box.left,
+                box_top=face.box.top,
+                box_right=face.box.right,
+                box_bottom=face.box.bottom,
+                landmarks=rows.pack_landmarks(face.landmarks),
+                score=face.score,
+            )
+        )
+        insert_features(connection, encoding_id, result.lastrowid, face.features)
+
+
+def _below(path: str) -> rows.PhotoRows:
+    """Photographs at or below a path; names that are no valid text sort apart, as bytes."""
+    inside = path.rstrip("/") + "/"
+    low, high = storable(inside), storable(inside[:-1] + "0")  # "0" follows "/"
+    text = (PhotoRow.path >= low) & (PhotoRow.path < high)
+    raw = low if isinstance(low, bytes) else low.encode()
+    first, last = literal(raw, LargeBinary), literal(raw[:-1] + b"0", LargeBinary)
+    return (
+        rows.photos()
+        .where((PhotoRow.path == path) | text | ((PhotoRow.path >= first) & (PhotoRow.path < last)))
+        .order_by(PhotoRow.id)
+    )
+
+
+def _many_changes(in_file: Ints, ids: Ints) -> bool:
+    return len(np.setxor1d(in_file, ids, assume_unique=True)) > _FEW_CHANGES
+
+
+def _counted(blocks: Iterator[tuple[Ints, Halves]], progress: Progress) -> Iterator[tuple[Ints, Halves]]:
+    for ids, vectors in blocks:
+        yield ids, vectors
+        progress.advance(len(ids))
+
+
+def _make_folder(folder: Path) -> None:
+    """The folder of a new collection, readable by its owner alone; an existing one must be free or ours."""
+    if folder.exists() and not folder.is_dir():
+        raise CollectionError(f"{folder} is not a folder; name another one for the collection")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / CATALOG).exists():
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK)
+        if others:
+            raise CollectionError(
+                f"{folder} holds other things ({others[0]}) and no collection; name an empty or a new folder"
+            )
+        (folder / CATALOG).touch(mode=0o600)

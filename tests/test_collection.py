@@ -1,0 +1,423 @@
+"""The collection on disk: searches are exact, files are replaceable, the schema is what the models say."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from collections_made import DIMENSION, beginning, encoding, features, filled, nearest, photo, unit_rows
+from sqlalchemy import create_engine, inspect
+
+from faces.errors import (
+    CollectionError,
+    CollectionLockedError,
+    CollectionMissingError,
+    CollectionWeightsError,
+)
+from index import Collection, CollectionWriter, Reencoding, Status, exact, migrations, vectorfile, writer
+from index.models import Base
+
+
+def ids_by_path(collection: Collection, ids: np.ndarray) -> list[str]:
+    with collection.snapshot() as snapshot:
+        return [face.path for face in snapshot.faces(ids.tolist())]
+
+
+@pytest.mark.parametrize("queries", [1, 40])
+@pytest.mark.parametrize("state", ["file", "no file", "file and newer faces", "deleted faces"])
+def test_a_search_equals_plain_numpy(
+    tmp_path: Path, rng: np.random.Generator, queries: int, state: str
+) -> None:
+    vectors = unit_rows(rng, 301)
+    vectors[40:90] = vectors[17]  # copies of one picture: ties
+    asked = np.concatenate([vectors[17:18], unit_rows(rng, queries - 1)]).astype(np.float32)
+    with filled(tmp_path, vectors) as writing:
+        if state != "no file":
+            writing.refresh_vectors()
+        expected, alive = vectors, np.arange(301)
+        if state == "file and newer faces":
+            newer = unit_rows(rng, 31)
+            newer[3] = vectors[17]
+            writing.store([photo("newer.jpg", newer)])
+            expected = np.concatenate([vectors, newer])
+            alive = np.arange(332)
+        if state == "deleted faces":
+            writing.remove([known.id for some in writing.below("/photos/00000.jpg") for known in some])
+            writing.remove([known.id for some in writing.below("/photos/00030.jpg") for known in some])
+            alive = np.delete(alive, [0, 1, 60, 61])
+    with Collection(tmp_path) as collection:
+        distances, ids = collection.search(asked, 30)
+    wanted_distances, rows = nearest(expected[alive], asked, 30)
+    np.testing.assert_array_equal(ids, alive[rows] + 1)
+    np.testing.assert_allclose(distances, wanted_distances, atol=1e-7)
+
+
+def test_one_query_and_many_give_the_same_answer_bit_by_bit(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = unit_rows(rng, 2500)
+    with filled(tmp_path, vectors, per_photo=50) as writing:
+        writing.refresh_vectors()
+    asked = unit_rows(rng, 40)
+    with Collection(tmp_path) as collection:
+        together = collection.search(asked, 5)
+        for number in range(40):
+            alone = collection.search(asked[number : number + 1], 5)
+            np.testing.assert_array_equal(alone[0][0], together[0][number])
+            np.testing.assert_array_equal(alone[1][0], together[1][number])
+
+
+def test_excluded_photographs_are_passed_over(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = unit_rows(rng, 40)
+    with filled(tmp_path, vectors) as writing:
+        writing.refresh_vectors()
+        writing.store([photo("newer.jpg", vectors[:1])])
+        excluded = [
+            next(writing.below("/photos/00000.jpg"))[0].id,
+            next(writing.below("/photos/newer.jpg"))[0].id,
+        ]
+    with Collection(tmp_path) as collection:
+        _, ids = collection.search(vectors[:1], 100, exclude_photo_ids=excluded)
+        assert ids.shape == (1, 38)
+        assert not {1, 2, 41} & set(ids[0].tolist())
+
+
+def test_fewer_faces_than_asked_for_give_fewer_answers(tmp_path: Path, rng: np.random.Generator) -> None:
+    with filled(tmp_path, unit_rows(rng, 3)) as writing, Collection(tmp_path) as collection:
+        assert collection.search(unit_rows(rng, 2), 20)[1].shape == (2, 3)
+        writing.remove([1, 2])
+        assert collection.search(unit_rows(rng, 2), 20)[1].shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((1, 3), np.float32), np.zeros((1, DIMENSION)), np.full((1, DIMENSION), np.nan, np.float32)],
+)
+def test_features_of_the_wrong_kind_are_refused(
+    tmp_path: Path, rng: np.random.Generator, wrong: np.ndarray
+) -> None:
+    with filled(tmp_path, unit_rows(rng, 3)), Collection(tmp_path) as collection, pytest.raises(ValueError):
+        collection.search(wrong, 1)
+
+
+def test_a_stored_face_comes_back_as_it_was(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = unit_rows(rng, 1)
+    with filled(tmp_path, vectors), Collection(tmp_path) as collection, collection.snapshot() as snapshot:
+        (face,) = snapshot.faces([1])
+        stored = photo("00000.jpg", vectors).faces[0]
+        assert (face.path, face.box, face.landmarks) == ("/photos/00000.jpg", stored.box, stored.landmarks)
+        assert (face.score, dict(face.estimates), face.canonical_distance) == (1.5, {"pose": "0"}, 12.5)
+        np.testing.assert_array_equal(face.crop, stored.features.crop)
+        assert snapshot.encoding == encoding()
+        summary = snapshot.summary()
+        assert (summary.photos, summary.faces, summary.too_small, summary.min_face) == (1, 1, 1, 24)
+
+
+def test_the_vector_file_is_what_faiss_writes_itself(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = unit_rows(rng, 70)
+    with filled(tmp_path, vectors) as writing:
+        writing.refresh_vectors()
+    index = faiss.IndexIDMap(faiss.IndexScalarQuantizer(DIMENSION, faiss.ScalarQuantizer.QT_fp16))
+    index.add_with_ids(vectors, np.arange(1, 71))
+    faiss.write_index(index, str(tmp_path / "plain.faiss"))
+    plain = (tmp_path / "plain.faiss").read_bytes()
+    assert (tmp_path / vectorfile.VECTORS).read_bytes()[: len(plain)] == plain
+    assert faiss.read_index(str(tmp_path / vectorfile.VECTORS)).ntotal == 70
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    path.write_bytes(data)
+
+
+def _nonsense(path: Path) -> None:
+    path.write_bytes(b"not an index" * 1000)
+
+
+def _footer(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut, _flip, _nonsense, _footer])
+def test_a_damaged_vector_file_changes_no_answer_and_is_made_again(
+    tmp_path: Path, rng: np.random.Generator, damage: object
+) -> None:
+    vectors = unit_rows(rng, 50)
+    with filled(tmp_path, vectors) as writing:
+        writing.refresh_vectors()
+    with Collection(tmp_path) as collection:
+        before = collection.search(vectors[:3], 9)
+    assert callable(damage)
+    damage(tmp_path / vectorfile.VECTORS)
+    with Collection(tmp_path) as collection:
+        after = collection.search(vectors[:3], 9)
+        with collection.snapshot() as snapshot:
+            assert not snapshot.whole_file
+    np.testing.assert_array_equal(before[1], after[1])
+    with CollectionWriter(tmp_path) as writing:
+        assert writing.refresh_vectors()
+        assert not writing.refresh_vectors()
+    with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
+        assert snapshot.whole_file
+
+
+def test_an_undamaged_copy_of_a_collection_is_used_as_it_is(tmp_path: Path, rng: np.random.Generator) -> None:
+    with filled(tmp_path, unit_rows(rng, 5)) as writing:
+        writing.refresh_vectors()
+    os.utime(tmp_path / vectorfile.VECTORS)  # as a plain copy would have it
+    with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
+        assert snapshot.whole_file
+
+
+def test_a_vector_file_from_the_future_of_an_older_catalogue_is_deleted(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    with filled(tmp_path, unit_rows(rng, 4)) as writing:
+        writing.empty_log()
+        old = (tmp_path / "catalog.sqlite").read_bytes()
+        writing.store([photo("later.jpg", unit_rows(rng, 2))])
+        writing.refresh_vectors()
+    (tmp_path / "catalog.sqlite").write_bytes(old)
+    for name in ("catalog.sqlite-wal", "catalog.sqlite-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+    with CollectionWriter(tmp_path):
+        assert not (tmp_path / vectorfile.VECTORS).exists()
+
+
+def test_a_full_disk_leaves_the_old_vector_file(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with filled(tmp_path, unit_rows(rng, 4)) as writing:
+        writing.refresh_vectors()
+        old = (tmp_path / vectorfile.VECTORS).read_bytes()
+        writing.store([photo("later.jpg", unit_rows(rng, 2))])
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(vectorfile._Counted, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            writing.refresh_vectors()
+        assert (tmp_path / vectorfile.VECTORS).read_bytes() == old
+        assert not list(tmp_path.glob("*.new"))
+    with Collection(tmp_path) as collection:
+        assert collection.search(unit_rows(rng, 1), 99)[1].shape == (1, 6)
+
+
+def test_a_few_changes_do_not_rewrite_a_large_vector_file(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_SMALL_FILE", 10)
+    monkeypatch.setattr(writer, "_FEW_CHANGES", 3)
+    vectors = unit_rows(rng, 26)
+    with filled(tmp_path, vectors[:20]) as writing:
+        assert writing.refresh_vectors()
+        writing.store([photo("a.jpg", vectors[20:22])])
+        assert not writing.refresh_vectors()
+        writing.store([photo("b.jpg", vectors[22:24])])
+        assert writing.refresh_vectors()
+        writing.store([photo("c.jpg", vectors[24:])])
+        assert not writing.refresh_vectors()
+        assert writing.refresh_vectors(always=True)
+    with Collection(tmp_path) as collection:
+        np.testing.assert_array_equal(collection.search(vectors, 1)[1][:, 0], np.arange(1, 27))
+
+
+def test_the_vector_file_is_written_as_a_stream(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = 0
+    original = vectorfile._Counted.write
+
+    def watched(self: vectorfile._Counted, piece: bytes) -> None:
+        nonlocal largest
+        largest = max(largest, len(piece))
+        original(self, piece)
+
+    monkeypatch.setattr(vectorfile._Counted, "write", watched)
+    with filled(tmp_path, unit_rows(rng, 1000), per_photo=100) as writing:
+        writing.refresh_vectors()
+    assert largest <= 256 * DIMENSION * 2
+
+
+def test_many_queries_unpack_one_block_at_a_time(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = unit_rows(rng, 250)
+    with filled(tmp_path, vectors) as writing:
+        writing.refresh_vectors()
+    monkeypatch.setattr(exact, "_BLOCK", 32)
+    with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
+        file = snapshot._view.file
+        assert file is not None
+        assert max(len(ids) for ids, _ in exact._blocks(file, None)) == 32
+        _, ids = snapshot.search(vectors[:100], 3)
+    np.testing.assert_array_equal(ids, nearest(vectors, vectors[:100], 3)[1] + 1)
+
+
+def test_readers_see_one_state_while_another_process_writes(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = unit_rows(rng, 40)
+    with filled(tmp_path, vectors[:20]) as writing:
+        writing.refresh_vectors()
+        with Collection(tmp_path) as collection:
+            with collection.snapshot() as snapshot:
+                writing.store([photo("new.jpg", vectors[20:])])
+                writing.remove([1])
+                writing.refresh_vectors()
+                assert len(snapshot) == 20
+                _, ids = snapshot.search(vectors[:1], 99)
+                assert sorted(ids[0].tolist()) == list(range(1, 21))
+                assert len(snapshot.faces(ids[0].tolist())) == 20
+            assert sorted(collection.search(vectors[:1], 99)[1][0].tolist()) == list(range(3, 41))
+
+
+def test_a_reader_opened_after_the_file_was_renewed_but_before_the_catalogue_moved_on_agrees(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    vectors = unit_rows(rng, 12)
+    with filled(tmp_path, vectors[:6]) as writing, Collection(tmp_path) as collection:
+        with collection.snapshot() as before:
+            assert len(before) == 6
+        writing.store([photo("x.jpg", vectors[6:])])
+        with collection.snapshot() as after:
+            assert len(after) == 12
+        writing.refresh_vectors()
+        with collection.snapshot() as fresh:
+            assert fresh.whole_file
+
+
+def test_a_second_writer_is_told_who_holds_the_collection(tmp_path: Path, rng: np.random.Generator) -> None:
+    with filled(tmp_path, unit_rows(rng, 2)):
+        with pytest.raises(CollectionLockedError, match=f"process {os.getpid()} is writing"):
+            CollectionWriter(tmp_path)
+        program = f"from index import CollectionWriter; from pathlib import Path; CollectionWriter(Path({str(tmp_path)!r}))"
+        other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert "CollectionLockedError" in other.stderr
+    CollectionWriter(tmp_path).close()
+
+
+def test_folders_without_a_collection_are_named(tmp_path: Path) -> None:
+    for opening in (Collection, CollectionWriter):
+        with pytest.raises(CollectionMissingError, match="anotheryou index FOLDER"):
+            opening(tmp_path)
+    (tmp_path / "catalog.sqlite").touch()  # killed while it was being made
+    for opening in (Collection, CollectionWriter):
+        with pytest.raises(CollectionMissingError):
+            opening(tmp_path)
+    CollectionWriter(tmp_path, beginning()).close()
+    Collection(tmp_path).close()
+
+
+def test_a_folder_of_other_things_is_not_made_a_collection(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(CollectionError, match="holiday.jpg"):
+        CollectionWriter(tmp_path, beginning())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_damaged_catalogue_is_one_plain_error(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").write_bytes(b"nonsense" * 1000)
+    for opening in (Collection, CollectionWriter):
+        with pytest.raises(CollectionError, match="damaged"):
+            opening(tmp_path)
+
+
+def test_a_collection_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    CollectionWriter(tmp_path, beginning()).close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
+        database.execute("PRAGMA user_version = 9999")
+    database.close()
+    for opening in (Collection, CollectionWriter):
+        with pytest.raises(CollectionError, match="newer version"):
+            opening(tmp_path)
+
+
+def test_other_weights_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    with CollectionWriter(tmp_path, beginning()) as writing:
+        writing.check_weights("0123456789ab", "fake")
+        with pytest.raises(CollectionWeightsError, match="anotheryou reindex --weights other"):
+            writing.check_weights("ffffffffffff", "other")
+
+
+def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
+    CollectionWriter(tmp_path, beginning()).close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    made = inspect(engine)
+    assert set(made.get_table_names()) == set(Base.metadata.tables)
+    for name, table in Base.metadata.tables.items():
+        columns = {column["name"]: column["nullable"] for column in made.get_columns(name)}
+        expected = {column.name: bool(column.nullable) for column in table.columns}
+        assert columns | {"id": False} == expected
+        assert {i["name"] for i in made.get_indexes(name)} == {index.name for index in table.indexes}
+        keys = {(*key["constrained_columns"], key["referred_table"]) for key in made.get_foreign_keys(name)}
+        assert keys == {(key.parent.name, key.column.table.name) for key in table.foreign_keys}
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == migrations.latest()
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    engine.dispose()
+
+
+def test_a_failed_batch_leaves_nothing_behind(tmp_path: Path, rng: np.random.Generator) -> None:
+    bad = unit_rows(rng, 1)
+    bad[0, 3] = np.inf
+    with filled(tmp_path, unit_rows(rng, 4)) as writing:
+        with pytest.raises(ValueError):
+            writing.store([photo("good.jpg", unit_rows(rng, 1)), photo("bad.jpg", bad)])
+        assert not list(writing.below("/photos/good.jpg"))
+        writing.store([photo("good.jpg", unit_rows(rng, 1))])
+
+
+def test_storing_a_photograph_again_replaces_it(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = unit_rows(rng, 5)
+    with filled(tmp_path, vectors[:4]) as writing, Collection(tmp_path) as collection:
+        writing.store([photo("00000.jpg", vectors[4:])])
+        with collection.snapshot() as snapshot:
+            assert len(snapshot) == 3
+            assert len(list(snapshot.photos(Status.OK))) == 2
+        assert collection.search(vectors[4:], 1)[1].tolist() == [[5]]
+
+
+def test_names_that_are_no_valid_text_are_kept_and_found_below_their_folder(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    odd = os.fsdecode(b"folder/\xff\xfe.jpg")
+    with CollectionWriter(tmp_path, beginning()) as writing:
+        writing.store([photo(odd, unit_rows(rng, 1)), photo("folder/a.jpg", unit_rows(rng, 1))])
+        writing.store([photo("folder2/a.jpg", unit_rows(rng, 1)), photo("folder", unit_rows(rng, 1))])
+        below = [known.path for some in writing.below("/photos/folder") for known in some]
+        assert sorted(below) == sorted([f"/photos/{odd}", "/photos/folder/a.jpg", "/photos/folder"])
+        assert list(writing.known([f"/photos/{odd}"])) == [f"/photos/{odd}"]
+
+
+def test_new_features_replace_the_old_ones_at_once_and_only_when_all_are_there(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    old, new = unit_rows(rng, 10), unit_rows(rng, 10)
+    with filled(tmp_path, old) as writing, Collection(tmp_path) as collection:
+        writing.refresh_vectors()
+        first = Reencoding(writing, encoding("ffffffffffff"))
+        batches = first.pending(4)
+        first.store([(face.id, features(new[face.id - 1])) for face in next(batches)])
+        assert collection.search(old[:1], 1)[0][0, 0] == 0
+        again = Reencoding(writing, encoding("ffffffffffff"))
+        assert again.remaining == 6
+        for batch in again.pending(4):
+            again.store([(face.id, features(new[face.id - 1])) for face in batch if face.id != 10])
+        assert again.finish() == 1
+        with collection.snapshot() as snapshot:
+            assert snapshot.encoding.weights_id == "ffffffffffff"
+            assert snapshot.whole_file
+            assert len(snapshot) == 9
+            np.testing.assert_array_equal(snapshot.search(new[:9], 1)[1][:, 0], np.arange(1, 10))
