@@ -1,0 +1,217 @@
+"""From labelled sets of faces to what a training reads: who learns, who validates, and in what units."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facedata.labelled import Attribute, FaceSet, number_of
+from facedata.pairs import ordered_pairs
+from faces.errors import TrainingError
+from generator.attributes import AttributeGroup, Vocabulary
+from generator.training.batches import Pairs, sort_pairs
+
+_HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 20
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Faces, what each shows of the attribute, and the pairs among them."""
+
+    faces: FaceSet
+    codes: NDArray[np.int64]
+    """(N,) the code of each face's value in the vocabulary."""
+    pairs: Pairs
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """All that a training reads; ``mean`` and ``std`` are of the grey levels of the training faces."""
+
+    attribute: Attribute
+    vocabulary: Vocabulary
+    train: PairSet
+    validation: PairSet | None
+    mean: float
+    std: float
+
+    def describe(self) -> dict[str, object]:
+        """For checkpoints: which data it was, exactly."""
+        held = self.validation
+        return {
+            "name": self.train.faces.name,
+            "crops": len(self.train.faces),
+            "people": self.train.pairs.people,
+            "pairs": len(self.train.pairs),
+            "sha256": _fingerprint(self.train),
+            "validation_name": held.faces.name if held else None,
+            "validation_crops": len(held.faces) if held else 0,
+            "validation_people": held.pairs.people if held else 0,
+        }
+
+
+def join_sets(sets: Sequence[FaceSet]) -> FaceSet:
+    """Several sets as one; people of different sets are different people, even where their names agree.
+
+    Raises TrainingError where the crops differ in size or there is no set.
+    """
+    if not sets:
+        raise TrainingError("There are no faces to train on; name at least one labelled folder.")
+    if len(sets) == 1:
+        return sets[0]
+    sizes = {faces.size for faces in sets}
+    if len(sizes) > 1:
+        raise TrainingError(f"All sets must have crops of one size, not {sorted(sizes)} pixels.")
+    return FaceSet(
+        name="+".join(faces.name for faces in sets),
+        crops=np.concatenate([faces.crops for faces in sets]),
+        persons=np.concatenate(
+            [np.char.add(f"{number}/", faces.persons) for number, faces in enumerate(sets)]
+        ),
+        poses=np.concatenate([faces.poses for faces in sets]),
+        lights=np.concatenate([faces.lights for faces in sets]),
+        accessories=np.concatenate([faces.accessories for faces in sets]),
+        splits=np.concatenate([faces.splits for faces in sets]),
+        files=np.concatenate([faces.files for faces in sets]),
+        left_out=sum(faces.left_out for faces in sets),
+    )
+
+
+def restrict_people(faces: FaceSet, first: int, last: int) -> FaceSet:
+    """The faces of people number ``first`` to ``last``, inclusive, counted from 0 in the order of their names.
+
+    Raises TrainingError where that is nobody.
+    """
+    people = np.unique(faces.persons)
+    chosen = people[max(first, 0) : last + 1]
+    if not len(chosen):
+        raise TrainingError(
+            f"There are no people {first} to {last}; the set has {len(people)}, counted from 0."
+        )
+    return faces.select(np.isin(faces.persons, chosen))
+
+
+def prepare(
+    faces: FaceSet,
+    *,
+    attribute: Attribute,
+    seed: int,
+    held_out: int | None = None,
+    validation: FaceSet | None = None,
+) -> TrainingData:
+    """Who trains and who validates, by the labels' splits.
+
+    People of split ``test`` are never looked at. Everybody else trains except the people of split ``val``, who
+    validate; where there are none, ``held_out`` people drawn by ``seed`` do (None: one in twenty, 20 at the most; 0: nobody).
+    ``validation`` names other faces to validate on, so that everybody else trains.
+    Raises TrainingError where the attribute has fewer than two values or nobody is left.
+    """
+    usable = faces.select((faces.splits != "test") & (faces.attribute(attribute) != ""))
+    values = usable.values(attribute)
+    if len(values) < 2:
+        raise TrainingError(
+            f"The faces to train on show {len(values)} known values of {attribute}; two are needed to learn a change."
+        )
+    vocabulary = Vocabulary(groups=(AttributeGroup(name=attribute, values=values),))
+    if validation is None:
+        unseen = _unseen(usable, seed, held_out)
+        learners, others = usable.select(~unseen), usable.select(unseen)
+    else:
+        learners = usable.select(usable.splits != "val")
+        others = validation.select(np.isin(validation.attribute(attribute), values))
+        if validation.size != faces.size or not len(others):
+            raise TrainingError(
+                f"The faces to validate on must have crops of {faces.size} pixels and know the same {attribute} values."
+            )
+    if not len(learners):
+        raise TrainingError("Nobody is left to train on; name a set with people of split train or of none.")
+    crops = learners.crops
+    mean, std = _moments(crops)
+    if std <= 0:
+        raise TrainingError("All the faces to train on are of one grey level; the pictures must be wrong.")
+    return TrainingData(
+        attribute=attribute,
+        vocabulary=vocabulary,
+        train=_pair_set(learners, attribute, vocabulary),
+        validation=_pair_set(others, attribute, vocabulary) if len(others) else None,
+        mean=mean,
+        std=std,
+    )
+
+
+def mirrored_codes(vocabulary: Vocabulary) -> NDArray[np.int64] | None:
+    """What each code becomes when a picture is mirrored: signed numbers change sign, words stay.
+
+    (V,) int64, or None where a group has signed numbers without their opposites, so that mirrored pictures
+    would show values the vocabulary does not know.
+    """
+    opposites: list[dict[str, str]] = []
+    for group in vocabulary.groups:
+        numbers = {value: number_of(value) for value in group.values}
+        if any(number is None for number in numbers.values()) or all((n or 0) >= 0 for n in numbers.values()):
+            opposites.append({value: value for value in group.values})
+            continue
+        by_number = {number: value for value, number in numbers.items()}
+        if any(-(number or 0.0) not in by_number for number in by_number):
+            return None
+        opposites.append({value: by_number[-(number or 0.0)] for value, number in numbers.items()})
+    return np.array(
+        [
+            vocabulary.code(
+                {
+                    group.name: opposite[value]
+                    for group, opposite, value in zip(vocabulary.groups, opposites, combination, strict=True)
+                }
+            )
+            for combination in vocabulary.combinations
+        ],
+        np.int64,
+    )
+
+
+def _moments(crops: NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean and deviation of all grey levels, from their histogram: exact, and without a float copy."""
+    counts = np.zeros(256)
+    for part in np.array_split(crops.reshape(-1), max(1, crops.size // 2**24)):
+        counts += np.bincount(part, minlength=256)
+    levels = np.arange(256)
+    mean = float((counts * levels).sum() / counts.sum())
+    return mean, float(np.sqrt((counts * (levels - mean) ** 2).sum() / counts.sum()))
+
+
+def _unseen(faces: FaceSet, seed: int, held_out: int | None) -> NDArray[np.bool_]:
+    validating: NDArray[np.bool_] = faces.splits == "val"
+    if validating.any() and held_out is None:
+        return validating
+    people = np.unique(faces.persons)
+    count = held_out
+    if count is None:
+        count = min(_HELD_OUT_MOST, max(1, round(_HELD_OUT_SHARE * len(people)))) if len(people) > 1 else 0
+    if count < 0 or count >= len(people):
+        raise TrainingError(
+            f"{count} of {len(people)} people cannot be held out; leave somebody to train on."
+        )
+    chosen = np.random.default_rng([seed, 3]).permutation(people)[:count]
+    unseen: NDArray[np.bool_] = np.isin(faces.persons, chosen)
+    return unseen
+
+
+def _pair_set(faces: FaceSet, attribute: Attribute, vocabulary: Vocabulary) -> PairSet:
+    codes = {value: vocabulary.code({attribute: value}) for value in vocabulary.groups[0].values}
+    words, place = np.unique(faces.attribute(attribute), return_inverse=True)
+    return PairSet(
+        faces=faces,
+        codes=np.array([codes[str(word)] for word in words], np.int64)[place],
+        pairs=sort_pairs(ordered_pairs(faces, attribute), faces.persons),
+    )
+
+
+def _fingerprint(data: PairSet) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(data.faces.crops).data)
+    digest.update(data.codes.tobytes())
+    digest.update(data.pairs.rows.tobytes())
+    return digest.hexdigest()

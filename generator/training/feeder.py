@@ -1,0 +1,124 @@
+"""From a step's number to the tensors of its batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from faces.errors import TrainingError
+from generator.attributes import Vocabulary
+from generator.training.augment import degrade, mirror, shared_changes
+from generator.training.batches import EpochBatches, PersonBatches
+from generator.training.data import PairSet, TrainingData, mirrored_codes
+from generator.training.recipes import Augmentation, Recipe
+
+_AUGMENT_STREAM = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B pairs, standardised: (grey level - mean) / std, float32."""
+
+    source: Tensor
+    """(B, 1, S, S) what the network is shown."""
+    target: Tensor
+    """(B, 1, S, S) what it shall draw."""
+    target_shown: Tensor
+    """(B, 1, S, S) the target as the network is shown it where it is a source itself."""
+    wish: Tensor
+    """(B, V) the one-hot value of the target."""
+    same: Tensor
+    """(B, B) bool: rows with the very same target."""
+
+
+class Feeder:
+    """Batches of one set of pairs; the same seed and step always give the same batch."""
+
+    def __init__(
+        self,
+        data: PairSet,
+        *,
+        vocabulary: Vocabulary,
+        mean: float,
+        std: float,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        augmentation: Augmentation | None,
+    ) -> None:
+        self._crops, self._codes = data.faces.crops, data.codes
+        self._mean, self._std, self._seed, self._device = mean, std, seed, device
+        self._augmentation = augmentation
+        self._one_hot = np.asarray(
+            vocabulary.one_hot(np.arange(len(vocabulary.combinations), dtype=np.int64)), np.float32
+        )
+        self._mirrored = mirrored_codes(vocabulary) if augmentation and augmentation.mirror else None
+        self._batches = (
+            PersonBatches(data.pairs, batch=recipe.batch, people=recipe.people, seed=seed)
+            if recipe.people
+            else EpochBatches(data.pairs, batch=recipe.batch, seed=seed)
+        )
+
+    def __call__(self, step: int) -> Batch:
+        """Batch number ``step``, on the device."""
+        rows, groups = self._batches(step)
+        codes, marks = self._codes[rows[:, 1]], rows[:, 1] * 2
+        source, target = self._pictures(rows[:, 0]), self._pictures(rows[:, 1])
+        shown = target
+        if self._augmentation is not None:
+            rng = torch.Generator()
+            rng.manual_seed(self._stream(step))
+            owners = torch.from_numpy(groups)
+            if self._mirrored is not None:
+                # Per person, as the shared changes are: a mirrored half would be an easy half.
+                flips = (torch.rand(int(groups.max()) + 1, generator=rng) < 0.5)[owners]
+                source, target = mirror(source, flips), mirror(target, flips)
+                turned = flips.numpy()
+                codes = np.where(turned, self._mirrored[codes], codes)
+                marks = marks + turned
+            source, target = shared_changes(source, target, owners, self._augmentation, rng)
+            source, shown = (
+                degrade(source, self._augmentation, rng),
+                degrade(target, self._augmentation, rng),
+            )
+        marked = torch.from_numpy(marks)
+        return Batch(
+            source=self._standardised(source),
+            target=self._standardised(target),
+            target_shown=self._standardised(shown),
+            wish=torch.from_numpy(self._one_hot[codes]).to(self._device),
+            same=(marked[:, None] == marked[None, :]).to(self._device),
+        )
+
+    def _stream(self, step: int) -> int:
+        words = np.random.SeedSequence([self._seed, _AUGMENT_STREAM, step]).generate_state(2, np.uint32)
+        return int(words[0]) << 31 ^ int(words[1])
+
+    def _pictures(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(self._crops[rows]).float()
+
+    def _standardised(self, pictures: Tensor) -> Tensor:
+        return ((pictures - self._mean) / self._std)[:, None].to(self._device)
+
+
+def training_feeder(data: TrainingData, recipe: Recipe, seed: int, device: torch.device) -> Feeder:
+    """The batches a recipe trains on."""
+    if recipe.people > data.train.pairs.people * 4:
+        raise TrainingError(
+            f"Batches of {recipe.people} people need more than the {data.train.pairs.people} there are; "
+            "name more data or choose the preset paper."
+        )
+    return Feeder(
+        data.train,
+        vocabulary=data.vocabulary,
+        mean=data.mean,
+        std=data.std,
+        recipe=recipe,
+        seed=seed,
+        device=device,
+        augmentation=recipe.augmentation,
+    )

@@ -1,0 +1,181 @@
+"""How a network is trained: the recipes, one function each, and the budget of a run.
+
+``paper`` is the recipe of Ghodrati et al. (2015), section 3.4; ``default`` is what trains best in the
+time one has.  A recipe is data: it is written into the checkpoint and compared when a run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from faces.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How pictures are altered on their way into a batch; magnitudes are those of a *mild* change.
+
+    Shared changes are drawn once for all the pairs that one person has in a batch, never per pair: pairs of a person
+    that differed in brightness would be told apart by it, and the hard negatives would be hard no more.
+    Changes of the input fall on what the network sees and not on what it shall draw.
+    """
+
+    mirror: bool = True
+    """Both pictures mirrored, the sign of the pose turned: twice the people for nothing."""
+    gain: float = 0.15
+    """Shared: grey levels times exp(±gain); cameras expose differently."""
+    offset: float = 10.0
+    """Shared: plus ±offset grey levels; black is not black in every photograph."""
+    gamma: float = 0.2
+    """Shared: tone curve, exponent exp(±gamma); cameras bend tones differently."""
+    degraded: float = 0.5
+    """Share of inputs that get the following; the others stay as they are, since good pictures exist."""
+    shift: float = 0.6
+    """Input: crop moved by up to ±shift pixels (of 32); landmarks are found with that error."""
+    turn: float = 2.0
+    """Input: crop turned by up to ±turn degrees, for the same reason."""
+    zoom: float = 0.03
+    """Input: crop scaled by exp(±zoom), for the same reason."""
+    blur: float = 0.6
+    """Input: Gaussian blur of up to this many pixels (of 32); small faces in photographs are soft."""
+    noise: float = 4.0
+    """Input: Gaussian noise of up to this many grey levels; sensors are noisy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the outcome of a training beside data, seed and budget."""
+
+    name: str
+    batch: int
+    """Pairs in a batch."""
+    optimiser: str
+    """``sgd`` (``momentum``) or ``adamw`` (``weight_decay``)."""
+    rate: float
+    """Learning rate (its peak where ``cosine``)."""
+    people: int = 0
+    """People in a batch, each with batch / people pairs; 0: pairs are drawn without regard to people, all once an epoch."""
+    together: bool = False
+    """Both stages at once (else stage 1, then stage 2 on stage 1's output, half of the budget each)."""
+    summed_error: bool = False
+    """The error is the sum over the pixels of a picture (else the mean), averaged over the batch either way."""
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    warm_up: float = 0.0
+    """Share of the budget in which the rate rises linearly from nought."""
+    cosine: bool = False
+    """The rate falls along a half cosine to nought at the end of the budget (else it stays)."""
+    clip: float = 0.0
+    """The gradient's norm is cut to this; 0: never."""
+    average: float = 0.0
+    """Decay per step of the moving average of the weights that is validated and kept; 0: the weights themselves."""
+    reconstruction: float = 0.0
+    """Weight of the error of drawing the target picture from itself with its own value."""
+    contrast: float = 0.0
+    """Weight of the contrastive term; it and ``reconstruction`` need ``together``."""
+    temperature: float = 0.03
+    augmentation: Augmentation | None = None
+
+
+def paper() -> Recipe:
+    """Ghodrati et al. (2015), 3.4: stage 1, then stage 2; batches of 32; SGD, momentum 0.95, rate 1e-5.
+
+    Their loss is ||F - Y||^2, a sum over pixels; how the 32 pairs of a batch are joined is not said.
+    """
+    return Recipe(name="paper", batch=32, optimiser="sgd", rate=1e-5, momentum=0.95, summed_error=True)
+
+
+def default() -> Recipe:
+    """Both stages together, and the searched features trained to be searched.
+
+    The contrastive term says of the middle-layer features what retrieval asks of them: the drawing of (X, wish)
+    lies nearer to the true target, passed through the network with its own value as gallery faces are, than to
+    any other picture of the batch, among them the same person in other light and pose.
+    Reconstruction is trained since canonicalisation picks a gallery face's value by it.
+    AdamW with warm-up, cosine and clipping trains this depth without normalisation layers fast and safely;
+    the average of the weights takes out what noise of the last steps remains.
+    """
+    return Recipe(
+        name="default",
+        batch=128,
+        people=16,
+        optimiser="adamw",
+        rate=1e-3,
+        together=True,
+        weight_decay=1e-4,
+        warm_up=0.03,
+        cosine=True,
+        clip=1.0,
+        average=0.995,
+        reconstruction=1.0,
+        contrast=0.05,
+        augmentation=Augmentation(),
+    )
+
+
+PRESETS: dict[str, Callable[[], Recipe]] = {"paper": paper, "default": default}
+
+
+def recipe(name: str) -> Recipe:
+    """The preset of that name; raises TrainingError with the names there are."""
+    if name not in PRESETS:
+        raise TrainingError(f"There is no preset {name!r}; choose one of: {', '.join(PRESETS)}.")
+    return PRESETS[name]()
+
+
+def adjusted(
+    recipe: Recipe, *, batch: int | None, people: int | None, rate: float | None, augment: bool
+) -> Recipe:
+    """The recipe with what the user gave instead of its own; None leaves a value as it is."""
+    return replace(
+        recipe,
+        batch=recipe.batch if batch is None else batch,
+        people=recipe.people if people is None else people,
+        rate=recipe.rate if rate is None else rate,
+        augmentation=recipe.augmentation if augment else None,
+    )
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises TrainingError where a recipe contradicts itself."""
+    if recipe.batch < 1:
+        raise TrainingError(f"A batch needs at least one pair, not {recipe.batch}; choose --batch 1 or more.")
+    if recipe.people < 0 or not 0 < recipe.rate < 10:
+        raise TrainingError(
+            "The learning rate must lie between 0 and 10, and people in a batch cannot be negative."
+        )
+    if recipe.people and recipe.batch % recipe.people:
+        raise TrainingError(
+            f"A batch of {recipe.batch} pairs cannot be shared by {recipe.people} people evenly; choose a multiple."
+        )
+    if recipe.optimiser not in ("sgd", "adamw"):
+        raise TrainingError(f"There is no optimiser {recipe.optimiser!r}; choose sgd or adamw.")
+    if (recipe.contrast or recipe.reconstruction) and not recipe.together:
+        raise TrainingError("Contrast and reconstruction need both stages trained together.")
+    if recipe.contrast and recipe.batch < 2:
+        raise TrainingError(
+            "The contrastive term needs at least two pairs in a batch; choose --batch 2 or more."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How long to train: so many pairs, or so many minutes of training time (over all resumptions)."""
+
+    pairs: int | None = None
+    minutes: float | None = None
+
+    def check(self) -> None:
+        """Raises TrainingError unless exactly one of the two is given and positive."""
+        given = [value for value in (self.pairs, self.minutes) if value is not None]
+        if len(given) != 1 or given[0] <= 0:
+            raise TrainingError(
+                "Give the length of the training as either --pairs or --minutes, above nought."
+            )
+
+    def fraction(self, pairs: int, seconds: float) -> float:
+        """How much of the budget is used, 0..1, after so many pairs and seconds."""
+        if self.pairs is not None:
+            return min(pairs / self.pairs, 1.0)
+        return min(seconds / (60.0 * (self.minutes or 1.0)), 1.0)

@@ -1,0 +1,166 @@
+"""How a network does on people it has never seen, quickly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facedata.pairs import ATTRIBUTES, groups
+from generator.networks import TwoStage
+from generator.training.data import PairSet, TrainingData
+from generator.training.feeder import Feeder
+from generator.training.losses import contrastive, row_errors
+from generator.training.precision import autocast
+from generator.training.recipes import Recipe
+
+_PAIRS = 512
+_CHUNK = 128
+_GALLERY, _LIGHTS, _QUERIES = 280, 2, 300
+_STREAM = 5
+
+
+class Validation:
+    """A fixed, seeded examination: errors on pairs, contrast on batches, recall@1 on a small gallery.
+
+    The gallery is canonicalised as real galleries are: each face is drawn with every value, the closest drawing is
+    kept and its middle-layer features are compared.
+    """
+
+    def __init__(
+        self, data: TrainingData, recipe: Recipe, *, seed: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self._data, self._recipe, self._device, self._dtype = data, recipe, device, dtype
+        self._set = data.validation
+        if self._set is None:
+            return
+        rng = np.random.default_rng([seed, _STREAM])
+        total = len(self._set.pairs)
+        self._pairs = self._set.pairs.rows[rng.permutation(total)[:_PAIRS]]
+        self._gallery = _gallery_rows(data, self._set, rng)
+        inside = np.isin(self._set.pairs.rows, self._gallery).all(1)
+        candidates = self._set.pairs.rows[inside]
+        self._queries = candidates[rng.permutation(len(candidates))[:_QUERIES]]
+        people = min(recipe.people or 8, self._set.pairs.people)
+        each = max(1, (recipe.batch if recipe.people else 64) // (recipe.people or 8))
+        self._contrast = Feeder(
+            self._set,
+            vocabulary=data.vocabulary,
+            mean=data.mean,
+            std=data.std,
+            recipe=replace(recipe, batch=people * each, people=people),
+            seed=seed,
+            device=device,
+            augmentation=None,
+        )
+        count = len(data.vocabulary.combinations)
+        self._one_hot = torch.from_numpy(
+            np.asarray(data.vocabulary.one_hot(np.arange(count, dtype=np.int64)), np.float32)
+        ).to(device)
+
+    @torch.no_grad()
+    def __call__(self, network: TwoStage) -> dict[str, float]:
+        """The figures named in ``history.Entry``; none where there is nobody to validate on."""
+        if self._set is None:
+            return {}
+        network.eval()
+        try:
+            return {**self._errors(network), **self._contrast_accuracy(network), **self._recall(network)}
+        finally:
+            network.train()
+
+    def _errors(self, network: TwoStage) -> dict[str, float]:
+        faces = self._faces()
+        sums = np.zeros(2)
+        for rows in np.array_split(self._pairs, max(1, len(self._pairs) // _CHUNK)):
+            drawn = self._run(network, self._tensor(rows[:, 0]), faces.codes[rows[:, 1]])
+            target = self._tensor(rows[:, 1])
+            sums += [float(row_errors(picture, target).sum()) for picture in drawn[:2]]
+        stage1, stage2 = sums / len(self._pairs) * self._data.std**2
+        return {"stage1": float(stage1), "stage2": float(stage2)}
+
+    def _contrast_accuracy(self, network: TwoStage) -> dict[str, float]:
+        loss, right = 0.0, 0.0
+        for step in range(2):
+            batch = self._contrast(step)
+            with autocast(self._device, self._dtype):
+                queries = network(batch.source, batch.wish)[2]
+                positives = network(batch.target, batch.wish)[2]
+            part, share = contrastive(queries, positives, batch.same, self._recipe.temperature)
+            loss, right = loss + float(part) / 2, right + float(share) / 2
+        return {"contrast": loss, "contrast_accuracy": right}
+
+    def _recall(self, network: TwoStage) -> dict[str, float]:
+        faces = self._faces()
+        rows, queries = self._gallery, self._queries
+        if not len(queries):
+            return {}
+        features, named = self._canonicalised(network, rows)
+        asked = torch.cat(
+            [
+                self._run(network, self._tensor(part[:, 0]), faces.codes[part[:, 1]])[2].float()
+                for part in np.array_split(queries, max(1, len(queries) // _CHUNK))
+            ]
+        )
+        first = rows[(asked @ features.T).argmax(1).cpu().numpy()]
+        wanted = queries[:, 1]
+        persons, codes = faces.faces.persons, faces.codes
+        right = (persons[first] == persons[wanted]) & (codes[first] == codes[wanted])
+        return {
+            "recall1": float(right.mean()),
+            "recall1_exact": float((first == wanted).mean()),
+            "value_accuracy": float((named == codes[rows]).mean()),
+        }
+
+    def _canonicalised(self, network: TwoStage, rows: NDArray[np.int64]) -> tuple[Tensor, NDArray[np.int64]]:
+        """Features (N, D) of the closest drawings and the codes (N,) they were drawn with."""
+        kept, named = [], []
+        values = len(self._one_hot)
+        for part in np.array_split(rows, max(1, len(rows) * values // (2 * _CHUNK))):
+            pictures = self._tensor(part).repeat_interleave(values, 0)
+            codes = np.tile(np.arange(values), len(part))
+            _, drawn, features = self._run(network, pictures, codes)
+            best = (drawn - pictures).square().flatten(1).sum(1).view(-1, values).argmin(1)
+            places = torch.arange(len(part), device=best.device) * values + best
+            kept.append(features[places].float())
+            named.append(best.cpu().numpy())
+        return torch.cat(kept), np.concatenate(named)
+
+    def _run(
+        self, network: TwoStage, pictures: Tensor, codes: NDArray[np.int64]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        with autocast(self._device, self._dtype):
+            draft, drawn, features = network(
+                pictures, self._one_hot[torch.from_numpy(codes).to(self._device)]
+            )
+        return draft.float(), drawn.float(), features
+
+    def _tensor(self, rows: NDArray[np.int64]) -> Tensor:
+        pictures = torch.from_numpy(self._faces().faces.crops[rows]).float()
+        return ((pictures - self._data.mean) / self._data.std)[:, None].to(self._device)
+
+    def _faces(self) -> PairSet:
+        if self._set is None:
+            raise ValueError("there is nobody to validate on")
+        return self._set
+
+
+def _gallery_rows(data: TrainingData, faces: PairSet, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of a small gallery: of each person in turn, a few whole groups (all values under one light)."""
+    others = [name for name in ATTRIBUTES if name != data.attribute]
+    group = groups(faces.faces, *others)
+    rows: list[NDArray[np.int64]] = []
+    taken: dict[str, int] = {}
+    for number in rng.permutation(int(group.max()) + 1):
+        members = np.flatnonzero(group == number)
+        person = str(faces.faces.persons[members[0]])
+        if len(members) < 2 or taken.get(person, 0) >= _LIGHTS:
+            continue
+        taken[person] = taken.get(person, 0) + 1
+        rows.append(members)
+        if sum(map(len, rows)) >= _GALLERY:
+            break
+    return np.sort(np.concatenate(rows))
