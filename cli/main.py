@@ -20,6 +20,7 @@ from cli.benchmark import benchmark
 from cli.console import say
 from cli.data import app as data
 from cli.guard import INTERRUPTED, GuardedGroup
+from cli.train import train
 
 # In the order in which a user meets them.
 ORDER = ("index", "search", "edit", "info", "reindex", "forget", "data", "train", "benchmark")
@@ -93,6 +94,7 @@ def program(
 
 app.callback(help=help_of(program))(program)
 app.add_typer(data, name="data")
+app.command()(train)
 app.command()(benchmark)
 _set_helps(app)
 
