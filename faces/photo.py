@@ -1,0 +1,161 @@
+"""From a file to upright RGB pixels, or one PhotoError that says in plain words why not."""
+
+from __future__ import annotations
+
+import stat
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from faces.errors import PhotoError
+from faces.types import Photo, Pixels
+
+PHOTO_SUFFIXES: frozenset[str] = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".tif", ".tiff", ".bmp", ".dib"}
+    | {".gif", ".heic", ".heif", ".hif", ".avif", ".pgm", ".ppm", ".pbm", ".pnm"}
+)
+"""Suffixes, in lower case, of the files that ``read_photo`` is meant for; it goes by their content."""
+
+MAX_PIXELS = 128_000_000
+"""Pixels of the largest picture that is read: a 108-megapixel phone's, and 400 MB when decoded."""
+
+# Pillow knows more formats; some start other programs (EPS) and hardly any holds photographs.
+# JPEG stands for MPO too, JPEGs with further pictures behind the first.
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "HEIF", "AVIF")
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Decode one photograph: (H, W, 3) uint8 RGB, upright.
+
+    Reads JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC/HEIF, AVIF and the PNM family by their content, whatever the
+    suffix; of several frames or pages the first.  Transparent parts come out white, as on paper and in most
+    viewers.  16-bit greys are scaled (65535 becomes 255), never clipped; other integers and floating point
+    numbers as ``_eight_bits`` says.  Raises PhotoError for everything that cannot be read, and before
+    anything is decoded for pictures of more than ``max_pixels`` pixels.
+    """
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise PhotoError(path, "is a folder, not a photograph")
+        if not stat.S_ISREG(kind):
+            raise PhotoError(path, "is not an ordinary file")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise PhotoError(path, "file is empty")
+            file.seek(0)
+            # A camera's odd metadata is no concern of whoever looks for faces: Pillow's warnings stop here.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with Image.open(file, formats=_formats()) as image:
+                    _check_size(path, image, max_pixels)
+                    return Photo(_decode(image))
+    except PhotoError:
+        raise
+    # Decoders meet damaged files with nearly every exception there is (struct.error, IndexError, zlib.error,
+    # SyntaxError, RuntimeError…), and one bad file must never stop a run over a folder.
+    except Exception as error:
+        raise PhotoError(path, _reason(error, max_pixels)) from error
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Load the decoders, once and late because that takes a moment; those of ``_FORMATS`` that are there."""
+    import pillow_heif
+
+    Image.init()  # with named formats, ``Image.open`` does not do it by itself
+    pillow_heif.register_heif_opener()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def _check_size(path: Path, image: Image.Image, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise PhotoError(path, f"too large: {image.width} x {image.height} pixels, {_limit(max_pixels)}")
+
+
+def _limit(max_pixels: int) -> str:
+    return f"more than the limit of {max_pixels / 1e6:.6g} million pixels"
+
+
+def _reason(error: Exception, max_pixels: int) -> str:
+    """Why a photograph cannot be read, in a few plain words."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "there is no such file (any more)"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"too large: {_limit(max_pixels)}"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture of a known kind, or damaged at its beginning"
+    if isinstance(error, MemoryError):
+        return "too large for this computer's memory"
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return f"cannot be read ({error.strerror})"
+    words = str(error).lower()
+    if "truncated" in words or "end of file" in words or isinstance(error, EOFError):
+        return "damaged: the end of the file is missing"
+    return "damaged: its picture cannot be decoded"
+
+
+def _decode(image: Image.Image) -> Pixels:
+    image.load()
+    turn = _UPRIGHT.get(_orientation(image))
+    flat = _rgb(image)
+    return np.asarray(flat if turn is None else flat.transpose(turn))
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 (upright) where it is missing or unreadable."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # damaged metadata beside a sound picture
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        paper = Image.new("RGBA", seen.size, "white")
+        return Image.alpha_composite(paper, seen).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: NDArray[np.generic]) -> Pixels:
+    """Grey values of any range as uint8.
+
+    Integers within 0..65535 are 16-bit greys; floating point numbers within 0..1 go from black to white and
+    within 0..255 stay; anything else has no agreed white, so its own smallest and largest value
+    become black and white.  Not-a-number and infinite pixels are black.
+    """
+    numbers = np.asarray(values, np.float32 if values.dtype.kind == "f" else np.float64)
+    finite = np.isfinite(numbers)
+    if not finite.any():
+        raise ValueError("no finite pixel")
+    low, high = float(numbers[finite].min()), float(numbers[finite].max())
+    if values.dtype.kind != "f":
+        bounds = (0.0, 65535.0) if low >= 0 and high <= 65535 else (low, high)
+    elif low >= 0 and high <= 255:
+        bounds = (0.0, 1.0 if high <= 1 else 255.0)
+    else:
+        bounds = (low, high)
+    # Halved before subtracting, since the distance of two floats may exceed the largest one.
+    span = bounds[1] / 2 - bounds[0] / 2
+    share = (np.where(finite, numbers, bounds[0]).astype(np.float64) / 2 - bounds[0] / 2) / span
+    return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
