@@ -83,10 +83,10 @@ def hair_mesh(hair: Hair, head: Caster) -> Mesh | None:
     thickness = hair.thickness * lean * (0.45 + 0.55 * np.clip(elevation / 60, 0, 1))[:, None]
     if hair.style == "curly":
         thickness = hair.thickness * (0.8 + 0.2 * lean)
-    radius = np.asarray(skull + (thickness + relief) * full - 0.12 * (1 - full), np.float32)
+    radius: NDArray[np.floating] = skull + (thickness + relief) * full - 0.12 * (1 - full)
     if hair.style in ("bob", "long"):
         radius = _hang(hair, radius, skull, elevation, full, relief)
-    vertices = np.asarray(CENTRE + direction * radius[..., None], np.float32)
+    vertices = CENTRE + direction * radius[..., None]
     shade = np.asarray(1 + 0.9 * relief / max(hair.strands, 0.05) * 0.25, np.float32)
     triangles = grid_triangles(ROWS, COLUMNS, wrap=True)
     inside = (over_edge > 0).ravel()
@@ -142,7 +142,7 @@ def _relief(hair: Hair, rng: np.random.Generator) -> Array:
 
 def _hang(
     hair: Hair,
-    radius: Array,
+    radius: NDArray[np.floating],
     skull: Array,
     elevation: NDArray[np.float64],
     full: NDArray[np.floating],

@@ -47,7 +47,7 @@ class Mesh:
 
 
 def surface(
-    vertices: Array,
+    vertices: NDArray[np.floating],
     triangles: Triangles,
     material: Material,
     *,
@@ -81,7 +81,7 @@ def join(meshes: list[Mesh]) -> Mesh:
     )
 
 
-def smooth_normals(vertices: Array, triangles: Triangles) -> Array:
+def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Array:
     """Unit vertex normals (n, 3): the area-weighted mean of the adjoining triangles' normals."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     face_normals = np.cross(b - a, c - a)
