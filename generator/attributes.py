@@ -17,7 +17,7 @@ from facedata.labelled import number_of
 from faces.errors import WishError
 from faces.types import Floats, Ints
 
-_MAX_COMBINATIONS = 4096  # every gallery face is drawn once for each of them
+_MAX_COMBINATIONS = 1024  # every gallery face is drawn once for each of them
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ a 2x2 block of zeros, so three quarters of the products of the convolution after
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -33,12 +32,10 @@ def unpool_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Measured on one thread of a processor with avx512_bf16, 128 times 64 maps of 16 x 16, forward / forward
     and backward with a ReLU, in ms:
 
-        =================================================  ============  =================
-                                                            float32       bfloat16 autocast
-        plain                                               102 / 315     37 / 134
-        four small convolutions by parity, interleaved       68 / 206     22 / 85
-        this                                                 30 / 114     10 / 34
-        =================================================  ============  =================
+                                                        float32      bfloat16 (autocast)
+        plain                                           102 / 315    37 / 134
+        four small convolutions by parity, interleaved   68 / 206    22 / 85
+        this                                             30 / 114    10 / 34
 
     The bias is added afterwards because its gradient inside the library's transposed convolution takes longer
     than everything else together, and in the output's own type because mixed types are slow.

@@ -1,0 +1,234 @@
+"""Checkpoints: a folder with ``config.json``, ``weights.safetensors`` and ``MODEL_CARD.md``.
+
+The weights file carries a copy of the configuration, and both carry the *weights id*, a hash over weights
+and preprocessing.  So the one moment in which a new weights file can stand beside an old ``config.json`` (a
+kill while saving) is recognised and healed, and every other disagreement is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from faces.errors import WeightsError
+from generator.card import model_card
+from generator.config import ModelConfig, essentials, from_json, to_json
+from generator.model import Generator
+from generator.networks import TwoStage
+
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
+SHIPPED = Path(__file__).resolve().parent / "weights"
+_WEIGHTS_ID = "weights_id"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a folder holds: ``network`` float32 on the processor in evaluation mode."""
+
+    folder: Path
+    network: TwoStage
+    config: ModelConfig
+    weights_id: str
+
+
+def save_checkpoint(folder: Path, network: TwoStage, config: ModelConfig) -> str:
+    """Write a checkpoint into a folder, which is made if need be, and return its weights id.
+
+    A kill at any moment leaves the old checkpoint or the new one.  Raises WeightsError where the network does
+    not fit the configuration, ValueError where ``data`` or ``metrics`` hold no JSON values, OSError where the
+    folder cannot be written to.
+    """
+    if network.architecture != config.architecture:
+        raise WeightsError("The network has other sizes than its configuration says; save it with its own.")
+    tensors = {
+        name: value.detach().to("cpu", torch.float32).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    identity = weights_id(config, tensors)
+    version = _package_version()
+    content = {**to_json(config), _WEIGHTS_ID: identity, "package": f"anotheryou {version}"}
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except TypeError as error:
+        raise ValueError(f"the configuration holds something that JSON cannot: {error}") from None
+    card = model_card(
+        config,
+        name=folder.resolve().name,
+        weights_id=identity,
+        parameters=sum(value.numel() for value in tensors.values()),
+        version=version,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / WEIGHTS_FILE, save(tensors, metadata={"config": text}))
+    _replace(folder / CONFIG_FILE, text.encode())
+    _replace(folder / CARD_FILE, card.encode())
+    return identity
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint, every name, shape, type and the hash checked.
+
+    Raises WeightsError that names the file and says what to do.
+    """
+    if not folder.is_dir():
+        raise WeightsError(f"There is no folder {folder}; name a folder that `anotheryou train` has written.")
+    config_path, weights_path = folder / CONFIG_FILE, folder / WEIGHTS_FILE
+    for path in (config_path, weights_path):
+        if not path.is_file():
+            raise WeightsError(
+                f"{folder} is no checkpoint, {path.name} is missing; name a folder that `anotheryou train` "
+                "has written."
+            )
+    config, identity = _read_config(config_path)
+    copy, tensors = _read_weights(weights_path)
+    if weights_id(config, tensors) != identity:
+        saved = _interrupted_save(copy, identity, tensors)
+        if saved is None:
+            raise WeightsError(
+                f"{config_path} and {weights_path} do not belong together, one of them was changed or is "
+                "damaged; copy the whole folder again, or train anew."
+            )
+        config, identity = saved
+    with torch.device("meta"):  # no memory before the shapes are known to be right
+        network = TwoStage(config.architecture)
+    _check_tensors(network.state_dict(), tensors, weights_path)
+    network.load_state_dict(tensors, assign=True)
+    return Checkpoint(folder, network.eval().requires_grad_(False), config, identity)
+
+
+def load_generator(name_or_dir: str | Path = "rotation-32", *, device: str | None = None) -> Generator:
+    """A network that draws, with its preprocessing: weights that come with the project, or a folder.
+
+    A name without a slash that is among the shipped weights means those; anything else is a folder.
+    ``device`` None: CUDA where there is one.  Raises WeightsError.
+    """
+    folder = find_checkpoint(name_or_dir)
+    loaded = load_checkpoint(folder)
+    return Generator(
+        loaded.network, loaded.config, name=folder.resolve().name, weights_id=loaded.weights_id, device=device
+    )
+
+
+def find_checkpoint(name_or_dir: str | Path) -> Path:
+    """The folder that a name or path means; raises WeightsError that lists the names there are."""
+    path = Path(name_or_dir).expanduser()
+    bare = isinstance(name_or_dir, str) and path.name == name_or_dir
+    if bare and (SHIPPED / path).is_dir():
+        return SHIPPED / path
+    if path.is_dir():
+        return path
+    names = ", ".join(shipped_names()) or "none come with this installation"
+    raise WeightsError(
+        f"There are no weights {str(name_or_dir)!r}; name a folder that `anotheryou train` has written, or "
+        f"one of: {names}."
+    )
+
+
+def shipped_names() -> list[str]:
+    """Names of the weights that come with the project, sorted."""
+    if not SHIPPED.is_dir():
+        return []
+    return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / CONFIG_FILE).is_file())
+
+
+def weights_id(config: ModelConfig, tensors: Mapping[str, Tensor]) -> str:
+    """12 hex digits of a SHA-256 over architecture, preprocessing, vocabulary and float32 weights."""
+    digest = hashlib.sha256(json.dumps(essentials(config), sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:12]
+
+
+def _read_config(path: Path) -> tuple[ModelConfig, str]:
+    try:
+        return _parse_config(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else _first_line(error)
+        raise WeightsError(
+            f"{path} cannot be used ({reason}); copy the folder again, or train anew."
+        ) from None
+
+
+def _parse_config(text: str) -> tuple[ModelConfig, str]:
+    content: Any = json.loads(text)
+    config = from_json(content)
+    identity = content.get(_WEIGHTS_ID)
+    if not isinstance(identity, str):
+        raise ValueError(f"{_WEIGHTS_ID} is missing")
+    return config, identity
+
+
+def _read_weights(path: Path) -> tuple[str, dict[str, Tensor]]:
+    """The copy of the configuration, and the tensors."""
+    try:
+        with safe_open(path, framework="pt") as stored:
+            copy = (stored.metadata() or {}).get("config", "")
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{path} cannot be read ({_first_line(error)}); copy the folder again, or train anew."
+        ) from None
+    return copy, tensors
+
+
+def _interrupted_save(copy: str, old: str, tensors: Mapping[str, Tensor]) -> tuple[ModelConfig, str] | None:
+    """The configuration in the weights file, where ``config.json`` (id ``old``) was never replaced."""
+    try:
+        config, identity = _parse_config(copy)
+    except (ValueError, RecursionError):
+        return None
+    return (config, identity) if identity != old and weights_id(config, tensors) == identity else None
+
+
+def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
+    names = [*(f"without {name}" for name in expected if name not in found)]
+    names += [f"unknown {name}" for name in found if name not in expected]
+    shapes = [
+        f"{name} is {found[name].dtype} {tuple(found[name].shape)} instead of {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in found and (found[name].shape != value.shape or found[name].dtype != torch.float32)
+    ]
+    broken = [
+        f"{name} holds values that are no numbers"
+        for name, value in found.items()
+        if not value.isfinite().all()
+    ]
+    problems = names + shapes + broken
+    if problems:
+        raise WeightsError(
+            f"{path} does not fit {CONFIG_FILE} ({problems[0]}); copy the whole folder again, or train anew."
+        )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that a kill or a power cut leaves the old one or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    partial.replace(path)
+
+
+def _package_version() -> str:
+    try:
+        return metadata.version("anotheryou")
+    except metadata.PackageNotFoundError:  # run from a bare source tree
+        return "unknown"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
