@@ -78,18 +78,22 @@ def load_head_model(path: Path) -> HeadModel:
 
 def _read_archive(path: Path) -> HeadModel:
     try:
-        data = np.load(path, allow_pickle=False)
-        if not isinstance(data, NpzFile):
-            raise ValueError("it is a single array")
-        with data:
-            return HeadModel(
-                vertices=_array(data, "vertices", "f").astype(np.float32),
-                faces=_array(data, "faces", "iu").astype(np.int32),
-                identity_modes=_array(data, "identity_modes", "f").astype(np.float32),
-                expression_modes=_array(data, "expression_modes", "f").astype(np.float32),
-                expression_names=tuple(str(name) for name in _array(data, "expression_names", "U").ravel()),
-                landmarks68=_array(data, "landmarks68", "iu").astype(np.int32),
-            )
+        # Opened here, because NumPy leaves a file open that turns out to be damaged.
+        with path.open("rb") as file:
+            data = np.load(file, allow_pickle=False)
+            if not isinstance(data, NpzFile):
+                raise ValueError("it is a single array")
+            with data:
+                return HeadModel(
+                    vertices=_array(data, "vertices", "f").astype(np.float32),
+                    faces=_array(data, "faces", "iu").astype(np.int32),
+                    identity_modes=_array(data, "identity_modes", "f").astype(np.float32),
+                    expression_modes=_array(data, "expression_modes", "f").astype(np.float32),
+                    expression_names=tuple(
+                        str(name) for name in _array(data, "expression_names", "U").ravel()
+                    ),
+                    landmarks68=_array(data, "landmarks68", "iu").astype(np.int32),
+                )
     except _DAMAGE as error:
         raise HeadModelError(f"{path} is not a packed head model ({error}); {HINT}.") from error
 
