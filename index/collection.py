@@ -99,6 +99,11 @@ class Snapshot:
         return in_file + len(view.added)
 
     @property
+    def has_file(self) -> bool:
+        """Whether there is a file of vectors that can be used."""
+        return self._view.file is not None
+
+    @property
     def whole_file(self) -> bool:
         """Whether the file of vectors shows exactly this state."""
         return self._view.file is not None and self._view.file.shown == self._view.shown

@@ -83,6 +83,7 @@ class PhotoRow(Base):
     width: Mapped[int]
     height: Mapped[int]
     too_small: Mapped[int]
+    min_face: Mapped[int]
 
 
 class FaceRow(Base):

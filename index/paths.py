@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 
 from index.models import storable
 
@@ -22,13 +21,13 @@ class PathSet:
         command = "INSERT OR IGNORE INTO paths VALUES (?)"
         return self._database.execute(command, (storable(path),)).rowcount > 0
 
+    def discard(self, path: str) -> None:
+        """Take a path out again."""
+        self._database.execute("DELETE FROM paths WHERE path = ?", (storable(path),))
+
     def __contains__(self, path: str) -> bool:
         query = "SELECT 1 FROM paths WHERE path = ?"
         return self._database.execute(query, (storable(path),)).fetchone() is not None
-
-    def missing(self, paths: Sequence[str]) -> list[str]:
-        """Those of the paths that are not in the set."""
-        return [path for path in paths if path not in self]
 
     def close(self) -> None:
         """Delete the set."""

@@ -65,7 +65,7 @@ class NewPhoto:
     """A photograph to be stored in place of whatever the catalogue has under its path.
 
     ``content`` is the SHA-256 of the file in hex, or None where the file could not be opened at all.
-    ``too_small`` counts the faces left out.
+    ``too_small`` counts the faces left out because they are smaller than ``min_face`` pixels.
     """
 
     path: str
@@ -77,6 +77,7 @@ class NewPhoto:
     width: int = 0
     height: int = 0
     too_small: int = 0
+    min_face: int = 0
     faces: tuple[NewFace, ...] = field(default=())
 
 
@@ -91,6 +92,7 @@ class KnownPhoto:
     content: str | None
     status: Status
     reason: str = ""
+    min_face: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from index.records import Encoding, KnownPhoto, Status, StoredFace, Summary
 from index.vectorfile import Halves, Shown
 
 Item = TypeVar("Item")
-PhotoRows: TypeAlias = Select[int, str, int, int, str | None, str, str]
+PhotoRows: TypeAlias = Select[int, str, int, int, str | None, str, str, int]
 
 STREAMED = 256  # vectors read from the catalogue at a time, 8 MB
 _ASKED = 500  # values in one IN (...)
@@ -77,12 +77,15 @@ def photos() -> PhotoRows:
         PhotoRow.content,
         PhotoRow.status,
         PhotoRow.reason,
+        PhotoRow.min_face,
     )
 
 
-def known_photo(row: Row[int, str, int, int, str | None, str, str]) -> KnownPhoto:
+def known_photo(row: Row[int, str, int, int, str | None, str, str, int]) -> KnownPhoto:
     """A row of ``photos()`` as a plain value."""
-    return KnownPhoto(row.id, row.path, row.size, row.mtime_ns, row.content, Status(row.status), row.reason)
+    return KnownPhoto(
+        row.id, row.path, row.size, row.mtime_ns, row.content, Status(row.status), row.reason, row.min_face
+    )
 
 
 def face_ids(connection: Connection, encoding_id: int) -> Ints:

@@ -21,7 +21,7 @@ from index import migrations, rows
 from index.database import CATALOG, open_engine, plain_errors
 from index.lock import LOCK, WriteLock
 from index.models import CollectionRow, EncodingRow, FaceRow, FeatureRow, PhotoRow, storable
-from index.records import Encoding, Features, KnownPhoto, NewPhoto
+from index.records import Encoding, Features, KnownPhoto, NewPhoto, Status
 from index.vectorfile import (
     VECTORS,
     Halves,
@@ -99,11 +99,16 @@ class CollectionWriter:
             found = connection.execute(rows.photos().where(PhotoRow.path.in_(paths)))
             return {photo.path: photo for photo in map(rows.known_photo, found)}
 
-    def of_size(self, size: int) -> list[KnownPhoto]:
-        """The photographs whose files have this size, in bytes, and whose content is known."""
+    def knows_size(self, size: int) -> bool:
+        """Whether the catalogue has a file of this size, in bytes."""
         with self.transaction() as connection:
-            same = rows.photos().where(PhotoRow.size == size, PhotoRow.content.is_not(None))
-            return [rows.known_photo(row) for row in connection.execute(same.order_by(PhotoRow.id))]
+            return connection.execute(select(PhotoRow.id).where(PhotoRow.size == size)).first() is not None
+
+    def of_content(self, content: str) -> list[KnownPhoto]:
+        """Photographs with this content (SHA-256 in hex), some where there are many."""
+        with self.transaction() as connection:
+            same = rows.photos().where(PhotoRow.content == content).order_by(PhotoRow.id).limit(50)
+            return [rows.known_photo(row) for row in connection.execute(same)]
 
     def below(self, path: str) -> Iterator[list[KnownPhoto]]:
         """The photographs at this path or anywhere below it, some at a time."""
@@ -142,6 +147,18 @@ class CollectionWriter:
             for some in rows.chunks(photo_ids, 500):
                 connection.execute(delete(PhotoRow).where(PhotoRow.id.in_(some)))
             bump(connection)
+
+    def forget(self, photo_ids: Sequence[int]) -> int:
+        """Delete the faces of photographs, keeping paths and checksums; returns the number of faces."""
+        faces = 0
+        empty: dict[str, str | int] = {"status": Status.FORGOTTEN, "reason": ""}
+        empty |= {"width": 0, "height": 0, "too_small": 0}
+        with self.transaction() as connection:
+            for some in rows.chunks(photo_ids, 500):
+                faces += connection.execute(delete(FaceRow).where(FaceRow.photo_id.in_(some))).rowcount
+                connection.execute(update(PhotoRow).where(PhotoRow.id.in_(some)).values(empty))
+            bump(connection)
+        return faces
 
     def remember_detection(self, detector: str, min_face: int) -> None:
         """Note what a run detects with."""
@@ -258,6 +275,8 @@ def insert_encoding(connection: Connection, encoding: Encoding) -> int:
     known = select(EncodingRow.id).where(EncodingRow.weights_id == encoding.weights_id)
     found = connection.execute(known).scalar()
     if found is not None:
+        moved = {"weights_name": encoding.weights_name, "source": encoding.source}
+        connection.execute(update(EncodingRow).where(EncodingRow.id == found).values(moved))
         return found
     # Ids are not given out again: a file of vectors may still name the encoding that had one before.
     newest = connection.execute(select(func.max(EncodingRow.id))).scalar() or 0
@@ -309,7 +328,18 @@ def _insert_collection(connection: Connection, beginning: Beginning) -> None:
 
 
 def _insert_photo(connection: Connection, photo: NewPhoto, encoding_id: int) -> None:
-    names = ("path", "size", "mtime_ns", "content", "status", "reason", "width", "height", "too_small")
+    names = (
+        "path",
+        "size",
+        "mtime_ns",
+        "content",
+        "status",
+        "reason",
+        "width",
+        "height",
+        "too_small",
+        "min_face",
+    )
     result = connection.execute(insert(PhotoRow).values({name: getattr(photo, name) for name in names}))
     photo_id = result.lastrowid
     for face in photo.faces:

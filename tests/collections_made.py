@@ -39,18 +39,8 @@ def features(vector: Floats) -> Features:
 
 def photo(name: str, vectors: Floats, *, size: int = 1000) -> NewPhoto:
     faces = tuple(NewFace(Box(0, 0, 40, 50), MARKS, 1.5, features(vector)) for vector in vectors)
-    return NewPhoto(
-        f"/photos/{name}",
-        size,
-        77,
-        hashlib.sha256(os.fsencode(name)).hexdigest(),
-        Status.OK,
-        "",
-        640,
-        480,
-        1,
-        faces,
-    )
+    content = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return NewPhoto(f"/photos/{name}", size, 77, content, Status.OK, "", 640, 480, 1, 24, faces)
 
 
 def filled(folder: Path, vectors: Floats, *, per_photo: int = 2) -> CollectionWriter:

@@ -30,7 +30,8 @@ CREATE TABLE photos (
     reason TEXT NOT NULL,
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
-    too_small INTEGER NOT NULL
+    too_small INTEGER NOT NULL,
+    min_face INTEGER NOT NULL
 );
 
 CREATE INDEX photos_by_size ON photos (size);

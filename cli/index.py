@@ -1,0 +1,202 @@
+"""``anotheryou index``, ``reindex``, ``info`` and ``forget``: looking after a collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import CollectionOption, DetectorOption, WeightsOption, asked_to_stop
+
+if TYPE_CHECKING:
+    from retrieval import IndexSummary
+
+_STOPPING = "finishing what has begun; press Ctrl-C again to stop at once"
+
+
+def index(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of photographs, or single files.")
+    ],
+    collection: CollectionOption = None,
+    min_face: Annotated[
+        int | None,
+        typer.Option(
+            "--min-face",
+            metavar="PIXELS",
+            min=8,
+            help="Leave out faces whose box has a shorter side; otherwise as last time, 40 at first.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: WeightsOption = None,
+    detector: DetectorOption = None,
+) -> None:
+    """Add the faces in folders of photographs to the collection, and keep it up to date.
+
+    Folders are searched with all that is in them, hidden files left out. Only what is new or has changed
+    since the last run is read; photographs that were moved keep their faces, those that were deleted lose
+    them. A run can be interrupted at any time (Ctrl-C) and goes on when the same command is given again.
+
+    Example:
+
+        anotheryou index ~/Pictures
+        anotheryou index ~/Pictures /media/camera --min-face 60
+    """
+    from cli.console import RichProgress, end_drawing
+    from cli.guard import INTERRUPTED
+    from retrieval import index_folders
+
+    with asked_to_stop(_STOPPING) as stop:
+        summary = index_folders(
+            folders,
+            collection=collection,
+            weights=weights,
+            min_face=min_face,
+            detector=detector,
+            progress=RichProgress(),
+            stop=stop,
+        )
+    end_drawing()
+    _print_index_summary(summary)
+    if summary.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def reindex(collection: CollectionOption = None, weights: WeightsOption = None) -> None:
+    """Make the collection's features again, with other weights.
+
+    The faces are taken from the collection itself; only for weights that want them cropped in another way
+    the photographs are read again. Searches use the old features until all new ones are made.
+
+    Example:
+
+        anotheryou reindex --weights ~/my-weights
+    """
+    from cli.console import RichProgress, end_drawing, say
+    from cli.guard import INTERRUPTED
+    from retrieval import reindex as reindex_collection
+
+    with asked_to_stop(_STOPPING) as stop:
+        summary = reindex_collection(
+            collection=collection, weights=weights, progress=RichProgress(), stop=stop
+        )
+    end_drawing()
+    typer.echo(f"{_counted(summary.faces, 'face')} made again")
+    if summary.lost:
+        lost = _counted(summary.lost, "photograph")
+        say(f"{lost} could not be cropped again; run `anotheryou index` on their folders")
+    if summary.interrupted:
+        say("interrupted: the collection still answers with the old weights; the same command goes on")
+        raise typer.Exit(INTERRUPTED)
+
+
+def info(
+    collection: CollectionOption = None,
+    skipped: Annotated[
+        bool, typer.Option("--skipped", help="List the photographs that could not be read, and why.")
+    ] = False,
+) -> None:
+    """Show what the collection holds and which weights made it.
+
+    Example:
+
+        anotheryou info
+        anotheryou info --skipped
+    """
+    from cli.console import print_table
+    from index import Collection, Status
+    from retrieval import default_collection
+
+    with Collection(collection or default_collection()) as opened, opened.snapshot() as snapshot:
+        if skipped:
+            rows = ((photo.path, photo.reason) for photo in snapshot.photos(Status.SKIPPED))
+            print_table(("photograph", "reason"), rows)
+            return
+        summary = snapshot.summary()
+        encoding = summary.encoding
+        files = [entry for entry in opened.folder.iterdir() if entry.is_file()]
+        vectors = _state(snapshot.has_file, snapshot.whole_file)
+        wishes = "; ".join(f"{group}: {' '.join(values)}" for group, values in encoding.vocabulary.items())
+        lines = {
+            "collection": opened.folder,
+            "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:,.1f} MB, since {summary.created}",
+            "photographs": f"{summary.photos:,}",
+            "skipped": f"{summary.skipped:,}" + (" (see --skipped)" if summary.skipped else ""),
+            "forgotten": f"{summary.forgotten:,}",
+            "faces": f"{summary.faces:,}",
+            "too small": f"{summary.too_small:,} (below {summary.min_face} pixels)",
+            "detector": summary.detector or "none used yet",
+            "weights": f"{encoding.weights_name} ({encoding.weights_id}) from {encoding.source}",
+            "wishes": wishes,
+            "crops": f"{encoding.geometry.size} × {encoding.geometry.size} pixels",
+            "vectors": f"{encoding.dimension:,} numbers each, file {vectors}",
+        }
+    width = max(map(len, lines)) + 2
+    for name, value in lines.items():
+        typer.echo(f"{name:{width}}{value}")
+
+
+def forget(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="A photograph, or a folder of them; it may be gone already."),
+    ],
+    collection: CollectionOption = None,
+) -> None:
+    """Remove the faces of a photograph from the collection for good.
+
+    The photograph itself is not touched, and later runs over its folder leave it out; to take it in again,
+    name the file itself to `anotheryou index`.
+
+    Example:
+
+        anotheryou forget ~/Pictures/party/0042.jpg
+    """
+    from retrieval import forget as forget_photographs
+
+    photographs, faces = forget_photographs(path, collection=collection)
+    typer.echo(f"forgot {_counted(faces, 'face')} of {_counted(photographs, 'photograph')}")
+
+
+def _print_index_summary(summary: IndexSummary) -> None:
+    from cli.console import printable, say
+    from cli.pace import in_words
+
+    parts = [
+        f"{summary.unchanged:,} unchanged" if summary.unchanged else "",
+        f"{summary.moved:,} moved" if summary.moved else "",
+        f"{summary.removed:,} no longer there" if summary.removed else "",
+        f"{summary.forgotten:,} forgotten" if summary.forgotten else "",
+    ]
+    known = ", ".join(part for part in parts if part)
+    typer.echo(f"{_counted(summary.photographs, 'photograph')}{f' ({known})' if known else ''}")
+    rate = f", {summary.faces / summary.seconds:,.1f} faces/s" if summary.faces and summary.seconds else ""
+    typer.echo(f"{_counted(summary.faces, 'face')} added in {in_words(summary.seconds)}{rate}")
+    if summary.too_small:
+        typer.echo(f"{_counted(summary.too_small, 'face')} left out as too small")
+    if summary.skipped:
+        typer.echo(f"{_counted(summary.skipped, 'photograph')} skipped:")
+        for path, reason in summary.reasons:
+            typer.echo(f"  {printable(path)}: {printable(reason)}")
+        more = summary.skipped - len(summary.reasons)
+        if more:
+            typer.echo(f"  and {more:,} more (see `anotheryou info --skipped`)")
+    if summary.skipped_before:
+        before = _counted(summary.skipped_before, "photograph")
+        typer.echo(f"{before} skipped before and unchanged since (see `anotheryou info --skipped`)")
+    for path, reason in summary.unreadable:
+        say(f"{path}: {reason}; what is in this folder was left as it was")
+    if summary.interrupted:
+        say("interrupted: what was read is stored; the same command goes on from there")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _state(usable: bool, whole: bool) -> str:
+    if not usable:
+        return "missing, made again by the next search or index run"
+    return "complete" if whole else "lacks the newest changes, which searches add"

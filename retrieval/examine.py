@@ -1,0 +1,117 @@
+"""From a photograph's file to its faces, cropped; whatever is wrong with a file ends here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from faces.crop import CropGeometry, crop_face
+from faces.errors import DetectorError, PhotoError
+from faces.photo import read_photo
+from faces.types import DetectedFace, Photo, Pixels
+
+
+class Detector(Protocol):
+    """Finds faces, largest first; ``faces.detect.open_detector`` opens one."""
+
+    @property
+    def name(self) -> str: ...
+    def detect(self, photo: Photo, /) -> list[DetectedFace]: ...
+
+
+DetectorFactory = Callable[[], Detector]
+"""Opens a detector; a module's function or a ``functools.partial`` of one, so that workers can call it."""
+
+
+DEFAULT_MIN_FACE = 40
+"""Pixels of the shorter side of the smallest face taken in, unless told otherwise."""
+
+
+def open_detector(model: Path | None, min_face: int) -> Detector:
+    """The detector that comes with the project, or YuNet from its model file."""
+    from faces import detect
+
+    opened: Detector = detect.open_detector(model, min_face=min_face)
+    return opened
+
+
+def detector_factory(detector: DetectorFactory | Path | None, min_face: int) -> DetectorFactory:
+    """What opens the detector that is meant: a function of the caller's, a model file, or None."""
+    if detector is None or isinstance(detector, Path):
+        return partial(open_detector, detector, min_face)
+    return detector
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found in one file.
+
+    ``content`` is its SHA-256 in hex, None where it could not be opened; ``reason`` says why it
+    is skipped, "" where it is not.  ``crops`` go with ``faces``, each (S, S) uint8.
+    """
+
+    path: str
+    content: str | None
+    reason: str = ""
+    width: int = 0
+    height: int = 0
+    too_small: int = 0
+    faces: tuple[DetectedFace, ...] = ()
+    crops: tuple[Pixels, ...] = ()
+
+
+def content_of(path: str | Path) -> str:
+    """SHA-256 of a file in hex; raises OSError where it cannot be read."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def examine(path: str, detector: Detector, geometry: CropGeometry, min_face: int) -> Examined:
+    """Read one photograph and crop its faces of at least ``min_face`` pixels (the box's shorter side).
+
+    Whatever is wrong with the file becomes a reason.  Raises DetectorError where the detector itself is at
+    fault.
+    """
+    try:
+        content = content_of(path)
+    except OSError as error:
+        return Examined(path, None, (error.strerror or str(error)).lower())
+    try:
+        photo = read_photo(Path(path))
+        found = detector.detect(photo)
+        large = [face for face in found if min(face.box.width, face.box.height) >= min_face]
+        cropped = list(_crops(photo, large, geometry))
+    except PhotoError as error:
+        return Examined(path, content, error.reason)
+    except DetectorError:
+        raise
+    except MemoryError:
+        return Examined(path, content, "it does not fit into memory")
+    except Exception as error:  # one odd photograph must not end a run over thousands
+        return Examined(path, content, f"looking for faces failed ({type(error).__name__}: {error})")
+    return Examined(
+        path,
+        content,
+        width=photo.width,
+        height=photo.height,
+        too_small=len(found) - len(large),
+        faces=tuple(face for face, _ in cropped),
+        crops=tuple(crop for _, crop in cropped),
+    )
+
+
+def _crops(
+    photo: Photo, found: list[DetectedFace], geometry: CropGeometry
+) -> list[tuple[DetectedFace, Pixels]]:
+    """Each face with its crop; those whose landmarks lie on one line, as of a false find, are left out."""
+    cropped = []
+    for face in found:
+        try:
+            cropped.append((face, crop_face(photo.pixels, face.landmarks, geometry)))
+        except ValueError:
+            continue
+    return cropped

@@ -1,0 +1,129 @@
+"""Finding the photographs in folders."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faces.errors import PhotoError
+from faces.photo import PHOTO_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A photograph's file; ``named`` where the user named the file itself."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    named: bool = False
+
+
+class Scan:
+    """The photographs in folders and below, each under its real path, in the order of the names.
+
+    Links are followed, each folder is entered once, hidden files and folders are passed over unless named.
+    Folders in ``leave_out`` are not entered.  Raises PhotoError where one of ``folders`` does not exist.
+    """
+
+    def __init__(self, folders: Sequence[Path], leave_out: Sequence[Path] = ()) -> None:
+        self._named = [_real(folder) for folder in folders]
+        self._left_out = {key for folder in leave_out if (key := _key(str(folder))) is not None}
+        self.roots: list[str] = list(self._named)
+        """Below these everything was looked at; grows where links lead elsewhere."""
+        self.unreadable: list[tuple[str, str]] = []
+        """Folders that could not be read, each with the reason."""
+
+    def __iter__(self) -> Iterator[Found]:
+        self.unreadable = []
+        entered = set(self._left_out)
+        for path in self._named:
+            if Path(path).is_dir():
+                yield from self._folder(path, entered)
+            elif (found := _file(path, named=True)) is not None:
+                yield found
+
+    def count(self) -> int:
+        """How many photographs there are; one met twice counts twice."""
+        return sum(1 for _ in self)
+
+    def _folder(self, first: str, entered: set[tuple[int, int]]) -> Iterator[Found]:
+        waiting = [first]
+        while waiting:
+            folder = waiting.pop()
+            key = _key(folder)
+            if key is None or key in entered:
+                continue
+            entered.add(key)
+            try:
+                # Names alone: 100,000 of them in one folder are a few megabytes.
+                names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208
+            except OSError as error:
+                self.unreadable.append((folder, (error.strerror or str(error)).lower()))
+                continue
+            inner: list[str] = []
+            for name in names:
+                # A Path for each would take longer than looking at the file.
+                found = self._entry(os.path.join(folder, name), inner)  # noqa: PTH118
+                if found is not None:
+                    yield found
+            waiting += reversed(inner)
+
+    def _entry(self, path: str, folders: list[str]) -> Found | None:
+        """The photograph at this path, if it is one; a folder is added to ``folders``."""
+        try:
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                path = os.path.realpath(path)
+                self._reach(path)
+                status = Path(path).stat()
+        except OSError:
+            return None  # just deleted, or a link to nowhere
+        if stat.S_ISDIR(status.st_mode):
+            folders.append(path)
+            return None
+        suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+        if stat.S_ISREG(status.st_mode) and suffix in PHOTO_SUFFIXES:
+            return Found(path, status.st_size, status.st_mtime_ns)
+        return None
+
+    def _reach(self, path: str) -> None:
+        """A link leads here."""
+        if not any(path == root or path.startswith(root.rstrip("/") + "/") for root in self.roots):
+            self.roots.append(path)
+
+
+def is_gone(path: str) -> bool:
+    """Whether there is certainly nothing at this path; a folder that cannot be read proves nothing."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _real(folder: Path) -> str:
+    path = os.path.realpath(folder.expanduser())
+    if not os.path.exists(path):  # noqa: PTH110
+        raise PhotoError(folder, "there is no such file or folder")
+    return path
+
+
+def _file(path: str, *, named: bool) -> Found | None:
+    status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Found(path, status.st_size, status.st_mtime_ns, named)
+
+
+def _key(folder: str) -> tuple[int, int] | None:
+    try:
+        status = Path(folder).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,462 @@
+"""An index run leaves in the catalogue what is in the folders, whatever happened before and meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_faces import (
+    BREAK,
+    CRASH,
+    FACE,
+    RAISE,
+    FakeDetector,
+    FakeEncoder,
+    open_fake_detector,
+    open_no_detector,
+    save_photo,
+)
+
+from faces.errors import (
+    CollectionError,
+    CollectionLockedError,
+    CollectionWeightsError,
+    DetectorError,
+    PhotoError,
+)
+from index import Collection, CollectionWriter, Status
+from retrieval import IndexSummary, forget, index_folders, open_collection, reindex
+from retrieval.scan import Scan
+
+Run = Callable[..., IndexSummary]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "collection"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Seven faces in four photographs."""
+    folder = tmp_path / "photos"
+    for number, faces in enumerate((1, 2, 1, 3)):
+        save_photo(folder / ("a" if number < 2 else "b") / f"{number}.png", number, faces=faces)
+    return folder
+
+
+@pytest.fixture
+def run(place: Path, photos: Path) -> Run:
+    """An index run in this process."""
+
+    def go(*folders: Path, encoder: FakeEncoder | None = None, **options: object) -> IndexSummary:
+        chosen = {
+            "workers": 0,
+            "detector": open_fake_detector,
+            "min_face": 16,
+            "collection": place,
+            **options,
+        }
+        return index_folders(
+            folders or [photos],
+            collection=place,
+            encoder=encoder or FakeEncoder(),
+            **chosen,  # type: ignore[arg-type]
+        )
+
+    return go
+
+
+def contents(place: Path) -> dict[str, list[bytes]]:
+    """The crops of each photograph's faces; every face must be searchable."""
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        found: dict[str, list[bytes]] = {photo.path: [] for photo in snapshot.photos(Status.OK)}
+        query = np.zeros((1, snapshot.encoding.dimension), np.float32)
+        _, ids = snapshot.search(query, 10_000)
+        for face in snapshot.faces(sorted(ids[0].tolist())):
+            found[face.path].append(face.crop.tobytes())
+        assert len(ids[0]) == snapshot.summary().faces
+        return found
+
+
+def counts(place: Path) -> dict[str, int]:
+    return {os.path.basename(path): len(crops) for path, crops in contents(place).items()}  # noqa: PTH119
+
+
+def skipped(place: Path) -> dict[str, str]:
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        return {Path(photo.path).name: photo.reason for photo in snapshot.photos(Status.SKIPPED)}
+
+
+def unreadable_detector() -> FakeDetector:
+    raise AssertionError("nothing should be detected")
+
+
+def test_all_faces_of_all_folders_are_stored(run: Run, place: Path) -> None:
+    summary = run()
+    assert (summary.photographs, summary.read, summary.faces, summary.skipped) == (4, 4, 7, 0)
+    assert counts(place) == {"0.png": 1, "1.png": 2, "2.png": 1, "3.png": 3}
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        assert snapshot.whole_file
+        face = snapshot.faces([1])[0]
+        assert set(face.estimates) == {"pose"}
+        assert face.box.width == FACE
+
+
+def test_unchanged_photographs_are_not_opened_again(run: Run) -> None:
+    run()
+    summary = run(detector=unreadable_detector)
+    assert (summary.unchanged, summary.read, summary.faces) == (4, 0, 0)
+
+
+def test_new_changed_and_deleted_photographs_are_followed(run: Run, place: Path, photos: Path) -> None:
+    run()
+    save_photo(photos / "new" / "4.png", 4, faces=2)
+    save_photo(photos / "a" / "1.png", 9, faces=1)
+    os.utime(photos / "a" / "1.png", ns=(5, 5))
+    (photos / "b" / "3.png").unlink()
+    summary = run()
+    assert (summary.unchanged, summary.read, summary.removed, summary.faces) == (2, 2, 1, 3)
+    assert counts(place) == {"0.png": 1, "1.png": 1, "2.png": 1, "4.png": 2}
+
+
+def test_moved_photographs_keep_their_faces(run: Run, place: Path, photos: Path) -> None:
+    run()
+    before = contents(place)
+    (photos / "a").rename(photos / "c")
+    (photos / "b" / "3.png").rename(photos / "renamed.png")
+    summary = run(detector=unreadable_detector)
+    assert (summary.moved, summary.unchanged, summary.removed, summary.faces) == (3, 1, 0, 0)
+    after = contents(place)
+    assert after[str(photos / "renamed.png")] == before[str(photos / "b" / "3.png")]
+    assert after[str(photos / "c" / "1.png")] == before[str(photos / "a" / "1.png")]
+    assert len(after) == 4
+
+
+def test_a_copy_is_a_photograph_of_its_own_and_only_one_copy_takes_over(
+    run: Run, place: Path, photos: Path
+) -> None:
+    run()
+    shutil.copy2(photos / "b" / "3.png", photos / "copy1.png")
+    assert run().faces == 3
+    (photos / "b" / "3.png").rename(photos / "moved.png")
+    shutil.copy2(photos / "moved.png", photos / "more.png")
+    summary = run()
+    assert (summary.moved, summary.faces, summary.removed) == (1, 3, 0)
+    assert sum(counts(place).values()) == 13
+
+
+def test_a_touched_photograph_is_not_computed_again(run: Run, photos: Path) -> None:
+    run()
+    os.utime(photos / "a" / "0.png", ns=(7, 7))
+    assert run(detector=unreadable_detector).unchanged == 4
+    assert run(detector=unreadable_detector).unchanged == 4
+
+
+def test_only_the_named_folders_lose_photographs(run: Run, place: Path, photos: Path) -> None:
+    run()
+    shutil.rmtree(photos / "a")
+    assert run(photos / "b").removed == 0
+    assert len(contents(place)) == 4
+    assert run(photos).removed == 2
+
+
+def test_photographs_that_cannot_be_read_are_skipped_by_name_and_only_tried_again_when_they_change(
+    run: Run, place: Path, photos: Path
+) -> None:
+    (photos / "text.jpg").write_text("no picture")
+    (photos / "empty.png").touch()
+    save_photo(photos / "odd.png", 5, trouble=RAISE)
+    summary = run()
+    assert (summary.skipped, summary.read) == (3, 4)
+    assert {Path(path).name for path, _ in summary.reasons} == {"text.jpg", "empty.png", "odd.png"}
+    assert skipped(place)["empty.png"] == "file is empty"
+    assert "odd picture" in skipped(place)["odd.png"]
+    again = run(detector=unreadable_detector)
+    assert (again.skipped, again.skipped_before) == (0, 3)
+    save_photo(photos / "odd.png", 5, faces=2)
+    assert run().faces == 2
+    assert set(skipped(place)) == {"text.jpg", "empty.png"}
+
+
+def test_the_first_ten_skipped_are_listed_and_the_rest_counted(run: Run, photos: Path) -> None:
+    for number in range(13):
+        (photos / f"bad{number}.jpg").write_text("no picture")
+    summary = run()
+    assert (summary.skipped, len(summary.reasons)) == (13, 10)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_photograph_without_permission_is_tried_again(run: Run, photos: Path, place: Path) -> None:
+    (photos / "a" / "0.png").chmod(0)
+    assert run().skipped == 1
+    assert skipped(place) == {"0.png": "permission denied"}
+    (photos / "a" / "0.png").chmod(0o600)
+    assert run().faces == 1
+
+
+def test_small_faces_are_counted_and_left_out_and_another_limit_reads_again(
+    run: Run, place: Path, photos: Path
+) -> None:
+    save_photo(photos / "small.png", 8, faces=2, small=True)
+    summary = run()
+    assert (summary.faces, summary.too_small) == (8, 1)
+    assert run(min_face=None).unchanged == 5
+    summary = run(min_face=8)
+    assert (summary.faces, summary.too_small) == (9, 0)
+    assert counts(place)["small.png"] == 2
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        assert snapshot.summary().min_face == 8
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_on_a_photograph_costs_that_photograph_alone(
+    run: Run, place: Path, photos: Path
+) -> None:
+    for number in range(12):
+        save_photo(photos / "c" / f"{number}.png", 20 + number, trouble=CRASH if number in (3, 4) else 0)
+    summary = run(workers=2)
+    assert (summary.read, summary.skipped, summary.faces) == (14, 2, 17)
+    assert set(skipped(place)) == {"3.png", "4.png"}
+    assert all("crashed (signal 11)" in reason for _, reason in summary.reasons)
+    assert run(detector=unreadable_detector).skipped_before == 2
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_detector_that_cannot_be_opened_or_breaks_is_one_error(
+    run: Run, photos: Path, workers: int, place: Path
+) -> None:
+    with pytest.raises(DetectorError, match="missing"):
+        run(detector=open_no_detector, workers=workers)
+    save_photo(photos / "z.png", 1, trouble=BREAK)
+    with pytest.raises(DetectorError, match="damaged"):
+        run(workers=workers)
+    CollectionWriter(place).close()
+
+
+def test_a_collection_keeps_to_its_detector(run: Run, photos: Path) -> None:
+    run()
+    save_photo(photos / "new.png", 77)
+    with pytest.raises(CollectionError, match="fake detector"):
+        run(detector=partial(FakeDetector, "another"))
+
+
+def test_a_folder_that_does_not_exist_changes_nothing(run: Run, place: Path, photos: Path) -> None:
+    run()
+    with pytest.raises(PhotoError, match="no such"):
+        run(photos / "a", photos / "nowhere")
+    assert len(contents(place)) == 4
+
+
+def test_links_are_followed_once_and_loops_end(tmp_path: Path, photos: Path) -> None:
+    (photos / "a" / "loop").symlink_to(photos)
+    (photos / "self").symlink_to(photos / "self")
+    (photos / "dead.png").symlink_to(tmp_path / "nowhere.png")
+    outside = save_photo(tmp_path / "outside" / "x.png", 3)
+    (photos / "b" / "more").symlink_to(outside.parent)
+    (photos / "link.png").symlink_to(photos / "a" / "0.png")
+    found = [file.path for file in Scan([photos, photos / "b"])]
+    assert set(found) == {str(photos / part) for part in ("a/0.png", "a/1.png", "b/2.png", "b/3.png")} | {
+        str(outside)
+    }
+
+
+def test_a_photograph_reached_by_two_ways_is_stored_once(run: Run, place: Path, photos: Path) -> None:
+    (photos / "link.png").symlink_to(photos / "a" / "0.png")
+    (photos.parent / "other").symlink_to(photos)
+    summary = run(photos, photos.parent / "other", photos / "a" / "1.png")
+    assert (summary.photographs, summary.faces) == (4, 7)
+
+
+def test_hidden_files_and_the_collection_itself_are_passed_over(photos: Path, place: Path) -> None:
+    save_photo(photos / ".hidden" / "x.png", 1)
+    save_photo(photos / "._0.png", 1)
+    (photos / "notes.txt").touch()
+    inside = photos / "collection"
+    save_photo(inside / "x.png", 1)
+    names = [Path(file.path).name for file in Scan([photos], leave_out=[inside])]
+    assert names == ["0.png", "1.png", "2.png", "3.png"]
+    assert [file.named for file in Scan([photos / ".hidden" / "x.png"])] == [True]
+
+
+def test_photographs_of_a_hidden_folder_survive_a_run_above_it(run: Run, place: Path, photos: Path) -> None:
+    save_photo(photos / ".hidden" / "x.png", 1)
+    run(photos / ".hidden")
+    run(photos)
+    assert "x.png" in counts(place)
+
+
+def test_names_that_are_no_valid_text_are_indexed(run: Run, place: Path, photos: Path) -> None:
+    odd = os.fsdecode(bytes(photos / "a" / "0.png")[:-4] + b"\xff.png")
+    (photos / "a" / "0.png").rename(odd)
+    run()
+    assert odd in contents(place)
+    assert run(detector=unreadable_detector).unchanged == 4
+    Path(odd).unlink()
+    assert run().removed == 1
+
+
+def test_a_run_that_is_asked_to_stop_stores_what_is_ready_and_the_next_goes_on(
+    run: Run, place: Path, photos: Path
+) -> None:
+    asked = iter([False] * 5 + [True] * 100)
+    summary = run(stop=lambda: next(asked))
+    assert summary.interrupted
+    stored = sum(counts(place).values())
+    assert 0 < stored == summary.faces < 7
+    assert not run().interrupted
+    assert counts(place) == {"0.png": 1, "1.png": 2, "2.png": 1, "3.png": 3}
+
+
+def test_a_stopped_run_removes_nothing(run: Run, place: Path, photos: Path) -> None:
+    run()
+    shutil.rmtree(photos / "a")
+    assert run(stop=lambda: True).removed == 0
+    assert len(contents(place)) == 4
+
+
+def test_a_photograph_deleted_while_it_waits_is_not_an_error(
+    run: Run, place: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    save_photo(photos / "a" / "0.png", 50, faces=2)
+    original = Scan.__iter__
+
+    def vanishing(self: Scan) -> object:
+        for found in original(self):
+            (photos / "a" / "0.png").unlink(missing_ok=True)
+            yield found
+
+    monkeypatch.setattr(Scan, "__iter__", vanishing)
+    monkeypatch.setattr(Scan, "count", lambda self: 4)
+    summary = run()
+    assert (summary.skipped, summary.removed) == (0, 1)
+    assert set(counts(place)) == {"1.png", "2.png", "3.png"}
+
+
+def test_indexing_while_another_process_writes_says_so(run: Run, place: Path) -> None:
+    run()
+    with CollectionWriter(place), pytest.raises(CollectionLockedError):
+        run()
+
+
+def test_other_weights_are_refused_until_the_collection_is_made_again(run: Run, place: Path) -> None:
+    run()
+    other = FakeEncoder("ffffffffffff", "other")
+    with pytest.raises(CollectionWeightsError, match="anotheryou reindex"):
+        run(encoder=other)
+    before = contents(place)
+    assert reindex(collection=place, encoder=other).faces == 7
+    assert contents(place) == before
+    assert run(encoder=other).unchanged == 4
+    with pytest.raises(CollectionWeightsError):
+        run()
+
+
+def test_reindexing_gives_what_indexing_gives(run: Run, place: Path, photos: Path, tmp_path: Path) -> None:
+    other = FakeEncoder("ffffffffffff", "other")
+    run()
+    reindex(collection=place, encoder=other)
+    fresh = tmp_path / "fresh"
+    index_folders(
+        [photos], collection=fresh, encoder=other, detector=open_fake_detector, workers=0, min_face=16
+    )
+    assert vectors(place) == vectors(fresh)
+
+
+def vectors(place: Path) -> list[tuple[str, bytes, bytes]]:
+    with CollectionWriter(place) as writer, writer.transaction() as connection:
+        return [
+            (path, crop, vector)
+            for path, crop, vector in connection.exec_driver_sql(
+                "SELECT path, crop, vector FROM features JOIN faces ON faces.id = face_id "
+                "JOIN photos ON photos.id = photo_id ORDER BY path, faces.id"
+            )
+        ]
+
+
+def test_reindexing_with_another_crop_reads_the_photographs_again(
+    run: Run, place: Path, photos: Path, tmp_path: Path
+) -> None:
+    run()
+    (photos / "a" / "1.png").unlink()
+    save_photo(photos / "b" / "2.png", 60, faces=2)
+    larger = FakeEncoder("ffffffffffff", "larger", 12)
+    summary = reindex(collection=place, encoder=larger)
+    assert (summary.faces, summary.lost) == (4, 2)
+    again = run(encoder=larger)
+    assert (again.faces, again.removed) == (2, 1)
+    fresh = tmp_path / "fresh"
+    index_folders(
+        [photos], collection=fresh, encoder=larger, detector=open_fake_detector, workers=0, min_face=16
+    )
+    assert vectors(place) == vectors(fresh)
+
+
+def test_an_interrupted_reindex_leaves_the_old_features_and_goes_on(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrieval.reindexing._FACES", 3)
+    run()
+    before = vectors(place)
+    other = FakeEncoder("ffffffffffff", "other")
+    asked = iter([False, True])
+    assert reindex(collection=place, encoder=other, stop=lambda: next(asked)).interrupted
+    assert run().unchanged == 4
+    assert sum(counts(place).values()) == 7
+    assert reindex(collection=place, encoder=other).faces == 4
+    assert [row[:2] for row in vectors(place)] == [row[:2] for row in before]
+    assert vectors(place) != before
+
+
+def test_a_forgotten_photograph_leaves_no_trace_and_stays_out(run: Run, place: Path, photos: Path) -> None:
+    run()
+    crop = contents(place)[str(photos / "b" / "2.png")][0]
+    assert any(crop in file.read_bytes() for file in place.iterdir())
+    assert forget(photos / "b" / "2.png", collection=place) == (1, 1)
+    assert not any(crop in file.read_bytes() for file in place.iterdir())
+    summary = run()
+    assert (summary.forgotten, summary.faces) == (1, 0)
+    assert "2.png" not in counts(place)
+    assert run(photos / "b" / "2.png").faces == 1
+
+
+def test_a_folder_can_be_forgotten_and_what_is_unknown_is_named(run: Run, place: Path, photos: Path) -> None:
+    run()
+    shutil.rmtree(photos / "a")
+    assert forget(photos / "a", collection=place) == (2, 3)
+    assert run().removed == 0
+    with pytest.raises(CollectionError, match="no photograph"):
+        forget(photos / "nowhere", collection=place)
+
+
+def test_opening_a_collection_mends_its_vector_file_unless_somebody_writes(run: Run, place: Path) -> None:
+    run()
+    (place / "vectors.faiss").unlink()
+    with CollectionWriter(place), open_collection(place) as collection, collection.snapshot() as snapshot:
+        assert not snapshot.has_file
+        assert len(snapshot) == 7
+    with open_collection(place) as collection, collection.snapshot() as snapshot:
+        assert snapshot.whole_file
+
+
+def test_the_work_in_flight_is_bounded(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(40):
+        save_photo(photos / "many" / f"{number}.png", number)
+    monkeypatch.setattr("retrieval.batch._FACES", 10)
+    waiting: list[int] = []
+    original = CollectionWriter.store
+
+    def watched(self: CollectionWriter, stored: list[object], *rest: object) -> None:
+        waiting.append(len(stored))
+        original(self, stored, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CollectionWriter, "store", watched)
+    run()
+    assert len(waiting) > 4
+    assert max(waiting) <= 10
