@@ -20,6 +20,8 @@ from cli.benchmark import benchmark
 from cli.console import say
 from cli.data import app as data
 from cli.guard import INTERRUPTED, GuardedGroup
+from cli.index import forget, index, info, reindex
+from cli.search import search
 from cli.train import train
 
 # In the order in which a user meets them.
@@ -93,6 +95,8 @@ def program(
 
 
 app.callback(help=help_of(program))(program)
+for command in (index, search, info, reindex, forget):
+    app.command()(command)
 app.add_typer(data, name="data")
 app.command()(train)
 app.command()(benchmark)
