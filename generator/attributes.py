@@ -126,21 +126,32 @@ class Vocabulary:
         return np.array(agree, np.int64)
 
     def parse(self, wishes: Sequence[str]) -> Ints:
-        """All codes (K,) int64 that fulfil wishes such as ``["pose=+30"]``; see ``codes``.
+        """All codes (K,) int64 that fulfil wishes such as ``["pose=+30"]``; see ``codes`` and ``wish``."""
+        return self.codes(self.wish(wishes))
+
+    def wish(self, wishes: Sequence[str]) -> dict[str, str]:
+        """Wishes such as ``["pose=30"]`` in this vocabulary's own words, ``{"pose": "+30"}``.
 
         Raises WishError where one is not of the form NAME=VALUE, is unknown, or names a group twice.
         """
-        wish: dict[str, str] = {}
+        named: dict[str, str] = {}
         for text in wishes:
             name, separator, value = text.partition("=")
             if not separator:
                 example = f"{self.groups[0].name}={self.groups[0].values[-1]}"
                 raise WishError(f"A wish has the form NAME=VALUE, such as {example}, not {text!r}.")
             group = self.group(name)
-            if group.name in wish:
+            if group.name in named:
                 raise WishError(f"{group.name} is wished for twice; name it once.")
-            wish[group.name] = value
-        return self.codes(wish)
+            named[group.name] = group.find(value)
+        return named
+
+    def change(self, code: int, wish: Mapping[str, str]) -> int:
+        """The code that fulfils a wish and else is as ``code``: what it does not name stays as it is.
+
+        Raises WishError for unknown names and values, ValueError for a code that there is not.
+        """
+        return self.code({**self.label(code), **self._named(wish)})
 
     def label(self, code: int) -> dict[str, str]:
         """What a code stands for, ``{"pose": "+30"}``; raises ValueError for a code that there is not."""
