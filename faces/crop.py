@@ -17,9 +17,12 @@ from faces.types import Landmarks, Pixels
 
 # Chin distance / nose-base distance below the eye line, mean of 2,000 random heads of ICT-FaceKit.
 CHIN_TO_NOSE_BASE = 2.369
-# A turned head shows its eyes closer together, never further apart than this against the nose distance;
-# the bound keeps a wrong nose point from blowing a crop up.
-_SMALLEST_UNIT = 1e-3
+_SMALLEST_UNIT = 1e-3  # picture pixels: shorter distances are no face
+_FARTHEST = 1e7  # picture pixels: no photograph reaches as far
+_LARGEST = 8  # crop side / longer side of the picture: more of it would be repeated edges than face
+_SAMPLED = (
+    4096  # crop side in picture pixels up to which each pixel is sampled; larger faces are shrunk first
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,16 @@ def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.f
     The angle comes from the eye line; the scale from the distance of the nose base (or of the chin
     where it is annotated) from the eye line, measured at right angles to it, because that distance does not
     shrink when the head turns.  Raises ValueError where the landmarks leave no scale (eyes or
-    nose base on one spot or on one line).
+    nose base on one spot or on one line, nose above the eyes) or are no places in a photograph (not
+    finite, or beyond ten million pixels).
     """
+    known = (landmarks.left_eye, landmarks.right_eye, landmarks.nose_base, landmarks.chin)
+    if not all(abs(value) <= _FARTHEST for point in known if point is not None for value in point):
+        raise ValueError("a landmark lies nowhere in a photograph")
     left, right = np.array(landmarks.left_eye, float), np.array(landmarks.right_eye, float)
     eye_line = right - left
     length = float(np.hypot(*eye_line))
-    if not math.isfinite(length) or length < _SMALLEST_UNIT:
+    if length < _SMALLEST_UNIT:
         raise ValueError("the eyes lie on one spot")
     across = eye_line / length
     down = np.array([-across[1], across[0]])
@@ -55,7 +62,7 @@ def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.f
         distance = float((np.array(landmarks.chin) - middle) @ down) / CHIN_TO_NOSE_BASE
     else:
         distance = float((np.array(landmarks.nose_base) - middle) @ down)
-    if not math.isfinite(distance) or distance < _SMALLEST_UNIT:
+    if distance < _SMALLEST_UNIT:
         raise ValueError("the nose base does not lie below the eyes")
     scale = distance / (geometry.nose_distance * geometry.size)  # picture pixels per crop pixel
     linear = np.stack([across, down], axis=1) * scale
@@ -68,27 +75,41 @@ def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> P
 
     ``pixels`` is (H, W) grey or (H, W, 3) RGB uint8; the result (S, S) grey uint8.  Where the crop
     reaches beyond the picture the nearest edge pixel is repeated.  Large faces are averaged over the area of
-    each crop pixel, so that nothing aliases.  Raises ValueError as ``crop_transform`` does.
+    each crop pixel, so that nothing aliases; values are rounded once, at the end.  Raises ValueError as
+    ``crop_transform`` does, and where the crop would lie beside the picture or be more than eight times as
+    large as it: landmarks that bogus must not cost memory.
     """
     matrix = crop_transform(landmarks, geometry)
     size = geometry.size
+    height, width = pixels.shape[:2]
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale * size > _LARGEST * max(width, height):
+        raise ValueError("the face would be far larger than its picture")
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], float)
     reach = corners @ matrix[:, :2].T + matrix[:, 2]
+    if (reach.max(0) <= 0).any() or (reach.min(0) >= (width, height)).any():
+        raise ValueError("the face lies beside its picture")
+    shrink = math.ceil(scale * size / _SAMPLED)
+    if shrink > 1:
+        pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(shrink))
+        matrix, reach, scale = matrix / shrink, reach / shrink, scale / shrink
     low = np.floor(reach.min(0)).astype(int) - 1
     high = np.ceil(reach.max(0)).astype(int) + 1
     region = _region(pixels, low, high)
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     steps = max(1, math.ceil(scale))  # samples per crop pixel and direction
     local = matrix.copy()
     local[:, :2] /= steps
     local[:, 2] -= low
-    fine = region.transform(
+    # In floating point: of 8-bit pictures Pillow's transform cuts fractions off, half a level on average.
+    fine = region.convert("F").transform(
         (size * steps, size * steps),
         Image.Transform.AFFINE,
         tuple(float(value) for value in local.ravel()),
         Image.Resampling.BILINEAR,
     )
-    return np.asarray(fine.reduce(steps) if steps > 1 else fine)
+    exact = np.asarray(fine.reduce(steps) if steps > 1 else fine)
+    crop: Pixels = np.rint(np.clip(exact, 0, 255)).astype(np.uint8)
+    return crop
 
 
 def _region(pixels: Pixels, low: NDArray[np.int_], high: NDArray[np.int_]) -> Image.Image:
