@@ -19,6 +19,7 @@ import typer
 from cli.benchmark import benchmark
 from cli.console import say
 from cli.data import app as data
+from cli.edit import edit
 from cli.guard import INTERRUPTED, GuardedGroup
 from cli.index import forget, index, info, reindex
 from cli.search import search
@@ -95,7 +96,7 @@ def program(
 
 
 app.callback(help=help_of(program))(program)
-for command in (index, search, info, reindex, forget):
+for command in (index, search, edit, info, reindex, forget):
     app.command()(command)
 app.add_typer(data, name="data")
 app.command()(train)

@@ -44,7 +44,7 @@ def draw_strip(
     height = top + 2 * (side + line) + _MARGIN
     strip = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(strip)
-    middle = top + (side + line) // 2
+    middle = top + (side + line) // 2  # level with the gap between the rows
     strip.paste(enlarge(source, side), (_MARGIN, middle))
     draw.text((_MARGIN, middle - line), "source", _INK, font)
     draw.text((_MARGIN, middle + side + size // 3), note, _FAINT, font)
@@ -53,7 +53,7 @@ def draw_strip(
         for number, (face, caption) in enumerate(zip(faces, captions, strict=True)):
             x = left + number * (side + _GAP)
             strip.paste(enlarge(face, side), (x, y))
-            draw.text((x + side / 2, y - line), caption, _INK, font, anchor="ma")
-            if number == 0:
-                draw.text((x, y + side + size // 3), name, _FAINT, font)
+            if row == 0:
+                draw.text((x + side / 2, y - line), caption, _INK, font, anchor="ma")
+        draw.text((left, y + side + size // 3), name, _FAINT, font)
     return strip
