@@ -58,8 +58,8 @@ def train(
     held_out: Annotated[
         int | None,
         typer.Option(
-            help="People kept from training to validate on, drawn by the seed. Otherwise those of split val or, "
-            "where there are none, one in twenty."
+            help="People kept from training to validate on, drawn by the seed. Otherwise those of split val "
+            "or, where there are none, one in twenty."
         ),
     ] = None,
     validate: Annotated[
@@ -71,6 +71,9 @@ def train(
     size: Annotated[int, typer.Option(help="Side of the crops in pixels.")] = 32,
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
     threads: Annotated[int, typer.Option(help="Threads that compute; 0: one per core.")] = 0,
+    save_every: Annotated[
+        float, typer.Option(min=0, help="Minutes between two states on disk; a kill loses no more than that.")
+    ] = 2.0,
     precision: Annotated[
         str,
         typer.Option(help="auto, float32 or bfloat16; auto is bfloat16 where the hardware multiplies it."),
@@ -102,6 +105,10 @@ def train(
     )
     from generator.training import train as run
 
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
     chosen = adjusted(recipe(preset), batch=batch, people=batch_people, rate=rate, augment=augment)
     budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
     budget.check()
@@ -138,7 +145,7 @@ def train(
             budget=budget,
             seed=seed,
             geometry=geometry,
-            options=Options(precision=precision, threads=threads),
+            options=Options(state_minutes=save_every, precision=precision, threads=threads),
             progress=progress,
             report=lambda entry: say(_line(entry)),
             stop=stopped.is_set,
@@ -190,7 +197,7 @@ def _line(entry: Entry) -> str:
 
 @contextlib.contextmanager
 def _stop_on_signal() -> Iterator[threading.Event]:
-    """Set by the first Ctrl-C or SIGTERM, so that the training ends between two steps; a second Ctrl-C interrupts at once."""
+    """Set by the first Ctrl-C or SIGTERM, so that the training ends after a step; a second one interrupts."""
     stopped = threading.Event()
 
     def ask(number: int, frame: object) -> None:

@@ -42,7 +42,7 @@ def sort_pairs(rows: NDArray[np.int64], persons: NDArray[np.str_]) -> Pairs:
     """
     if not len(rows):
         raise TrainingError(
-            "No person has two pictures that differ in the attribute alone, so there is nothing to learn from."
+            "No person has two pictures that differ in the attribute alone, so nothing can be learnt."
         )
     _, owners = np.unique(persons[rows[:, 0]], return_inverse=True)
     order = np.argsort(owners, kind="stable")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,10 @@ class TrainingData:
     mean: float
     std: float
 
+    @cached_property
+    def _fingerprint(self) -> str:
+        return _fingerprint(self.train)
+
     def describe(self) -> dict[str, object]:
         """For checkpoints: which data it was, exactly."""
         held = self.validation
@@ -47,7 +52,7 @@ class TrainingData:
             "crops": len(self.train.faces),
             "people": self.train.pairs.people,
             "pairs": len(self.train.pairs),
-            "sha256": _fingerprint(self.train),
+            "sha256": self._fingerprint,
             "validation_name": held.faces.name if held else None,
             "validation_crops": len(held.faces) if held else 0,
             "validation_people": held.pairs.people if held else 0,
@@ -82,7 +87,7 @@ def join_sets(sets: Sequence[FaceSet]) -> FaceSet:
 
 
 def restrict_people(faces: FaceSet, first: int, last: int) -> FaceSet:
-    """The faces of people number ``first`` to ``last``, inclusive, counted from 0 in the order of their names.
+    """The faces of people ``first`` to ``last``, inclusive, counted from 0 in the order of their names.
 
     Raises TrainingError where that is nobody.
     """
@@ -105,16 +110,17 @@ def prepare(
 ) -> TrainingData:
     """Who trains and who validates, by the labels' splits.
 
-    People of split ``test`` are never looked at. Everybody else trains except the people of split ``val``, who
-    validate; where there are none, ``held_out`` people drawn by ``seed`` do (None: one in twenty, 20 at the most; 0: nobody).
-    ``validation`` names other faces to validate on, so that everybody else trains.
+    People of split ``test`` are never looked at.  People of split ``val`` validate and everybody else trains;
+    where nobody is of split ``val``, one in twenty validates, drawn by ``seed``, 20 at most.  ``held_out``
+    draws that many instead, whatever the splits.  ``validation`` gives other faces to validate on, so
+    that everybody trains but the people of split ``val``.
     Raises TrainingError where the attribute has fewer than two values or nobody is left.
     """
     usable = faces.select((faces.splits != "test") & (faces.attribute(attribute) != ""))
     values = usable.values(attribute)
     if len(values) < 2:
         raise TrainingError(
-            f"The faces to train on show {len(values)} known values of {attribute}; two are needed to learn a change."
+            f"The faces to train on show {len(values)} known values of {attribute}; a change needs two."
         )
     vocabulary = Vocabulary(groups=(AttributeGroup(name=attribute, values=values),))
     if validation is None:
@@ -125,7 +131,8 @@ def prepare(
         others = validation.select(np.isin(validation.attribute(attribute), values))
         if validation.size != faces.size or not len(others):
             raise TrainingError(
-                f"The faces to validate on must have crops of {faces.size} pixels and know the same {attribute} values."
+                f"The faces to validate on must have crops of {faces.size} pixels and the same values of "
+                f"{attribute}."
             )
     if not len(learners):
         raise TrainingError("Nobody is left to train on; name a set with people of split train or of none.")

@@ -1,6 +1,6 @@
 """The gradient of one batch, in parts that fit the processor's cache, on several threads.
 
-Every part is passed forward and backward by one thread of its own.  Measured on two cores: parts of 32 pictures
+Every part is passed forward and backward by one thread.  Measured on two cores: parts of 32 to 64 pictures
 are a third faster than a batch of 256 in one piece, and threads that each work on parts keep their pace where
 other programs use the machine, while threads that share every single operation wait for the slowest.
 """
@@ -27,7 +27,7 @@ _PART = 32  # pictures, on a processor
 
 @dataclass(frozen=True)
 class _Part:
-    """Rows of the batch: what is shown, wished and wanted, and the weight (b,) of each row's error in the loss."""
+    """Rows of the batch: what is shown, wished and wanted, and the weights (b,) of the errors."""
 
     shown: Tensor
     wish: Tensor
@@ -59,8 +59,8 @@ class GradientMaker:
     def __call__(self, phase: Phase, batch: Batch) -> tuple[float, Measures]:
         """Set ``grad`` of the phase's parameters; returns the loss and what was measured on the way.
 
-        The loss is the mean over the batch of both stages' squared errors, of those of the reconstructions by their
-        weight, and the contrastive term by its weight.
+        The loss is the mean over the batch of both stages' squared errors, of the reconstructions and the
+        contrastive term, each by its weight.
         """
         recipe, count = self._recipe, len(batch.source)
         twice = recipe.reconstruction > 0 or recipe.contrast > 0
@@ -91,7 +91,7 @@ class GradientMaker:
         return loss, measures
 
     def _parts(self, batch: Batch, twice: bool) -> list[_Part]:
-        """Sources, then (``twice``) targets as sources of themselves, all asked for the value of the target."""
+        """Sources, then (``twice``) targets as sources of themselves; the target's value is wished for."""
         count, recipe = len(batch.source), self._recipe
         weight = torch.full((count,), 1.0 / count, device=self._device)
         shown, wish, target = batch.source, batch.wish, batch.target

@@ -16,9 +16,10 @@ PAPER_STAGE1, PAPER_STAGE2 = 380.89, 369.16  # Ghodrati et al. (2015), Table 1
 class Entry:
     """One line of history; errors are squared grey levels (0-255) per pixel, shares lie in 0..1.
 
-    ``train`` holds means over the steps since the line before, ``validation`` what unseen people gave (empty where
-    there are none). Keys: ``stage1``, ``stage2``, ``contrast``, ``contrast_accuracy``; for validation also ``recall1`` (person and value
-    right at rank 1), ``recall1_exact`` (the very picture) and ``value_accuracy`` (canonicalisation names the right value).
+    ``train`` holds means over the steps since the line before, ``validation`` what unseen people gave (empty
+    where there are none).  Keys: ``stage1``, ``stage2``, ``contrast``, ``contrast_accuracy``; for validation
+    also ``recall1`` (person and value right at rank 1), ``recall1_exact`` (the very picture) and
+    ``value_accuracy`` (canonicalisation names the right value).
     """
 
     step: int

@@ -36,7 +36,7 @@ def learning_rate(recipe: Recipe, fraction: float) -> float:
 
 
 def average_decay(recipe: Recipe, step: int) -> float:
-    """The decay of the average at a step: short at first, so that the average soon forgets the random start."""
+    """The decay of the average at a step: low at first, so that the random start is soon forgotten."""
     return min(recipe.average, (1 + step) / (10 + step))
 
 

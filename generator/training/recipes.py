@@ -16,8 +16,8 @@ from faces.errors import TrainingError
 class Augmentation:
     """How pictures are altered on their way into a batch; magnitudes are those of a *mild* change.
 
-    Shared changes are drawn once for all the pairs that one person has in a batch, never per pair: pairs of a person
-    that differed in brightness would be told apart by it, and the hard negatives would be hard no more.
+    Shared changes are drawn once for all the pairs that one person has in a batch, never per pair: pairs of a
+    person that differed in brightness would be told apart by it, and the hard negatives would be easy.
     Changes of the input fall on what the network sees and not on what it shall draw.
     """
 
@@ -55,11 +55,11 @@ class Recipe:
     rate: float
     """Learning rate (its peak where ``cosine``)."""
     people: int = 0
-    """People in a batch, each with batch / people pairs; 0: pairs are drawn without regard to people, all once an epoch."""
+    """People in a batch, each with batch / people pairs; 0: all pairs once an epoch, whose they may be."""
     together: bool = False
     """Both stages at once (else stage 1, then stage 2 on stage 1's output, half of the budget each)."""
     summed_error: bool = False
-    """The error is the sum over the pixels of a picture (else the mean), averaged over the batch either way."""
+    """The error is the sum over a picture's pixels (else the mean); over the batch it is the mean."""
     momentum: float = 0.0
     weight_decay: float = 0.0
     warm_up: float = 0.0
@@ -69,7 +69,7 @@ class Recipe:
     clip: float = 0.0
     """The gradient's norm is cut to this; 0: never."""
     average: float = 0.0
-    """Decay per step of the moving average of the weights that is validated and kept; 0: the weights themselves."""
+    """Decay per step of the moving average of the weights, which is validated and kept; 0: no average."""
     reconstruction: float = 0.0
     """Weight of the error of drawing the target picture from itself with its own value."""
     contrast: float = 0.0
@@ -89,16 +89,16 @@ def paper() -> Recipe:
 def default() -> Recipe:
     """Both stages together, and the searched features trained to be searched.
 
-    The contrastive term says of the middle-layer features what retrieval asks of them: the drawing of (X, wish)
-    lies nearer to the true target, passed through the network with its own value as gallery faces are, than to
-    any other picture of the batch, among them the same person in other light and pose.
+    The contrastive term says of the middle-layer features what retrieval asks of them: the drawing of
+    (X, wish) lies nearer to the true target, passed through the network with its own value as gallery faces
+    are, than to any other picture of the batch, among them the same person in other light and pose.
     Reconstruction is trained since canonicalisation picks a gallery face's value by it.
     AdamW with warm-up, cosine and clipping trains this depth without normalisation layers fast and safely;
     the average of the weights takes out what noise of the last steps remains.
     """
     return Recipe(
         name="default",
-        batch=128,
+        batch=64,
         people=16,
         optimiser="adamw",
         rate=1e-3,
@@ -147,7 +147,8 @@ def check_recipe(recipe: Recipe) -> None:
         )
     if recipe.people and recipe.batch % recipe.people:
         raise TrainingError(
-            f"A batch of {recipe.batch} pairs cannot be shared by {recipe.people} people evenly; choose a multiple."
+            f"A batch of {recipe.batch} pairs cannot be shared evenly by {recipe.people} people; choose a "
+            "multiple of them."
         )
     if recipe.optimiser not in ("sgd", "adamw"):
         raise TrainingError(f"There is no optimiser {recipe.optimiser!r}; choose sgd or adamw.")

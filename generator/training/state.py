@@ -1,15 +1,15 @@
 """The state of a training on disk: one safetensors file, replaced atomically, no pickle.
 
 Tensors are named ``network.*``, ``average.*`` and ``optimiser.<number>.*``; counters stand as JSON in the
-file's own metadata, so that tensors and counters can never be of different moments.  No state of a random generator is
-needed: a batch is a function of seed and step (see ``batches``).
+file's own metadata, so that tensors and counters can never be of different moments.  No state of a random
+generator is needed: a batch is a function of seed and step (see ``batches``).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -32,7 +32,6 @@ class Counters:
     seconds: float = 0.0
     """Of training, over all resumptions."""
     phase: int = 0
-    best_recall: float = 0.0
     validated_at: float = 0.0
     """Share of the budget at the last validation."""
     sums: dict[str, float] = field(default_factory=dict)
@@ -79,7 +78,9 @@ def read_counters(folder: Path) -> tuple[Counters, dict[str, object]] | None:
             metadata = stored.metadata() or {}
         if metadata.get("format") != str(_FORMAT):
             raise ValueError("unknown format")
-        return Counters(**json.loads(metadata["counters"])), json.loads(metadata["identity"])
+        stored_counters = json.loads(metadata["counters"])
+        known = {one.name: stored_counters[one.name] for one in fields(Counters)}
+        return Counters(**known), json.loads(metadata["identity"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from None
 
@@ -101,6 +102,8 @@ def load_tensors(
         remembered: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("optimiser", tensors).items():
             number, _, key = name.partition(".")
+            if value.ndim == 4:  # as the weights lie
+                value = value.contiguous(memory_format=torch.channels_last)
             remembered.setdefault(int(number), {})[key] = value
         blank = optimiser.state_dict()
         optimiser.load_state_dict({"state": remembered, "param_groups": blank["param_groups"]})

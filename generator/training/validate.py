@@ -26,8 +26,8 @@ _STREAM = 5
 class Validation:
     """A fixed, seeded examination: errors on pairs, contrast on batches, recall@1 on a small gallery.
 
-    The gallery is canonicalised as real galleries are: each face is drawn with every value, the closest drawing is
-    kept and its middle-layer features are compared.
+    The gallery is canonicalised as real galleries are: each face is drawn with every value, the closest
+    drawing is kept and its middle-layer features are compared.
     """
 
     def __init__(

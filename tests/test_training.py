@@ -1,0 +1,276 @@
+"""A training as a whole: it learns, goes on after kills, and keeps to its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from training_made import POSES, made_faces, write_faces
+from typer.testing import Result
+
+from faces.errors import TrainingError
+from generator.checkpoint import load_checkpoint
+from generator.networks import Architecture, TwoStage
+from generator.training import Budget, Entry, Options, Recipe, TrainingData, prepare, recipe, train
+from generator.training import history as histories
+from generator.training.folder import claimed
+from generator.training.state import STATE_FILE, read_counters
+
+EXACT = Options(precision="float32", threads=1)
+SMALL = replace(recipe("default"), batch=8, people=4)
+TINY = Budget(pairs=8 * 8)
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return prepare(made_faces(people=5), attribute="pose", seed=0, held_out=1)
+
+
+def small(name: str) -> Recipe:
+    return SMALL if name == "default" else replace(recipe("paper"), batch=8, rate=1e-4)
+
+
+class StopAfter:
+    """Says stop after so many steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+@torch.no_grad()
+def stage_errors(network: TwoStage, data: TrainingData) -> list[float]:
+    """Squared grey levels of both stages over all the pairs of the people who validate."""
+    held = data.validation
+    assert held is not None
+    rows = held.pairs.rows
+    pictures = (torch.from_numpy(held.faces.crops).float() - data.mean)[:, None] / data.std
+    wish = torch.from_numpy(data.vocabulary.one_hot(held.codes[rows[:, 1]]))
+    drawn = network(pictures[rows[:, 0]], wish)[:2]
+    return [float(((one - pictures[rows[:, 1]]) ** 2).mean()) * data.std**2 for one in drawn]
+
+
+@pytest.mark.parametrize("name", ["default", "paper"])
+def test_errors_fall_and_the_checkpoint_is_the_trained_network(
+    name: str, data: TrainingData, tmp_path: Path
+) -> None:
+    entries: list[Entry] = []
+    lengthy = Budget(pairs=8 * 30)
+    assert train(data, small(name), out=tmp_path / "o", budget=lengthy, options=EXACT, report=entries.append)
+    last = entries[-1]
+    assert last.fraction == 1 and last.pairs == 240 and last.step == 30
+    torch.manual_seed(0)
+    untrained = stage_errors(TwoStage(Architecture(size=8, attribute_size=3)), data)
+    assert last.validation["stage1"] < 0.8 * untrained[0]
+    assert last.validation["stage2"] < 0.8 * untrained[1]
+    loaded = load_checkpoint(tmp_path / "o")
+    assert loaded.config.preset == name and loaded.config.geometry.size == 8
+    assert (loaded.config.mean, loaded.config.std) == (data.mean, data.std)
+    assert loaded.config.vocabulary.groups[0].values == POSES
+    assert loaded.config.metrics["pairs_seen"] == 240
+    assert loaded.config.data["seed"] == 0 and loaded.config.data["people"] == 4
+    errors = loaded.config.metrics["unseen_people_stage2"]
+    assert errors == pytest.approx(last.validation["stage2"], abs=1e-3)
+    assert [entry.step for entry in histories.read(tmp_path / "o")] == [entry.step for entry in entries]
+    with Image.open(tmp_path / "o" / "curves.png") as picture:
+        assert picture.width > 400
+
+
+def test_validation_measures_what_the_checkpoint_draws(data: TrainingData, tmp_path: Path) -> None:
+    entries: list[Entry] = []
+    train(data, SMALL, out=tmp_path / "o", budget=TINY, options=EXACT, report=entries.append)
+    drawn = stage_errors(load_checkpoint(tmp_path / "o").network, data)
+    found = [entries[-1].validation[name] for name in ("stage1", "stage2")]
+    assert found == pytest.approx(drawn, rel=1e-3)
+    assert 0 <= entries[-1].validation["recall1_exact"] <= entries[-1].validation["recall1"] <= 1
+
+
+@pytest.mark.parametrize("name", ["default", "paper"])
+@pytest.mark.parametrize("steps", [1, 3, 6])
+def test_interrupted_and_resumed_equals_uninterrupted(
+    name: str, steps: int, data: TrainingData, tmp_path: Path
+) -> None:
+    straight, parted = tmp_path / "straight", tmp_path / "parted"
+    assert train(data, small(name), out=straight, budget=TINY, options=EXACT)
+    assert not train(data, small(name), out=parted, budget=TINY, options=EXACT, stop=StopAfter(steps))
+    halfway = read_counters(parted)
+    assert halfway is not None and halfway[0].step == steps
+    load_checkpoint(parted)  # usable at once
+    assert train(data, small(name), out=parted, budget=TINY, options=EXACT)
+    ours, theirs = read_counters(parted), read_counters(straight)
+    assert ours is not None and theirs is not None
+    assert (ours[0].step, ours[0].pairs, ours[0].phase) == (theirs[0].step, theirs[0].pairs, theirs[0].phase)
+    expected = load_file(straight / STATE_FILE)
+    found = load_file(parted / STATE_FILE)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-6, msg=key)
+
+
+def test_a_finished_training_is_left_as_it_is(data: TrainingData, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    train(data, SMALL, out=out, budget=TINY, options=EXACT)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".png"}
+    assert train(data, SMALL, out=out, budget=TINY, options=EXACT)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.suffix != ".png"} == before
+
+
+def test_a_checkpoint_that_a_kill_kept_from_being_written_is_made_up_for(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    out = tmp_path / "o"
+    train(data, SMALL, out=out, budget=TINY, options=EXACT)
+    expected = (out / "weights.safetensors").read_bytes()
+    (out / "weights.safetensors").unlink()
+    train(data, SMALL, out=out, budget=TINY, options=EXACT)
+    assert (out / "weights.safetensors").read_bytes() == expected
+
+
+def test_another_training_in_the_folder_is_refused_naming_what_differs(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    out = tmp_path / "o"
+    train(data, SMALL, out=out, budget=TINY, options=EXACT, stop=StopAfter(1))
+    state = (out / STATE_FILE).read_bytes()
+    with pytest.raises(TrainingError, match=r"recipe\.rate: 0\.001 there, 0\.002 here"):
+        train(data, replace(SMALL, rate=2e-3), out=out, budget=TINY, options=EXACT)
+    with pytest.raises(TrainingError, match="seed"):
+        train(data, SMALL, out=out, budget=TINY, seed=1, options=EXACT)
+    others = prepare(made_faces(people=5, seed=8), attribute="pose", seed=0, held_out=1)
+    with pytest.raises(TrainingError, match=r"data\.sha256"):
+        train(others, SMALL, out=out, budget=TINY, options=EXACT)
+    assert (out / STATE_FILE).read_bytes() == state
+
+
+def test_a_folder_of_other_things_is_not_written_into(data: TrainingData, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(TrainingError, match="not empty"):
+        train(data, SMALL, out=tmp_path, budget=TINY, options=EXACT)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
+    with (
+        claimed(tmp_path / "o", {"seed": 1}),
+        pytest.raises(TrainingError, match="Another process"),
+        claimed(tmp_path / "o", {"seed": 1}),
+    ):
+        pass
+    with claimed(tmp_path / "o", {"seed": 1}):
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
+def test_a_damaged_state_is_named(content: bytes, data: TrainingData, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    train(data, SMALL, out=out, budget=TINY, options=EXACT, stop=StopAfter(1))
+    (out / STATE_FILE).write_bytes(content)
+    with pytest.raises(TrainingError, match=r"state\.safetensors cannot be gone on from"):
+        train(data, SMALL, out=out, budget=TINY, options=EXACT)
+
+
+def test_a_diverging_training_ends_with_a_plain_error(data: TrainingData, tmp_path: Path) -> None:
+    wild = replace(recipe("paper"), batch=8, rate=5.0)
+    with pytest.raises(TrainingError, match="lower --rate"):
+        train(data, wild, out=tmp_path / "o", budget=Budget(pairs=800), options=EXACT)
+
+
+def test_history_forgets_what_will_be_lived_through_again(tmp_path: Path) -> None:
+    entries = [Entry(step, 8 * step, 1.0, 0.1, "both", 0.1, 5.0, {}, {}) for step in (1, 2, 3)]
+    for entry in entries:
+        histories.append(tmp_path, entry)
+    with (tmp_path / histories.HISTORY_FILE).open("a") as handle:
+        handle.write('{"step": 4, "pa')  # a kill while writing
+    histories.rewind(tmp_path, 2)
+    assert histories.read(tmp_path) == entries[:2]
+
+
+def command(faces: Path, out: Path) -> list[str]:
+    options = "--cropped --size 8 --batch 8 --batch-people 4 --pairs 320 --held-out 1 --precision float32"
+    return ["train", str(faces), *options.split(), "--threads", "1", "--out", str(out)]
+
+
+@pytest.mark.slow
+def test_killed_command_goes_on_and_ends_as_if_undisturbed(
+    tmp_path: Path, run_cli: Callable[..., Result], rng: np.random.Generator
+) -> None:
+    faces, out = write_faces(tmp_path / "faces", made_faces(people=5)), tmp_path / "out"
+    arguments = [sys.executable, "-m", "cli.main", *command(faces, out), "--save-every", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    reached = []
+    for _ in range(3):
+        with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=environment) as process:
+            before = read_counters(out)
+            earlier = before[0].step if before else 0
+            while process.poll() is None:  # until it has got on by a few steps
+                found = read_counters(out) if out.exists() else None
+                if found and found[0].step >= earlier + 3:
+                    time.sleep(float(rng.uniform(0, 0.1)))
+                    break
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+        found = read_counters(out)
+        assert found is not None
+        reached.append(found[0].step)
+        load_checkpoint(out)
+    assert 0 < reached[0] < reached[1] < reached[2] < 40
+    finishing = run_cli(*command(faces, out))
+    assert finishing.exit_code == 0, finishing.stderr
+    undisturbed = run_cli(*command(faces, tmp_path / "other"))
+    assert undisturbed.exit_code == 0, undisturbed.stderr
+    last = histories.read(out)[-1]
+    assert (last.step, last.pairs, last.fraction) == (40, 320, 1.0)
+    expected = load_checkpoint(tmp_path / "other").network.state_dict()
+    for name, value in load_checkpoint(out).network.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-4, msg=name)
+
+
+def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callable[..., Result]) -> None:
+    faces = write_faces(tmp_path / "faces", made_faces(people=5))
+    arguments = [word if word != "320" else "16" for word in command(faces, tmp_path / "out")]
+    result = run_cli(*arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "4 people, 24 faces, 48 pairs; validated on 1 others" in result.stderr
+    assert "100 %, 16 pairs" in result.stderr and "unseen people: error" in result.stderr
+    assert f"trained: {tmp_path / 'out'}" in result.stdout
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["preset"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--preset", "papr"], "paper, default"),
+        (["--pairs", "8", "--minutes", "1"], "--pairs or --minutes"),
+        (["--minutes", "0"], "--pairs or --minutes"),
+        (["--people", "7"], "0-99"),
+        (["--people", "90-99"], "counted from 0"),
+        (["--attribute", "hat"], "pose, light, accessory"),
+        (["--attribute", "accessory"], "accessory"),
+        (["--batch", "7"], "multiple"),
+        (["--precision", "half"], "bfloat16"),
+        (["--held-out", "5"], "held out"),
+    ],
+)
+def test_a_wrong_option_is_one_plain_line(
+    options: list[str], words: str, tmp_path: Path, run_cli: Callable[..., Result]
+) -> None:
+    faces = write_faces(tmp_path / "faces", made_faces(people=5))
+    common = ["train", faces, "--cropped", "--size", "8", "--out", tmp_path / "out"]
+    result = run_cli(*common, *options)
+    assert result.exit_code != 0 and words in result.stderr and "Traceback" not in result.stderr
+    assert not (tmp_path / "out" / STATE_FILE).exists()

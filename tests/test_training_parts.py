@@ -1,0 +1,331 @@
+"""The parts of a training: recipes, pairs in batches, changed pictures, losses, schedule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from training_made import made_faces
+
+from faces.errors import TrainingError
+from generator.attributes import AttributeGroup, Vocabulary
+from generator.networks import Architecture, TwoStage
+from generator.training import Augmentation, Budget, adjusted, join_sets, prepare, recipe, restrict_people
+from generator.training.augment import degrade, mirror, shared_changes
+from generator.training.batches import EpochBatches, PersonBatches
+from generator.training.data import mirrored_codes
+from generator.training.feeder import training_feeder
+from generator.training.gradients import GradientMaker
+from generator.training.losses import contrastive, row_errors
+from generator.training.optimise import average_decay, learning_rate, update_average
+from generator.training.phases import phases
+from generator.training.precision import autocast, pick_precision
+from generator.training.recipes import check_recipe
+
+CPU = torch.device("cpu")
+
+
+SMALL = replace(recipe("default"), batch=8, people=4, augmentation=None)
+
+
+def test_paper_preset_is_the_papers_recipe() -> None:
+    paper = recipe("paper")
+    assert (paper.batch, paper.optimiser, paper.momentum, paper.rate) == (32, "sgd", 0.95, 1e-5)
+    assert paper.summed_error and not paper.together and paper.augmentation is None and not paper.contrast
+
+
+def test_unknown_preset_lists_the_known_ones() -> None:
+    with pytest.raises(TrainingError, match="paper, default"):
+        recipe("papr")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"batch": 0}, {"batch": 10, "people": 4}, {"optimiser": "adam"}, {"together": False}, {"rate": 0.0}],
+)
+def test_contradictory_recipe_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(TrainingError):
+        check_recipe(replace(recipe("default"), **changes))  # type: ignore[arg-type]
+
+
+def test_adjusted_changes_only_what_is_given() -> None:
+    default = recipe("default")
+    assert adjusted(default, batch=None, people=None, rate=None, augment=True) == default
+    changed = adjusted(default, batch=32, people=8, rate=0.1, augment=False)
+    assert changed == replace(default, batch=32, people=8, rate=0.1, augmentation=None)
+
+
+@pytest.mark.parametrize(
+    "budget", [Budget(), Budget(pairs=1, minutes=1.0), Budget(pairs=0), Budget(minutes=-1)]
+)
+def test_budget_needs_exactly_one_positive_length(budget: Budget) -> None:
+    with pytest.raises(TrainingError, match="--pairs or --minutes"):
+        budget.check()
+
+
+def test_budget_is_counted_in_its_own_unit() -> None:
+    assert Budget(pairs=200).fraction(50, 1e9) == 0.25
+    assert Budget(minutes=2).fraction(10**9, 30.0) == 0.25
+
+
+def test_an_epoch_shows_every_pair_once() -> None:
+    pairs = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train.pairs
+    batches = EpochBatches(pairs, batch=7, seed=3)
+    seen = np.concatenate([batches(step)[0] for step in range(len(pairs))])  # seven epochs
+    for epoch in np.split(seen, 7):
+        assert sorted(map(tuple, epoch)) == sorted(map(tuple, pairs.rows))
+
+
+def test_a_batch_depends_on_seed_and_step_alone() -> None:
+    pairs = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train.pairs
+    for make in (
+        lambda seed: EpochBatches(pairs, batch=6, seed=seed),
+        lambda seed: PersonBatches(pairs, batch=6, people=3, seed=seed),
+    ):
+        straight, late = make(1), make(1)
+        expected = [straight(step)[0] for step in range(9)]
+        assert np.array_equal(late(8)[0], expected[8])
+        assert not np.array_equal(make(2)(8)[0], expected[8])
+
+
+def test_person_batches_hold_several_different_pairs_of_few_people() -> None:
+    data = prepare(made_faces(people=6), attribute="pose", seed=0, held_out=0)
+    rows, groups = PersonBatches(data.train.pairs, batch=12, people=3, seed=0)(0)
+    persons = data.train.faces.persons
+    assert np.array_equal(persons[rows[:, 0]], persons[rows[:, 1]])
+    for group in range(3):
+        mine = rows[groups == group]
+        assert len(set(persons[mine[:, 0]])) == 1 and len({tuple(row) for row in mine}) == 4
+    assert len(set(persons[rows[:, 0]])) == 3
+
+
+def test_mirrored_codes_turn_the_sign_of_numbers_and_leave_words() -> None:
+    poses = AttributeGroup(name="pose", values=("-45", "0", "+45"))
+    hats = AttributeGroup(name="accessory", values=("none", "hat"))
+    assert mirrored_codes(Vocabulary(groups=(poses,))).tolist() == [2, 1, 0]  # type: ignore[union-attr]
+    assert mirrored_codes(Vocabulary(groups=(hats,))).tolist() == [0, 1]  # type: ignore[union-attr]
+    both = mirrored_codes(Vocabulary(groups=(poses, hats)))
+    assert both is not None and both.tolist() == [4, 5, 2, 3, 0, 1]
+
+
+def test_no_mirroring_where_an_opposite_is_unknown() -> None:
+    assert mirrored_codes(Vocabulary(groups=(AttributeGroup(name="pose", values=("-45", "0")),))) is None
+
+
+def test_mirroring_swaps_left_and_right_of_the_chosen() -> None:
+    pictures = torch.arange(8.0).view(2, 2, 2)
+    mirrored = mirror(pictures, torch.tensor([True, False]))
+    assert mirrored[0].tolist() == [[1, 0], [3, 2]] and torch.equal(mirrored[1], pictures[1])
+
+
+def test_a_mirrored_pair_is_told_the_mirrored_pose() -> None:
+    data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
+    only_mirror = Augmentation(gain=0, offset=0, gamma=0, degraded=0)
+    feeder = training_feeder(data, replace(SMALL, augmentation=only_mirror), 0, CPU)
+    plain = training_feeder(data, SMALL, 0, CPU)
+    flipped = kept = 0
+    for step in range(6):
+        changed, straight = feeder(step), plain(step)
+        for row in range(8):
+            if torch.allclose(changed.target[row], straight.target[row], atol=1e-4):
+                assert torch.equal(changed.wish[row], straight.wish[row])
+                kept += 1
+            else:
+                assert torch.allclose(changed.target[row], straight.target[row].flip(-1), atol=1e-4)
+                assert torch.allclose(changed.source[row], straight.source[row].flip(-1), atol=1e-4)
+                assert torch.equal(changed.wish[row], straight.wish[row].flip(-1))
+                flipped += 1
+    assert flipped and kept
+
+
+def test_shared_changes_are_the_same_within_a_pair_and_a_group() -> None:
+    pictures = torch.full((4, 3, 3), 100.0)
+    first, second = shared_changes(
+        pictures,
+        pictures.clone(),
+        torch.tensor([0, 0, 1, 1]),
+        Augmentation(),
+        torch.Generator().manual_seed(1),
+    )
+    assert torch.equal(first, second) and torch.equal(first[0], first[1]) and torch.equal(first[2], first[3])
+    assert not torch.equal(first[0], first[2]) and not torch.equal(first, pictures)
+
+
+def test_degradation_of_nought_changes_nothing_and_of_one_everything() -> None:
+    pictures = torch.rand(6, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
+    rng = torch.Generator().manual_seed(1)
+    untouched = degrade(pictures, Augmentation(degraded=0.0), rng)
+    assert torch.allclose(untouched, pictures, atol=0.05)
+    changed = degrade(pictures, Augmentation(degraded=1.0), rng)
+    assert all(not torch.allclose(changed[row], pictures[row], atol=0.5) for row in range(6))
+    assert changed.min() >= 0 and changed.max() <= 255
+
+
+def test_the_target_stays_clean_while_what_is_shown_is_degraded() -> None:
+    data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
+    settings = Augmentation(mirror=False, gain=0, offset=0, gamma=0, degraded=1.0)
+    changed = training_feeder(data, replace(SMALL, augmentation=settings), 0, CPU)(0)
+    plain = training_feeder(data, SMALL, 0, CPU)(0)
+    assert torch.allclose(changed.target, plain.target, atol=1e-4)
+    assert not torch.allclose(changed.source, plain.source, atol=0.05)
+    assert not torch.allclose(changed.target_shown, plain.target, atol=0.05)
+
+
+def test_rows_with_the_very_same_target_are_marked() -> None:
+    data = prepare(made_faces(people=1, lights=1), attribute="pose", seed=0, held_out=0)
+    batch = training_feeder(data, replace(SMALL, batch=6, people=1), 0, CPU)(0)
+    for row in range(6):
+        for other in range(6):
+            alike = torch.equal(batch.target[row], batch.target[other])
+            assert bool(batch.same[row, other]) == alike
+    assert int(batch.same.sum()) == 12  # three targets, each of two sources
+
+
+def test_contrast_finds_the_own_positive_and_leaves_out_the_same_target() -> None:
+    features = torch.eye(3)
+    same = torch.eye(3, dtype=torch.bool)
+    loss, right = contrastive(features, features, same, 0.1)
+    assert loss.item() == pytest.approx(np.log(1 + 2 * np.exp(-10)), rel=1e-2) and right.item() == 1
+    twins = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    marked = same.clone()
+    marked[0, 1] = marked[1, 0] = True
+    assert contrastive(twins, twins, same, 0.1)[0].item() > 0.4  # each twin takes the other for itself
+    assert contrastive(twins, twins, marked, 0.1)[0].item() < 1e-3
+
+
+def test_row_errors_are_means_over_pixels() -> None:
+    drawn = torch.tensor([1.0, 3.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    assert row_errors(drawn, torch.zeros(2, 1, 2, 2)).tolist() == [1.0, 9.0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_gradients_in_parts_are_those_of_the_whole_batch(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator.training.gradients._PART", 3)
+    data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
+    settings = replace(recipe("default"), batch=8, people=4, reconstruction=0.5, contrast=0.3)
+    torch.manual_seed(0)
+    network = TwoStage(Architecture(size=8, attribute_size=3))
+    phase = phases(network, settings)[0]
+    batch = training_feeder(data, settings, 0, CPU)(0)
+    maker = GradientMaker(settings, threads=threads, device=CPU, dtype=torch.float32)
+    loss, measures = maker(phase, batch)
+    maker.close()
+    parted = [parameter.grad.clone() for parameter in phase.parameters if parameter.grad is not None]
+    network.zero_grad()
+    first, second, queries = network(batch.source, batch.wish)
+    again1, again2, positives = network(batch.target_shown, batch.wish)
+    whole = sum(
+        ((drawn - batch.target) ** 2).mean() * weight
+        for drawn, weight in ((first, 1), (second, 1), (again1, 0.5), (again2, 0.5))
+    )
+    whole = whole + 0.3 * contrastive(queries, positives, batch.same, settings.temperature)[0]
+    whole.backward()
+    assert loss == pytest.approx(whole.item(), rel=1e-4)
+    assert measures["stage2"] == pytest.approx(((second - batch.target) ** 2).mean().item(), rel=1e-4)
+    for got, parameter in zip(parted, network.parameters(), strict=True):
+        assert parameter.grad is not None
+        torch.testing.assert_close(got, parameter.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_paper_trains_one_stage_at_a_time_on_the_summed_error() -> None:
+    data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
+    settings = replace(recipe("paper"), batch=4)
+    network = TwoStage(Architecture(size=8, attribute_size=3))
+    first, second = phases(network, settings)
+    batch = training_feeder(data, settings, 0, CPU)(0)
+    maker = GradientMaker(settings, threads=1, device=CPU, dtype=torch.float32)
+    loss, measures = maker(first, batch)
+    assert loss == pytest.approx(64 * measures["stage1"], rel=1e-5) and "stage2" not in measures
+    assert all(parameter.grad is None for parameter in network.stage2.parameters())
+    network.zero_grad(set_to_none=True)
+    maker(second, batch)
+    maker.close()
+    assert all(parameter.grad is None for parameter in network.stage1.parameters())
+    assert all(parameter.grad is not None for parameter in network.stage2.parameters())
+
+
+def test_the_rate_warms_up_and_falls_to_nearly_nothing() -> None:
+    default = recipe("default")
+    rates = [learning_rate(default, share) for share in np.linspace(0, 1, 101)]
+    peak = int(np.argmax(rates))
+    assert rates[peak] == pytest.approx(default.rate) and 2 <= peak <= 4
+    assert rates == sorted(rates[:peak]) + sorted(rates[peak:], reverse=True)
+    assert 0 < rates[-1] < 0.01 * default.rate
+    assert learning_rate(recipe("paper"), 0.0) == learning_rate(recipe("paper"), 1.0) == 1e-5
+
+
+def test_the_average_of_weights_follows_the_network() -> None:
+    average, network = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    for module, value in ((average, 0.0), (network, 1.0)):
+        torch.nn.init.constant_(module.weight, value)
+        torch.nn.init.constant_(module.bias, value)
+    update_average(average, network, 0.75)
+    assert average.weight.item() == pytest.approx(0.25)
+    default = recipe("default")
+    assert average_decay(default, 0) == pytest.approx(0.1)
+    assert average_decay(default, 10**6) == default.average
+
+
+def test_precision_is_what_was_asked_for() -> None:
+    assert pick_precision("float32", CPU) == torch.float32
+    with pytest.raises(TrainingError, match="auto, float32, bfloat16"):
+        pick_precision("half", CPU)
+    layer = torch.nn.Linear(2, 2)
+    with autocast(CPU, torch.bfloat16):
+        assert layer(torch.ones(1, 2)).dtype == torch.bfloat16
+    with autocast(CPU, torch.float32):
+        assert layer(torch.ones(1, 2)).dtype == torch.float32
+
+
+def test_test_people_are_never_seen_and_val_people_validate() -> None:
+    faces = made_faces(people=5)
+    splits = np.where(faces.persons == "04", "test", np.where(faces.persons == "03", "val", "train"))
+    data = prepare(replace(faces, splits=splits), attribute="pose", seed=0)
+    assert set(data.train.faces.persons) == {"00", "01", "02"}
+    assert data.validation is not None and set(data.validation.faces.persons) == {"03"}
+    assert data.mean == pytest.approx(data.train.faces.crops.mean())
+    assert data.std == pytest.approx(data.train.faces.crops.std())
+
+
+def test_people_are_held_out_by_seed_where_nobody_is_named() -> None:
+    faces = made_faces(people=6)
+    data = prepare(faces, attribute="pose", seed=1, held_out=2)
+    assert data.validation is not None
+    held = set(data.validation.faces.persons)
+    assert len(held) == 2 and not held & set(data.train.faces.persons)
+    again = prepare(faces, attribute="pose", seed=1, held_out=2).validation
+    assert again is not None and set(again.faces.persons) == held
+    assert prepare(faces, attribute="pose", seed=1, held_out=0).validation is None
+    with pytest.raises(TrainingError, match="held out"):
+        prepare(faces, attribute="pose", seed=1, held_out=6)
+
+
+def test_other_faces_can_validate_so_that_everybody_trains() -> None:
+    data = prepare(made_faces(), attribute="pose", seed=0, validation=made_faces(people=2, seed=9))
+    assert data.train.pairs.people == 4 and data.validation is not None and data.validation.pairs.people == 2
+    with pytest.raises(TrainingError, match="8 pixels"):
+        prepare(made_faces(), attribute="pose", seed=0, validation=made_faces(size=10))
+
+
+def test_an_attribute_that_never_changes_cannot_be_learnt() -> None:
+    with pytest.raises(TrainingError, match="accessory"):
+        prepare(made_faces(), attribute="accessory", seed=0)
+
+
+def test_joined_sets_keep_their_people_apart() -> None:
+    joined = join_sets([made_faces(people=2), made_faces(people=3, seed=1)])
+    assert len(set(joined.persons)) == 5 and len(joined) == 5 * 6
+    with pytest.raises(TrainingError, match="one size"):
+        join_sets([made_faces(), made_faces(size=10)])
+    with pytest.raises(TrainingError, match="no faces"):
+        join_sets([])
+
+
+def test_people_can_be_restricted_by_number() -> None:
+    assert set(restrict_people(made_faces(people=5), 1, 2).persons) == {"01", "02"}
+    with pytest.raises(TrainingError, match="counted from 0"):
+        restrict_people(made_faces(people=2), 5, 9)
