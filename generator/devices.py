@@ -29,7 +29,7 @@ def pick_device(name: str | None = None) -> torch.device:
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware itself multiplies bfloat16, so that it is faster than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     abilities = torch.cpu.get_capabilities()

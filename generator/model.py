@@ -186,7 +186,7 @@ class Generator:
 
     def _standardised(self, crops: Pixels) -> Tensor:
         """(B, S, S) uint8 to (B, 1, S, S) float32 on the device."""
-        x = torch.from_numpy(np.ascontiguousarray(crops)).to(self.device).float()
+        x = torch.from_numpy(crops.astype(np.float32, order="C")).to(self.device)
         return ((x - self.config.mean) / self.config.std)[:, None]
 
     def _levels(self, pictures: Tensor) -> Pixels:

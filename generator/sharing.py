@@ -29,7 +29,7 @@ class SharedWork:
         table = functional.conv2d(attribute, fuse[:, maps:], stage1.fuse1.bias, padding=1)  # (V, 64, H, H)
         self._table = table.permute(0, 2, 3, 1).to(dtype).contiguous()  # (V, H, H, 64)
         self._fuse = fuse[:, :maps].to(dtype).contiguous(memory_format=torch.channels_last)
-        self._network = network.to(dtype).to(memory_format=torch.channels_last)
+        self._network = network.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types forget it
 
     @property
     def codes(self) -> int:

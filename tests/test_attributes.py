@@ -1,0 +1,143 @@
+"""Wishes, codes and one-hot vectors."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faces.errors import WishError
+from generator.attributes import AttributeGroup, Vocabulary
+
+POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
+POSE = Vocabulary((AttributeGroup("pose", POSES),))
+BOTH = Vocabulary(
+    (AttributeGroup("pose", ("-30", "0", "+30")), AttributeGroup("accessory", ("none", "hat-1", "glasses-1")))
+)
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="="), min_size=1, max_size=8).filter(
+    lambda word: word == word.strip() != ""
+)
+
+
+@st.composite
+def vocabularies(draw: st.DrawFn) -> Vocabulary:
+    names = draw(st.lists(words, min_size=1, max_size=3, unique_by=str.casefold))
+    values = st.lists(words, min_size=1, max_size=4, unique_by=str.casefold)
+    return Vocabulary(tuple(AttributeGroup(name, tuple(draw(values))) for name in names))
+
+
+def test_the_codes_of_one_group_are_the_places_of_its_values() -> None:
+    assert [POSE.code({"pose": value}) for value in POSES] == list(range(7))
+    assert np.array_equal(POSE.one_hot(np.arange(7)), np.eye(7))
+    assert POSE.size == 7
+
+
+def test_one_hots_of_several_groups_lie_one_after_the_other() -> None:
+    assert BOTH.size == 6
+    assert BOTH.combinations == tuple(itertools.product(("-30", "0", "+30"), ("none", "hat-1", "glasses-1")))
+    code = BOTH.code({"accessory": "hat-1", "pose": "+30"})
+    assert BOTH.one_hot(np.array([code])).tolist() == [[0, 0, 1, 0, 1, 0]]
+    assert BOTH.one_hot(np.arange(9)).dtype == np.float32
+
+
+@given(vocabularies())
+def test_every_code_has_a_label_that_leads_back_to_it(vocabulary: Vocabulary) -> None:
+    labels = [vocabulary.label(code) for code in range(len(vocabulary.combinations))]
+    assert [vocabulary.code(label) for label in labels] == list(range(len(labels)))
+    vectors = vocabulary.one_hot(np.arange(len(labels)))
+    assert vectors.shape == (len(labels), vocabulary.size)
+    assert (vectors.sum(1) == len(vocabulary.groups)).all()
+    assert len(np.unique(vectors, axis=0)) == len(labels)
+
+
+@pytest.mark.parametrize("word", ["+30", "30", " 30 ", "30.0", "+30.00", "3e1"])
+def test_a_number_is_known_however_it_is_written(word: str) -> None:
+    assert POSE.label(int(POSE.parse([f"pose={word}"])[0])) == {"pose": "+30"}
+
+
+def test_a_typographic_minus_and_other_capitals_are_understood() -> None:
+    assert POSE.parse(["Pose=\N{MINUS SIGN}30"]).tolist() == [1]
+    assert BOTH.code({"POSE": "0", "Accessory": "HAT-1"}) == 4
+
+
+def test_an_unknown_number_is_told_the_nearest_and_all_values() -> None:
+    with pytest.raises(WishError, match=r"no pose '\+33'; the nearest is \+30; choose one of: -45, -30, "):
+        POSE.parse(["pose=+33"])
+
+
+@pytest.mark.parametrize("word", ["sideways", "nan", "inf", ""])
+def test_an_unknown_word_is_told_all_values(word: str) -> None:
+    with pytest.raises(WishError, match=r"choose one of: -45, -30, -15, 0, \+15, \+30, \+45") as caught:
+        POSE.parse([f"pose={word}"])
+    assert "nearest" not in str(caught.value)
+
+
+def test_an_unknown_name_is_told_all_names() -> None:
+    with pytest.raises(WishError, match="know no 'hat'; choose one of: pose, accessory"):
+        BOTH.parse(["hat=red"])
+
+
+def test_a_wish_without_a_value_is_told_the_form() -> None:
+    with pytest.raises(WishError, match=r"NAME=VALUE, such as pose=\+45, not '\+30'"):
+        POSE.parse(["+30"])
+
+
+def test_the_same_thing_cannot_be_wished_for_twice() -> None:
+    with pytest.raises(WishError, match="pose is wished for twice"):
+        POSE.parse(["pose=0", "POSE=15"])
+
+
+def test_what_a_wish_does_not_name_is_left_open() -> None:
+    assert BOTH.parse(["accessory=none"]).tolist() == [0, 3, 6]
+    assert BOTH.parse([]).tolist() == list(range(9))
+    with pytest.raises(WishError, match="leaves open which pose"):
+        BOTH.code({"accessory": "none"})
+
+
+def test_a_change_leaves_the_rest_as_it_is() -> None:
+    before = BOTH.code({"pose": "+30", "accessory": "hat-1"})
+    assert BOTH.label(BOTH.change(before, {"accessory": "none"})) == {"pose": "+30", "accessory": "none"}
+    assert BOTH.change(before, {}) == before
+
+
+@given(st.lists(st.text(max_size=20), max_size=3))
+def test_no_text_breaks_the_parser(texts: list[str]) -> None:
+    try:
+        found = BOTH.parse(texts)
+    except WishError:
+        return
+    assert len(found) > 0
+
+
+@pytest.mark.parametrize(
+    "codes", [np.array([7]), np.array([-1]), np.array([0.0]), np.array([[0]]), np.array(["0"])]
+)
+def test_codes_that_are_none_are_refused(codes: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="codes must"):
+        POSE.one_hot(codes)
+
+
+def test_no_codes_have_no_vectors() -> None:
+    assert POSE.one_hot(np.empty(0, np.int64)).shape == (0, 7)
+    with pytest.raises(ValueError, match="no code 7"):
+        POSE.label(7)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("", ("a",)), ("a=b", ("a",)), ("a", ()), ("a", ("x", "X")), ("a", (" x",)), ("a", ("",))],
+)
+def test_groups_that_cannot_be_named_are_refused(name: str, values: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"name|holds|needs"):
+        AttributeGroup(name, values)
+
+
+def test_a_vocabulary_needs_groups_of_different_names_and_not_too_many_combinations() -> None:
+    group = AttributeGroup("a", tuple(str(number) for number in range(40)))
+    for groups in ((), (group, AttributeGroup("A", ("x",))), (group, AttributeGroup("b", group.values))):
+        with pytest.raises(ValueError, match=r"given once|combinations"):
+            Vocabulary(groups)
