@@ -26,7 +26,7 @@ def index(
             "--min-face",
             metavar="PIXELS",
             min=8,
-            help="Leave out faces whose box has a shorter side; otherwise as last time, 40 at first.",
+            help="Leave out faces whose box has a shorter side; otherwise as last time, 24 at first.",
             show_default=False,
         ),
     ] = None,

@@ -33,8 +33,8 @@ DetectorOption = Annotated[
     Path | None,
     typer.Option(
         "--detector",
-        metavar="FILE",
-        help="A YuNet model (.onnx) to find faces with, instead of the detector that comes along.",
+        metavar="NAME|FILE",
+        help="What finds the faces: hog+cnn (the default), hog (quicker), cnn, or YuNet's .onnx file.",
         show_default=False,
     ),
 ]

@@ -7,42 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from faces.crop import CropGeometry, crop_face
+from faces.detect import Detector, open_detector
 from faces.errors import DetectorError, PhotoError
 from faces.photo import read_photo
 from faces.types import DetectedFace, Photo, Pixels
-
-
-class Detector(Protocol):
-    """Finds faces, largest first; ``faces.detect.open_detector`` opens one."""
-
-    @property
-    def name(self) -> str: ...
-    def detect(self, photo: Photo, /) -> list[DetectedFace]: ...
-
 
 DetectorFactory = Callable[[], Detector]
 """Opens a detector; a module's function or a ``functools.partial`` of one, so that workers can call it."""
 
 
-DEFAULT_MIN_FACE = 40
-"""Pixels of the shorter side of the smallest face taken in, unless told otherwise."""
-
-
-def open_detector(model: Path | None, min_face: int) -> Detector:
-    """The detector that comes with the project, or YuNet from its model file."""
-    from faces import detect
-
-    opened: Detector = detect.open_detector(model, min_face=min_face)
-    return opened
-
-
-def detector_factory(detector: DetectorFactory | Path | None, min_face: int) -> DetectorFactory:
-    """What opens the detector that is meant: a function of the caller's, a model file, or None."""
-    if detector is None or isinstance(detector, Path):
-        return partial(open_detector, detector, min_face)
+def detector_factory(detector: DetectorFactory | str | Path | None, min_face: int) -> DetectorFactory:
+    """What opens the detector that is meant: a function of the caller's, or a name for ``open_detector``."""
+    if detector is None or isinstance(detector, str | Path):
+        return partial(open_detector, detector, min_face=min_face)
     return detector
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from faces.crop import crop_face
+from faces.detect import MIN_FACE, Detector
 from faces.errors import CollectionError, NoFaceError
 from faces.photo import read_photo
 from faces.progress import Progress
 from faces.types import Box, DetectedFace, Floats, Ints, Landmarks, Pixels
 from index import Collection, StoredFace, check_weights
 from retrieval.encoder import Canonical, Encoder, load_encoder
-from retrieval.examine import DEFAULT_MIN_FACE, Detector, DetectorFactory, content_of, detector_factory
+from retrieval.examine import DetectorFactory, content_of, detector_factory
 from retrieval.places import open_collection
 
 
@@ -91,7 +92,7 @@ class Finder:
         *,
         weights: str | Path | None = None,
         encoder: Encoder | None = None,
-        detector: DetectorFactory | Path | None = None,
+        detector: DetectorFactory | str | Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         opened = isinstance(collection, Collection)
@@ -116,7 +117,7 @@ class Finder:
             if not opened:
                 self.collection.close()
             raise
-        self._open_detector = detector_factory(detector, DEFAULT_MIN_FACE)
+        self._open_detector = detector_factory(detector, MIN_FACE)
         self._detector: Detector | None = None
 
     def search(

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from faces.detect import MIN_FACE
 from faces.errors import CollectionError, CollectionMissingError
 from faces.progress import NoProgress, Progress
 from index import Beginning, CollectionWriter, KnownPhoto, PathSet, Status
 from retrieval.batch import Batch
 from retrieval.encoder import Encoder, encoding_of, load_encoder
-from retrieval.examine import DEFAULT_MIN_FACE, DetectorFactory, Examined, content_of, detector_factory
+from retrieval.examine import DetectorFactory, Examined, content_of, detector_factory
 from retrieval.places import default_collection
 from retrieval.scan import Found, Scan, is_gone
 from retrieval.workers import Examiners, default_workers
@@ -63,7 +64,7 @@ def index_folders(
     weights: str | Path | None = None,
     min_face: int | None = None,
     encoder: Encoder | None = None,
-    detector: DetectorFactory | Path | None = None,
+    detector: DetectorFactory | str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
@@ -73,7 +74,7 @@ def index_folders(
     ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name those to use, by
     default those that made it, or ``rotation-32`` for a new one; ``encoder`` gives them ready loaded.
     ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default as in the last run.
-    ``detector`` is the path of a YuNet model, or a function that opens a detector in each of ``workers``
+    ``detector`` names one (see ``open_detector``), or is a function that opens one in each of ``workers``
     processes (by default one per core; 0: none, everything in this process).  ``stop`` is asked now and then
     whether to finish early; what is ready is stored then.
 
@@ -88,7 +89,7 @@ def index_folders(
             writer = stack.enter_context(CollectionWriter(place))
         except CollectionMissingError:
             encoder = encoder or load_encoder(weights)
-            beginning = Beginning(encoding_of(encoder, weights), "", min_face or DEFAULT_MIN_FACE)
+            beginning = Beginning(encoding_of(encoder, weights), "", min_face or MIN_FACE)
             writer = stack.enter_context(CollectionWriter(place, beginning))
         encoder = encoder or load_encoder(weights, writer.encoding)
         writer.check_weights(encoder.weights_id, str(weights or encoder.name))

@@ -54,17 +54,13 @@ def photos(tmp_path: Path) -> Path:
 def run(place: Path, photos: Path) -> Run:
     """An index run in this process."""
 
-    def go(*folders: Path, encoder: FakeEncoder | None = None, **options: object) -> IndexSummary:
-        chosen = {
-            "workers": 0,
-            "detector": open_fake_detector,
-            "min_face": 16,
-            "collection": place,
-            **options,
-        }
+    def go(
+        *folders: Path, at: Path | None = None, encoder: FakeEncoder | None = None, **options: object
+    ) -> IndexSummary:
+        chosen = {"workers": 0, "detector": open_fake_detector, "min_face": 16, **options}
         return index_folders(
             folders or [photos],
-            collection=place,
+            collection=at or place,
             encoder=encoder or FakeEncoder(),
             **chosen,  # type: ignore[arg-type]
         )
@@ -363,9 +359,7 @@ def test_reindexing_gives_what_indexing_gives(run: Run, place: Path, photos: Pat
     run()
     reindex(collection=place, encoder=other)
     fresh = tmp_path / "fresh"
-    index_folders(
-        [photos], collection=fresh, encoder=other, detector=open_fake_detector, workers=0, min_face=16
-    )
+    run(at=fresh, encoder=other)
     assert vectors(place) == vectors(fresh)
 
 
@@ -392,9 +386,7 @@ def test_reindexing_with_another_crop_reads_the_photographs_again(
     again = run(encoder=larger)
     assert (again.faces, again.removed) == (2, 1)
     fresh = tmp_path / "fresh"
-    index_folders(
-        [photos], collection=fresh, encoder=larger, detector=open_fake_detector, workers=0, min_face=16
-    )
+    run(at=fresh, encoder=larger)
     assert vectors(place) == vectors(fresh)
 
 

@@ -1,0 +1,239 @@
+"""The commands of the collection: answers on stdout, all else on stderr, one line for every known error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from fake_faces import POSES, FakeEncoder, open_fake_detector, save_photo
+from PIL import Image
+from typer.testing import Result
+
+import generator.checkpoint
+import retrieval.examine
+import retrieval.finder
+import retrieval.indexing
+from faces.errors import CollectionMissingError
+from index import Collection, CollectionWriter
+from retrieval.workers import Examiners
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def made_up_faces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Weights and detector that need no time, everything in this process, and a collection of its own."""
+
+    def load(name: str) -> FakeEncoder:
+        return FakeEncoder("ffffffffffff", "other") if name == "other" else FakeEncoder(name="rotation-32")
+
+    monkeypatch.setattr(generator.checkpoint, "load_generator", load)
+    monkeypatch.setattr(retrieval.examine, "open_detector", lambda *_, **__: open_fake_detector())
+    monkeypatch.setattr(retrieval.indexing, "Examiners", _here)
+    monkeypatch.setenv("ANOTHERYOU_COLLECTION", str(tmp_path / "collection"))
+
+
+def _here(factory: object, geometry: object, min_face: int, _count: int) -> Examiners:
+    return Examiners(factory, geometry, min_face, 0)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(6):
+        save_photo(tmp_path / "photos" / f"{number}.png", number, faces=1 + number % 2)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def cli(run_cli: Cli, photos: Path) -> Cli:
+    """The command line after `anotheryou index`."""
+    assert run_cli("index", photos).exit_code == 0
+    return run_cli
+
+
+def test_index_sums_up_what_it_did(run_cli: Cli, photos: Path) -> None:
+    for number in range(12):
+        (photos / f"bad{number:02}.jpg").write_text("no picture")
+    first = run_cli("index", photos)
+    assert first.exit_code == 0
+    assert first.stdout.startswith("18 photographs\n9 faces added in 0 s")
+    assert "12 photographs skipped:" in first.stdout
+    assert "bad09.jpg: not a picture" in first.stdout
+    assert "bad10.jpg" not in first.stdout
+    assert "and 2 more" in first.stdout
+    (photos / "0.png").unlink()
+    second = run_cli("index", photos)
+    assert second.stdout.startswith("17 photographs (17 unchanged, 1 no longer there)\n0 faces added")
+    listed = run_cli("info", "--skipped")
+    assert listed.stdout.count("bad") == 12
+
+
+def test_search_prints_a_table_and_nothing_else_on_stdout(cli: Cli, photos: Path) -> None:
+    result = cli("search", photos / "4.png", "--pose", "+45", "-k", "3")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["rank", "distance", "pose", "photograph"]
+    assert len(lines) == 4
+    assert lines[1].split()[0] == "1"
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("form", ["{0} {1}", "{0}={1}", "wish"])
+def test_a_pose_is_understood_in_every_way_of_writing_it(
+    cli: Cli, photos: Path, pose: str, form: str
+) -> None:
+    words = ["--wish", f"pose={pose}"] if form == "wish" else form.format("--pose", pose).split()
+    result = cli("search", photos / "4.png", *words, "-k", "1", "--json")
+    assert result.exit_code == 0
+    expected = cli("search", photos / "4.png", f"--pose={pose}", "-k", "1", "--json")
+    assert result.stdout == expected.stdout
+
+
+def test_json_lines_hold_everything(cli: Cli, photos: Path) -> None:
+    result = cli("search", photos / "4.png", "--json")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["rank"] for record in records] == list(range(1, 10))
+    assert set(records[0]) == {"rank", "photo", "box", "distance", "estimates", "face"}
+    assert records[0]["photo"] == str(photos / "4.png")
+    assert records[0]["box"] == [0.0, 0.0, 32.0, 32.0]
+    assert set(records[0]["estimates"]) == {"pose"}
+
+
+def test_several_faces_are_mentioned_on_stderr_alone(cli: Cli, photos: Path) -> None:
+    result = cli("search", photos / "3.png")
+    assert "shows 2 faces; taking the largest (--face picks another)" in result.stderr
+    assert "taking" not in result.stdout
+    assert not cli("search", photos / "3.png", "--face", "2").stderr
+
+
+def test_the_query_photograph_can_be_left_out(cli: Cli, photos: Path) -> None:
+    assert str(photos / "3.png") in cli("search", photos / "3.png").stdout
+    assert str(photos / "3.png") not in cli("search", photos / "3.png", "--same-photo", "no").stdout
+
+
+def test_a_sheet_is_drawn_beside_the_answer(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    result = cli("search", photos / "4.png", "--sheet", tmp_path / "out.png")
+    assert result.exit_code == 0
+    assert "out.png" in result.stderr
+    with Image.open(tmp_path / "out.png") as sheet:
+        assert sheet.width > 500
+    for wrong in ("out.xyz", "no/folder/out.png"):
+        result = cli("search", photos / "4.png", "--sheet", tmp_path / wrong)
+        assert result.exit_code == 2
+        assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["search", "nowhere.jpg"], "nowhere.jpg"),
+        (["search", "{photos}/4.png", "--pose", "+50"], "choose one of: -45, 0, +45"),
+        (["search", "{photos}/4.png", "--face", "3"], "there is no face 3"),
+        (["search", "{photos}/4.png", "--weights", "other"], "reindex --weights other"),
+        (["search", "{photos}/none.png"], "no face was found"),
+        (["search", "{photos}/4.png", "--collection", "{photos}/no"], "anotheryou index FOLDER"),
+        (["index", "{photos}/nowhere"], "no such file or folder"),
+        (["index", "{photos}", "--weights", "other"], "reindex --weights other"),
+        (["index", "{photos}", "--collection", "{photos}"], "holds other things"),
+        (["info", "--collection", "{photos}"], "there is no collection"),
+        (["forget", "{photos}/nowhere.png"], "no photograph at or below"),
+        (["reindex", "--collection", "{photos}/no"], "there is no collection"),
+    ],
+)
+def test_known_errors_are_one_line_on_stderr(cli: Cli, photos: Path, words: list[str], sentence: str) -> None:
+    save_photo(photos / "none.png", 3, faces=0)
+    result = cli(*(word.format(photos=photos) for word in words))
+    assert result.exit_code == 1
+    assert not result.stdout
+    assert sentence in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_second_writer_is_told_in_one_line(cli: Cli, photos: Path, tmp_path: Path) -> None:
+    with CollectionWriter(tmp_path / "collection"):
+        for words in (["index", photos], ["reindex"], ["forget", photos / "0.png"]):
+            result = cli(*words)
+            assert result.exit_code == 1
+            assert f"process {os.getpid()} is writing" in result.stderr
+        assert cli("search", photos / "4.png").exit_code == 0
+
+
+def test_info_shows_the_collection_and_its_weights(cli: Cli, tmp_path: Path) -> None:
+    result = cli("info")
+    assert result.exit_code == 0
+    for part in (str(tmp_path / "collection"), "rotation-32 (0123456789ab)", "pose: -45 0 +45", "complete"):
+        assert part in result.stdout
+    assert "faces        9" in result.stdout
+
+
+def test_reindex_changes_the_weights_and_index_and_search_then_use_them(cli: Cli, photos: Path) -> None:
+    result = cli("reindex", "--weights", "other")
+    assert result.exit_code == 0
+    assert result.stdout == "9 faces made again\n"
+    assert "other (ffffffffffff)" in cli("info").stdout
+    assert cli("index", photos).exit_code == 0
+    assert cli("search", photos / "4.png").exit_code == 0
+
+
+def test_forget_removes_a_photograph_from_the_answers(cli: Cli, photos: Path) -> None:
+    result = cli("forget", photos / "4.png")
+    assert (result.exit_code, result.stdout) == (0, "forgot 1 face of 1 photograph\n")
+    assert "4.png" not in cli("search", photos / "4.png").stdout
+    assert "1 forgotten" in cli("index", photos).stdout
+
+
+def stored_photographs(place: Path) -> int:
+    """How many photographs are in the catalogue; 0 where it does not exist yet."""
+    try:
+        with Collection(place) as collection, collection.snapshot() as snapshot:
+            return snapshot.summary().photos
+    except CollectionMissingError:
+        return 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_finishes_the_batch_and_says_how_to_go_on(tmp_path: Path, photos: Path) -> None:
+    for number in range(3000):
+        save_photo(photos / "many" / f"{number}.png", number)
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import generator.checkpoint, retrieval.examine, fake_faces\n"
+        "from cli.main import main\n"
+        "if __name__ == '__main__':\n"
+        "    generator.checkpoint.load_generator = lambda name: fake_faces.FakeEncoder()\n"
+        "    import retrieval.indexing\n"
+        "    retrieval.indexing.detector_factory = lambda *_: fake_faces.open_fake_detector\n"
+        "    main()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    start = partial(
+        subprocess.Popen,
+        [sys.executable, program, "index", photos],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    process = start()
+    while process.poll() is None and not stored_photographs(tmp_path / "collection"):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers as well
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "interrupted: what was read is stored; the same command goes on from there" in errors
+    assert "Traceback" not in errors
+    stored = int(output.splitlines()[1].split()[0].replace(",", ""))
+    assert 0 < stored < 3009
+    process = start()
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert int(output.splitlines()[1].split()[0].replace(",", "")) == 3009 - stored
