@@ -46,9 +46,20 @@ def train(
         int | None, typer.Option(help="People in a batch, instead of the preset's; 0: pairs as they come.")
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
+    contrast: Annotated[
+        float | None, typer.Option(help="Weight of the contrastive term, instead of the preset's.")
+    ] = None,
+    any_light: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of pairs that shall be found in any light, 0 to 1: more finds people again in other "
+            "places, 0 keeps the light in the search."
+        ),
+    ] = None,
     augment: Annotated[
-        bool, typer.Option("--augment/--no-augment", help="Alter pictures as the preset says, or never.")
-    ] = True,
+        str | None,
+        typer.Option(help="How pictures are altered, instead of the preset's way: none, mirror or full."),
+    ] = None,
     people: Annotated[
         str | None,
         typer.Option(
@@ -109,7 +120,15 @@ def train(
         import torch
 
         torch.set_num_threads(threads)
-    chosen = adjusted(recipe(preset), batch=batch, people=batch_people, rate=rate, augment=augment)
+    chosen = adjusted(
+        recipe(preset),
+        batch=batch,
+        people=batch_people,
+        rate=rate,
+        contrast=contrast,
+        any_light=any_light,
+        augment=augment,
+    )
     budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
     budget.check()
     name = _attribute(attribute)

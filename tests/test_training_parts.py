@@ -52,9 +52,12 @@ def test_contradictory_recipe_is_refused(changes: dict[str, object]) -> None:
 
 def test_adjusted_changes_only_what_is_given() -> None:
     default = recipe("default")
-    assert adjusted(default, batch=None, people=None, rate=None, augment=True) == default
-    changed = adjusted(default, batch=32, people=8, rate=0.1, augment=False)
-    assert changed == replace(default, batch=32, people=8, rate=0.1, augmentation=None)
+    assert adjusted(default) == default
+    changed = adjusted(default, batch=32, people=8, rate=0.1, contrast=0.2, any_light=0.5, augment="none")
+    given = {"batch": 32, "people": 8, "rate": 0.1, "contrast": 0.2, "any_light": 0.5}
+    assert changed == replace(default, **given, augmentation=None)  # type: ignore[arg-type]
+    with pytest.raises(TrainingError, match="none, mirror, full"):
+        adjusted(default, augment="half")
 
 
 @pytest.mark.parametrize(
@@ -143,8 +146,7 @@ def test_a_mirrored_pair_is_told_the_mirrored_pose() -> None:
 def test_shared_changes_are_the_same_within_a_pair_and_a_group() -> None:
     pictures = torch.full((4, 3, 3), 100.0)
     first, second = shared_changes(
-        pictures,
-        pictures.clone(),
+        [pictures, pictures.clone()],
         torch.tensor([0, 0, 1, 1]),
         Augmentation(),
         torch.Generator().manual_seed(1),
@@ -170,7 +172,7 @@ def test_the_target_stays_clean_while_what_is_shown_is_degraded() -> None:
     plain = training_feeder(data, SMALL, 0, CPU)(0)
     assert torch.allclose(changed.target, plain.target, atol=1e-4)
     assert not torch.allclose(changed.source, plain.source, atol=0.05)
-    assert not torch.allclose(changed.target_shown, plain.target, atol=0.05)
+    assert not torch.allclose(changed.positive_shown, plain.target, atol=0.05)
 
 
 def test_rows_with_the_very_same_target_are_marked() -> None:
@@ -181,6 +183,29 @@ def test_rows_with_the_very_same_target_are_marked() -> None:
             alike = torch.equal(batch.target[row], batch.target[other])
             assert bool(batch.same[row, other]) == alike
     assert int(batch.same.sum()) == 12  # three targets, each of two sources
+
+
+def test_any_light_takes_positives_from_other_lights_and_spares_them_as_negatives() -> None:
+    data = prepare(made_faces(people=2, lights=4), attribute="pose", seed=0, held_out=0)
+    faces = data.train.faces
+    settings = replace(SMALL, batch=8, people=2, any_light=1.0)
+    feeder = training_feeder(data, settings, 0, CPU)
+    pictures = (torch.from_numpy(faces.crops).float() - data.mean) / data.std
+    other_lights = 0
+    for step in range(4):
+        batch = feeder(step)
+        shown = [_row_of(picture, pictures) for picture in batch.positive[:, 0]]
+        wanted = [_row_of(picture, pictures) for picture in batch.target[:, 0]]
+        assert np.array_equal(faces.persons[shown], faces.persons[wanted])
+        assert np.array_equal(faces.poses[shown], faces.poses[wanted])
+        other_lights += int((faces.lights[shown] != faces.lights[wanted]).sum())
+        label = np.char.add(faces.persons[wanted], faces.poses[wanted])
+        assert np.array_equal(batch.same.numpy(), label[:, None] == label[None, :])
+    assert other_lights > 10
+
+
+def _row_of(picture: torch.Tensor, pictures: torch.Tensor) -> int:
+    return int((pictures - picture).abs().flatten(1).sum(1).argmin())
 
 
 def test_contrast_finds_the_own_positive_and_leaves_out_the_same_target() -> None:
@@ -217,7 +242,7 @@ def test_gradients_in_parts_are_those_of_the_whole_batch(
     parted = [parameter.grad.clone() for parameter in phase.parameters if parameter.grad is not None]
     network.zero_grad()
     first, second, queries = network(batch.source, batch.wish)
-    again1, again2, positives = network(batch.target_shown, batch.wish)
+    again1, again2, positives = network(batch.positive_shown, batch.wish)
     whole = sum(
         ((drawn - batch.target) ** 2).mean() * weight
         for drawn, weight in ((first, 1), (second, 1), (again1, 0.5), (again2, 0.5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -19,22 +20,22 @@ def mirror(pictures: Tensor, chosen: Tensor) -> Tensor:
 
 
 def shared_changes(
-    first: Tensor, second: Tensor, groups: Tensor, settings: Augmentation, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """The same gain, offset and tone curve on both pictures of each pair and on all pairs of a group.
+    pictures: Sequence[Tensor], groups: Tensor, settings: Augmentation, rng: torch.Generator
+) -> list[Tensor]:
+    """The same gain, offset and tone curve on all pictures of each pair and on all pairs of a group.
 
-    ``first`` and ``second`` are (B, S, S) float32 in 0..255, ``groups`` (B,) int64; so are the results.
+    Each of ``pictures`` is (B, S, S) float32 in 0..255, ``groups`` (B,) int64; the result is alike.
     """
     count = int(groups.max()) + 1
-    draws = (torch.rand(3, count, generator=rng) * 2 - 1).to(first.device)[:, groups, None, None]
+    draws = (torch.rand(3, count, generator=rng) * 2 - 1).to(pictures[0].device)[:, groups, None, None]
     gain, exponent = (settings.gain * draws[0]).exp(), (settings.gamma * draws[1]).exp()
     offset = settings.offset * draws[2]
 
-    def change(pictures: Tensor) -> Tensor:
-        curved = _LEVELS * (pictures / _LEVELS).clamp(0, 1) ** exponent
+    def change(part: Tensor) -> Tensor:
+        curved = _LEVELS * (part / _LEVELS).clamp(0, 1) ** exponent
         return (curved * gain + offset).clamp(0, _LEVELS)
 
-    return change(first), change(second)
+    return [change(part) for part in pictures]
 
 
 def degrade(pictures: Tensor, settings: Augmentation, rng: torch.Generator) -> Tensor:

@@ -16,7 +16,7 @@ from generator.training.batches import EpochBatches, PersonBatches
 from generator.training.data import PairSet, TrainingData, mirrored_codes
 from generator.training.recipes import Augmentation, Recipe
 
-_AUGMENT_STREAM = 4
+_AUGMENT_STREAM, _LIGHT_STREAM = 4, 5
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Batch:
     """(B, 1, S, S) what the network is shown."""
     target: Tensor
     """(B, 1, S, S) what it shall draw."""
-    target_shown: Tensor
-    """(B, 1, S, S) the target as the network is shown it where it is a source itself."""
+    positive: Tensor
+    """(B, 1, S, S) what the drawing shall be found with: the target, or it in any of its lights."""
+    positive_shown: Tensor
+    """(B, 1, S, S) that as the network is shown it."""
     wish: Tensor
     """(B, V) the one-hot value of the target."""
     same: Tensor
-    """(B, B) bool: rows with the very same target."""
+    """(B, B) bool: rows that are no negatives of each other, because they show the very same target."""
 
 
 class Feeder:
@@ -53,6 +55,15 @@ class Feeder:
         self._crops, self._codes = data.faces.crops, data.codes
         self._mean, self._std, self._seed, self._device = mean, std, seed, device
         self._augmentation = augmentation
+        self._any_light = recipe.any_light
+        alike = _alike(data)
+        self._marks = alike if recipe.any_light else np.arange(len(alike))
+        self._by_likeness = np.argsort(alike, kind="stable")  # faces that are alike side by side ...
+        ends = np.cumsum(np.bincount(alike))
+        self._first, self._end = (
+            np.concatenate([[0], ends[:-1]])[alike],
+            ends[alike],
+        )  # ... from here to there
         self._one_hot = np.asarray(
             vocabulary.one_hot(np.arange(len(vocabulary.combinations), dtype=np.int64)), np.float32
         )
@@ -66,9 +77,10 @@ class Feeder:
     def __call__(self, step: int) -> Batch:
         """Batch number ``step``, on the device."""
         rows, groups = self._batches(step)
-        codes, marks = self._codes[rows[:, 1]], rows[:, 1] * 2
+        codes, marks = self._codes[rows[:, 1]], self._marks[rows[:, 1]] * 2
         source, target = self._pictures(rows[:, 0]), self._pictures(rows[:, 1])
-        shown = target
+        positive = self._pictures(self._relit(rows[:, 1], step)) if self._any_light else target
+        shown = positive
         if self._augmentation is not None:
             rng = torch.Generator()
             rng.manual_seed(self._stream(step))
@@ -76,23 +88,34 @@ class Feeder:
             if self._mirrored is not None:
                 # Per person, as the shared changes are: a mirrored half would be an easy half.
                 flips = (torch.rand(int(groups.max()) + 1, generator=rng) < 0.5)[owners]
-                source, target = mirror(source, flips), mirror(target, flips)
+                source, target, positive = (mirror(part, flips) for part in (source, target, positive))
                 turned = flips.numpy()
                 codes = np.where(turned, self._mirrored[codes], codes)
                 marks = marks + turned
-            source, target = shared_changes(source, target, owners, self._augmentation, rng)
+            source, target, positive = shared_changes(
+                [source, target, positive], owners, self._augmentation, rng
+            )
             source, shown = (
                 degrade(source, self._augmentation, rng),
-                degrade(target, self._augmentation, rng),
+                degrade(positive, self._augmentation, rng),
             )
         marked = torch.from_numpy(marks)
         return Batch(
             source=self._standardised(source),
             target=self._standardised(target),
-            target_shown=self._standardised(shown),
+            positive=self._standardised(positive),
+            positive_shown=self._standardised(shown),
             wish=torch.from_numpy(self._one_hot[codes]).to(self._device),
             same=(marked[:, None] == marked[None, :]).to(self._device),
         )
+
+    def _relit(self, rows: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+        """For the recipe's share of targets any picture of the same person with the same value."""
+        rng = np.random.default_rng([self._seed, _LIGHT_STREAM, step])
+        chosen = rng.random(len(rows)) < self._any_light
+        places = rng.integers(self._first[rows], self._end[rows])
+        relit: NDArray[np.int64] = np.where(chosen, self._by_likeness[places], rows)
+        return relit
 
     def _stream(self, step: int) -> int:
         words = np.random.SeedSequence([self._seed, _AUGMENT_STREAM, step]).generate_state(2, np.uint32)
@@ -103,6 +126,14 @@ class Feeder:
 
     def _standardised(self, pictures: Tensor) -> Tensor:
         return ((pictures - self._mean) / self._std)[:, None].to(self._device)
+
+
+def _alike(data: PairSet) -> NDArray[np.int64]:
+    """(N,) equal numbers, from 0, for pictures of one person with one value, whatever the light."""
+    people = np.unique(data.faces.persons, return_inverse=True)[1].astype(np.int64)
+    both = people * (int(data.codes.max()) + 1) + data.codes
+    alike: NDArray[np.int64] = np.unique(both, return_inverse=True)[1].astype(np.int64)
+    return alike
 
 
 def training_feeder(data: TrainingData, recipe: Recipe, seed: int, device: torch.device) -> Feeder:

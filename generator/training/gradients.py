@@ -91,13 +91,16 @@ class GradientMaker:
         return loss, measures
 
     def _parts(self, batch: Batch, twice: bool) -> list[_Part]:
-        """Sources, then (``twice``) targets as sources of themselves; the target's value is wished for."""
+        """Sources, then (``twice``) positives as sources of themselves; the target's value is wished for."""
         count, recipe = len(batch.source), self._recipe
         weight = torch.full((count,), 1.0 / count, device=self._device)
         shown, wish, target = batch.source, batch.wish, batch.target
         if twice:
-            shown, wish = torch.cat([shown, batch.target_shown]), torch.cat([wish, wish])
-            target, weight = torch.cat([target, target]), torch.cat([weight, recipe.reconstruction * weight])
+            shown, wish = torch.cat([shown, batch.positive_shown]), torch.cat([wish, wish])
+            target, weight = (
+                torch.cat([target, batch.positive]),
+                torch.cat([weight, recipe.reconstruction * weight]),
+            )
         size = len(shown)
         if self._device.type == "cpu":
             size = min(_PART, -(-size // self._workers))

@@ -88,7 +88,7 @@ class Validation:
             batch = self._contrast(step)
             with autocast(self._device, self._dtype):
                 queries = network(batch.source, batch.wish)[2]
-                positives = network(batch.target, batch.wish)[2]
+                positives = network(batch.positive, batch.wish)[2]
             part, share = contrastive(queries, positives, batch.same, self._recipe.temperature)
             loss, right = loss + float(part) / 2, right + float(share) / 2
         return {"contrast": loss, "contrast_accuracy": right}
