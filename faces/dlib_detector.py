@@ -80,7 +80,13 @@ class DlibDetector:
         self._hog: Any = dlib.get_frontal_face_detector() if "hog" in method else None
         self._cnn: Any = None
         if "cnn" in method:
-            self._cnn = dlib.cnn_face_detection_model_v1(str(model_file("mmod_human_face_detector.dat")))
+            model = model_file("mmod_human_face_detector.dat")
+            try:
+                self._cnn = dlib.cnn_face_detection_model_v1(str(model))
+            except RuntimeError as error:
+                raise DetectorError(
+                    f"{model} is not a detector that dlib can read; install the package again."
+                ) from error
         self._five_points = FivePoints(model_file("shape_predictor_5_face_landmarks.dat"))
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
@@ -126,7 +132,13 @@ class DlibDetector:
         return self._judge(cut(colour, Box(0, 0, colour.width, colour.height), scale))
 
     def _judge(self, view: View) -> list[_Find]:
-        found = ((each.rect, each.confidence) for each in self._cnn(np.ascontiguousarray(view.pixels), 0))
+        height, width = view.pixels.shape[:2]
+        if min(height, width) < _WINDOW // 2:
+            return []  # half a face at best
+        # Within less than one window the network's filters would not fit.
+        missing = ((0, max(0, _WINDOW - height)), (0, max(0, _WINDOW - width)), (0, 0))
+        pixels = np.ascontiguousarray(np.pad(view.pixels, missing))
+        found = ((each.rect, each.confidence) for each in self._cnn(pixels, 0))
         return [find for find in _finds(view, found) if find.score > _CONFIRMED]
 
     def _confirmed(self, colour: Image.Image, proposed: list[_Find]) -> list[_Find]:
