@@ -76,6 +76,10 @@ def train(
     validate: Annotated[
         Path | None, typer.Option(help="Labelled folder or .zip to validate on, so that nobody is held out.")
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(help="Name or folder of trained weights to learn on from, instead of random ones."),
+    ] = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The pictures are ready crops; otherwise faces are detected.")
     ] = False,
@@ -105,6 +109,7 @@ def train(
     from cli.console import RichProgress, say
     from facedata.labelled import read_labelled
     from faces.crop import CropGeometry
+    from generator.checkpoint import find_checkpoint, load_checkpoint
     from generator.training import (
         Budget,
         Options,
@@ -164,6 +169,7 @@ def train(
             budget=budget,
             seed=seed,
             geometry=geometry,
+            start=load_checkpoint(find_checkpoint(start_from)) if start_from else None,
             options=Options(state_minutes=save_every, precision=precision, threads=threads),
             progress=progress,
             report=lambda entry: say(_line(entry)),

@@ -53,6 +53,26 @@ class StopAfter:
         return self.left <= 0
 
 
+def test_training_begins_as_the_weights_it_starts_from(data: TrainingData, tmp_path: Path) -> None:
+    train(data, SMALL, out=tmp_path / "first", budget=TINY, options=EXACT)
+    first = load_checkpoint(tmp_path / "first")
+    still = replace(SMALL, rate=1e-12, average=0.0, weight_decay=0.0)
+    train(data, still, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
+    second = load_checkpoint(tmp_path / "second")
+    for name, value in first.network.state_dict().items():
+        torch.testing.assert_close(second.network.state_dict()[name], value)
+    with pytest.raises(TrainingError, match="another training"):
+        train(data, still, out=tmp_path / "second", budget=Budget(pairs=8), options=EXACT)
+
+
+def test_training_starts_from_no_weights_of_other_values(data: TrainingData, tmp_path: Path) -> None:
+    train(data, SMALL, out=tmp_path / "first", budget=Budget(pairs=8), options=EXACT)
+    faces = made_faces(people=5)
+    other = prepare(faces.select(faces.poses != "+45"), attribute="pose", seed=0, held_out=1)
+    with pytest.raises(TrainingError, match="draws other values"):
+        train(other, SMALL, out=tmp_path / "second", budget=TINY, start=load_checkpoint(tmp_path / "first"))
+
+
 @torch.no_grad()
 def stage_errors(network: TwoStage, data: TrainingData) -> list[float]:
     """Squared grey levels of both stages over all the pairs of the people who validate."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faces.crop import CropGeometry
 from faces.progress import NoProgress, Progress
+from generator.checkpoint import Checkpoint
 from generator.training import history
 from generator.training.data import TrainingData
 from generator.training.folder import claimed
@@ -23,6 +24,7 @@ def train(
     budget: Budget,
     seed: int = 0,
     geometry: CropGeometry | None = None,
+    start: Checkpoint | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
     report: Callable[[history.Entry], None] | None = None,
@@ -32,8 +34,10 @@ def train(
 
     The same call on the same folder goes on where a killed run stood; a finished training is left as it is.
     Beside the checkpoint the folder holds ``training.json`` (what is trained), ``state.safetensors``,
-    ``history.jsonl`` and ``curves.png``.  ``report`` gets each line of history; ``stop`` is asked after each
-    step, and where it says true the state is kept and False returned; True means the budget is used up.
+    ``history.jsonl`` and ``curves.png``.  With ``start`` the networks begin as that checkpoint's, not at
+    random, so that trained weights learn on: other pictures, another recipe.  ``report`` gets each line of
+    history; ``stop`` is asked after each step, and where it says true the state is kept and False returned;
+    True means the budget is used up.
     Raises TrainingError where recipe, budget or folder do not fit, or where the loss is no longer a number.
     """
     check_recipe(recipe)
@@ -41,9 +45,9 @@ def train(
     options = options or Options()
     geometry = geometry or CropGeometry(size=data.train.faces.size)
     progress = progress or NoProgress()
-    identity = _identity(data, recipe, budget, seed, geometry)
+    identity = _identity(data, recipe, budget, seed, geometry, start)
     with claimed(out, identity):
-        run = Run(data, recipe, out, budget, seed, geometry, options, identity)
+        run = Run(data, recipe, out, budget, seed, geometry, options, identity, start)
         progress.start("training", budget.pairs, "pairs")
         try:
             return run.go(progress, report or (lambda entry: None), stop or (lambda: False))
@@ -53,7 +57,12 @@ def train(
 
 
 def _identity(
-    data: TrainingData, recipe: Recipe, budget: Budget, seed: int, geometry: CropGeometry
+    data: TrainingData,
+    recipe: Recipe,
+    budget: Budget,
+    seed: int,
+    geometry: CropGeometry,
+    start: Checkpoint | None,
 ) -> dict[str, object]:
     """What makes a training this one and no other."""
     return {
@@ -62,5 +71,6 @@ def _identity(
         "budget": asdict(budget),
         "seed": seed,
         "geometry": asdict(geometry),
+        "start": start.weights_id if start else None,
         "data": data.describe(),
     }

@@ -15,6 +15,7 @@ import torch
 from faces.crop import CropGeometry
 from faces.errors import TrainingError
 from faces.progress import Progress
+from generator.checkpoint import Checkpoint
 from generator.devices import pick_device
 from generator.networks import Architecture, TwoStage
 from generator.training import history
@@ -58,6 +59,7 @@ class Run:
         geometry: CropGeometry,
         options: Options,
         identity: dict[str, object],
+        start: Checkpoint | None,
     ) -> None:
         self._data, self._recipe, self._out, self._budget = data, recipe, out, budget
         self._seed, self._geometry, self._options = seed, geometry, options
@@ -68,6 +70,8 @@ class Run:
         self._network = TwoStage(
             Architecture(size=data.train.faces.size, attribute_size=data.vocabulary.size)
         )
+        if start is not None:
+            _begin_as(self._network, start, data)
         _lay_channels_last(self._network.to(device))
         self._average = copy.deepcopy(self._network) if recipe.average else None
         self._feeder = training_feeder(data, recipe, seed, device)
@@ -230,3 +234,12 @@ def _lay_channels_last(network: torch.nn.Module) -> None:
     for parameter in network.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
+    """Give the network the weights of ``start``; raises TrainingError where they are of another kind."""
+    if start.config.vocabulary != data.vocabulary:
+        raise TrainingError(f"{start.folder} draws other values than the data has; start without it.")
+    if start.network.architecture != network.architecture:
+        raise TrainingError(f"{start.folder} has networks of other sizes; start without it.")
+    network.load_state_dict(start.network.state_dict())
