@@ -18,7 +18,7 @@ from cli.console import end_drawing, say
 INTERRUPTED = 130
 _DEBUG = "--debug"
 # Modules that only some users install, and what brings them.
-_EXTRAS = {"faiss": "cpu", "cv2": "yunet", "trimesh": "render", "embreex": "render", "scipy": "render"}
+_EXTRAS = {"faiss": "cpu", "cv2": "yunet", "embreex": "render", "scipy": "render"}
 
 
 def plain_sentence(error: BaseException) -> str | None:

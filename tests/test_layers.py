@@ -17,7 +17,6 @@ HEAVY = {
     "sklearn",
     "scipy",
     "matplotlib",
-    "trimesh",
     "embreex",
     "dlib",
     "cv2",
