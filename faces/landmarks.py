@@ -36,8 +36,8 @@ class FivePoints:
     on its mirror image, the box is set anew from what was found, twice, and the last prediction is
     averaged over a few shifted boxes.  Against boxes moved by up to 2 pixels on 128 x 120 photographs the
     corners of a 32-pixel crop then move by 0.4 crop pixels instead of 1.4 where the head is turned, and by
-    0.2 instead of 0.8 where it is not (medians of faces found by the HOG detector; of all that the network finds
-    1.0 instead of 2.4, and 0.2 instead of 0.8).
+    0.2 instead of 0.8 where it is not (medians of faces found by the HOG detector; of all that the network
+    finds 1.0 instead of 2.4, and 0.2 instead of 0.8).
 
     How much the eye line wavers over the shifted boxes also tells how far to trust its angle: see
     ``_levelled``.
