@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -19,9 +19,12 @@ _SECONDS = 10.0
 
 
 class Batch:
-    """Collects until ``due``; ``store`` encodes the faces and writes everything at once."""
+    """Collects until ``due``; ``store`` encodes the faces and writes everything at once.
 
-    def __init__(self, writer: CollectionWriter, encoder: Encoder, min_face: int) -> None:
+    ``encoder`` gives the weights, which are not asked for where there is no face.
+    """
+
+    def __init__(self, writer: CollectionWriter, encoder: Callable[[], Encoder], min_face: int) -> None:
         self._writer, self._encoder, self._min_face = writer, encoder, min_face
         self._clear()
 
@@ -48,7 +51,7 @@ class Batch:
         """Store everything and begin anew."""
         if self._examined or self._found_again:
             crops = [crop for _, item in self._examined for crop in item.crops]
-            features = encode(self._encoder, np.stack(crops)) if crops else iter(())
+            features = encode(self._encoder(), np.stack(crops)) if crops else iter(())
             photos = [self._photo(found, item, features) for found, item in self._examined]
             self._writer.store(photos, list(self._found_again.values()))
         self._clear()

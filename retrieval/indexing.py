@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -91,19 +92,27 @@ def index_folders(
             encoder = encoder or load_encoder(weights)
             beginning = Beginning(encoding_of(encoder, weights), "", min_face or MIN_FACE)
             writer = stack.enter_context(CollectionWriter(place, beginning))
-        encoder = encoder or load_encoder(weights, writer.encoding)
-        writer.check_weights(encoder.weights_id, str(weights or encoder.name))
+
+        @cache
+        def loaded() -> Encoder:
+            """The weights; loading them takes longer than finding that nothing has changed."""
+            used = encoder or load_encoder(weights, writer.encoding)
+            writer.check_weights(used.weights_id, str(weights or used.name))
+            return used
+
+        if encoder is not None or weights is not None:
+            loaded()
         smallest = writer.detection[1] if min_face is None else min_face
         factory = detector_factory(detector, smallest)
 
         def open_examiners() -> Examiners:
             count = default_workers() if workers is None else workers
-            examiners = stack.enter_context(Examiners(factory, encoder.geometry, smallest, count))
+            examiners = stack.enter_context(Examiners(factory, loaded().geometry, smallest, count))
             _check_detector(writer, examiners.detector, smallest)
             return examiners
 
         met = stack.enter_context(closing(PathSet()))
-        batch = Batch(writer, encoder, smallest)
+        batch = Batch(writer, loaded, smallest)
         run = _Run(writer, scan, batch, met, smallest, open_examiners, stop or _never)
         return run.go(progress or NoProgress())
 
@@ -238,7 +247,7 @@ class _Run:
 
     def _rate(self) -> str:
         faces, seconds = self._summary.faces, time.monotonic() - self._began
-        return f"{faces:,} faces, {faces / max(seconds, 1e-3):,.1f} faces/s"
+        return f"{faces:,} face{'' if faces == 1 else 's'}, {faces / max(seconds, 1e-3):,.1f} faces/s"
 
     def _sweep(self) -> None:
         """Remove the photographs that are no longer where they were, below the folders of this run."""

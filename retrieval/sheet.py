@@ -27,13 +27,13 @@ _ACCENT: Colour = (196, 84, 40)
 _EMPTY: Colour = (232, 230, 225)
 
 _SIDE = 208  # of the photograph's region on a card
-_SMALL = 72  # of a crop
+_SMALL = 64  # of a crop
 _PAD = 12
 _GAP = 16
 _MARGIN = 36
 _HEAD = 232  # of the pictures in the upper part
 _COLUMNS = 5
-_TEXT = 62  # height of the lines below a card's pictures
+_TEXT = 98  # height of crop and lines below a card's photograph
 _AROUND = 2.3  # side of the region, in sides of the face's box
 
 
@@ -91,24 +91,22 @@ def _draw_head(sheet: Image.Image, answer: Answer) -> None:
 
 
 def _draw_card(sheet: Image.Image, hit: Hit, left: int, top: int, size: tuple[int, int]) -> None:
-    """One hit: region of the photograph with the crop in its corner, rank, distance, attributes, name."""
+    """One hit: region of the photograph with its rank, below it the crop, distance, attributes, name."""
     draw = ImageDraw.Draw(sheet)
     right, bottom = left + size[0], top + size[1]
     draw.rounded_rectangle((left, top, right, bottom), 10, _CARD, _EDGE)
     inner = left + _PAD
     sheet.paste(_region(hit.path, hit.box, _SIDE), (inner, top + _PAD))
-    corner = (inner + _SIDE - _SMALL, top + _PAD + _SIDE - _SMALL)
-    draw.rectangle((corner[0] - 3, corner[1] - 3, inner + _SIDE - 1, top + _PAD + _SIDE - 1), _CARD)
-    sheet.paste(_enlarged(hit.crop, _SMALL), corner)
+    below = top + _PAD + _SIDE + 8
+    _paste(sheet, _enlarged(hit.crop, _SMALL), inner + _SIDE - _SMALL, below, _EDGE, 1)
     bold, plain, small = _font(19, bold=True), _font(15), _font(13)
     badge = int(draw.textlength(str(hit.rank), bold)) + 20
     draw.rounded_rectangle((inner + 6, top + _PAD + 6, inner + 6 + badge, top + _PAD + 36), 15, _ACCENT)
     draw.text((inner + 6 + badge / 2, top + _PAD + 21), str(hit.rank), _CARD, bold, anchor="mm")
-    line = top + _PAD + _SIDE + 10
-    draw.text((inner, line), f"{hit.distance:.3f}", _INK, _font(15, bold=True))
-    words = _short(draw, _words(hit.estimates), plain, _SIDE - 62)
-    draw.text((inner + _SIDE, line), words, _FAINT, plain, anchor="ra")
-    draw.text((inner, line + 25), _short(draw, _name(hit.path), small, _SIDE), _FAINT, small)
+    draw.text((inner, below + 8), f"{hit.distance:.3f}", _INK, bold)
+    words = _short(draw, _words(hit.estimates), plain, _SIDE - _SMALL - 8)
+    draw.text((inner, below + 36), words, _FAINT, plain)
+    draw.text((inner, below + _SMALL + 8), _short(draw, _name(hit.path), small, _SIDE), _FAINT, small)
 
 
 def _region(path: str, box: Box, side: int) -> Image.Image:
@@ -122,8 +120,9 @@ def _region(path: str, box: Box, side: int) -> Image.Image:
             (side / 2, side / 2), "photograph\nnot there", _FAINT, _font(15), anchor="mm", align="center"
         )
         return square
-    half = max(box.width, box.height, 2) * _AROUND / 2
-    # A region that fits is moved inside; only what is larger than the photograph leaves a rim.
+    face = max(box.width, box.height, 2)
+    # As much as the photograph has around the face, moved inside it; only a face cut off leaves a rim.
+    half = max(face, min(face * _AROUND, picture.width, picture.height)) / 2
     x = _inside((box.left + box.right) / 2, half, picture.width)
     y = _inside((box.top + box.bottom) / 2, half, picture.height)
     low = (max(0.0, x - half), max(0.0, y - half))

@@ -20,6 +20,7 @@ from fake_faces import (
     open_fake_detector,
     save_photo,
 )
+from generators_made import generator_made
 from PIL import Image
 
 import retrieval
@@ -239,3 +240,28 @@ def test_the_public_names_are_these() -> None:
         "search",
     ]
     assert all(hasattr(retrieval, name) for name in retrieval.__all__)
+
+
+def test_real_photographs_real_faces_and_real_drawings_go_together(tmp_path: Path, photos_path: Path) -> None:
+    """The whole way with the detector and networks that come along, the networks' weights left to chance."""
+    names = [f"{who}_{way}_neutral_open.pgm" for who in ("an2i", "at33") for way in ("straight", "up")]
+    for name in names:
+        (tmp_path / "real").mkdir(exist_ok=True)
+        shutil.copy(photos_path / "cmu_faces" / name, tmp_path / "real")
+    generator, place = generator_made(), tmp_path / "collection"
+    summary = index_folders(
+        [tmp_path / "real"], collection=place, encoder=generator, workers=1, detector="hog"
+    )
+    assert summary.photographs == 4
+    assert summary.faces >= 2
+    with Finder(place, encoder=generator, detector="hog") as finder:
+        query = tmp_path / "real" / names[0]
+        answer = finder.search(query)
+        assert answer.hits[0].path == str(query)
+        assert answer.hits[0].distance < 0.05
+        turned = finder.search(query, wish={"pose": "30"}, k=2)
+        assert turned.drawing.wish == {"pose": "+30"}
+        assert turned.drawing.image.shape == (32, 32)
+        draw_sheet(turned, tmp_path / "sheet.png")
+        with pytest.raises(WishError, match="the nearest is"):
+            finder.search(query, wish={"pose": "+31"})
