@@ -1,6 +1,7 @@
 """The collection on disk: ``catalog.sqlite`` holds the truth, ``vectors.faiss`` makes it fast to search."""
 
 from index.collection import Collection, Snapshot
+from index.inserts import Beginning
 from index.paths import PathSet
 from index.records import (
     Encoding,
@@ -13,7 +14,7 @@ from index.records import (
     Summary,
 )
 from index.reencode import Reencoding
-from index.writer import Beginning, CollectionWriter, check_weights
+from index.writer import CollectionWriter, check_weights
 
 __all__ = [
     "Beginning",

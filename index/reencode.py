@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, Exists, delete, exists, func, select, update
 
 from index import rows
+from index.inserts import bump, insert_encoding, insert_features
 from index.models import CollectionRow, EncodingRow, FaceRow, FeatureRow, PhotoRow
 from index.records import Encoding, Features, StoredFace
-from index.writer import CollectionWriter, bump, insert_encoding, insert_features
+from index.writer import CollectionWriter
 
 
 class Reencoding:

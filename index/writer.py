@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, delete, literal, select, update
 from sqlalchemy.types import LargeBinary
 
 from faces.errors import CollectionError, CollectionMissingError, CollectionWeightsError
@@ -19,9 +16,10 @@ from faces.progress import NoProgress, Progress
 from faces.types import Ints
 from index import migrations, rows
 from index.database import CATALOG, open_engine, plain_errors
+from index.inserts import Beginning, bump, insert_collection, insert_photo
 from index.lock import LOCK, WriteLock
-from index.models import CollectionRow, EncodingRow, FaceRow, FeatureRow, PhotoRow, storable
-from index.records import Encoding, Features, KnownPhoto, NewPhoto, Status
+from index.models import CollectionRow, FaceRow, PhotoRow, storable
+from index.records import Encoding, KnownPhoto, NewPhoto, Status
 from index.vectorfile import (
     VECTORS,
     Halves,
@@ -36,15 +34,6 @@ from index.vectorfile import (
 # lacks, at most 16 MB, from the catalogue.  A small one is always made again.
 _FEW_CHANGES = 512
 _SMALL_FILE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What a new collection is made with."""
-
-    encoding: Encoding
-    detector: str
-    min_face: int
 
 
 class CollectionWriter:
@@ -70,7 +59,7 @@ class CollectionWriter:
                 if connection.execute(select(CollectionRow.id)).first() is None:
                     if beginning is None:
                         raise CollectionMissingError(missing(folder))
-                    _insert_collection(connection, beginning)
+                    insert_collection(connection, beginning)
             self._drop_wrong_vectors()
         except BaseException:
             self.close()
@@ -137,7 +126,7 @@ class CollectionWriter:
                 gone += connection.execute(delete(PhotoRow).where(PhotoRow.path.in_(some))).rowcount
             encoding = connection.execute(select(CollectionRow.encoding_id)).scalar_one()
             for photo in photos:
-                _insert_photo(connection, photo, encoding)
+                insert_photo(connection, photo, encoding)
             if gone or any(photo.faces for photo in photos):
                 bump(connection)
 
@@ -263,98 +252,6 @@ def check_weights(folder: Path, encoding: Encoding, weights_id: str, name: str) 
 def missing(folder: Path) -> str:
     """The sentence for a folder without a collection."""
     return f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
-
-
-def bump(connection: Connection) -> None:
-    """Note that faces or features have changed."""
-    connection.execute(update(CollectionRow).values(generation=CollectionRow.generation + 1))
-
-
-def insert_encoding(connection: Connection, encoding: Encoding) -> int:
-    """The id of this encoding, which is added where it is not known."""
-    known = select(EncodingRow.id).where(EncodingRow.weights_id == encoding.weights_id)
-    found = connection.execute(known).scalar()
-    if found is not None:
-        moved = {"weights_name": encoding.weights_name, "source": encoding.source}
-        connection.execute(update(EncodingRow).where(EncodingRow.id == found).values(moved))
-        return found
-    # Ids are not given out again: a file of vectors may still name the encoding that had one before.
-    newest = connection.execute(select(func.max(EncodingRow.id))).scalar() or 0
-    connection.execute(
-        insert(EncodingRow).values(
-            id=newest + 1,
-            weights_id=encoding.weights_id,
-            weights_name=encoding.weights_name,
-            source=encoding.source,
-            vocabulary={group: list(values) for group, values in encoding.vocabulary.items()},
-            crop_size=encoding.geometry.size,
-            eye_y=encoding.geometry.eye_y,
-            nose_distance=encoding.geometry.nose_distance,
-            dimension=encoding.dimension,
-        )
-    )
-    return newest + 1
-
-
-def insert_features(connection: Connection, encoding_id: int, face_id: int, features: Features) -> None:
-    """Store a face as an encoding sees it; raises ValueError for a vector that is not finite."""
-    vector = features.vector.astype("<f2")
-    if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise ValueError("a feature vector must be one row of finite numbers")
-    connection.execute(
-        insert(FeatureRow).values(
-            encoding_id=encoding_id,
-            face_id=face_id,
-            estimates=dict(features.estimates),
-            canonical_distance=features.canonical_distance,
-            crop=features.crop.tobytes(),
-            vector=vector.tobytes(),
-        )
-    )
-
-
-def _insert_collection(connection: Connection, beginning: Beginning) -> None:
-    connection.execute(
-        insert(CollectionRow).values(
-            id=1,
-            token=uuid.uuid4().hex,
-            encoding_id=insert_encoding(connection, beginning.encoding),
-            detector=beginning.detector,
-            min_face=beginning.min_face,
-            generation=0,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-    )
-
-
-def _insert_photo(connection: Connection, photo: NewPhoto, encoding_id: int) -> None:
-    names = (
-        "path",
-        "size",
-        "mtime_ns",
-        "content",
-        "status",
-        "reason",
-        "width",
-        "height",
-        "too_small",
-        "min_face",
-    )
-    result = connection.execute(insert(PhotoRow).values({name: getattr(photo, name) for name in names}))
-    photo_id = result.lastrowid
-    for face in photo.faces:
-        result = connection.execute(
-            insert(FaceRow).values(
-                photo_id=photo_id,
-                box_left=face.box.left,
-                box_top=face.box.top,
-                box_right=face.box.right,
-                box_bottom=face.box.bottom,
-                landmarks=rows.pack_landmarks(face.landmarks),
-                score=face.score,
-            )
-        )
-        insert_features(connection, encoding_id, result.lastrowid, face.features)
 
 
 def _below(path: str) -> rows.PhotoRows:
