@@ -21,7 +21,7 @@ from faces.crop import CropGeometry, crop_transform
 from faces.detect import METHODS, Detector, open_detector
 from faces.dlib_detector import model_file
 from faces.errors import DetectorError
-from faces.landmarks import FivePoints, _levelled, landmarks_of
+from faces.landmarks import FivePoints, landmarks_of
 from faces.photo import read_photo
 from faces.types import Box, DetectedFace, Photo, Pixels
 from faces.views import View, cut, views
@@ -297,24 +297,6 @@ def test_the_left_eye_is_the_one_left_of_the_nose_seen_upright() -> None:
     on_its_head = landmarks_of(100 - points)
     assert on_its_head is not None
     assert on_its_head.left_eye == (65, 60), "turn the picture upright and it is on the left"
-
-
-def tilted(degrees: float) -> NDArray[np.float64]:
-    """dlib's five points of a face whose eye line falls to the right by an angle."""
-    slope = np.tan(np.radians(degrees))
-    return np.array([[x, 40 + slope * (x - 50)] for x in (60, 70, 30, 40)] + [[50, 60]], float)
-
-
-def test_an_eye_line_that_all_predictions_agree_on_stays() -> None:
-    np.testing.assert_allclose(_levelled(np.stack([tilted(12)] * 6)), tilted(12))
-
-
-def test_an_eye_line_that_predictions_disagree_about_becomes_level() -> None:
-    doubted = _levelled(np.stack([tilted(angle) for angle in (-20, 12, 44)] * 2))
-    (x, y), (other_x, other_y) = doubted[:2].mean(axis=0), doubted[2:4].mean(axis=0)
-    assert 0 < np.degrees(np.arctan2(y - other_y, x - other_x)) < 2
-    assert ((x + other_x) / 2, (y + other_y) / 2) == pytest.approx((50, 40))
-    np.testing.assert_allclose(doubted[4], [50, 60])
 
 
 @pytest.mark.parametrize(
