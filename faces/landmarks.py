@@ -28,9 +28,9 @@ class FivePoints:
 
     The prediction follows the box it starts from, and boxes are coarse.  So it is made on the face and on
     its mirror image, from a few shifted boxes, and averaged.  Setting the box anew from what was found, and
-    levelling eye lines in doubt, made crops steadier still and much worse: a wrong nose point then pulls the
-    box, and with it the scale, further off.  On the CMU photographs recall@1, 5, 20 of the right person turned
-    the right way was 21.8, 43.6, 66.7 with both and 28.2, 60.9, 81.4 without (docs/evaluation.md).
+    levelling eye lines in doubt, made crops steadier still and much worse: a wrong nose point then pulls
+    the box, and with it the scale, further off.  On the CMU photographs recall@1, 5, 20 of the right person
+    turned the right way was 21.8, 43.6, 66.7 with both and 28.2, 60.9, 81.4 without (docs/evaluation.md).
     """
 
     def __init__(self, model: Path) -> None:
