@@ -150,6 +150,13 @@ class Generator:
                 features[part] = _array(as_features(self._draw(crops[part], codes[part])[2][name]))
         return features
 
+    def attribute_maps(self) -> Floats:
+        """What stage 1 makes of each of the V codes, whatever the face: (V, 7, S / 2, S / 2) float32.
+
+        The paper's figure 4 shows them.
+        """
+        return _array(self._work.attribute_maps)
+
     def _draw(self, crops: Pixels, codes: Ints) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         x = self._standardised(crops).to(self.dtype)
         return self._work.draw_each(x, torch.from_numpy(codes).to(self.device))

@@ -18,7 +18,8 @@ from generator.networks import TwoStage
 class SharedWork:
     """``network`` on its device and in float32; ``wishes`` (V, A) the one-hot vectors of all codes.
 
-    The work is done in ``dtype``; the network given is converted to it.
+    The work is done in ``dtype``; the network given is converted to it.  ``attribute_maps`` (V, 7, H, H)
+    float32 is what stage 1 makes of each wish.
     """
 
     def __init__(self, network: TwoStage, wishes: Tensor, dtype: torch.dtype) -> None:
@@ -26,6 +27,7 @@ class SharedWork:
         fuse = stage1.fuse1.weight  # (64, 71, 3, 3)
         maps = fuse.shape[1] - stage1.attribute_shape[0]
         attribute = stage1.encode_attribute(wishes)  # (V, 7, H, H)
+        self.attribute_maps = attribute
         table = functional.conv2d(attribute, fuse[:, maps:], stage1.fuse1.bias, padding=1)  # (V, 64, H, H)
         self._table = table.permute(0, 2, 3, 1).to(dtype).contiguous()  # (V, H, H, 64)
         self._fuse = fuse[:, :maps].to(dtype).contiguous(memory_format=torch.channels_last)
