@@ -23,8 +23,8 @@ from pathlib import Path
 
 from cli.console import RichProgress, print_table, say
 from facedata.rendered.photograph import VARIETIES
-from facedata.rendered.rotation import RotationRecipe
-from facedata.rendered.sets import render_rotation_set
+from facedata.rendered.rotation import PROTOCOL_TRAIN, RotationRecipe
+from facedata.rendered.sets import render_set
 from faces.errors import AnotherYouError
 
 
@@ -45,8 +45,14 @@ def measure(head_model: Path, variety: str, people: int, workers: int) -> Measur
     with tempfile.TemporaryDirectory() as folder:
         recipe = RotationRecipe(variety=VARIETIES[variety])
         begun = time.perf_counter()
-        count = render_rotation_set(
-            Path(folder), recipe, head_model, people=people, workers=workers, progress=RichProgress()
+        count = render_set(
+            Path(folder),
+            recipe,
+            head_model,
+            people=people,
+            train=PROTOCOL_TRAIN,
+            workers=workers,
+            progress=RichProgress(),
         )
         seconds = time.perf_counter() - begun
     unit = 2**20 if sys.platform == "darwin" else 2**10

@@ -48,13 +48,13 @@ def rotation(
     from cli.console import RichProgress
     from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.rotation import YAWS, RotationRecipe
-    from facedata.rendered.sets import render_rotation_set
+    from facedata.rendered.sets import render_set
     from faces.crop import CropGeometry
 
     recipe = RotationRecipe(
         seed=seed, geometry=CropGeometry(size=size), lights=lights, variety=VARIETIES[variety.value]
     )
-    count = render_rotation_set(
+    count = render_set(
         out,
         recipe,
         head_model,

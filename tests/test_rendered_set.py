@@ -23,8 +23,8 @@ from facedata.pairs import ordered_pairs
 from facedata.rendered.claim import claimed
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.rotation import RotationRecipe, render_rotation
-from facedata.rendered.sets import PROTOCOL_PEOPLE, PROTOCOL_TRAIN, rotation_rows
+from facedata.rendered.rotation import PROTOCOL_PEOPLE, PROTOCOL_TRAIN, RotationRecipe, render_rotation
+from facedata.rendered.sets import label_rows
 from facedata.rendered.workers import in_processes
 from faces.crop import CropGeometry
 from faces.errors import DataError
@@ -34,7 +34,7 @@ SETTINGS = {"kind": "rotation", "seed": 0}
 
 
 def protocol_rows() -> list[LabelRow]:
-    return list(rotation_rows(range(PROTOCOL_PEOPLE), 20, PROTOCOL_TRAIN))
+    return list(label_rows(RotationRecipe(), range(PROTOCOL_PEOPLE), PROTOCOL_TRAIN))
 
 
 def arguments(head_model: Path, out: Path, *more: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Faces rendered from a morphable head: people without end, in any pose and light.
 
 From the bottom up: ``head_model`` and ``mesh`` (with the ray caster), ``paint``, ``skin``, ``hair`` and
-``glasses``, ``person``, ``light`` and ``camera``, ``photograph``, ``rotation`` (the pictures of one person),
-``sets`` (whole sets on disk).
+``glasses``, ``person``, ``light`` and ``camera``, ``photograph``, ``shoot`` (views under lights),
+``rotation`` (the pictures of one person), ``sets`` (whole sets on disk).
 """

@@ -73,6 +73,7 @@ class View:
 
     def __init__(self, posed: Posed, caster: Caster, camera: Camera) -> None:
         self.camera = camera
+        self.landmarks = posed.landmarks
         self._caster = caster
         origins, directions = camera.rays()
         self.hits: Hits = caster.cast(origins, directions)

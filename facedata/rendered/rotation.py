@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from facedata.rendered.camera import Camera, View, picture_landmarks
-from facedata.rendered.light import N_LIGHTS, Light, rig_lights, sample_light
-from facedata.rendered.mesh import Array, Caster, Material
+from facedata.labels import LabelRow
+from facedata.rendered.light import N_LIGHTS, Light
+from facedata.rendered.mesh import Caster
 from facedata.rendered.person import Head, Person, pose_person, sample_expression, sample_person
-from facedata.rendered.photograph import (
-    Tone,
-    Variety,
-    misplaced,
-    photograph,
-    sample_background,
-    sample_tone,
-)
-from faces.crop import CropGeometry, crop_face
+from facedata.rendered.photograph import Variety
+from facedata.rendered.shoot import crop_view, shoot, shoot_distance, shoot_lights
+from faces.crop import CropGeometry
 from faces.types import Pixels
 
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
-RAYS_PER_PIXEL = 2.5  # rays per crop pixel and direction
-MARGIN = 1.15  # the frame rendered is so much wider than the crop
 LIGHTS_PER_EXPRESSION = 4
-EYE_TO_NOSE_BASE = 4.65  # cm on the mean head
+PROTOCOL_PEOPLE = 249
+PROTOCOL_TRAIN = 100  # the first so many people train, the rest test (paper, section 4.1)
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,32 @@ class RotationRecipe:
         """Whether the lights are the rig's twenty, in order."""
         return self.variety.free_light == 0 and self.lights == N_LIGHTS
 
+    def settings(self) -> dict[str, object]:
+        """JSON values that tell this recipe from every other."""
+        return {"kind": "rotation", **asdict(self)}
+
+    def rows(self, person: str) -> list[LabelRow]:
+        """Who and what is on the pictures of a person so called, without split: by pose, then light."""
+        return [
+            LabelRow(
+                file=f"{person}/pose{pose_name(yaw)}_light{light:02d}.png",
+                person=person,
+                pose=pose_name(yaw),
+                light=f"{light:02d}",
+            )
+            for yaw in YAWS
+            for light in range(self.lights)
+        ]
+
+    def render(self, head: Head, index: int) -> Pixels:
+        """The pictures of person ``index`` in the order of ``rows``: (n, S, S) uint8."""
+        return render_rotation(self, head, index).reshape(-1, self.geometry.size, self.geometry.size)
+
+
+def pose_name(yaw: int) -> str:
+    """How a pose is written: "-45" ... "0" ... "+45"."""
+    return f"{yaw:+d}" if yaw else "0"
+
 
 def recipe_person(recipe: RotationRecipe, head: Head, index: int) -> Person:
     """Person ``index`` of the set."""
@@ -57,64 +76,39 @@ def render_rotation(recipe: RotationRecipe, head: Head, index: int) -> Pixels:
     """All crops of person ``index``: (7 poses, lights, S, S) uint8."""
     person = recipe_person(recipe, head, index)
     rng = np.random.default_rng([recipe.seed, index, 1])
-    size = recipe.geometry.size
-    crops = np.zeros((len(YAWS), recipe.lights, size, size), np.uint8)
-    lights = _lights(recipe, rng)
-    group = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
-    for first in range(0, recipe.lights, group):
-        chosen = list(range(first, min(first + group, recipe.lights)))
-        _render_group(
-            recipe, head, person, [lights[i] for i in chosen], crops[:, chosen[0] : chosen[-1] + 1], rng
-        )
-    return crops
-
-
-def _lights(recipe: RotationRecipe, rng: np.random.Generator) -> list[Light]:
-    """The lights of one person."""
-    rig = rig_lights(float(rng.uniform(0.08, 0.14)))
-    if recipe.protocol:
-        return rig
-    lights = []
-    for _ in range(recipe.lights):
-        free, follows = rng.random() < recipe.variety.free_light, rng.random() < 0.5
-        light = sample_light(rng, follows_camera=bool(follows))
-        lights.append(light if free else rig[rng.integers(len(rig))])
-    return lights
+    numbers = range(N_LIGHTS) if recipe.protocol else None
+    lights = shoot_lights(rng, recipe.variety, recipe.lights, numbers=numbers)
+    step = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
+    groups = [
+        _render_group(recipe, head, person, lights[first : first + step], rng)
+        for first in range(0, recipe.lights, step)
+    ]
+    return np.concatenate(groups, axis=1)
 
 
 def _render_group(
-    recipe: RotationRecipe,
-    head: Head,
-    person: Person,
-    lights: list[Light],
-    crops: Pixels,
-    rng: np.random.Generator,
-) -> None:
-    """Fill ``crops`` (7, len(lights), S, S): one expression, one mesh, seven cameras."""
-    variety, size = recipe.variety, recipe.geometry.size
+    recipe: RotationRecipe, head: Head, person: Person, lights: list[Light], rng: np.random.Generator
+) -> Pixels:
+    """Crops (7, len(lights), S, S): one expression, one mesh, seven cameras."""
+    variety = recipe.variety
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
     posed = pose_person(person, head, expression)
     caster = Caster(posed.mesh)
-    distance = float(rng.uniform(60, 250)) if variety.camera else 180.0
+    distance = shoot_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
-    views: list[View] = []
-    front = YAWS.index(0)
-    for yaw in YAWS:
-        camera = Camera(
+    views = [
+        crop_view(
+            posed,
+            caster,
+            recipe.geometry,
             yaw=_turn(yaw, variety, rng),
             pitch=float(rng.normal(0, variety.pitch)),
             roll=float(rng.normal(0, variety.roll)),
             distance=distance,
-            side=round(size * RAYS_PER_PIXEL * MARGIN),
-            scale=size * RAYS_PER_PIXEL * recipe.geometry.nose_distance / EYE_TO_NOSE_BASE,
-            target=_crop_centre(posed.landmarks, recipe.geometry),
         )
-        views.append(View(posed, caster, camera))
-    for at, light in enumerate(lights):
-        shaded = [view.radiance(light, rng) for view in views]
-        tone = sample_tone(rng, _skin_light(views[front], shaded[front])) if variety.camera else Tone()
-        for pose, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
-            crops[pose, at] = _crop(recipe, view, tone(radiance), wall, posed.landmarks, rng)
+        for yaw in YAWS
+    ]
+    return shoot(views, lights, recipe.geometry, variety, metered=YAWS.index(0), wall=wall, rng=rng)
 
 
 def _turn(yaw: int, variety: Variety, rng: np.random.Generator) -> float:
@@ -123,32 +117,3 @@ def _turn(yaw: int, variety: Variety, rng: np.random.Generator) -> float:
     if abs(yaw) == max(YAWS):
         turned += float(np.sign(yaw) * rng.uniform(0, variety.beyond))
     return turned
-
-
-def _crop(
-    recipe: RotationRecipe, view: View, grey: Array, wall: float, landmarks3: Array, rng: np.random.Generator
-) -> Pixels:
-    side, variety = view.camera.side, recipe.variety
-    frame = sample_background(rng, side) if variety.camera else np.full((side, side), wall, np.float32)
-    frame.reshape(-1)[view.hits.ray] = grey
-    landmarks = picture_landmarks(landmarks3, view.camera)
-    if variety.camera:
-        pixels, landmarks = photograph(frame, landmarks, rng, rays_per_pixel=RAYS_PER_PIXEL)
-    else:
-        pixels = (frame * 255 + 0.5).astype(np.uint8)
-    if variety.crop_error:
-        landmarks = misplaced(landmarks, variety.crop_error, rng)
-    return crop_face(pixels, landmarks, recipe.geometry)
-
-
-def _crop_centre(landmarks: Array, geometry: CropGeometry) -> Array:
-    """The point on the head, midway between the eyes and lower, that lands in the crop's centre."""
-    eyes = landmarks[[36, 39, 42, 45]].mean(0)
-    drop = float(eyes[1] - landmarks[33, 1]) / geometry.nose_distance * (0.5 - geometry.eye_y)
-    return np.asarray(eyes - np.array([0, drop, 0]), np.float32)
-
-
-def _skin_light(view: View, radiance: Array) -> float:
-    """Linear light of the brighter part of the skin, by which a camera sets its exposure."""
-    skin = radiance[view.hits.material == Material.SKIN]
-    return float(np.percentile(skin, 85)) if len(skin) else 0.5

@@ -7,8 +7,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -17,22 +18,31 @@ from facedata.labels import LABELS_FILE, LabelRow, write_labels
 from facedata.rendered.claim import PART, claimed
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.rotation import YAWS, RotationRecipe, render_rotation
 from facedata.rendered.workers import in_processes
 from faces.errors import DataError
 from faces.progress import NoProgress, Progress
+from faces.types import Pixels
 
-PROTOCOL_PEOPLE = 249
-PROTOCOL_TRAIN = 100  # the first so many people train, the rest test (paper, section 4.1)
 
-Job = tuple[Path, RotationRecipe, Path, int]  # set, recipe, head model, number of the person
+class Recipe(Protocol):
+    """A kind of set: what is rendered of each person."""
+
+    def settings(self) -> dict[str, object]:
+        """JSON values that tell this recipe from every other; equal settings give equal pictures."""
+        ...
+
+    def rows(self, person: str) -> list[LabelRow]:
+        """Who and what is on the pictures of a person so called; their files lie in a folder of that name."""
+        ...
+
+    def render(self, head: Head, index: int) -> Pixels:
+        """The pictures of person ``index`` in the order of ``rows``: (n, S, S) uint8."""
+        ...
+
+
+Job = tuple[Path, Recipe, Path, int]  # set, recipe, head model, number of the person
 
 _head: Head | None = None  # one per worker process: the model is 50 MB and slow to unpack
-
-
-def pose_name(yaw: int) -> str:
-    """How a pose is written: "-45" ... "0" ... "+45"."""
-    return f"{yaw:+d}" if yaw else "0"
 
 
 def person_name(index: int) -> str:
@@ -40,19 +50,14 @@ def person_name(index: int) -> str:
     return f"{index:04d}"
 
 
-def rotation_file(index: int, yaw: int, light: int) -> str:
-    """Where a picture lies inside its set."""
-    return f"{person_name(index)}/pose{pose_name(yaw)}_light{light:02d}.png"
-
-
-def render_rotation_set(
+def render_set(
     out: Path,
-    recipe: RotationRecipe,
+    recipe: Recipe,
     head_model: Path,
     *,
-    people: int = PROTOCOL_PEOPLE,
+    people: int,
+    train: int,
     first: int = 0,
-    train: int = PROTOCOL_TRAIN,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -64,13 +69,13 @@ def render_rotation_set(
     the range too: a person is complete or absent.  Raises DataError where ``out`` holds something else or
     cannot be written, HeadModelError where the head model is missing.
     """
-    if people < 1 or first < 0 or recipe.lights < 1:
+    per_person = len(recipe.rows(person_name(first)))
+    if people < 1 or first < 0 or per_person < 1:
         raise DataError("A rendered set needs a person and a light at least; give --people 1 or more.")
     progress = progress or NoProgress()
     load_head_model(head_model)  # complain before any process starts
-    per_person = len(YAWS) * recipe.lights
     try:
-        with claimed(out, {"kind": "rotation", **asdict(recipe)}):
+        with claimed(out, recipe.settings()):
             todo = sorted(set(range(first, first + people)) - set(finished_people(out)))
             jobs: list[Job] = [(out, recipe, head_model, index) for index in todo]
             count = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
@@ -82,7 +87,7 @@ def render_rotation_set(
             finally:
                 progress.finish()
             present = finished_people(out)
-            write_labels(out / LABELS_FILE, rotation_rows(present, recipe.lights, train))
+            write_labels(out / LABELS_FILE, label_rows(recipe, present, train))
     except OSError as error:
         raise DataError(f"The set cannot be written to {out}: {error.strerror or error}.") from error
     return len(present) * per_person
@@ -93,18 +98,12 @@ def finished_people(out: Path) -> list[int]:
     return sorted(int(p.name) for p in out.iterdir() if re.fullmatch(r"[0-9]{4,}", p.name) and p.is_dir())
 
 
-def rotation_rows(people: Iterable[int], lights: int, train: int) -> Iterator[LabelRow]:
-    """The lines of labels.csv of a rotation set: by person, then pose, then light."""
+def label_rows(recipe: Recipe, people: Iterable[int], train: int) -> Iterator[LabelRow]:
+    """The lines of a set's labels.csv: person by person, those below ``train`` with split train."""
     for index in people:
-        for yaw in YAWS:
-            for light in range(lights):
-                yield LabelRow(
-                    file=rotation_file(index, yaw, light),
-                    person=person_name(index),
-                    pose=pose_name(yaw),
-                    light=f"{light:02d}",
-                    split="train" if index < train else "test",
-                )
+        split = "train" if index < train else "test"
+        for row in recipe.rows(person_name(index)):
+            yield replace(row, split=split)
 
 
 def _render_person(job: Job) -> None:
@@ -113,15 +112,15 @@ def _render_person(job: Job) -> None:
     out, recipe, head_model, index = job
     if _head is None:
         _head = Head(load_head_model(head_model))
-    crops = render_rotation(recipe, _head, index)
-    part = Path(tempfile.mkdtemp(prefix=f"{person_name(index)}.", suffix=PART, dir=out))
+    crops = recipe.render(_head, index)
+    person = person_name(index)
+    part = Path(tempfile.mkdtemp(prefix=f"{person}.", suffix=PART, dir=out))
     part.chmod(out.stat().st_mode & 0o777)  # mkdtemp lets nobody else in
     try:
-        for pose, yaw in enumerate(YAWS):
-            for light in range(recipe.lights):
-                name = Path(rotation_file(index, yaw, light)).name
-                Image.fromarray(np.ascontiguousarray(crops[pose, light])).save(part / name, compress_level=6)
-        part.rename(out / person_name(index))
+        for row, crop in zip(recipe.rows(person), crops, strict=True):
+            name = PurePosixPath(row.file).name
+            Image.fromarray(np.ascontiguousarray(crop)).save(part / name, compress_level=6)
+        part.rename(out / person)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
