@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.labelled import Attribute, FaceSet, Words
+from facedata.pictures import Pictures
 from faces.errors import DataError
 from faces.types import Ints
 
@@ -17,24 +18,25 @@ from faces.types import Ints
 class QueryBatch:
     """Q questions "this person, but with this value of the attribute".
 
-    ``crops`` is (Q, S, S) uint8 grey, ``targets`` (Q,) the wished words.  Nothing else is known of
+    ``pictures`` are the Q query faces, ``targets`` (Q,) the wished words.  Nothing else is known of
     a query: not who it is, and not what its own value is.
     """
 
     attribute: Attribute
-    crops: NDArray[np.uint8]
+    pictures: Pictures
     targets: Words
 
     def __post_init__(self) -> None:
-        if self.crops.dtype != np.uint8 or self.crops.ndim != 3:
-            raise DataError(
-                f"query crops must be (Q, S, S) uint8, not {self.crops.shape} {self.crops.dtype}."
-            )
-        if self.targets.shape != (len(self.crops),):
-            raise DataError(f"{len(self.crops)} queries need as many targets, not {self.targets.shape}.")
+        if self.targets.shape != (len(self.pictures),):
+            raise DataError(f"{len(self.pictures)} queries need as many targets, not {self.targets.shape}.")
+
+    @property
+    def crops(self) -> NDArray[np.uint8]:
+        """(Q, S, S) uint8 grey, the query faces as our networks see them."""
+        return self.pictures.crops
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self.pictures)
 
 
 class Searcher(Protocol):

@@ -11,42 +11,43 @@ from collections.abc import Callable
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from baselines.exact import Vectors, exact_search, normalised
+from baselines.exact import exact_search
+from baselines.features import Features, ImageFeatures
 from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError
+from faces.progress import Progress
 from faces.types import Ints
-
-Describe = Callable[[NDArray[np.uint8]], Vectors]
-"""Features of faces: (N, S, S) uint8 → (N, D) float16 or float32, L2-normalised."""
 
 Label = Callable[[FaceSet], Words]
 """What the first step believes the value of each gallery face to be: (N,) words."""
 
 
 class TwoStep:
-    """Filter by ``label``, then rank by ``describe``; ``name`` is the row in the tables.
+    """Filter by ``label``, then rank by ``features``; ``name`` is the row in the tables.
 
     Learned by ``fit``: ``features_`` (N, D) and ``labels_`` (N,) of the gallery.
     """
 
-    def __init__(self, *, name: str, label: Label, describe: Describe) -> None:
+    def __init__(
+        self, *, name: str, label: Label, features: Features, progress: Progress | None = None
+    ) -> None:
         self.name = name
         self.label = label
-        self.describe = describe
+        self.features = features
+        self.progress = progress
 
     def fit(self, gallery: FaceSet) -> Self:
         self.labels_ = self.label(gallery)
-        self.features_ = self.describe(gallery.crops)
+        self.features_ = self.features(gallery.pictures, self.progress)
         if self.labels_.shape != (len(gallery),):
             raise DataError(f"the first step labelled {self.labels_.shape} of {len(gallery)} faces.")
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """(Q, k) int64 gallery indices, best first, -1 where fewer than k faces passed the filter."""
-        wanted = self.describe(queries.crops)
+        wanted = self.features(queries.pictures, self.progress)
         ranking = np.full((len(queries), k), -1, np.int64)
         for value in np.unique(queries.targets):
             asked = np.flatnonzero(queries.targets == value)
@@ -54,11 +55,6 @@ class TwoStep:
             found, _ = exact_search(self.features_[kept], wanted[asked], k)
             ranking[asked] = np.where(found >= 0, np.append(kept, -1)[found], -1)
         return ranking
-
-
-def image_features(crops: NDArray[np.uint8]) -> Vectors:
-    """The raw picture as (N, S · S) float32 features, L2-normalised."""
-    return normalised(crops)
 
 
 def true_label(attribute: Attribute) -> Label:
@@ -73,5 +69,5 @@ def true_label(attribute: Attribute) -> Label:
 def two_step_image_true(attribute: Attribute) -> TwoStep:
     """The row ``two-step-image-true-pose`` (or ``-light``, ``-accessory``)."""
     return TwoStep(
-        name=f"two-step-image-true-{attribute}", label=true_label(attribute), describe=image_features
+        name=f"two-step-image-true-{attribute}", label=true_label(attribute), features=ImageFeatures()
     )

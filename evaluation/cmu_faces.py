@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines.features import ImageFeatures
 from baselines.searcher import Searcher
-from baselines.two_step import TwoStep, image_features, two_step_image_true
+from baselines.two_step import TwoStep, two_step_image_true
 from evaluation.ours import OursFeatures, OursImage, canonical_label
 from evaluation.protocol import Queries, criteria
 from evaluation.recall import KS, first_right, recall_at, right_answers
@@ -139,7 +140,7 @@ def searchers(studio: Studio) -> list[Searcher]:
         TwoStep(
             name="two-step-image-canonical-pose",
             label=canonical_label(studio, "pose"),
-            describe=image_features,
+            features=ImageFeatures(),
         ),
     ]
 

@@ -31,7 +31,7 @@ class Queries:
 
     def batch(self, gallery: FaceSet) -> QueryBatch:
         """What a searcher gets to see of them."""
-        return QueryBatch(self.attribute, gallery.crops[self.faces], self.targets)
+        return QueryBatch(self.attribute, gallery.pictures.select(self.faces), self.targets)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from facedata.crops import UnfitError, detected_crop, ready_crop
 from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
-from facedata.sources import FileSource, FolderSource, ZipSource
+from facedata.large_files import stored_large
+from facedata.pictures import LargePictures, Pictures
+from facedata.sources import FileSource, open_source
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError, PhotoError
 from faces.progress import NoProgress, Progress
@@ -36,7 +38,8 @@ class FaceSet:
 
     ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, where ``""`` means unknown;
     ``splits`` holds train, val, test or ``""``; ``files`` the picture each face came from.
-    ``left_out`` counts pictures that were labelled but in which no face was found.
+    ``left_out`` counts pictures that were labelled but in which no face was found.  ``large`` has larger
+    pictures of the same faces where there are some.
     """
 
     name: str
@@ -48,6 +51,7 @@ class FaceSet:
     splits: Words
     files: Words
     left_out: int = 0
+    large: LargePictures | None = None
 
     def __post_init__(self) -> None:
         if self.crops.dtype != np.uint8 or self.crops.ndim != 3 or self.crops.shape[1] != self.crops.shape[2]:
@@ -56,6 +60,8 @@ class FaceSet:
             words = getattr(self, name)
             if words.dtype.kind != "U" or words.shape != (len(self.crops),):
                 raise DataError(f"{name} must be {len(self.crops)} words, not {words.shape} {words.dtype}.")
+        if self.large is not None and len(self.large) != len(self.crops):
+            raise DataError(f"{len(self.crops)} faces need as many larger pictures, not {len(self.large)}.")
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -64,6 +70,11 @@ class FaceSet:
     def size(self) -> int:
         """Side of a crop in pixels."""
         return int(self.crops.shape[1])
+
+    @property
+    def pictures(self) -> Pictures:
+        """What can be seen of the faces, without what is known of them."""
+        return Pictures(self.crops, self.large)
 
     def attribute(self, name: Attribute) -> Words:
         """The (N,) words of an attribute."""
@@ -89,6 +100,7 @@ class FaceSet:
             splits=self.splits[which],
             files=self.files[which],
             left_out=self.left_out,
+            large=None if self.large is None else self.large.select(which),
         )
 
     def split(self, name: Literal["train", "val", "test"]) -> Self:
@@ -105,8 +117,14 @@ def number_of(word: str) -> float | None:
     return number if np.isfinite(number) else None
 
 
-def face_set(name: str, crops: NDArray[np.uint8], rows: Sequence[LabelRow], left_out: int = 0) -> FaceSet:
-    """A set from (N, S, S) uint8 crops and their N label rows."""
+def face_set(
+    name: str,
+    crops: NDArray[np.uint8],
+    rows: Sequence[LabelRow],
+    left_out: int = 0,
+    large: LargePictures | None = None,
+) -> FaceSet:
+    """A set from (N, S, S) uint8 crops, their N label rows and their larger pictures."""
 
     def words(column: str) -> Words:
         return np.array([getattr(row, column) for row in rows], dtype=np.str_)
@@ -121,6 +139,7 @@ def face_set(name: str, crops: NDArray[np.uint8], rows: Sequence[LabelRow], left
         splits=words("split"),
         files=words("file"),
         left_out=left_out,
+        large=large,
     )
 
 
@@ -148,11 +167,11 @@ def read_labelled(
     are left out and counted.  Faces stand in the order of the label file.
 
     Raises LabelError for a wrong line, a missing or an unreadable picture, DataError where there is nothing
-    to read.
+    to read.  Larger pictures of ready crops (``facedata.large_files``) are read when they are asked for.
     """
     geometry = geometry or CropGeometry()
     progress = progress or NoProgress()
-    with _open_source(path) as source:
+    with open_source(path, LABELS_FILE) as source:
         labels = source.where(LABELS_FILE)
         rows = parse_labels(_read_labels(source), labels)
         if not rows:
@@ -164,6 +183,7 @@ def read_labelled(
             from faces.detect import open_detector
 
             detector = open_detector()
+        large = stored_large(source, path, rows) if cropped else None
         crops = np.empty((len(rows), geometry.size, geometry.size), np.uint8)
         kept: list[LabelRow] = []
         progress.start("reading faces", len(rows), "pictures")
@@ -186,26 +206,12 @@ def read_labelled(
             progress.finish()
     if not kept:
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
-    return face_set(path.stem, crops[: len(kept)], kept, left_out=len(rows) - len(kept))
+    return face_set(path.stem, crops[: len(kept)], kept, left_out=len(rows) - len(kept), large=large)
 
 
 def _by_number_then_name(word: str) -> tuple[bool, float, str]:
     number = number_of(word)
     return (number is None, 0.0 if number is None else number, word)
-
-
-def _open_source(path: Path) -> FileSource:
-    if path.is_dir():
-        return FolderSource(path)
-    if path.is_file() and path.suffix.lower() == ".zip":
-        return ZipSource(path, LABELS_FILE)
-    if path.exists():
-        raise DataError(
-            f"{path} is neither a folder nor a .zip; give a folder with pictures and {LABELS_FILE}."
-        )
-    raise DataError(
-        f"{path} does not exist; give a folder with pictures and {LABELS_FILE}, or a .zip of one."
-    )
 
 
 def _read_labels(source: FileSource) -> bytes:

@@ -36,6 +36,20 @@ class FileSource(Protocol):
     ) -> None: ...
 
 
+def open_source(path: Path, marker: str) -> FileSource:
+    """The files of a folder, or of a .zip, that holds pictures beside the file ``marker``.
+
+    Raises DataError where there is neither.
+    """
+    if path.is_dir():
+        return FolderSource(path)
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return ZipSource(path, marker)
+    if path.exists():
+        raise DataError(f"{path} is neither a folder nor a .zip; give a folder with pictures and {marker}.")
+    raise DataError(f"{path} does not exist; give a folder with pictures and {marker}, or a .zip of one.")
+
+
 class FolderSource:
     """The files of a folder on disk."""
 

@@ -6,7 +6,8 @@ AnotherYouError
 ├── DetectorError         a face detector or its model file is missing or broken
 ├── DataError             a set of faces cannot be read or made
 │   ├── LabelError        a line of ``labels.csv`` is wrong; names file, line and column
-│   └── HeadModelError    the morphable head model is missing or damaged
+│   ├── HeadModelError    the morphable head model is missing or damaged
+│   └── RowUnavailable    a row of the tables needs what is not there; says what
 ├── WishError             a wish names an attribute or value that the weights do not know
 ├── WeightsError          weights are missing, damaged or do not fit
 ├── TrainingError         training cannot start or go on
@@ -68,6 +69,17 @@ class LabelError(DataError):
 
 class HeadModelError(DataError):
     """The morphable head model is missing or damaged."""
+
+
+class RowUnavailable(DataError):  # noqa: N818  (a table goes on without the row)
+    """A row of the tables cannot be computed, for want of weights or of larger pictures.
+
+    ``reason`` is a short plain phrase that the table shows in its place ("weights not given").
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The row cannot be computed: {reason}.")
+        self.reason = reason
 
 
 class WishError(AnotherYouError):

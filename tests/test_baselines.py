@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from baselines import exact
 from baselines.exact import exact_search, normalised
+from baselines.features import ImageFeatures
 from baselines.searcher import QueryBatch
-from baselines.two_step import TwoStep, image_features, two_step_image_true
+from baselines.two_step import TwoStep, two_step_image_true
 from evaluation.ours import canonical_label
 from evaluation.studio import Studio
 from facedata.labelled import FaceSet, Words
+from facedata.pictures import Pictures
 from faces.errors import DataError
 
 
@@ -89,7 +91,7 @@ def test_normalised_rows_have_length_one_and_darkness_stays_dark() -> None:
 
 
 def asking(gallery: FaceSet, faces: list[int], targets: list[str]) -> QueryBatch:
-    return QueryBatch("pose", gallery.crops[faces], np.array(targets))
+    return QueryBatch("pose", gallery.pictures.select(np.array(faces)), np.array(targets))
 
 
 def test_the_first_step_lets_only_the_wished_value_pass() -> None:
@@ -119,7 +121,7 @@ def test_the_second_step_ranks_by_normalised_pixels() -> None:
 def test_the_first_step_may_be_canonicalisation_instead_of_the_labels() -> None:
     gallery = readable_faces(people=3, lights=2)
     studio = Studio(PerfectGenerator())
-    blind = TwoStep(name="blind", label=canonical_label(studio, "pose"), describe=image_features)
+    blind = TwoStep(name="blind", label=canonical_label(studio, "pose"), features=ImageFeatures())
     queries = asking(gallery, [0, 8, 30], [POSES[2], POSES[0], POSES[6]])
     true = two_step_image_true("pose").fit(gallery).rank(queries, 6)
     assert np.array_equal(blind.fit(gallery).rank(queries, 6), true)
@@ -130,7 +132,7 @@ def test_a_first_step_that_labels_something_else_is_refused() -> None:
         return gallery.poses[1:]
 
     with pytest.raises(DataError, match="labelled"):
-        TwoStep(name="wrong", label=label, describe=image_features).fit(readable_faces(people=1, lights=1))
+        TwoStep(name="wrong", label=label, features=ImageFeatures()).fit(readable_faces(people=1, lights=1))
 
 
 def test_a_row_that_is_given_true_labels_says_so() -> None:
@@ -139,6 +141,6 @@ def test_a_row_that_is_given_true_labels_says_so() -> None:
 
 def test_queries_need_a_target_each() -> None:
     with pytest.raises(DataError, match="targets"):
-        QueryBatch("pose", np.zeros((2, 4, 4), np.uint8), np.array(["0"]))
+        QueryBatch("pose", Pictures(np.zeros((2, 4, 4), np.uint8)), np.array(["0"]))
     with pytest.raises(DataError, match="uint8"):
-        QueryBatch("pose", np.zeros((2, 4, 4), np.float32), np.array(["0", "0"]))
+        QueryBatch("pose", Pictures(np.zeros((2, 4, 4), np.float32)), np.array(["0", "0"]))
