@@ -28,10 +28,20 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")],
     attribute: Annotated[str, typer.Option(help="What shall be changed: pose, light or accessory.")] = "pose",
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VALUE",
+            help="Change faces only to this value, whatever they show, such as none; may be repeated. "
+            "Otherwise to every value there is.",
+            show_default=False,
+        ),
+    ] = None,
     preset: Annotated[
         str,
         typer.Option(
-            help="paper: the recipe of the paper; default: both stages and the search trained together."
+            help="paper: the recipe of the paper; default: both stages and the search trained together; "
+            "completion: the latter with the mean absolute error, for faces partly hidden."
         ),
     ] = "default",
     minutes: Annotated[
@@ -152,6 +162,7 @@ def train(
     prepared = prepare(
         faces,
         attribute=name,
+        to=to,
         seed=seed,
         held_out=held_out,
         validation=read(validate) if validate else None,
@@ -199,7 +210,7 @@ def _range(text: str) -> tuple[int, int]:
 
 
 def _line(entry: Entry) -> str:
-    """One line of history for people to read; errors are squared grey levels."""
+    """One line of history for people to read; errors are of the kind the recipe makes small."""
     parts = [
         f"{100 * entry.fraction:.0f} %",
         f"{entry.pairs:,} pairs",
@@ -208,7 +219,7 @@ def _line(entry: Entry) -> str:
     for title, figures in (("training", entry.train), ("unseen people", entry.validation)):
         errors = [f"{figures[stage]:.1f}" for stage in ("stage1", "stage2") if stage in figures]
         if errors:
-            parts.append(f"{title}: error {' / '.join(errors)}")
+            parts.append(f"{title}: {entry.error} error {' / '.join(errors)}")
     for key, title in (
         ("contrast_accuracy", "contrast"),
         ("recall1", "recall@1"),

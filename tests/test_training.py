@@ -266,7 +266,7 @@ def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callab
     result = run_cli(*arguments)
     assert result.exit_code == 0, result.stderr
     assert "4 people, 24 faces, 48 pairs; validated on 1 others" in result.stderr
-    assert "100 %, 16 pairs" in result.stderr and "unseen people: error" in result.stderr
+    assert "100 %, 16 pairs" in result.stderr and "unseen people: squared error" in result.stderr
     assert f"trained: {tmp_path / 'out'}" in result.stdout
     assert json.loads((tmp_path / "out" / "config.json").read_text())["preset"] == "default"
 
@@ -274,13 +274,14 @@ def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callab
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--preset", "papr"], "paper, default"),
+        (["--preset", "papr"], "paper, default, completion"),
         (["--pairs", "8", "--minutes", "1"], "--pairs or --minutes"),
         (["--minutes", "0"], "--pairs or --minutes"),
         (["--people", "7"], "0-99"),
         (["--people", "90-99"], "counted from 0"),
         (["--attribute", "hat"], "pose, light, accessory"),
         (["--attribute", "accessory"], "accessory"),
+        (["--to", "none"], "the faces show: -45, 0, +45"),
         (["--batch", "7"], "multiple"),
         (["--precision", "half"], "bfloat16"),
         (["--held-out", "5"], "held out"),

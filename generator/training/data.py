@@ -25,7 +25,7 @@ class PairSet:
 
     faces: FaceSet
     codes: NDArray[np.int64]
-    """(N,) the code of each face's value in the vocabulary."""
+    """(N,) the code of each face's value in the vocabulary; -1 where it is only changed from, never to."""
     pairs: Pairs
 
 
@@ -105,16 +105,20 @@ def prepare(
     *,
     attribute: Attribute,
     seed: int,
+    to: Sequence[str] | None = None,
     held_out: int | None = None,
     validation: FaceSet | None = None,
 ) -> TrainingData:
     """Who trains and who validates, by the labels' splits.
 
+    The vocabulary is all the values that the faces show, or ``to``, in that order: then faces of any value
+    are changed, but to these values only, such as from a bar over the eyes to none.
     People of split ``test`` are never looked at.  People of split ``val`` validate and everybody else trains;
     where nobody is of split ``val``, one in twenty validates, drawn by ``seed``, 20 at most.  ``held_out``
     draws that many instead, whatever the splits.  ``validation`` gives other faces to validate on, so
     that everybody trains but the people of split ``val``.
-    Raises TrainingError where the attribute has fewer than two values or nobody is left.
+    Raises TrainingError where the attribute has fewer than two values, ``to`` names what no face shows, or
+    nobody is left.
     """
     usable = faces.select((faces.splits != "test") & (faces.attribute(attribute) != ""))
     values = usable.values(attribute)
@@ -122,7 +126,7 @@ def prepare(
         raise TrainingError(
             f"The faces to train on show {len(values)} known values of {attribute}; a change needs two."
         )
-    vocabulary = Vocabulary(groups=(AttributeGroup(name=attribute, values=values),))
+    vocabulary = Vocabulary(groups=(AttributeGroup(name=attribute, values=_targets(values, to)),))
     if validation is None:
         unseen = _unseen(usable, seed, held_out)
         learners, others = usable.select(~unseen), usable.select(unseen)
@@ -207,14 +211,23 @@ def _unseen(faces: FaceSet, seed: int, held_out: int | None) -> NDArray[np.bool_
     return unseen
 
 
+def _targets(values: Sequence[str], to: Sequence[str] | None) -> tuple[str, ...]:
+    """The values to change to, of those that the faces show."""
+    if to is None:
+        return tuple(values)
+    unknown = [word for word in to if word not in values]
+    if unknown or not to or len(set(to)) < len(to):
+        what = f"there is no {unknown[0]!r}" if unknown else "they must be named, each once"
+        raise TrainingError(f"Of the values to change to, {what}; the faces show: {', '.join(values)}.")
+    return tuple(to)
+
+
 def _pair_set(faces: FaceSet, attribute: Attribute, vocabulary: Vocabulary) -> PairSet:
-    codes = {value: vocabulary.code({attribute: value}) for value in vocabulary.groups[0].values}
+    known = {value: vocabulary.code({attribute: value}) for value in vocabulary.groups[0].values}
     words, place = np.unique(faces.attribute(attribute), return_inverse=True)
-    return PairSet(
-        faces=faces,
-        codes=np.array([codes[str(word)] for word in words], np.int64)[place],
-        pairs=sort_pairs(ordered_pairs(faces, attribute), faces.persons),
-    )
+    codes = np.array([known.get(str(word), -1) for word in words], np.int64)[place]
+    rows = ordered_pairs(faces, attribute)
+    return PairSet(faces=faces, codes=codes, pairs=sort_pairs(rows[codes[rows[:, 1]] >= 0], faces.persons))
 
 
 def _fingerprint(data: PairSet) -> str:

@@ -10,8 +10,14 @@ from generator.config import ModelConfig
 from generator.networks import TwoStage
 from generator.training.data import TrainingData
 from generator.training.history import Entry
+from generator.training.losses import ErrorKind
 from generator.training.recipes import Recipe
 from generator.training.state import Counters
+
+ERRORS: dict[ErrorKind, str] = {
+    "squared": "mean squared error per pixel, squared grey levels (0-255)",
+    "absolute": "mean absolute error per pixel, grey levels (0-255)",
+}
 
 
 def export(
@@ -29,6 +35,7 @@ def export(
     measured: dict[str, object] = {"pairs_seen": counters.pairs, "minutes": round(counters.seconds / 60, 1)}
     if last is not None and last.validation:
         measured["measured_after_pairs"] = last.pairs
+        measured["error"] = ERRORS[last.error]
         measured |= {f"unseen_people_{name}": round(value, 4) for name, value in last.validation.items()}
     config = ModelConfig(
         architecture=network.architecture,

@@ -131,7 +131,7 @@ class Feeder:
 def _alike(data: PairSet) -> NDArray[np.int64]:
     """(N,) equal numbers, from 0, for pictures of one person with one value, whatever the light."""
     people = np.unique(data.faces.persons, return_inverse=True)[1].astype(np.int64)
-    both = people * (int(data.codes.max()) + 1) + data.codes
+    both = people * (int(data.codes.max()) + 2) + data.codes + 1  # codes begin with -1
     alike: NDArray[np.int64] = np.unique(both, return_inverse=True)[1].astype(np.int64)
     return alike
 

@@ -20,7 +20,8 @@ from generator.training.precision import autocast
 from generator.training.recipes import Recipe
 
 Measures = dict[str, float]
-"""Figures of one batch; ``stage1`` and ``stage2`` are mean squared errors in standardised units."""
+"""Figures of one batch; ``stage1`` and ``stage2`` are mean errors, of the recipe's kind, in standardised
+units."""
 
 _PART = 32  # pictures, on a processor
 
@@ -59,8 +60,8 @@ class GradientMaker:
     def __call__(self, phase: Phase, batch: Batch) -> tuple[float, Measures]:
         """Set ``grad`` of the phase's parameters; returns the loss and what was measured on the way.
 
-        The loss is the mean over the batch of both stages' squared errors, of the reconstructions and the
-        contrastive term, each by its weight.
+        The loss is the mean over the batch of both stages' errors, of the reconstructions and the contrastive
+        term, each by its weight.
         """
         recipe, count = self._recipe, len(batch.source)
         twice = recipe.reconstruction > 0 or recipe.contrast > 0
@@ -115,7 +116,7 @@ class GradientMaker:
         for name, picture in (("stage1", drawn.stage1), ("stage2", drawn.stage2)):
             if picture is None:
                 continue
-            mean = row_errors(picture, part.target)
+            mean = row_errors(picture, part.target, self._recipe.error)
             errors[name] = mean.detach()
             if picture.requires_grad:
                 scale = float(part.target[0].numel()) if self._recipe.summed_error else 1.0

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from generator.training.losses import ErrorKind
 from generator.training.state import replace_durably
 
 HISTORY_FILE, CURVES_FILE = "history.jsonl", "curves.png"
@@ -14,7 +15,8 @@ PAPER_STAGE1, PAPER_STAGE2 = 380.89, 369.16  # Ghodrati et al. (2015), Table 1
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of history; errors are squared grey levels (0-255) per pixel, shares lie in 0..1.
+    """One line of history; shares lie in 0..1, errors are per pixel and of the kind ``error``: squared grey
+    levels (0-255), or grey levels where it is ``absolute``.
 
     ``train`` holds means over the steps since the line before, ``validation`` what unseen people gave (empty
     where there are none).  Keys: ``stage1``, ``stage2``, ``contrast``, ``contrast_accuracy``; for validation
@@ -31,6 +33,7 @@ class Entry:
     pairs_per_second: float
     train: dict[str, float]
     validation: dict[str, float]
+    error: ErrorKind = "squared"
 
 
 def append(folder: Path, entry: Entry) -> None:
@@ -78,10 +81,13 @@ def draw_curves(folder: Path) -> None:
             if points:
                 label = f"{stage[:-1]} {stage[-1]}, {'training' if kind == 'train' else 'unseen people'}"
                 errors.plot(*zip(*points, strict=True), style, color=colour, label=label)
-    errors.axhline(
-        PAPER_STAGE2, color="grey", linewidth=0.8, linestyle=":", label=f"paper, stage 2 ({PAPER_STAGE2})"
-    )
-    errors.set(xlabel="pairs seen", ylabel="squared error per pixel (grey levels 0-255)", yscale="log")
+    kind_of_error = entries[-1].error
+    if kind_of_error == "squared":
+        errors.axhline(
+            PAPER_STAGE2, color="grey", linewidth=0.8, linestyle=":", label=f"paper, stage 2 ({PAPER_STAGE2})"
+        )
+    label = f"{kind_of_error} error per pixel (grey levels 0-255)"
+    errors.set(xlabel="pairs seen", ylabel=label, yscale="log")
     errors.legend(fontsize="small")
     for key, label in (
         ("recall1", "recall@1, person and value"),

@@ -1,7 +1,8 @@
 """How a network is trained: the recipes, one function each, and the budget of a run.
 
 ``paper`` is the recipe of Ghodrati et al. (2015), section 3.4; ``default`` is what trains best in the
-time one has.  A recipe is data: it is written into the checkpoint and compared when a run goes on.
+time one has; ``completion`` is the latter for faces of which something is hidden (section 4.3).
+A recipe is data: it is written into the checkpoint and compared when a run goes on.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from faces.errors import TrainingError
+from generator.training.losses import ERROR_KINDS, ErrorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Recipe:
     """People in a batch, each with batch / people pairs; 0: all pairs once an epoch, whose they may be."""
     together: bool = False
     """Both stages at once (else stage 1, then stage 2 on stage 1's output, half of the budget each)."""
+    error: ErrorKind = "squared"
+    """Of each pixel: ``squared``, or ``absolute`` where much can be drawn rightly in many ways."""
     summed_error: bool = False
     """The error is the sum over a picture's pixels (else the mean); over the batch it is the mean."""
     momentum: float = 0.0
@@ -120,7 +124,15 @@ def default() -> Recipe:
     )
 
 
-PRESETS: dict[str, Callable[[], Recipe]] = {"paper": paper, "default": default}
+def completion() -> Recipe:
+    """``default`` with the mean absolute error, for what a bar hides: Ghodrati et al. (2015), section 4.3.
+
+    Such pictures differ in nothing but the bar, so that mirroring is all the alteration they get.
+    """
+    return replace(default(), name="completion", error="absolute", augmentation=AUGMENTATIONS["mirror"])
+
+
+PRESETS: dict[str, Callable[[], Recipe]] = {"paper": paper, "default": default, "completion": completion}
 
 
 def recipe(name: str) -> Recipe:
@@ -180,6 +192,8 @@ def check_recipe(recipe: Recipe) -> None:
             f"A batch of {recipe.batch} pairs cannot be shared evenly by {recipe.people} people; choose a "
             "multiple of them."
         )
+    if recipe.error not in ERROR_KINDS:
+        raise TrainingError(f"There is no error {recipe.error!r}; choose {' or '.join(ERROR_KINDS)}.")
     if recipe.optimiser not in ("sgd", "adamw"):
         raise TrainingError(f"There is no optimiser {recipe.optimiser!r}; choose sgd or adamw.")
     if not 0 <= recipe.any_light <= 1 or recipe.contrast < 0:

@@ -23,6 +23,7 @@ from generator.training.data import TrainingData
 from generator.training.export import export
 from generator.training.feeder import training_feeder
 from generator.training.gradients import GradientMaker
+from generator.training.losses import grey_levels
 from generator.training.optimise import average_decay, learning_rate, make_optimiser, update_average
 from generator.training.phases import Phase, phases
 from generator.training.precision import pick_precision
@@ -165,21 +166,21 @@ class Run:
         return share >= _VALIDATE_EVERY and spent < _VALIDATION_SHARE
 
     def _means(self) -> dict[str, float]:
-        """Means of the measures since the last line, errors in squared grey levels."""
+        """Means of the measures since the last line, errors in grey levels or their squares."""
         sums = self._counters.sums
         steps = sums.get("steps", 0.0)
         means = {name: value / steps for name, value in sums.items() if name != "steps" and steps}
-        unit = self._data.std**2
+        unit = grey_levels(self._data.std, self._recipe.error)
         return {name: value * unit if name.startswith("stage") else value for name, value in means.items()}
 
     def _note(self) -> str:
         """With a length in minutes the number of pairs is not known, so the note tells the time left."""
         means = self._means()
-        errors = " / ".join(f"{means[name]:.0f}" for name in ("stage1", "stage2") if name in means)
+        errors = " / ".join(f"{means[name]:.4g}" for name in ("stage1", "stage2") if name in means)
         if self._budget.minutes is None:
-            return f"squared error {errors}"
+            return f"{self._recipe.error} error {errors}"
         left = (1 - self._fraction()) * self._budget.minutes
-        return f"squared error {errors}, {left:.0f} of {self._budget.minutes:g} min left"
+        return f"{self._recipe.error} error {errors}, {left:.0f} of {self._budget.minutes:g} min left"
 
     def _validate(self, rate: float) -> history.Entry:
         counters = self._counters
@@ -198,6 +199,7 @@ class Run:
             pairs_per_second=round(rate, 1),
             train=self._means(),
             validation=figures,
+            error=self._recipe.error,
         )
         counters.sums = {}
         history.append(self._out, entry)

@@ -1,0 +1,139 @@
+"""Faces with a black bar over the eyes, made from any set of faces: Ghodrati et al. (2015), section 4.3.
+
+The set is a labelled folder in which every face is there twice, as it is (accessory ``none``) and with a bar
+(accessory ``bar``); person, pose, light and split are those of the face.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
+from facedata.rendered.claim import PART, claimed
+from facedata.sources import FileSource, FolderSource, open_source
+from faces.errors import DataError
+from faces.progress import NoProgress, Progress
+from faces.types import Pixels
+
+NONE, BAR = "none", "bar"
+
+# As shares of the side; each is drawn evenly from its range. Eyes lie level at 0.30 and, whichever way the
+# head is turned to 45 degrees, between 0.15 and 0.85 across: so the bar always hides them, and brows mostly.
+_MIDDLE = (0.27, 0.31)
+_HEIGHT = (0.20, 0.28)
+_LEFT, _RIGHT = (0.04, 0.12), (0.88, 0.96)
+_TILT = 3.0  # degrees to either side
+_FINER = 8  # the bar's edges are averaged over so many samples a pixel
+
+
+def bar_over_eyes(crop: Pixels, rng: np.random.Generator) -> Pixels:
+    """A copy of a face (S, S) uint8 with a black bar over the eyes, a little else with each draw."""
+    side = len(crop)
+    left, right, middle, height = (rng.uniform(*bounds) for bounds in (_LEFT, _RIGHT, _MIDDLE, _HEIGHT))
+    slope = np.tan(np.radians(rng.uniform(-_TILT, _TILT)))
+    ends = [(x, middle + slope * (x - 0.5)) for x in (left, right)]
+    corners = [(x, y - height / 2) for x, y in ends] + [(x, y + height / 2) for x, y in reversed(ends)]
+    fine = side * _FINER
+    shape = Image.new("L", (fine, fine), 255)
+    ImageDraw.Draw(shape).polygon([(x * fine, y * fine) for x, y in corners], fill=0)
+    seen = np.asarray(shape.resize((side, side), Image.Resampling.BOX), np.float32) / 255
+    return np.rint(crop * seen).astype(np.uint8)
+
+
+def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Progress | None = None) -> int:
+    """Make the labelled folder ``out`` from the ready crops of ``source``; returns its number of pictures.
+
+    ``source`` is a labelled folder or .zip; of its faces those with accessory none or unknown are taken.
+    Unchanged pictures are hard links to the source's where the disk allows it.  What an earlier, interrupted
+    call made is kept.  The same source and seed give the same set.
+    Raises LabelError for wrong labels, DataError where there is no such face, a picture is no square crop, or
+    ``out`` holds something else or cannot be written.
+    """
+    progress = progress or NoProgress()
+    with open_source(source, LABELS_FILE) as files:
+        try:
+            labels = files.read(LABELS_FILE)
+        except OSError as error:
+            raise DataError(f"{files.where(LABELS_FILE)} cannot be read: {error.strerror}.") from None
+        rows = [row for row in parse_labels(labels, files.where(LABELS_FILE)) if row.accessory in ("", NONE)]
+        if not rows:
+            raise DataError(f"{source} has no face without accessory to put a bar over; choose another set.")
+        try:
+            settings = {"kind": "completion", "seed": seed, "source": _mark(files, labels, rows[0])}
+            with claimed(out, settings):
+                progress.start("drawing bars", len(rows), "faces")
+                try:
+                    for row in rows:
+                        _add(files, row, out, seed)
+                        progress.advance()
+                finally:
+                    progress.finish()
+                write_labels(out / LABELS_FILE, _labels(rows))
+        except OSError as error:
+            raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
+    return 2 * len(rows)
+
+
+def _mark(files: FileSource, labels: bytes, first: LabelRow) -> str:
+    """What tells a source from others: its labels, and a picture since people of other seeds share labels."""
+    return hashlib.sha256(labels + files.read(first.file)).hexdigest()
+
+
+def _labels(rows: list[LabelRow]) -> Iterator[LabelRow]:
+    for row in rows:
+        yield replace(row, file=f"{NONE}/{row.file}", accessory=NONE)
+        yield replace(row, file=_barred_name(row), accessory=BAR)
+
+
+def _barred_name(row: LabelRow) -> str:
+    return Path(BAR, row.file).with_suffix(".png").as_posix()
+
+
+def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
+    """Both pictures of a face, where they are not there yet."""
+    plain, barred = out / NONE / row.file, out / _barred_name(row)
+    if plain.is_file() and barred.is_file():
+        return
+    for path in (plain, barred):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    content = files.read(row.file)
+    with Image.open(BytesIO(content)) as picture:
+        if picture.width != picture.height:
+            raise DataError(
+                f"{files.where(row.file)} is {picture.width} × {picture.height} pixels; a bar is put over "
+                "square crops only."
+            )
+        crop = np.asarray(picture.convert("L"))
+    rng = np.random.default_rng([seed, zlib.crc32(row.file.encode())])
+    drawn = BytesIO()
+    Image.fromarray(bar_over_eyes(crop, rng)).save(drawn, format="PNG", compress_level=6)
+    _write(barred, drawn.getvalue(), out)
+    if not plain.exists() and not _linked(files, row.file, plain):
+        _write(plain, content, out)
+
+
+def _linked(files: FileSource, name: str, to: Path) -> bool:
+    """Whether the picture could be put into the set without a copy."""
+    if not isinstance(files, FolderSource):
+        return False
+    try:
+        os.link(files.where(name).resolve(), to)
+    except OSError:  # another disk, or one that knows no links
+        return False
+    return True
+
+
+def _write(path: Path, content: bytes, out: Path) -> None:
+    """A file that is whole or absent."""
+    partial = out / (path.name + PART)
+    partial.write_bytes(content)
+    partial.replace(path)
