@@ -65,3 +65,25 @@ def rotation(
         progress=RichProgress(),
     )
     typer.echo(f"{out}: {count:,} pictures of {count // (len(YAWS) * lights):,} people.")
+
+
+@app.command()
+def completion(
+    source: Annotated[
+        Path, typer.Argument(metavar="SET", help="A labelled folder of ready crops, or a .zip of one.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write the labelled set to.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed places the bars otherwise.")] = 0,
+) -> None:
+    """Put a black bar over the eyes of the faces of another set.
+
+    The new set has each face twice: as it is (accessory none) and with the bar (accessory bar). Stops cleanly
+    at Ctrl-C; the same command again goes on where it stopped.
+
+    Example: anotheryou data render completion sets/rotation --out sets/completion
+    """
+    from cli.console import RichProgress
+    from facedata.completion import make_completion_set
+
+    count = make_completion_set(source, out, seed=seed, progress=RichProgress())
+    typer.echo(f"{out}: {count:,} pictures, half of them with a bar.")
