@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Self
 
-from baselines.exact import exact_search, normalised
+from baselines.exact import Vectors, exact_search, normalised
 from baselines.searcher import QueryBatch
 from baselines.two_step import Label
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, Words
+from facedata.pictures import Pictures
+from faces.progress import Progress
 from faces.types import Ints
 
 
@@ -52,6 +54,23 @@ class OursImage:
         return exact_search(
             self.images_, normalised(self.studio.drawn(queries).stage2), k, progress=self.studio.progress
         )[0]
+
+
+class CanonicalFeatures:
+    """Features called ``features``: the middle layer of the second network, of faces as canonicalised.
+
+    What they show is left as it is: for rivals that search with the face itself.
+    """
+
+    name = "features"
+    needs_large = False
+
+    def __init__(self, *, studio: Studio) -> None:
+        self.studio = studio
+
+    def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
+        """(N, D) float16, each row of length 1; the studio tells of the progress."""
+        return self.studio.canonical(pictures).features
 
 
 def canonical_label(studio: Studio, attribute: Attribute) -> Label:

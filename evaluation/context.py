@@ -1,0 +1,157 @@
+"""What rows are built from: the generator under test, fitted rivals, weight files of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from baselines.features import Features, ImageFeatures
+from baselines.rivals import Rivals
+from baselines.rivals_file import load_rivals
+from evaluation.generators import GeneratorLike
+from evaluation.ours import CanonicalFeatures
+from evaluation.remembered import Remembered
+from evaluation.studio import Studio
+from facedata.labelled import Attribute, Words
+from facedata.pictures import Pictures
+from faces.errors import RowUnavailable, WeightsError
+from faces.progress import NoProgress, Progress
+
+SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": "rivals-accessories"}
+"""The fitted rivals that come along, by what they change."""
+
+Load = Callable[[str], GeneratorLike]
+
+
+class Context:
+    """What the rows of one set of faces share, so that nothing costly is done twice.
+
+    ``studio`` has the generator under test, ``others`` more that are open already.  ``rivals`` names a folder
+    of fitted rivals, the shipped ones for ``attribute`` where None; ``vgg16`` and ``vgg_face`` the published
+    weight files; ``load`` opens a generator by name or folder.  A context belongs to one gallery: it
+    remembers that gallery's features.
+    """
+
+    def __init__(
+        self,
+        *,
+        studio: Studio,
+        attribute: Attribute,
+        others: Sequence[Studio] = (),
+        rivals: str | Path | None = None,
+        vgg16: Path | None = None,
+        vgg_face: Path | None = None,
+        load: Load | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.studio = studio
+        self.others = others
+        self.attribute = attribute
+        self.vgg16 = vgg16
+        self.vgg_face = vgg_face
+        self.progress = progress or NoProgress()
+        self._rivals_name = rivals
+        self._load = load or _load_generator
+        self._rivals: Rivals | None = None
+        self._features: dict[str, Features] = {}
+        self._canonical: Features = Remembered(CanonicalFeatures(studio=studio))
+        self._family: dict[str, Context] = {studio.generator.name: self}
+
+    @property
+    def rivals(self) -> Rivals:
+        """What rivals learned about the attribute.
+
+        Raises RowUnavailable where nothing was learned about it or about one of the values that the generator
+        draws, WeightsError where a folder that was named cannot be used.
+        """
+        if self._rivals is None:
+            name = self._rivals_name or SHIPPED_RIVALS.get(self.attribute)
+            if name is None:
+                raise RowUnavailable(f"no rivals fitted for the {self.attribute}: --rivals DIR")
+            try:
+                found = load_rivals(name)
+            except WeightsError:
+                if self._rivals_name is None:
+                    raise RowUnavailable(f"no rivals fitted for the {self.attribute}: --rivals DIR") from None
+                raise
+            if found.attribute != self.attribute:
+                raise RowUnavailable(f"the rivals were fitted for {found.attribute}, not {self.attribute}")
+            self._rivals = found
+        return self._rivals
+
+    def features(self, name: str) -> Features:
+        """The features called ``image``, ``features``, ``dlib-128``, ``vgg16-fc7`` or ``vgg-face-fc6``.
+
+        Raises RowUnavailable where their weights were not given.
+        """
+        if name == "features":
+            return self._canonical
+        if name not in self._features:
+            self._features[name] = Remembered(self._open(name))
+        return self._features[name]
+
+    def tell(self, pictures: Pictures) -> Words:
+        """(N,) words: what the fitted classifier believes N faces to show.
+
+        Raises RowUnavailable where the classifier cannot be had or does not know all that is wished for.
+        """
+        classifier = self.rivals.classifier
+        unknown = set(self.studio.values(self.attribute)) - set(classifier.values_)
+        if unknown:
+            raise RowUnavailable(f"the fitted rivals do not know {', '.join(sorted(unknown))}")
+        return classifier.predict(self._told_by()(pictures, self.progress))
+
+    def with_weights(self, weights: str) -> Context:
+        """The same with other weights (a name or a folder) under test; raises WeightsError."""
+        if weights not in self._family:
+            studio = self._open_studio(weights)
+            other = Context(
+                studio=studio,
+                attribute=self.attribute,
+                others=self.others,
+                rivals=self._rivals_name,
+                vgg16=self.vgg16,
+                vgg_face=self.vgg_face,
+                load=self._load,
+                progress=self.progress,
+            )
+            other._features, other._family = self._features, self._family
+            self._family[weights] = other
+        return self._family[weights]
+
+    def made_with_rivals(self) -> bool:
+        """Whether the generator under test is the one whose features the rivals learned from."""
+        return self.rivals.weights[1] == self.studio.generator.weights_id
+
+    def _open_studio(self, weights: str) -> Studio:
+        for studio in self.others:
+            if studio.generator.name == weights:
+                return studio
+        return Studio(self._load(weights), progress=self.progress)
+
+    def _told_by(self) -> Features:
+        """The features that the classifier reads."""
+        if self.rivals.feature != "features":
+            return self.features(self.rivals.feature)
+        name, identity = self.rivals.weights
+        for context in self._family.values():
+            if context.studio.generator.weights_id == identity:
+                return context.features("features")
+        try:
+            other = self.with_weights(name)
+        except WeightsError:
+            raise RowUnavailable(f"the classifier needs the weights {name}, which are missing") from None
+        if other.studio.generator.weights_id != identity:
+            raise RowUnavailable(f"the weights {name} have changed since the rivals were fitted")
+        return other.features("features")
+
+    def _open(self, name: str) -> Features:
+        if name == "image":
+            return ImageFeatures()
+        raise RowUnavailable(f"there are no features {name}")
+
+
+def _load_generator(weights: str) -> GeneratorLike:
+    from generator.checkpoint import load_generator
+
+    return load_generator(weights)

@@ -1,0 +1,173 @@
+"""The registry of rows, and what rows share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_generators import POSES, PerfectGenerator, readable_faces
+
+from baselines.features import ImageFeatures
+from baselines.rivals import fit_rivals, split_people
+from baselines.rivals_file import save_rivals
+from baselines.searcher import QueryBatch
+from evaluation.context import Context
+from evaluation.ours import CanonicalFeatures
+from evaluation.paper import COMPARED_WITH, RECALL
+from evaluation.remembered import Remembered
+from evaluation.rows import find_row, rows_for
+from evaluation.studio import Studio
+from facedata.labelled import Attribute, FaceSet
+from facedata.pictures import Pictures
+from faces.errors import DataError, RowUnavailable, WeightsError
+from faces.progress import Progress
+
+
+class OtherGenerator(PerfectGenerator):
+    name = "other"
+    weights_id = "ba9876543210"
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rivals fitted for the pose on people that the gallery does not show."""
+    folder = tmp_path_factory.mktemp("rivals")
+    learners, validation = split_people(readable_faces(people=8, lights=2), held_out=2)
+    features = (ImageFeatures(), CanonicalFeatures(studio=Studio(PerfectGenerator())))
+    weights = (PerfectGenerator.name, PerfectGenerator.weights_id)
+    save_rivals(
+        folder,
+        fit_rivals(learners, validation, attribute="pose", features=features, weights=weights, components=40),
+    )
+    return folder
+
+
+def context_with(
+    rivals: Path | None, *, generator: PerfectGenerator | None = None, attribute: Attribute = "pose"
+) -> Context:
+    return Context(studio=Studio(generator or PerfectGenerator()), attribute=attribute, rivals=rivals)
+
+
+def asking(gallery: FaceSet) -> QueryBatch:
+    faces = np.arange(0, len(gallery), 5)
+    return QueryBatch("pose", gallery.pictures.select(faces), np.resize(np.array(POSES), len(faces)))
+
+
+def test_told_rows_say_true_in_their_names_and_no_others_do() -> None:
+    for attribute in ("pose", "accessory"):
+        for name, spec in rows_for(attribute).items():
+            assert spec.name == name
+            assert spec.told == ("-true-" in name)
+            assert "{" not in name
+    assert "two-step-dlib-true-accessory" in rows_for("accessory")
+
+
+def test_every_row_of_the_paper_has_its_row() -> None:
+    assert set(RECALL) - set(rows_for("pose")) == {"cpi"}
+    assert set(COMPARED_WITH) <= set(rows_for("pose"))
+    assert set(COMPARED_WITH.values()) <= set(RECALL)
+
+
+def test_rows_know_their_twin_in_the_paper_whatever_the_weights() -> None:
+    assert find_row("ours-features@rotation-32-paper", "pose").paper == "ours-features"
+    assert find_row("two-step-image-true-pose", "pose").paper == "two-step-image"
+    assert find_row("two-step-dlib", "pose").paper == "two-step-deep-fc6"
+    assert find_row("arithmetic-image", "pose").paper is None
+
+
+@pytest.mark.parametrize("name", ["ours-magic", "ours-image@", "two-step-image-true-light"])
+def test_a_row_that_does_not_exist_is_named(name: str) -> None:
+    with pytest.raises(DataError, match="there is no row"):
+        find_row(name, "pose")
+
+
+def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
+    gallery = readable_faces(people=5, lights=2)
+    context = context_with(fitted)
+    queries = asking(gallery)
+    done = []
+    for name, spec in rows_for("pose").items():
+        try:
+            searcher = spec.build(context).fit(gallery)
+        except RowUnavailable:
+            continue
+        ranking = searcher.rank(queries, 10)
+        assert searcher.name == name
+        assert ranking.shape == (len(queries), 10)
+        assert ranking.dtype == np.int64
+        done.append(name)
+    assert done == [
+        "ours-features",
+        "ours-image",
+        "two-step-image",
+        "two-step-features",
+        "arithmetic-image",
+        "arithmetic-features",
+        "two-step-image-true-pose",
+        "two-step-features-true-pose",
+    ]
+
+
+def test_the_two_step_row_keeps_exactly_the_faces_classified_as_the_target(fitted: Path) -> None:
+    gallery = readable_faces(people=5, lights=2)
+    context = context_with(fitted)
+    queries = asking(gallery)
+    ranking = find_row("two-step-image", "pose").build(context).fit(gallery).rank(queries, len(gallery))
+    told = context.tell(gallery.pictures)
+    for row, target in zip(ranking, queries.targets, strict=True):
+        assert sorted(row[row >= 0].tolist()) == np.flatnonzero(told == target).tolist()
+
+
+def test_what_was_not_fitted_is_unavailable(fitted: Path, tmp_path: Path) -> None:
+    with pytest.raises(RowUnavailable, match="no rivals fitted for the light"):
+        find_row("arithmetic-image", "light").build(context_with(None, attribute="light"))
+    with pytest.raises(RowUnavailable, match="fitted for pose"):
+        find_row("arithmetic-image", "accessory").build(context_with(fitted, attribute="accessory"))
+    with pytest.raises(RowUnavailable, match="fitted without dlib-128"):
+        find_row("arithmetic-dlib", "pose").build(context_with(fitted))
+    with pytest.raises(WeightsError, match="train-rivals"):
+        find_row("arithmetic-image", "pose").build(context_with(tmp_path / "nothing"))
+
+
+def test_features_of_other_weights_have_no_means(fitted: Path) -> None:
+    with pytest.raises(RowUnavailable, match="fitted with the weights perfect"):
+        find_row("arithmetic-features", "pose").build(context_with(fitted, generator=OtherGenerator()))
+
+
+def test_a_row_with_other_weights_loads_them_once(fitted: Path) -> None:
+    loaded: list[str] = []
+
+    def load(name: str) -> PerfectGenerator:
+        loaded.append(name)
+        return OtherGenerator()
+
+    gallery = readable_faces(people=2, lights=1)
+    context = Context(studio=Studio(PerfectGenerator()), attribute="pose", rivals=fitted, load=load)
+    for name in ("ours-features@other", "ours-image@other"):
+        searcher = find_row(name, "pose").build(context)
+        assert searcher.name == name
+        assert searcher.fit(gallery).rank(asking(gallery), 1).shape == (3, 1)
+    assert loaded == ["other"]
+    assert context.with_weights("perfect") is context
+
+
+def test_features_are_computed_once_and_queries_are_looked_up() -> None:
+    seen: list[int] = []
+
+    class Counted(ImageFeatures):
+        def __call__(self, pictures: Pictures, progress: Progress | None = None):  # type: ignore[no-untyped-def]
+            seen.append(len(pictures))
+            return super().__call__(pictures, progress)
+
+    gallery = readable_faces(people=3, lights=2).pictures
+    remembered = Remembered(Counted())
+    vectors = remembered(gallery)
+    chosen = np.array([4, 4, 1])
+    assert remembered(gallery) is vectors
+    assert np.array_equal(remembered(gallery.select(chosen)), vectors[chosen])
+    assert seen == [len(gallery)]
+    strange = Pictures(np.zeros((2, 8, 8), np.uint8))
+    assert np.array_equal(remembered(strange), ImageFeatures()(strange))
+    assert remembered(gallery) is vectors
+    assert seen == [len(gallery), 2]
