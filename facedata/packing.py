@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facedata.labels import LABELS_FILE, LabelRow, format_labels, parse_labels
+from facedata.large_files import LARGE_FILE, format_large, large_name, parse_large
 from faces.errors import DataError
 from faces.progress import NoProgress, Progress
+from faces.types import Floats
 
 _NUMBERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _MOST_NUMBERS = 1_000_000
@@ -36,8 +38,9 @@ def pack_labelled(
 
     ``people`` chooses those whose names are these numbers; None takes all.  Equal folders give equal bytes
     (with the same zlib): the order is that of the labels and no times are kept.  Pictures go in as they
-    are.  A reader sees the old archive or the new, never a half.  Raises LabelError for wrong labels,
-    DataError where people or pictures are missing or ``out`` cannot be written.
+    are, with their larger versions where the folder keeps some.  A reader sees the old archive or the new,
+    never a half.  Raises LabelError for wrong labels, DataError where people or pictures are missing or
+    ``out`` cannot be written.
     """
     progress = progress or NoProgress()
     labels = folder / LABELS_FILE
@@ -48,12 +51,17 @@ def pack_labelled(
     partial = out.with_name(out.name + ".part")
     try:
         rows = _chosen(parse_labels(labels.read_bytes(), labels), people, labels)
+        points = _points(folder, rows)
         out.parent.mkdir(parents=True, exist_ok=True)
         progress.start("packing", len(rows), "pictures")
         with zipfile.ZipFile(partial, "w") as archive:
             _add(archive, LABELS_FILE, format_labels(rows, labels))
+            if points:
+                _add(archive, LARGE_FILE, format_large(points))
             for row in rows:
                 _add(archive, row.file, (folder / row.file).read_bytes())
+                if row.file in points:
+                    _add(archive, large_name(row.file), (folder / large_name(row.file)).read_bytes())
                 progress.advance()
         partial.replace(out)
     except OSError as error:
@@ -75,6 +83,15 @@ def _chosen(rows: list[LabelRow], people: Sequence[int] | None, labels: Path) ->
     if not rows:
         raise DataError(f"{labels} lists no pictures to pack; add a line for each.")
     return rows
+
+
+def _points(folder: Path, rows: Sequence[LabelRow]) -> dict[str, Floats]:
+    """The points of those larger versions that the folder keeps of these pictures, in their order."""
+    listed = folder / LARGE_FILE
+    if not listed.is_file():
+        return {}
+    known = parse_large(listed.read_bytes(), listed)
+    return {row.file: known[row.file][1] for row in rows if row.file in known}
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -41,7 +41,7 @@ def head(head_model_path: Path) -> Head:
 @pytest.fixture(scope="module")
 def pictures(head: Head) -> Pixels:
     """Person 0 of the protocol's set: (7, 20, 32, 32)."""
-    return render_rotation(RotationRecipe(), head, 0)
+    return render_rotation(RotationRecipe(), head, 0).crops
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +75,11 @@ def test_the_protocols_pictures_are_those_of_every_earlier_version(pictures: Pix
 def test_a_recipe_and_a_number_determine_the_pictures(head: Head, variety: str) -> None:
     recipe = RotationRecipe(seed=3, geometry=SMALL, lights=2, variety=VARIETIES[variety])
     twin = RotationRecipe(seed=3, geometry=SMALL, lights=2, variety=replace(VARIETIES[variety]))
-    first = render_rotation(recipe, head, 5)
-    assert np.array_equal(first, render_rotation(twin, head, 5))
+    first = render_rotation(recipe, head, 5).crops
+    assert np.array_equal(first, render_rotation(twin, head, 5).crops)
     others = [
-        render_rotation(replace(recipe, seed=4), head, 5),
-        render_rotation(recipe, head, 6),
+        render_rotation(replace(recipe, seed=4), head, 5).crops,
+        render_rotation(recipe, head, 6).crops,
     ]
     for other in others:
         assert np.abs(first.astype(int) - other).mean() > 5

@@ -103,7 +103,7 @@ def test_a_rendered_set_is_a_labelled_folder_with_the_pictures_of_its_recipe(
     }
     crops = render_rotation(
         RotationRecipe(geometry=geometry, lights=2), Head(load_head_model(head_model_path)), 100
-    )
+    ).crops
     assert np.array_equal(faces.crops[14:].reshape(7, 2, 16, 16), crops)
 
     # What is lost, or was left half done, is made again, and nothing else.

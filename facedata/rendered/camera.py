@@ -12,6 +12,7 @@ from facedata.rendered.person import Posed
 from facedata.rendered.skin import eye_albedo, skin_albedo
 from faces.types import Landmarks
 
+EYE_TO_NOSE_BASE = 4.65  # cm on the mean head
 # Directions of a dome that stand for the room when its light is blocked.
 _DOME = 12
 
@@ -74,12 +75,16 @@ class View:
     def __init__(self, posed: Posed, caster: Caster, camera: Camera) -> None:
         self.camera = camera
         self.landmarks = posed.landmarks
-        self._caster = caster
+        self._posed, self._caster = posed, caster
         origins, directions = camera.rays()
         self.hits: Hits = caster.cast(origins, directions)
         self._towards_eye = -directions[self.hits.ray]
         self.albedo, self._gloss, self._power = _surface(posed, self.hits)
         self._openness: Array | None = None
+
+    def again(self, camera: Camera) -> View:
+        """What another camera sees of the same head."""
+        return View(self._posed, self._caster, camera)
 
     def radiance(self, light: Light, rng: np.random.Generator) -> Array:
         """Linear light (hits,) that reaches the camera; white paper facing a lamp of weight 1 gives 1."""

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from facedata.labels import LabelRow
+from facedata.rendered.larger import Shots
 from facedata.rendered.light import N_LIGHTS, Light
 from facedata.rendered.mesh import Caster
 from facedata.rendered.person import Head, Person, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Variety
 from facedata.rendered.shoot import crop_view, shoot, shoot_distance, shoot_lights
 from faces.crop import CropGeometry
-from faces.types import Pixels
 
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
 LIGHTS_PER_EXPRESSION = 4
@@ -56,9 +56,9 @@ class RotationRecipe:
             for light in range(self.lights)
         ]
 
-    def render(self, head: Head, index: int) -> Pixels:
-        """The pictures of person ``index`` in the order of ``rows``: (n, S, S) uint8."""
-        return render_rotation(self, head, index).reshape(-1, self.geometry.size, self.geometry.size)
+    def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
+        """The pictures of person ``index`` in one row, in the order of ``rows``."""
+        return render_rotation(self, head, index, large=large).in_one_row()
 
 
 def pose_name(yaw: int) -> str:
@@ -72,24 +72,29 @@ def recipe_person(recipe: RotationRecipe, head: Head, index: int) -> Person:
     return sample_person(rng, head, glasses_share=recipe.variety.glasses)
 
 
-def render_rotation(recipe: RotationRecipe, head: Head, index: int) -> Pixels:
-    """All crops of person ``index``: (7 poses, lights, S, S) uint8."""
+def render_rotation(recipe: RotationRecipe, head: Head, index: int, *, large: bool = False) -> Shots:
+    """All pictures (7 poses, lights) of person ``index``, larger ones too if ``large``."""
     person = recipe_person(recipe, head, index)
     rng = np.random.default_rng([recipe.seed, index, 1])
     numbers = range(N_LIGHTS) if recipe.protocol else None
     lights = shoot_lights(rng, recipe.variety, recipe.lights, numbers=numbers)
     step = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
     groups = [
-        _render_group(recipe, head, person, lights[first : first + step], rng)
+        _render_group(recipe, head, person, lights[first : first + step], rng, large)
         for first in range(0, recipe.lights, step)
     ]
-    return np.concatenate(groups, axis=1)
+    return Shots.joined(groups, axis=1)
 
 
 def _render_group(
-    recipe: RotationRecipe, head: Head, person: Person, lights: list[Light], rng: np.random.Generator
-) -> Pixels:
-    """Crops (7, len(lights), S, S): one expression, one mesh, seven cameras."""
+    recipe: RotationRecipe,
+    head: Head,
+    person: Person,
+    lights: list[Light],
+    rng: np.random.Generator,
+    large: bool,
+) -> Shots:
+    """Pictures (7, len(lights)): one expression, one mesh, seven cameras."""
     variety = recipe.variety
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
     posed = pose_person(person, head, expression)
@@ -108,7 +113,9 @@ def _render_group(
         )
         for yaw in YAWS
     ]
-    return shoot(views, lights, recipe.geometry, variety, metered=YAWS.index(0), wall=wall, rng=rng)
+    return shoot(
+        views, lights, recipe.geometry, variety, metered=YAWS.index(0), wall=wall, rng=rng, large=large
+    )
 
 
 def _turn(yaw: int, variety: Variety, rng: np.random.Generator) -> float:

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -15,13 +16,15 @@ import numpy as np
 from PIL import Image
 
 from facedata.labels import LABELS_FILE, LabelRow, write_labels
+from facedata.large_files import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
 from facedata.rendered.claim import PART, claimed
 from facedata.rendered.head_model import load_head_model
+from facedata.rendered.larger import Shots
 from facedata.rendered.person import Head
 from facedata.rendered.workers import in_processes
 from faces.errors import DataError
 from faces.progress import NoProgress, Progress
-from faces.types import Pixels
+from faces.types import Floats
 
 
 class Recipe(Protocol):
@@ -35,12 +38,16 @@ class Recipe(Protocol):
         """Who and what is on the pictures of a person so called; their files lie in a folder of that name."""
         ...
 
-    def render(self, head: Head, index: int) -> Pixels:
-        """The pictures of person ``index`` in the order of ``rows``: (n, S, S) uint8."""
+    def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
+        """The pictures of person ``index`` in one row, in the order of ``rows``.
+
+        With ``large``, larger ones too; the crops are the same with and without.
+        """
         ...
 
 
-Job = tuple[Path, Recipe, Path, int]  # set, recipe, head model, number of the person
+Job = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
+LARGE_QUALITY = 75  # of WebP: 1.4 KB a face
 
 _head: Head | None = None  # one per worker process: the model is 50 MB and slow to unpack
 
@@ -58,6 +65,7 @@ def render_set(
     people: int,
     train: int,
     first: int = 0,
+    large: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
@@ -66,8 +74,9 @@ def render_set(
 
     People below ``train`` get split train, the others test.  ``workers`` is the number of processes, all
     cores where None.  What an earlier, interrupted call with the same recipe finished is kept, people outside
-    the range too: a person is complete or absent.  Raises DataError where ``out`` holds something else or
-    cannot be written, HeadModelError where the head model is missing.
+    the range too: a person is complete or absent.  With ``large``, a larger picture of every face is kept as
+    well (``facedata.large_files``), also of people whose crops are there already.  Raises DataError where
+    ``out`` holds something else or cannot be written, HeadModelError where the head model is missing.
     """
     per_person = len(recipe.rows(person_name(first)))
     if people < 1 or first < 0 or per_person < 1:
@@ -76,8 +85,11 @@ def render_set(
     load_head_model(head_model)  # complain before any process starts
     try:
         with claimed(out, recipe.settings()):
-            todo = sorted(set(range(first, first + people)) - set(finished_people(out)))
-            jobs: list[Job] = [(out, recipe, head_model, index) for index in todo]
+            finished = set(finished_people(out))
+            if large:
+                finished &= set(finished_people(out / LARGE_FOLDER))
+            todo = sorted(set(range(first, first + people)) - finished)
+            jobs: list[Job] = [(out, recipe, head_model, index, large) for index in todo]
             count = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
             progress.start("rendering", people * per_person, "pictures")
             try:
@@ -88,13 +100,16 @@ def render_set(
                 progress.finish()
             present = finished_people(out)
             write_labels(out / LABELS_FILE, label_rows(recipe, present, train))
+            _write_points(out, present)
     except OSError as error:
         raise DataError(f"The set cannot be written to {out}: {error.strerror or error}.") from error
     return len(present) * per_person
 
 
 def finished_people(out: Path) -> list[int]:
-    """Numbers of the people whose pictures are complete in a set, ascending."""
+    """Numbers of the people whose pictures are complete in a set (or in its ``large``), ascending."""
+    if not out.is_dir():
+        return []
     return sorted(int(p.name) for p in out.iterdir() if re.fullmatch(r"[0-9]{4,}", p.name) and p.is_dir())
 
 
@@ -107,20 +122,52 @@ def label_rows(recipe: Recipe, people: Iterable[int], train: int) -> Iterator[La
 
 
 def _render_person(job: Job) -> None:
-    """Render one person into a folder of its own, which gets its name when it is complete."""
+    """Render what is missing of one person."""
     global _head
-    out, recipe, head_model, index = job
+    out, recipe, head_model, index, large = job
     if _head is None:
         _head = Head(load_head_model(head_model))
-    crops = recipe.render(_head, index)
     person = person_name(index)
-    part = Path(tempfile.mkdtemp(prefix=f"{person}.", suffix=PART, dir=out))
+    crops_there = (out / person).is_dir()
+    large = large and not (out / LARGE_FOLDER / person).is_dir()
+    shots = recipe.render(_head, index, large=large)
+    rows = recipe.rows(person)
+    if not crops_there:
+        with _complete_folder(out, out / person) as part:
+            for row, crop in zip(rows, shots.crops, strict=True):
+                name = PurePosixPath(row.file).name
+                Image.fromarray(np.ascontiguousarray(crop)).save(part / name, compress_level=6)
+    if shots.large is not None and shots.points is not None:
+        with _complete_folder(out, out / LARGE_FOLDER / person) as part:
+            for row, pixels in zip(rows, shots.large, strict=True):
+                name = PurePosixPath(large_name(row.file)).name
+                Image.fromarray(np.ascontiguousarray(pixels)).save(part / name, quality=LARGE_QUALITY)
+            files = [row.file for row in rows]
+            (part / LARGE_FILE).write_bytes(format_large(dict(zip(files, shots.points, strict=True))))
+
+
+@contextmanager
+def _complete_folder(out: Path, folder: Path) -> Iterator[Path]:
+    """A folder to fill inside the set ``out``, which becomes ``folder`` when it is complete."""
+    part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=PART, dir=out))
     part.chmod(out.stat().st_mode & 0o777)  # mkdtemp lets nobody else in
     try:
-        for row, crop in zip(recipe.rows(person), crops, strict=True):
-            name = PurePosixPath(row.file).name
-            Image.fromarray(np.ascontiguousarray(crop)).save(part / name, compress_level=6)
-        part.rename(out / person)
+        yield part
+        folder.parent.mkdir(exist_ok=True)
+        part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _write_points(out: Path, people: Iterable[int]) -> None:
+    """Write ``large.csv`` of a set that keeps larger pictures, from what is kept beside those of a person."""
+    points: dict[str, Floats] = {}
+    for index in people:
+        path = out / LARGE_FOLDER / person_name(index) / LARGE_FILE
+        if path.is_file():
+            points |= {file: five for file, (_, five) in parse_large(path.read_bytes(), path).items()}
+    if points:
+        part = out / (LARGE_FILE + PART)
+        part.write_bytes(format_large(points))
+        part.replace(out / LARGE_FILE)

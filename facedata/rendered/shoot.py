@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facedata.rendered.camera import Camera, View, picture_landmarks
+from facedata.rendered.camera import EYE_TO_NOSE_BASE, Camera, View, picture_landmarks
+from facedata.rendered.larger import SIDE, Shots, larger_picture, larger_points, larger_view
 from facedata.rendered.light import Light, rig_lights, sample_light
 from facedata.rendered.mesh import Array, Caster, Material
 from facedata.rendered.person import Posed
@@ -23,7 +24,6 @@ from faces.types import Pixels
 
 RAYS_PER_PIXEL = 2.5  # rays per crop pixel and direction
 MARGIN = 1.15  # the frame rendered is so much wider than the crop
-EYE_TO_NOSE_BASE = 4.65  # cm on the mean head
 
 
 def shoot_lights(
@@ -79,28 +79,36 @@ def shoot(
     metered: int,
     wall: float,
     rng: np.random.Generator,
-) -> Pixels:
-    """The crops (len(views), len(lights), S, S) uint8 of all views under all lights.
+    large: bool = False,
+) -> Shots:
+    """The pictures (len(views), len(lights)) of all views under all lights, larger ones too if ``large``.
 
     One exposure serves all views under a light; it is set by the skin in view ``metered``.  ``wall`` is the
-    grey 0..1 of the background where backgrounds do not vary.
+    grey 0..1 of the background where backgrounds do not vary.  The crops are the same with and without
+    larger pictures.
     """
-    size = geometry.size
-    crops = np.zeros((len(views), len(lights), size, size), np.uint8)
+    shape, size = (len(views), len(lights)), geometry.size
+    crops = np.zeros((*shape, size, size), np.uint8)
+    pictures = np.zeros((*shape, SIDE, SIDE), np.uint8)
+    points = np.zeros((*shape, 5, 2), np.float32)
+    larger = [larger_view(view, geometry) for view in views] if large else []
+    noise = rng.spawn(1)[0]  # leaves the numbers of ``rng`` as they are
     for at, light in enumerate(lights):
         shaded = [view.radiance(light, rng) for view in views]
         tone = sample_tone(rng, _skin_light(views[metered], shaded[metered])) if variety.camera else Tone()
         for number, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
             crops[number, at] = _crop(view, tone(radiance), geometry, variety, wall, rng)
-    return crops
+        for number, view in enumerate(larger):
+            frame = _frame(view, tone(view.radiance(light, noise)), variety, wall, noise)
+            pictures[number, at] = larger_picture(frame)
+            points[number, at] = larger_points(view.landmarks, view.camera)
+    return Shots(crops, pictures, points) if large else Shots(crops)
 
 
 def _crop(
     view: View, grey: Array, geometry: CropGeometry, variety: Variety, wall: float, rng: np.random.Generator
 ) -> Pixels:
-    side = view.camera.side
-    frame = sample_background(rng, side) if variety.camera else np.full((side, side), wall, np.float32)
-    frame.reshape(-1)[view.hits.ray] = grey
+    frame = _frame(view, grey, variety, wall, rng)
     landmarks = picture_landmarks(view.landmarks, view.camera)
     if variety.camera:
         pixels, landmarks = photograph(frame, landmarks, rng, rays_per_pixel=RAYS_PER_PIXEL)
@@ -109,6 +117,14 @@ def _crop(
     if variety.crop_error:
         landmarks = misplaced(landmarks, variety.crop_error, rng)
     return crop_face(pixels, landmarks, geometry)
+
+
+def _frame(view: View, grey: Array, variety: Variety, wall: float, rng: np.random.Generator) -> Array:
+    """What a camera sees, (side, side) grey 0..1: the head's ``grey`` (hits,) before a background."""
+    side = view.camera.side
+    frame = sample_background(rng, side) if variety.camera else np.full((side, side), wall, np.float32)
+    frame.reshape(-1)[view.hits.ray] = grey
+    return frame
 
 
 def _crop_centre(landmarks: Array, geometry: CropGeometry) -> Array:

@@ -1,0 +1,75 @@
+"""Larger pictures of rendered faces, for networks that were trained on larger faces than ours.
+
+Each shows the person, the light and the expression of its crop, from the same place, a little wider and
+without what a cheap camera does to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image
+
+from facedata.rendered.camera import EYE_TO_NOSE_BASE, Camera, View
+from facedata.rendered.mesh import Array
+from faces.crop import CropGeometry
+from faces.types import Floats, Pixels
+
+SIDE = 192  # pixels; dlib's chips of 150 and VGG's of 224 show a little less than the whole
+WIDER = 1.25  # than the crop: what is cut by five points on a turned head reaches beyond it
+RAYS_PER_PIXEL = 1.25  # in each direction; more costs more than it shows
+POINTS = (45, 42, 36, 39, 33)  # of the 68, in the order of dlib's five
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Pictures of one person, in any arrangement "...", such as (poses, lights).
+
+    ``crops`` (..., S, S) uint8; where larger pictures were wished, ``large`` (..., 192, 192) uint8 and their
+    ``points`` (..., 5, 2) float32, in picture coordinates as ``facedata.pictures.LargeFace`` has them.
+    """
+
+    crops: Pixels
+    large: Pixels | None = None
+    points: Floats | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self], axis: int) -> Self:
+        """Several shoots as one, along an axis of their arrangement."""
+        large = [part.large for part in parts if part.large is not None]
+        points = [part.points for part in parts if part.points is not None]
+        return cls(
+            np.concatenate([part.crops for part in parts], axis),
+            np.concatenate(large, axis) if large else None,
+            np.concatenate(points, axis) if points else None,
+        )
+
+    def in_one_row(self) -> Shots:
+        """The same pictures one after another: (n, S, S), (n, 192, 192) and (n, 5, 2)."""
+        return Shots(_in_row(self.crops), _in_row(self.large), _in_row(self.points))
+
+
+def larger_view(view: View, geometry: CropGeometry) -> View:
+    """The same look at the same head for its larger picture."""
+    side = round(SIDE * RAYS_PER_PIXEL)
+    crop_width = EYE_TO_NOSE_BASE / geometry.nose_distance  # cm
+    return view.again(replace(view.camera, side=side, scale=side / (WIDER * crop_width)))
+
+
+def larger_picture(grey: Array) -> Pixels:
+    """(192, 192) uint8 from the rays' grey 0..1 (side, side), each pixel the mean over its area."""
+    picture = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(np.asarray(picture) * 255 + 0.5, np.uint8)
+
+
+def larger_points(landmarks68: Array, camera: Camera) -> Floats:
+    """The five points (5, 2) float32 on a larger picture, from the 68 (68, 3) of the head."""
+    points = camera.project(landmarks68[list(POINTS)]) * (SIDE / camera.side)
+    return np.asarray(points, np.float32)
+
+
+def _in_row(pictures: Any) -> Any:
+    return None if pictures is None else pictures.reshape(-1, *pictures.shape[-2:])
