@@ -35,13 +35,18 @@ def rotation(
         VarietyChoice, typer.Option(help="none: the paper's protocol; full: as photographs differ.")
     ] = VarietyChoice.none,
     train: Annotated[int, typer.Option(min=0, help="People below this number get split train.")] = 100,
+    large: Annotated[
+        bool,
+        typer.Option("--large", help="Also a larger picture of every face, for networks of others."),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Processes; all cores unless told.")
     ] = None,
 ) -> None:
     """Render people in seven poses under each of several lights.
 
-    Stops cleanly at Ctrl-C; the same command again goes on where it stopped.
+    Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
+    pictures to a set that was rendered without.
 
     Example: anotheryou data render rotation --head-model ict_facekit.npz --out sets/rotation
     """
@@ -61,6 +66,7 @@ def rotation(
         people=people,
         first=first,
         train=train,
+        large=large,
         workers=workers,
         progress=RichProgress(),
     )
