@@ -24,9 +24,10 @@ from cli.guard import INTERRUPTED, GuardedGroup
 from cli.index import forget, index, info, reindex
 from cli.search import search
 from cli.train import train
+from cli.train_rivals import train_rivals
 
 # In the order in which a user meets them.
-ORDER = ("index", "search", "edit", "info", "reindex", "forget", "data", "train", "benchmark")
+ORDER = ("index", "search", "edit", "info", "reindex", "forget", "data", "train", "train-rivals", "benchmark")
 
 
 class Program(GuardedGroup):
@@ -100,6 +101,7 @@ for command in (index, search, edit, info, reindex, forget):
     app.command()(command)
 app.add_typer(data, name="data")
 app.command()(train)
+app.command("train-rivals")(train_rivals)
 app.command()(benchmark)
 _set_helps(app)
 

@@ -146,7 +146,7 @@ def train(
     )
     budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
     budget.check()
-    name = _attribute(attribute)
+    name = attribute_named(attribute)
     geometry = CropGeometry(size=size)
     progress = RichProgress()
 
@@ -193,7 +193,8 @@ def train(
         raise typer.Exit(INTERRUPTED)
 
 
-def _attribute(name: str) -> Attribute:
+def attribute_named(name: str) -> Attribute:
+    """The attribute that ``--attribute`` names; raises BadParameter that lists them."""
     from facedata.pairs import ATTRIBUTES
 
     for known in ATTRIBUTES:
