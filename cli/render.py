@@ -18,30 +18,40 @@ class VarietyChoice(StrEnum):
     full = "full"
 
 
+HeadModel = Annotated[
+    Path, typer.Option(help="ICT-FaceKit: the packed ict_facekit.npz or its published folder.")
+]
+Out = Annotated[Path, typer.Option(help="Folder to write the labelled set to.")]
+People = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many people.")]
+First = Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the first person.")]
+Seed = Annotated[int, typer.Option(min=0, help="Another seed gives other people.")]
+Size = Annotated[int, typer.Option(min=16, max=256, help="Side of a crop in pixels.")]
+HowVaried = Annotated[
+    VarietyChoice, typer.Option(help="none: the paper's protocol; full: as photographs differ.")
+]
+Train = Annotated[int, typer.Option(min=0, help="People below this number get split train.")]
+Large = Annotated[
+    bool,
+    typer.Option("--large", help="Also a larger picture of every face, for networks of others."),
+]
+Workers = Annotated[int | None, typer.Option(min=1, max=1024, help="Processes; all cores unless told.")]
+
+
 @app.command()
 def rotation(
-    head_model: Annotated[
-        Path, typer.Option(help="ICT-FaceKit: the packed ict_facekit.npz or its published folder.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder to write the labelled set to.")],
-    people: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many people.")] = 249,
-    first: Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the first person.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other people.")] = 0,
-    size: Annotated[int, typer.Option(min=16, max=256, help="Side of a crop in pixels.")] = 32,
+    head_model: HeadModel,
+    out: Out,
+    people: People = 249,
+    first: First = 0,
+    seed: Seed = 0,
+    size: Size = 32,
     lights: Annotated[
         int, typer.Option(min=1, max=1000, help="Lights of each person; 20 are the paper's.")
     ] = 20,
-    variety: Annotated[
-        VarietyChoice, typer.Option(help="none: the paper's protocol; full: as photographs differ.")
-    ] = VarietyChoice.none,
-    train: Annotated[int, typer.Option(min=0, help="People below this number get split train.")] = 100,
-    large: Annotated[
-        bool,
-        typer.Option("--large", help="Also a larger picture of every face, for networks of others."),
-    ] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=1024, help="Processes; all cores unless told.")
-    ] = None,
+    variety: HowVaried = VarietyChoice.none,
+    train: Train = 100,
+    large: Large = False,
+    workers: Workers = None,
 ) -> None:
     """Render people in seven poses under each of several lights.
 
@@ -71,6 +81,56 @@ def rotation(
         progress=RichProgress(),
     )
     typer.echo(f"{out}: {count:,} pictures of {count // (len(YAWS) * lights):,} people.")
+
+
+@app.command()
+def accessories(
+    head_model: HeadModel,
+    out: Out,
+    people: People = 438,
+    first: First = 0,
+    seed: Seed = 0,
+    size: Size = 32,
+    lights: Annotated[
+        int, typer.Option(min=1, max=20, help="Lights of each person, chosen spread over the rig's 20.")
+    ] = 5,
+    variety: HowVaried = VarietyChoice.none,
+    train: Train = 350,
+    large: Large = False,
+    workers: Workers = None,
+) -> None:
+    """Render people bare, in three hats and in three pairs of glasses, under each of several lights.
+
+    hat-1 is a peaked cap, hat-2 has a brim, hat-3 is knitted; glasses-1 are of round wire, glasses-2 thick
+    and square, glasses-3 dark. The five lights are no flash (00), one from the left (04), from the right
+    (10) and from above (16), and all flashes (19).
+
+    Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
+    pictures to a set that was rendered without.
+
+    Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
+    """
+    from cli.console import RichProgress
+    from facedata.rendered.accessories import ACCESSORIES, AccessoryRecipe
+    from facedata.rendered.photograph import VARIETIES
+    from facedata.rendered.sets import render_set
+    from faces.crop import CropGeometry
+
+    recipe = AccessoryRecipe(
+        seed=seed, geometry=CropGeometry(size=size), lights=lights, variety=VARIETIES[variety.value]
+    )
+    count = render_set(
+        out,
+        recipe,
+        head_model,
+        people=people,
+        first=first,
+        train=train,
+        large=large,
+        workers=workers,
+        progress=RichProgress(),
+    )
+    typer.echo(f"{out}: {count:,} pictures of {count // (len(ACCESSORIES) * lights):,} people.")
 
 
 @app.command()

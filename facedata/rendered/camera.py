@@ -152,4 +152,6 @@ def _surface(posed: Posed, hits: Hits) -> tuple[Array, Array, Array]:
             albedo[at], gloss[at], power[at] = 0.02, 0.5, 60.0
         elif material == Material.CLOTH:
             albedo[at] = person.cloth
+        elif material == Material.HAT:
+            albedo[at], gloss[at] = hits.shade[at], 0.02
     return albedo, gloss, power

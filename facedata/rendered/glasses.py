@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from facedata.rendered.mesh import Array, Material, Mesh, grid_triangles, join, 
 @dataclass(frozen=True)
 class Glasses:
     """A pair of glasses; cm.  ``square`` is the superellipse's exponent (2 round, 5 square);
-    ``dark`` tells sunglasses, whose lenses are opaque."""
+    ``dark`` tells sunglasses, whose lenses are opaque; ``tilt`` degrees that the picture's right side hangs
+    lower."""
 
     width: float
     height: float
@@ -21,6 +22,7 @@ class Glasses:
     drop: float
     tone: float
     dark: bool
+    tilt: float = 0.0
 
 
 def sample_glasses(rng: np.random.Generator, *, dark: bool) -> Glasses:
@@ -33,6 +35,34 @@ def sample_glasses(rng: np.random.Generator, *, dark: bool) -> Glasses:
         drop=float(rng.uniform(-0.1, 0.6)),
         tone=float(np.exp(rng.uniform(np.log(0.01), np.log(0.4)))),
         dark=dark,
+    )
+
+
+# Round wire; thick and square; dark: width, height, square, wire, drop and tone of each.
+_KINDS = (
+    (5.0, 4.7, 2.0, 0.11, 0.25, 0.05),
+    (5.6, 3.9, 4.5, 0.27, 0.2, 0.015),
+    (6.2, 4.9, 2.7, 0.15, 0.3, 0.02),
+)
+
+
+def sample_kind(rng: np.random.Generator, kind: int, *, spread: float = 1.0) -> Glasses:
+    """Glasses of kind 0 (round wire), 1 (thick and square) or 2 (dark), worn by somebody; ``spread``
+    multiplies how much one pair differs from another."""
+
+    def around(middle: float, deviation: float) -> float:
+        return float(middle + spread * deviation * np.clip(rng.normal(), -2, 2))
+
+    width, height, square, wire, drop, tone = _KINDS[kind]
+    return Glasses(
+        width=around(width, 0.12),
+        height=around(height, 0.12),
+        square=max(around(square, 0.12), 1.8),
+        wire=float(wire * np.exp(around(0.0, 0.06))),
+        drop=around(drop, 0.12),
+        tone=float(np.clip(tone * np.exp(around(0.0, 0.2)), 0.005, 0.5)),
+        dark=kind == 2,
+        tilt=around(0.0, 0.8),
     )
 
 
@@ -64,7 +94,18 @@ def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
     inner = [rims[0][np.argmax(rims[0][:, 0])], rims[1][np.argmin(rims[1][:, 0])]]
     middle = (inner[0] + inner[1]) / 2 + np.array([0, 0.35, 0.15])
     parts.append(_wire(np.stack([inner[0], middle, inner[1]]).astype(np.float32), glasses.wire))
-    return join(parts)
+    return _tilted(join(parts), glasses.tilt, level)
+
+
+def _tilted(mesh: Mesh, degrees: float, level: float) -> Mesh:
+    """The mesh turned clockwise about an axis out of the face at height ``level``, cm."""
+    if degrees == 0:
+        return mesh
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    pivot = np.array([0, level, 0])
+    vertices = ((mesh.vertices - pivot) @ turn + pivot).astype(np.float32)
+    return replace(mesh, vertices=vertices, normals=(mesh.normals @ turn).astype(np.float32))
 
 
 def _wire(line: Array, radius: float, sides: int = 6) -> Mesh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from facedata.rendered.mesh import Array, Caster, Material, Mesh, grid_triangles
 CENTRE = np.array([0.0, 4.5, -0.5], np.float32)  # inside the skull, at ear height
 COLUMNS, ROWS = 144, 80
 LOWEST, HIGHEST = -66.0, 90.0  # degrees of elevation
+_AZIMUTH = np.linspace(-180, 180, COLUMNS, endpoint=False)  # 0 is the front, + the picture's right
+_ELEVATION = np.linspace(LOWEST, HIGHEST, ROWS)
 STYLES = ("bald", "ring", "cropped", "short", "bowl", "bob", "long", "tied", "curly")
 
 
@@ -64,17 +67,17 @@ def sample_hair(rng: np.random.Generator) -> Hair:
     )
 
 
-def hair_mesh(hair: Hair, head: Caster) -> Mesh | None:
-    """The shell of ``hair`` on the head that ``head`` casts rays at; None for the bald."""
+def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = None) -> Mesh | None:
+    """The shell of ``hair`` on a head with this ``skull_radius``; None for the bald.
+
+    ``room`` tells of points (n, 3) of the skin how far, in cm (n,), hair may rise above them: little under a
+    hat.
+    """
     if hair.style == "bald":
         return None
     rng = np.random.default_rng(hair.seed)
-    azimuth = np.linspace(-180, 180, COLUMNS, endpoint=False)  # 0 is the front, + the picture's right
-    elevation = np.linspace(LOWEST, HIGHEST, ROWS)
-    phi, theta = np.meshgrid(np.radians(azimuth), np.radians(elevation))
-    direction = np.stack([np.sin(phi) * np.cos(theta), np.sin(theta), np.cos(phi) * np.cos(theta)], -1)
-    direction = direction.astype(np.float32)
-    skull = _skull_radius(head, direction)
+    azimuth, elevation = _AZIMUTH, _ELEVATION
+    phi, theta, direction = _directions()
     over_edge = _degrees_inside(hair, azimuth, elevation, rng)
     full = np.clip(over_edge / (4 if hair.style in ("cropped", "ring") else 9), 0, 1)
     full = full * full * (3 - 2 * full)
@@ -86,6 +89,9 @@ def hair_mesh(hair: Hair, head: Caster) -> Mesh | None:
     radius: NDArray[np.floating] = skull + (thickness + relief) * full - 0.12 * (1 - full)
     if hair.style in ("bob", "long"):
         radius = _hang(hair, radius, skull, elevation, full, relief)
+    if room is not None:
+        points = (CENTRE + direction * skull[..., None]).reshape(-1, 3)
+        radius = np.minimum(radius, skull + room(points).reshape(ROWS, COLUMNS))
     vertices = CENTRE + direction * radius[..., None]
     shade = np.asarray(1 + 0.9 * relief / max(hair.strands, 0.05) * 0.25, np.float32)
     triangles = grid_triangles(ROWS, COLUMNS, wrap=True)
@@ -96,15 +102,22 @@ def hair_mesh(hair: Hair, head: Caster) -> Mesh | None:
     )
 
 
-def _skull_radius(head: Caster, direction: Array) -> Array:
-    """Distance (ROWS, COLUMNS) of the skin from CENTRE with the ears smoothed away."""
+def skull_radius(head: Caster) -> Array:
+    """Distance (ROWS, COLUMNS) of the skin of a bald head from CENTRE with the ears smoothed away."""
     far = 40.0
-    flat = direction.reshape(-1, 3)
+    flat = _directions()[2].reshape(-1, 3)
     gap = head.distance(CENTRE + flat * far, -flat).reshape(ROWS, COLUMNS)
     radius = np.where(np.isfinite(gap), far - gap, 9.0)
     wrapped = np.pad(radius, ((0, 0), (8, 8)), mode="wrap")
     radius = median_filter(wrapped, size=13, mode="nearest")[:, 8:-8]
     return np.asarray(gaussian_filter(radius, (1.5, 1.5), mode=("nearest", "wrap")), np.float32)
+
+
+def _directions() -> tuple[NDArray[np.float64], NDArray[np.float64], Array]:
+    """Azimuth and elevation in radians, (ROWS, COLUMNS), and unit vectors (ROWS, COLUMNS, 3) from CENTRE."""
+    phi, theta = np.meshgrid(np.radians(_AZIMUTH), np.radians(_ELEVATION))
+    direction = np.stack([np.sin(phi) * np.cos(theta), np.sin(theta), np.cos(phi) * np.cos(theta)], -1)
+    return phi, theta, direction.astype(np.float32)
 
 
 def _degrees_inside(

@@ -27,6 +27,7 @@ class Material(IntEnum):
     FRAME = 5
     LENS = 6
     CLOTH = 7
+    HAT = 8
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.rendered.glasses import Glasses, glasses_mesh, sample_glasses
-from facedata.rendered.hair import Hair, hair_mesh, sample_hair
+from facedata.rendered.hair import Hair, hair_mesh, sample_hair, skull_radius
+from facedata.rendered.hats import FittedHat, Hat
 from facedata.rendered.head_model import HINT, HeadModel
 from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, grid_triangles, join, surface
 from facedata.rendered.skin import FaceMap, Skin, sample_skin
@@ -96,6 +97,7 @@ class Person:
     hair: Hair
     glasses: Glasses | None
     cloth: float
+    hat: Hat | None = None
 
 
 def sample_person(rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0) -> Person:
@@ -138,19 +140,46 @@ class Posed:
     landmarks: Array
 
 
-def pose_person(person: Person, head: Head, expression: dict[str, float], *, body: bool = False) -> Posed:
-    """Build the mesh: head, eyes, hair, glasses and, for whole photographs, neck-down ``body``."""
+class Shape:
+    """The head of somebody with these identity ``coefficients`` (100,), bald and at rest.
+
+    ``vertices`` (V, 3) float32 cm; ``caster`` casts rays at the skin; ``skull`` as ``skull_radius`` has it.
+    """
+
+    def __init__(self, coefficients: Array, head: Head) -> None:
+        model = head.model
+        self.vertices = model.vertices + np.tensordot(coefficients, model.identity_modes, 1)
+        self.caster = Caster(surface(self.vertices, head.skin_triangles, Material.SKIN))
+        self.landmarks: Array = self.vertices[model.landmarks68]
+        self.skull = skull_radius(self.caster)
+
+
+def pose_person(
+    person: Person,
+    head: Head,
+    expression: dict[str, float],
+    *,
+    body: bool = False,
+    shape: Shape | None = None,
+) -> Posed:
+    """Build the mesh: head, eyes, hair, hat, glasses and, for whole photographs, neck-down ``body``.
+
+    ``shape`` is that of the person, for who poses more than once.
+    """
     model = head.model
-    vertices = model.vertices + np.tensordot(person.coefficients, model.identity_modes, 1)
-    bald = surface(vertices, head.skin_triangles, Material.SKIN)
+    shape = shape or Shape(person.coefficients, head)
+    hat = None if person.hat is None else FittedHat(person.hat, shape.caster, shape.landmarks)
+    vertices = shape.vertices
     for name, weight in expression.items():
         vertices = vertices + np.float32(weight) * model.expression_modes[model.expression_names.index(name)]
     vertices = vertices.astype(np.float32)
     skin = surface(vertices, head.triangles, Material.SKIN, rest=model.vertices)
     parts = [Mesh(skin.vertices, skin.triangles, skin.rest, skin.shade, head.material, skin.normals)]
-    hair = hair_mesh(person.hair, Caster(bald))
+    hair = hair_mesh(person.hair, shape.skull, None if hat is None else hat.room_for_hair)
     if hair is not None:
         parts.append(hair)
+    if hat is not None:
+        parts.append(hat.mesh())
     landmarks = vertices[model.landmarks68]
     if person.glasses is not None:
         parts.append(glasses_mesh(person.glasses, landmarks))
