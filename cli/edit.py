@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import DetectorOption
+from cli.options import AccessoryOption, DetectorOption, FaceOption, PoseOption, WishOption, wished
 
 if TYPE_CHECKING:
     from faces.crop import CropGeometry
     from faces.types import Pixels
-    from generator.attributes import AttributeGroup, Vocabulary
 
 ALL = "all"
 
@@ -22,38 +21,19 @@ def edit(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="The picture to write (.png, .jpg, ...).")
     ],
-    pose: Annotated[
+    pose: PoseOption = None,
+    accessory: AccessoryOption = None,
+    wish: WishOption = None,
+    weights: Annotated[
         str | None,
         typer.Option(
-            "--pose",
-            metavar="DEGREES|all",
-            help="How the head shall be turned, -45 to +45; + is towards the right side of the picture.",
+            "--weights",
+            metavar="NAME|DIR",
+            help="Weights that come along, or a folder of them; otherwise those that know the wish.",
             show_default=False,
         ),
     ] = None,
-    wish: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--wish",
-            metavar="NAME=VALUE|all",
-            help="Any attribute the weights know (see `anotheryou info`), such as pose=+30; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    weights: Annotated[
-        str,
-        typer.Option("--weights", metavar="NAME|DIR", help="Weights that come along, or a folder of them."),
-    ] = "rotation-32",
-    face: Annotated[
-        int | None,
-        typer.Option(
-            "--face",
-            metavar="N",
-            min=1,
-            help="Which face of the photograph, 1 being the largest; otherwise that one.",
-            show_default=False,
-        ),
-    ] = None,
+    face: FaceOption = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="PHOTO is a ready square crop; no face is looked for.")
     ] = False,
@@ -74,23 +54,27 @@ def edit(
 
         anotheryou edit me.jpg --pose -30 --out face.png
         anotheryou edit me.jpg --pose all --out strip.png
+        anotheryou edit me.jpg --accessory sunglasses --out cool.png
         anotheryou edit crop.png --cropped --pose +45 --size 32 --out small.png
     """
     from cli.console import say
 
-    wishes = [*(wish or []), *([f"pose={pose}"] if pose is not None else [])]
-    if not wishes:
-        raise typer.BadParameter("say what to change, such as --pose +30 or --pose all", param_hint="--pose")
+    wishes = wished(pose, accessory, wish)
+    varied = _varied(wishes)
     _check_picture(out)
 
     import numpy as np
 
     from generator.checkpoint import load_generator
+    from generator.choice import weights_for
     from generator.sheet import draw_strip, enlarge
 
+    if weights is None:
+        weights = weights_for({name: None if name == varied else value for name, value in wishes.items()})
     generator = load_generator(weights)
     vocabulary = generator.vocabulary
-    named, group = _wished(vocabulary, wishes)
+    named = vocabulary.named({name: value for name, value in wishes.items() if name != varied})
+    group = vocabulary.group(varied) if varied else None
     if cropped:
         crop = _ready_crop(photo, generator.geometry)
     else:
@@ -103,24 +87,20 @@ def edit(
         picture = enlarge(drawing.stage2[0], size)
     else:
         captions = [f"{group.name} {value}" for value in group.values]
-        note = f"{group.name} seems {vocabulary.label(estimate)[group.name]}"
+        note = f"{group.name} seems {vocabulary.label(estimate)[group.name]}" if len(captions) > 1 else ""
         picture = draw_strip(crop, drawing, captions, note=note, side=size)
     picture.save(out)
     say(f"drew {out}")
 
 
-def _wished(vocabulary: Vocabulary, wishes: list[str]) -> tuple[dict[str, str], AttributeGroup | None]:
-    """The values wished for, and the attribute of which all are."""
-    with_all = [text for text in wishes if text.partition("=")[2].strip().casefold() == ALL]
-    named = vocabulary.wish([text for text in wishes if text not in with_all])
-    if not with_all:
-        return named, None
-    group = vocabulary.group(with_all[0].partition("=")[0])
-    if len(with_all) > 1 or group.name in named:
-        raise typer.BadParameter(
-            "one attribute at a time can have all its values, and no other value besides"
-        )
-    return named, group
+def _varied(wishes: dict[str, str]) -> str:
+    """The attribute of which all values are wished for, or ""."""
+    if not wishes:
+        raise typer.BadParameter("say what to change, such as --pose +30 or --pose all", param_hint="--pose")
+    varied = [name for name, value in wishes.items() if value.casefold() == ALL]
+    if len(varied) > 1:
+        raise typer.BadParameter("only one attribute at a time can have all its values")
+    return "".join(varied)
 
 
 def _check_picture(path: Path) -> None:

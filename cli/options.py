@@ -39,6 +39,54 @@ DetectorOption = Annotated[
     ),
 ]
 
+PoseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pose",
+        metavar="DEGREES",
+        help="How the head shall be turned, -45 to +45; + is towards the right side of the picture.",
+        show_default=False,
+    ),
+]
+AccessoryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--accessory",
+        metavar="NAME",
+        help="What shall be worn: none, hat-1 (cap), hat-2 (brimmed), hat-3 (knitted), glasses-1 (round), "
+        "glasses-2 (square) or glasses-3 (sunglasses).",
+        show_default=False,
+    ),
+]
+WishOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--wish",
+        metavar="NAME=VALUE",
+        help="Any attribute the weights know (see `anotheryou info`), such as pose=+30; may be repeated.",
+        show_default=False,
+    ),
+]
+FaceOption = Annotated[
+    int | None,
+    typer.Option(
+        "--face",
+        metavar="N",
+        min=1,
+        help="Which face of the photograph, 1 being the largest; otherwise that one.",
+        show_default=False,
+    ),
+]
+
+
+def wished(pose: str | None, accessory: str | None, wish: list[str] | None) -> dict[str, str]:
+    """What the options wish for, ``{"pose": "+30"}``; raises WishError as ``parse_wishes`` does."""
+    from generator.attributes import parse_wishes
+
+    short = {"pose": pose, "accessory": accessory}
+    named = [f"{name}={value}" for name, value in short.items() if value is not None]
+    return parse_wishes([*named, *(wish or [])])
+
 
 @contextmanager
 def asked_to_stop(meanwhile: str) -> Iterator[Callable[[], bool]]:

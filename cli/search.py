@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import CollectionOption, DetectorOption, WeightsOption
+from cli.options import (
+    AccessoryOption,
+    CollectionOption,
+    DetectorOption,
+    FaceOption,
+    PoseOption,
+    WeightsOption,
+    WishOption,
+    wished,
+)
 
 if TYPE_CHECKING:
     from faces.types import Box
@@ -24,36 +33,12 @@ class YesNo(StrEnum):
 
 def search(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photograph of the person.")],
-    pose: Annotated[
-        str | None,
-        typer.Option(
-            "--pose",
-            metavar="DEGREES",
-            help="How the head shall be turned, -45 to +45; + is towards the right side of the picture.",
-            show_default=False,
-        ),
-    ] = None,
-    wish: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--wish",
-            metavar="NAME=VALUE",
-            help="Any attribute the weights know (see `anotheryou info`), such as pose=+30; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    pose: PoseOption = None,
+    accessory: AccessoryOption = None,
+    wish: WishOption = None,
     k: Annotated[int, typer.Option("-k", metavar="K", min=1, help="How many faces to find.")] = 20,
     collection: CollectionOption = None,
-    face: Annotated[
-        int | None,
-        typer.Option(
-            "--face",
-            metavar="N",
-            min=1,
-            help="Which face of the photograph, 1 being the largest; otherwise that one.",
-            show_default=False,
-        ),
-    ] = None,
+    face: FaceOption = None,
     same_photo: Annotated[
         YesNo,
         typer.Option("--same-photo", help="Whether PHOTO itself and copies of it may be among the answers."),
@@ -77,22 +62,23 @@ def search(
 
     The network draws the face as wished, and the collection's faces most like the drawing are listed, the
     best first. Without a wish the face is searched for as it is. A smaller distance is a better match.
+    What can be wished for depends on the weights that made the collection: rotation-32 turn heads, after
+    `anotheryou reindex --weights accessories-32` hats and glasses come on and off.
 
     Example:
 
         anotheryou search me.jpg --pose +30
+        anotheryou search me.jpg --accessory sunglasses
         anotheryou search me.jpg --pose -45 -k 10 --sheet answer.png
     """
     from cli.console import RichProgress, say
     from retrieval import Finder, draw_sheet
 
     _check_sheet(sheet)
+    wishes = wished(pose, accessory, wish)
     progress = RichProgress()
     with Finder(collection, weights=weights, detector=detector, progress=progress) as finder:
-        wishes = [*(wish or []), *([f"pose={pose}"] if pose is not None else [])]
-        finder.encoder.vocabulary.parse(wishes)  # says what is wrong with them
-        wished = dict(text.split("=", 1) for text in wishes)
-        answer = finder.search(photo, wish=wished, k=k, face=face, same_photo=same_photo is YesNo.YES)
+        answer = finder.search(photo, wish=wishes, k=k, face=face, same_photo=same_photo is YesNo.YES)
         if answer.query.count > 1 and face is None:
             say(f"{photo} shows {answer.query.count} faces; taking the largest (--face picks another)")
         if as_json:

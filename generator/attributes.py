@@ -18,6 +18,15 @@ from faces.errors import WishError
 from faces.types import Floats, Ints
 
 _MAX_COMBINATIONS = 1024  # every gallery face is drawn once for each of them
+# What the values of the accessory sets are called besides, where a group has them.
+EVERYDAY = {
+    "cap": "hat-1",
+    "brimmed-hat": "hat-2",
+    "knitted-hat": "hat-3",
+    "round-glasses": "glasses-1",
+    "square-glasses": "glasses-2",
+    "sunglasses": "glasses-3",
+}
 
 
 @dataclass(frozen=True)
@@ -41,13 +50,15 @@ class AttributeGroup:
             raise ValueError(f"the attribute {self.name!r} needs values, each given once")
 
     def find(self, word: str) -> str:
-        """The value that a word means: itself, or, for numbers, any way of writing it ("30" for "+30").
+        """The value that a word means: itself, its everyday name ("sunglasses" for "glasses-3"), or, for
+        numbers, any way of writing it ("30" for "+30").
 
         Raises WishError that lists the values and, for numbers, names the nearest.
         """
         wanted = word.strip().replace("\N{MINUS SIGN}", "-")
+        meant = EVERYDAY.get(wanted.casefold().replace(" ", "-"))
         for value in self.values:
-            if value.casefold() == wanted.casefold():
+            if value.casefold() == wanted.casefold() or value == meant:
                 return value
         known, number = self._numbers(), number_of(wanted)
         hint = ""
@@ -63,7 +74,8 @@ class AttributeGroup:
         return {value: number for value, number in numbers.items() if number is not None}
 
     def _listed(self) -> str:
-        return ", ".join(self.values)
+        called = {value: name for name, value in EVERYDAY.items()}
+        return ", ".join(f"{value} ({called[value]})" if value in called else value for value in self.values)
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ class Vocabulary:
         """
         found = self.codes(wish)
         if len(found) != 1:
-            missing = ", ".join(group.name for group in self.groups if group.name not in self._named(wish))
+            missing = ", ".join(group.name for group in self.groups if group.name not in self.named(wish))
             raise WishError(f"The wish leaves open which {missing} is meant; name it as well.")
         return int(found[0])
 
@@ -114,7 +126,7 @@ class Vocabulary:
 
         Raises WishError for unknown names and values.
         """
-        named = self._named(wish)
+        named = self.named(wish)
         agree = [
             code
             for code, combination in enumerate(self.combinations)
@@ -125,25 +137,15 @@ class Vocabulary:
         ]
         return np.array(agree, np.int64)
 
-    def parse(self, wishes: Sequence[str]) -> Ints:
-        """All codes (K,) int64 that fulfil wishes such as ``["pose=+30"]``; see ``codes`` and ``wish``."""
-        return self.codes(self.wish(wishes))
+    def named(self, wish: Mapping[str, str]) -> dict[str, str]:
+        """A wish such as ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``.
 
-    def wish(self, wishes: Sequence[str]) -> dict[str, str]:
-        """Wishes such as ``["pose=30"]`` in this vocabulary's own words, ``{"pose": "+30"}``.
-
-        Raises WishError where one is not of the form NAME=VALUE, is unknown, or names a group twice.
+        Raises WishError for unknown names and values.
         """
-        named: dict[str, str] = {}
-        for text in wishes:
-            name, separator, value = text.partition("=")
-            if not separator:
-                example = f"{self.groups[0].name}={self.groups[0].values[-1]}"
-                raise WishError(f"A wish has the form NAME=VALUE, such as {example}, not {text!r}.")
+        named = {}
+        for name, word in wish.items():
             group = self.group(name)
-            if group.name in named:
-                raise WishError(f"{group.name} is wished for twice; name it once.")
-            named[group.name] = group.find(value)
+            named[group.name] = group.find(word)
         return named
 
     def change(self, code: int, wish: Mapping[str, str]) -> int:
@@ -151,7 +153,7 @@ class Vocabulary:
 
         Raises WishError for unknown names and values, ValueError for a code that there is not.
         """
-        return self.code({**self.label(code), **self._named(wish)})
+        return self.code({**self.label(code), **self.named(wish)})
 
     def label(self, code: int) -> dict[str, str]:
         """What a code stands for, ``{"pose": "+30"}``; raises ValueError for a code that there is not."""
@@ -182,10 +184,19 @@ class Vocabulary:
             first += len(group.values)
         return table
 
-    def _named(self, wish: Mapping[str, str]) -> dict[str, str]:
-        """A wish in this vocabulary's own words."""
-        named = {}
-        for name, word in wish.items():
-            group = self.group(name)
-            named[group.name] = group.find(word)
-        return named
+
+def parse_wishes(texts: Sequence[str]) -> dict[str, str]:
+    """Wishes such as ``["pose=+30"]`` as ``{"pose": "+30"}``, names in small letters, values as they are.
+
+    Raises WishError where one is not of the form NAME=VALUE or two have the same name.
+    """
+    wish: dict[str, str] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        name = name.strip().casefold()
+        if not name or not separator:
+            raise WishError(f"A wish has the form NAME=VALUE, such as pose=+30, not {text!r}.")
+        if name in wish:
+            raise WishError(f"{name} is wished for twice; name it once.")
+        wish[name] = value.strip()
+    return wish

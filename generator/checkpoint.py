@@ -90,7 +90,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
                 f"{folder} is no checkpoint, {path.name} is missing; name a folder that `anotheryou train` "
                 "has written."
             )
-    config, identity = _read_config(config_path)
+    config, identity = read_config(config_path)
     copy, tensors = _read_weights(weights_path)
     if weights_id(config, tensors) != identity:
         saved = _interrupted_save(copy, identity, tensors)
@@ -152,7 +152,8 @@ def weights_id(config: ModelConfig, tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _read_config(path: Path) -> tuple[ModelConfig, str]:
+def read_config(path: Path) -> tuple[ModelConfig, str]:
+    """What a ``config.json`` says, and the weights id; raises WeightsError."""
     try:
         return _parse_config(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

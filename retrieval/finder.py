@@ -19,6 +19,7 @@ from index import Collection, StoredFace, check_weights
 from retrieval.encoder import Canonical, Encoder, load_encoder
 from retrieval.examine import DetectorFactory, content_of, detector_factory
 from retrieval.places import open_collection
+from retrieval.wishes import codes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Finder:
         )
         try:
             with self.collection.snapshot() as snapshot:
-                encoding = snapshot.encoding
+                self._encoding = encoding = snapshot.encoding
                 if not len(snapshot):
                     raise CollectionError(
                         f"the collection in {self.collection.folder} holds no faces yet; "
@@ -140,7 +141,7 @@ class Finder:
         WishError for an unknown attribute or value.
         """
         path = Path(photo).expanduser()
-        codes = self.encoder.vocabulary.codes(wish) if wish else None  # a wrong wish is told before any work
+        codes = self.codes(wish) if wish else None  # a wrong wish is told before any work
         query, canonical = self._query_face(path, face)
         if codes is None:
             drawing, features = Drawn({}, canonical.images[0]), canonical.features
@@ -157,6 +158,10 @@ class Finder:
         return Answer(
             query, drawing, tuple(_hit(rank, stored, distance) for rank, (stored, distance) in ranked)
         )
+
+    def codes(self, wish: Mapping[str, str]) -> Ints:
+        """All codes (K,) int64 that fulfil a wish; raises WishError, which says how to have it fulfilled."""
+        return codes_of(wish, self.encoder, self.collection.folder, self._encoding)
 
     def close(self) -> None:
         """Let go of the collection."""

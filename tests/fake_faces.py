@@ -88,9 +88,6 @@ class FakeVocabulary:
                 raise WishError(f"There is no {name} {value!r}; choose one of: {', '.join(POSES)}.")
         return np.array([POSES.index(wish["pose"])] if wish else range(3), np.int64)
 
-    def parse(self, wishes: list[str], /) -> Ints:
-        return self.codes(dict(wish.split("=", 1) for wish in wishes))
-
     def label(self, code: int, /) -> dict[str, str]:
         return {"pose": POSES[code]}
 

@@ -166,14 +166,12 @@ def test_a_strip_may_be_asked_for_with_another_wish_besides(
     options = ("--cropped", "--out", out, "--weights", combined, "--size", "32")
     assert run_cli("edit", crop, "--pose", "all", "--wish", "accessory=hat", *options).exit_code == 0
     generator, source = load_generator(combined), np.asarray(Image.open(crop))
-    codes = generator.vocabulary.parse(["accessory=hat"])
+    codes = generator.vocabulary.codes({"accessory": "hat"})
     drawing = generator.draw(np.repeat(source[None], 3, 0), codes)
     strip = np.asarray(Image.open(out).convert("L"))
     assert all(holds(strip, face) for face in drawing.stage2)
-    failed(
-        run_cli("edit", crop, "--pose", "all", "--wish", "accessory=all", *options), "one attribute", status=2
-    )
-    failed(run_cli("edit", crop, "--pose", "all", "--wish", "pose=0", *options), "one attribute", status=2)
+    failed(run_cli("edit", crop, "--pose", "all", "--accessory", "all", *options), "one attribute", status=2)
+    failed(run_cli("edit", crop, "--pose", "all", "--wish", "pose=0", *options), "pose is wished for twice")
 
 
 def test_the_largest_of_several_faces_is_taken_and_another_can_be_named(

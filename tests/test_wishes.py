@@ -1,0 +1,219 @@
+"""What can be wished for, in whose words, and which weights know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fake_faces import FakeEncoder
+from generators_made import POSES, pose_config
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import Result
+
+import generator.checkpoint
+import generator.choice
+from faces.errors import WishError
+from generator.attributes import EVERYDAY, AttributeGroup, Vocabulary, parse_wishes
+from generator.checkpoint import load_generator, save_checkpoint
+from generator.choice import weights_for, weights_knowing
+from generator.networks import Architecture, TwoStage
+from index import Encoding
+from retrieval.encoder import encoding_of
+from retrieval.wishes import codes_of
+
+WORN = ("none", *EVERYDAY.values())
+ACCESSORY = AttributeGroup("accessory", WORN)
+
+
+def test_wishes_are_names_and_values() -> None:
+    assert parse_wishes(["Pose = +30", "accessory=hat-1"]) == {"pose": "+30", "accessory": "hat-1"}
+    assert parse_wishes([]) == {}
+
+
+@pytest.mark.parametrize("text", ["+30", "", "=3"])
+def test_a_wish_without_name_or_value_is_told_the_form(text: str) -> None:
+    with pytest.raises(WishError, match=r"NAME=VALUE, such as pose=\+30"):
+        parse_wishes([text])
+
+
+def test_the_same_thing_cannot_be_wished_for_twice() -> None:
+    with pytest.raises(WishError, match="pose is wished for twice"):
+        parse_wishes(["pose=0", "POSE=15"])
+
+
+@given(st.lists(st.text(max_size=20), max_size=3))
+def test_no_text_breaks_the_parser_or_the_vocabulary(texts: list[str]) -> None:
+    vocabulary = Vocabulary((AttributeGroup("pose", POSES), ACCESSORY))
+    try:
+        found = vocabulary.codes(parse_wishes(texts))
+    except WishError:
+        return
+    assert len(found) > 0
+
+
+@pytest.mark.parametrize(("word", "value"), [*EVERYDAY.items(), ("Brimmed hat", "hat-2"), ("NONE", "none")])
+def test_accessories_have_everyday_names(word: str, value: str) -> None:
+    assert ACCESSORY.find(word) == value
+
+
+def test_everyday_names_are_told_and_known_only_where_the_value_is() -> None:
+    with pytest.raises(WishError, match=r"none, hat-1 \(cap\), .*glasses-3 \(sunglasses\)"):
+        ACCESSORY.find("scarf")
+    with pytest.raises(WishError, match="no accessory 'sunglasses'; choose one of: none, hat-1"):
+        AttributeGroup("accessory", ("none", "hat-1")).find("sunglasses")
+    assert AttributeGroup("accessory", ("sunglasses", "glasses-3")).find("sunglasses") == "sunglasses"
+
+
+def save(folder: Path, *groups: AttributeGroup) -> None:
+    """Small untrained weights with this vocabulary."""
+    vocabulary = Vocabulary(groups)
+    sizes = replace(pose_config(32, 8).architecture, attribute_size=vocabulary.size)
+    torch.manual_seed(0)
+    save_checkpoint(
+        folder, TwoStage(sizes), replace(pose_config(32, 8), architecture=sizes, vocabulary=vocabulary)
+    )
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three weights that come along: for poses, for accessories, and to take a bar away."""
+    place = tmp_path / "shipped"
+    save(place / "accessories-32", ACCESSORY)
+    save(place / "completion-32", AttributeGroup("accessory", ("none",)))
+    save(place / "rotation-32", AttributeGroup("pose", POSES))
+    for module in (generator.checkpoint, generator.choice):
+        monkeypatch.setattr(module, "SHIPPED", place)
+    return place
+
+
+def test_the_weights_that_know_a_wish_are_found_the_best_first(shipped: Path) -> None:
+    assert weights_knowing({"pose": "30"}) == ["rotation-32"]
+    assert weights_knowing({"accessory": "none"}) == ["accessories-32", "completion-32"]
+    assert weights_knowing({"Accessory": "sunglasses"}) == ["accessories-32"]
+    assert weights_knowing({"accessory": None}) == ["accessories-32", "completion-32"]
+    assert weights_knowing({"pose": "30", "accessory": "none"}) == []
+    assert weights_for({"accessory": "none"}) == "accessories-32"
+    save(shipped / "both-32", AttributeGroup("pose", POSES), ACCESSORY)
+    assert weights_knowing({"pose": "30", "accessory": "none"}) == ["both-32"]
+    assert weights_for({"pose": "30"}) == "rotation-32"
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"smile": "broad"}, "know 'smile'; choose one of: accessory, pose"),
+        ({"pose": "+33"}, "the nearest is"),
+        ({"accessory": "scarf"}, "no accessory 'scarf'; choose one of: none, hat-1"),
+        ({"pose": "0", "accessory": "none"}, "know pose and accessory together"),
+    ],
+)
+def test_what_no_weights_know_is_told_what_there_is(shipped: Path, wish: dict[str, str], words: str) -> None:
+    with pytest.raises(WishError, match=words.replace("+", r"\+")):
+        weights_for(wish)
+
+
+@pytest.fixture
+def rotation() -> Encoding:
+    return replace(encoding_of(FakeEncoder(name="rotation-32")), source="rotation-32")
+
+
+def test_a_collection_that_cannot_fulfil_a_wish_says_what_to_run(
+    shipped: Path, rotation: Encoding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, place = FakeEncoder(name="rotation-32"), tmp_path / "my pictures"
+    assert codes_of({"pose": "0"}, encoder, place, rotation).tolist() == [1]
+    with pytest.raises(WishError) as caught:
+        codes_of({"accessory": "sunglasses"}, encoder, place, rotation)
+    assert "made with rotation-32, which cannot draw accessory sunglasses" in str(caught.value)
+    command = f"`anotheryou reindex --weights accessories-32 --collection '{place}'`"
+    assert command in str(caught.value)
+    assert command.replace("accessories", "rotation") in str(caught.value)
+    monkeypatch.setenv("ANOTHERYOU_COLLECTION", str(place))
+    with pytest.raises(WishError, match="`anotheryou reindex --weights accessories-32` once"):
+        codes_of({"accessory": "none"}, encoder, place, rotation)
+
+
+def test_wishes_that_nothing_fulfils_are_told_so(shipped: Path, rotation: Encoding, tmp_path: Path) -> None:
+    encoder = FakeEncoder()
+    with pytest.raises(WishError, match="pose and accessory together"):
+        codes_of({"pose": "0", "accessory": "none"}, encoder, tmp_path, rotation)
+    with pytest.raises(WishError, match="There is no smile"):
+        codes_of({"smile": "broad"}, encoder, tmp_path, rotation)
+
+
+@pytest.fixture
+def crop(tmp_path: Path, rng: np.random.Generator) -> Path:
+    path = tmp_path / "crop.png"
+    Image.fromarray(rng.integers(0, 256, (32, 32), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("option", "word", "weights"),
+    [
+        ("--pose", "+30", "rotation-32"),
+        ("--accessory", "sunglasses", "accessories-32"),
+        ("--wish", "accessory=none", "accessories-32"),
+    ],
+)
+def test_edit_takes_the_weights_that_know_the_wish(
+    shipped: Path,
+    crop: Path,
+    tmp_path: Path,
+    run_cli: Callable[..., Result],
+    option: str,
+    word: str,
+    weights: str,
+) -> None:
+    plain, named = tmp_path / "plain.png", tmp_path / "named.png"
+    for out, more in ((plain, []), (named, ["--weights", shipped / weights])):
+        result = run_cli("edit", crop, option, word, "--cropped", "--out", out, *more)
+        assert result.exit_code == 0, result.stderr
+    assert plain.read_bytes() == named.read_bytes()
+
+
+def test_edit_draws_all_accessories_or_the_only_one(
+    shipped: Path, crop: Path, tmp_path: Path, run_cli: Callable[..., Result]
+) -> None:
+    widths = []
+    for weights in ("accessories-32", "completion-32"):
+        out = tmp_path / f"{weights}.png"
+        result = run_cli(
+            "edit", crop, "--accessory", "all", "--cropped", "--out", out, "--weights", shipped / weights
+        )
+        assert result.exit_code == 0, result.stderr
+        with Image.open(out) as strip:
+            widths.append(strip.width)
+    assert widths[0] > 7 * 160 > 3 * 160 > widths[1]
+
+
+def test_edit_says_in_one_line_what_no_weights_know(
+    shipped: Path, crop: Path, tmp_path: Path, run_cli: Callable[..., Result]
+) -> None:
+    for options, words in (
+        (["--pose", "0", "--accessory", "none"], "pose and accessory together"),
+        (["--pose", "all", "--accessory", "none"], "pose and accessory together"),
+        (["--wish", "smile=all"], "know 'smile'; choose one of: accessory, pose"),
+    ):
+        result = run_cli("edit", crop, "--cropped", *options, "--out", tmp_path / "o.png")
+        assert result.exit_code == 1 and words in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_weights_with_a_single_value_draw_and_canonicalise(shipped: Path, rng: np.random.Generator) -> None:
+    loaded = load_generator(shipped / "completion-32", device="cpu")
+    assert loaded.config.architecture == replace(
+        Architecture(), attribute_size=1, maps=8, fused_maps=16, attribute_hidden=64
+    )
+    crops = rng.integers(0, 256, (5, 32, 32), dtype=np.uint8)
+    canonical = loaded.canonicalise(crops)
+    assert canonical.codes.tolist() == [0] * 5 and canonical.distances.shape == (5, 1)
+    drawing = loaded.draw(crops, canonical.codes)
+    assert np.allclose(drawing.features, canonical.features, atol=1e-3)
+    assert loaded.vocabulary.change(0, {"accessory": "none"}) == 0
