@@ -106,19 +106,24 @@ def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
     for path in (plain, barred):
         path.parent.mkdir(parents=True, exist_ok=True)
     content = files.read(row.file)
-    with Image.open(BytesIO(content)) as picture:
-        if picture.width != picture.height:
-            raise DataError(
-                f"{files.where(row.file)} is {picture.width} × {picture.height} pixels; a bar is put over "
-                "square crops only."
-            )
-        crop = np.asarray(picture.convert("L"))
+    crop = _crop(content, files.where(row.file))
     rng = np.random.default_rng([seed, zlib.crc32(row.file.encode())])
     drawn = BytesIO()
     Image.fromarray(bar_over_eyes(crop, rng)).save(drawn, format="PNG", compress_level=6)
     _write(barred, drawn.getvalue(), out)
     if not plain.exists() and not _linked(files, row.file, plain):
         _write(plain, content, out)
+
+
+def _crop(content: bytes, name: Path) -> Pixels:
+    try:
+        with Image.open(BytesIO(content)) as picture:
+            if picture.width == picture.height:
+                return np.asarray(picture.convert("L"))
+            reason = f"it is {picture.width} × {picture.height} pixels, and a crop is square"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = f"it is no readable picture: {error}"
+    raise DataError(f"{name} cannot get a bar ({reason}); take the picture out of the set.")
 
 
 def _linked(files: FileSource, name: str, to: Path) -> bool:

@@ -210,6 +210,35 @@ def test_a_diverging_training_ends_with_a_plain_error(data: TrainingData, tmp_pa
         train(data, wild, out=tmp_path / "o", budget=Budget(pairs=800), options=EXACT)
 
 
+def test_a_training_to_one_value_in_absolute_errors_is_whole_and_says_so(tmp_path: Path) -> None:
+    data = prepare(made_faces(people=5), attribute="pose", seed=0, to=["0"], held_out=1)
+    entries: list[Entry] = []
+    settings = replace(recipe("completion"), batch=8, people=4)
+    train(data, settings, out=tmp_path / "o", budget=TINY, options=EXACT, report=entries.append)
+    last = entries[-1]
+    assert last.error == "absolute" and histories.read(tmp_path / "o")[-1].error == "absolute"
+    loaded = load_checkpoint(tmp_path / "o")
+    assert loaded.config.vocabulary.groups[0].values == ("0",)
+    assert loaded.config.metrics["error"] == "mean absolute error per pixel, grey levels (0-255)"
+    held = data.validation
+    assert held is not None
+    rows = held.pairs.rows
+    pictures = (torch.from_numpy(held.faces.crops).float() - data.mean)[:, None] / data.std
+    with torch.no_grad():
+        drawn = loaded.network(pictures[rows[:, 0]], torch.ones(len(rows), 1))[:2]
+    errors = [float((one - pictures[rows[:, 1]]).abs().mean()) * data.std for one in drawn]
+    assert [last.validation["stage1"], last.validation["stage2"]] == pytest.approx(errors, rel=1e-3)
+    assert "value_accuracy" not in last.validation and 0 <= last.validation["recall1_exact"] <= 1
+
+
+def test_histories_of_before_errors_had_kinds_are_read(tmp_path: Path) -> None:
+    entry = Entry(1, 8, 1.0, 0.1, "both", 0.1, 5.0, {}, {})
+    histories.append(tmp_path, entry)
+    path = tmp_path / histories.HISTORY_FILE
+    path.write_text(path.read_text().replace(', "error": "squared"', ""))
+    assert histories.read(tmp_path) == [entry]
+
+
 def test_history_forgets_what_will_be_lived_through_again(tmp_path: Path) -> None:
     entries = [Entry(step, 8 * step, 1.0, 0.1, "both", 0.1, 5.0, {}, {}) for step in (1, 2, 3)]
     for entry in entries:

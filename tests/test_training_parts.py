@@ -16,9 +16,9 @@ from generator.training import Augmentation, Budget, adjusted, join_sets, prepar
 from generator.training.augment import degrade, mirror, shared_changes
 from generator.training.batches import EpochBatches, PersonBatches
 from generator.training.data import mirrored_codes
-from generator.training.feeder import training_feeder
+from generator.training.feeder import _alike, training_feeder
 from generator.training.gradients import GradientMaker
-from generator.training.losses import contrastive, row_errors
+from generator.training.losses import contrastive, grey_levels, row_errors
 from generator.training.optimise import average_decay, learning_rate, update_average
 from generator.training.phases import phases
 from generator.training.precision import autocast, pick_precision
@@ -43,7 +43,14 @@ def test_unknown_preset_lists_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"batch": 0}, {"batch": 10, "people": 4}, {"optimiser": "adam"}, {"together": False}, {"rate": 0.0}],
+    [
+        {"batch": 0},
+        {"batch": 10, "people": 4},
+        {"optimiser": "adam"},
+        {"together": False},
+        {"rate": 0.0},
+        {"error": "cubed"},
+    ],
 )
 def test_contradictory_recipe_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(TrainingError):
@@ -354,3 +361,51 @@ def test_people_can_be_restricted_by_number() -> None:
     assert set(restrict_people(made_faces(people=5), 1, 2).persons) == {"01", "02"}
     with pytest.raises(TrainingError, match="counted from 0"):
         restrict_people(made_faces(people=2), 5, 9)
+
+
+def test_faces_can_be_changed_to_chosen_values_only() -> None:
+    faces = made_faces(people=5)
+    data = prepare(faces, attribute="pose", seed=0, to=["0"], held_out=1)
+    assert data.vocabulary.groups[0].values == ("0",)
+    train = data.train
+    assert set(train.codes[train.faces.poses == "0"]) == {0} and set(
+        train.codes[train.faces.poses != "0"]
+    ) == {-1}
+    sources, targets = train.faces.poses[train.pairs.rows].T
+    assert set(targets) == {"0"} and set(sources) == {"-45", "+45"}
+    assert len(train.pairs) == 4 * 2 * 2
+    assert prepare(faces, attribute="pose", seed=0, to=["+45", "0"]).vocabulary.groups[0].values == (
+        "+45",
+        "0",
+    )
+    for wrong in ([], ["90"], ["0", "0"]):
+        with pytest.raises(TrainingError, match=r"the faces show: -45, 0, \+45"):
+            prepare(faces, attribute="pose", seed=0, to=wrong)
+
+
+def test_pictures_that_are_only_changed_from_are_no_alternatives_of_others() -> None:
+    data = prepare(made_faces(people=3), attribute="pose", seed=0, to=["+45"], held_out=0).train
+    for person in ("00", "01", "02"):
+        mine = data.faces.persons == person
+        shared = set(_alike(data)[mine & (data.codes == 0)])
+        assert len(shared) == 1 and not shared & set(_alike(data)[~(mine & (data.codes == 0))])
+
+
+def test_the_absolute_error_is_trained_on_where_the_recipe_says_so() -> None:
+    drawn = torch.tensor([1.0, -3.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    assert row_errors(drawn, torch.zeros(2, 1, 2, 2), "absolute").tolist() == [1.0, 3.0]
+    assert (grey_levels(50.0, "squared"), grey_levels(50.0, "absolute")) == (2500.0, 50.0)
+    settings = replace(recipe("completion"), batch=4, people=2, contrast=0.0, reconstruction=0.0)
+    assert settings.error == "absolute" and recipe("default").error == recipe("paper").error == "squared"
+    data = prepare(made_faces(), attribute="pose", seed=0, to=["0"], held_out=0)
+    network = TwoStage(Architecture(size=8, attribute_size=1))
+    phase = phases(network, settings)[0]
+    batch = training_feeder(data, settings, 0, CPU)(0)
+    maker = GradientMaker(settings, threads=1, device=CPU, dtype=torch.float32)
+    loss, measures = maker(phase, batch)
+    maker.close()
+    with torch.no_grad():
+        pictures = network(batch.source, batch.wish)[:2]
+    expected = [float((picture - batch.target).abs().mean()) for picture in pictures]
+    assert [measures["stage1"], measures["stage2"]] == pytest.approx(expected, rel=1e-4)
+    assert loss == pytest.approx(sum(expected), rel=1e-4)
