@@ -108,7 +108,7 @@ def fit_rivals(
                 feature(validation.pictures, progress),
             )
         except RowUnavailable as reason:
-            left_out[feature.name] = str(reason)
+            left_out[feature.name] = reason.reason
     if not described:
         raise DataError("no feature is left to learn from: " + "; ".join(left_out.values()) + ".")
     words, judged = learners.attribute(attribute), validation.attribute(attribute)
