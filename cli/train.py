@@ -88,7 +88,10 @@ def train(
     ] = None,
     start_from: Annotated[
         str | None,
-        typer.Option(help="Name or folder of trained weights to learn on from, instead of random ones."),
+        typer.Option(
+            help="Name or folder of trained weights to learn on from, instead of random ones; they may have "
+            "learned another attribute."
+        ),
     ] = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The pictures are ready crops; otherwise faces are detected.")

@@ -65,12 +65,29 @@ def test_training_begins_as_the_weights_it_starts_from(data: TrainingData, tmp_p
         train(data, still, out=tmp_path / "second", budget=Budget(pairs=8), options=EXACT)
 
 
-def test_training_starts_from_no_weights_of_other_values(data: TrainingData, tmp_path: Path) -> None:
+def test_weights_for_other_values_give_all_but_what_encodes_the_value(
+    data: TrainingData, tmp_path: Path
+) -> None:
     train(data, SMALL, out=tmp_path / "first", budget=Budget(pairs=8), options=EXACT)
-    faces = made_faces(people=5)
-    other = prepare(faces.select(faces.poses != "+45"), attribute="pose", seed=0, held_out=1)
-    with pytest.raises(TrainingError, match="draws other values"):
-        train(other, SMALL, out=tmp_path / "second", budget=TINY, start=load_checkpoint(tmp_path / "first"))
+    first = load_checkpoint(tmp_path / "first")
+    other = prepare(made_faces(people=5), attribute="pose", seed=0, to=["+45", "0"], held_out=1)
+    still = replace(SMALL, rate=1e-12, average=0.0, weight_decay=0.0)
+    train(other, still, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
+    second = load_checkpoint(tmp_path / "second").network.state_dict()
+    for name, value in first.network.state_dict().items():
+        if name.startswith("stage1.attribute"):
+            assert (
+                second[name].shape != value.shape or not torch.allclose(second[name], value) or "bias" in name
+            )
+        else:
+            torch.testing.assert_close(second[name], value)
+
+
+def test_training_starts_from_no_weights_of_other_sizes(data: TrainingData, tmp_path: Path) -> None:
+    train(data, SMALL, out=tmp_path / "first", budget=Budget(pairs=8), options=EXACT)
+    larger = prepare(made_faces(people=5, size=10), attribute="pose", seed=0, held_out=1)
+    with pytest.raises(TrainingError, match="other sizes"):
+        train(larger, SMALL, out=tmp_path / "second", budget=TINY, start=load_checkpoint(tmp_path / "first"))
 
 
 @torch.no_grad()

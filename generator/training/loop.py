@@ -35,7 +35,8 @@ def train(
     The same call on the same folder goes on where a killed run stood; a finished training is left as it is.
     Beside the checkpoint the folder holds ``training.json`` (what is trained), ``state.safetensors``,
     ``history.jsonl`` and ``curves.png``.  With ``start`` the networks begin as that checkpoint's, not at
-    random, so that trained weights learn on: other pictures, another recipe.  ``report`` gets each line of
+    random, so that trained weights learn on: other pictures, another recipe, or, what encodes the attribute
+    being random then, other values.  ``report`` gets each line of
     history; ``stop`` is asked after each step, and where it says true the state is kept and False returned;
     True means the budget is used up.
     Raises TrainingError where recipe, budget or folder do not fit, or where the loss is no longer a number.

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -239,9 +239,15 @@ def _lay_channels_last(network: torch.nn.Module) -> None:
 
 
 def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
-    """Give the network the weights of ``start``; raises TrainingError where they are of another kind."""
-    if start.config.vocabulary != data.vocabulary:
-        raise TrainingError(f"{start.folder} draws other values than the data has; start without it.")
-    if start.network.architecture != network.architecture:
+    """Give the network the weights of ``start``, but for what encodes the attribute where that is another.
+
+    Raises TrainingError where the networks are of other sizes.
+    """
+    sizes = replace(start.network.architecture, attribute_size=network.architecture.attribute_size)
+    if sizes != network.architecture:
         raise TrainingError(f"{start.folder} has networks of other sizes; start without it.")
-    network.load_state_dict(start.network.state_dict())
+    weights = start.network.state_dict()
+    if start.config.vocabulary != data.vocabulary:
+        own = network.state_dict()
+        weights |= {name: own[name] for name in weights if name.startswith("stage1.attribute")}
+    network.load_state_dict(weights)
