@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from cli.imports import app as imports
 from cli.render import app as render
 
 app = typer.Typer(help="Make sets of faces to learn from and to measure with.", no_args_is_help=True)
 app.add_typer(render, name="render")
+app.add_typer(imports, name="import")
 
 
 @app.command()

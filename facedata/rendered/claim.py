@@ -30,7 +30,7 @@ def claimed(out: Path, settings: Mapping[str, object]) -> Iterator[None]:
     _refuse_others(out, text)
     with (out / LOCK_FILE).open("ab") as lock:
         if not _locked(lock):
-            raise DataError(f"Another process is rendering to {out}; wait for it or choose another folder.")
+            raise DataError(f"Another process is writing to {out}; wait for it or choose another folder.")
         for leftover in out.glob("*" + PART):
             if leftover.is_dir():
                 shutil.rmtree(leftover, ignore_errors=True)

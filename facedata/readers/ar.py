@@ -1,0 +1,165 @@
+"""The AR face database: expressions, lights, sunglasses and scarves, in two sessions.
+
+A. Martinez, R. Benavente, "The AR Face Database", CVC Technical Report 24 (1998).  Names are ``M-xx-yy.raw``
+and ``F-xx-yy.raw``, or ``m-001-1.bmp`` and ``w-001-1.bmp`` in later copies: sex and person, then the number
+of the picture, 1 to 13 in the first session and 14 to 26, alike, in the second: 1 neutral, 2 smile, 3 anger,
+4 scream, 5 left light, 6 right light, 7 both, 8 to 10 sunglasses, 11 to 13 scarf (each in the usual light,
+then with left and right light).  See the set's description, repeated at
+https://githubissues.com/number9473/dataset/14, and https://github.com/bioidiap/bob.db.arface
+(bob/db/arface/models.py).  A .raw file is 768 x 576 pixels, the red plane before green and blue (after
+the reader of L. van der Maaten, 2009; we had no such file to check it on).
+
+The description speaks of 126 people and over 4,000 pictures; copies in use have 136 people (3,312 pictures,
+20 people lack some; doc/guide.rst of the repository above) or 100 (2,600).  Faces are looked for on each
+picture.  The paper does not use this set; the first half of the people trains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facedata.labels import LabelRow
+from facedata.readers.common import (
+    PICTURE_SUFFIXES,
+    Entry,
+    Plan,
+    files_below,
+    in_halves,
+    listed,
+    nothing_found,
+    other_names,
+)
+from faces.errors import PhotoError
+from faces.photo import read_photo
+from faces.progress import Progress
+from faces.types import Photo
+
+PEOPLE = (100, 126, 136)
+"""How many people copies of the set have."""
+
+SESSION = 13  # pictures of a person in each session
+RAW, RAW_SIZE = ".raw", (768, 576)
+EXAMPLE = "m-001-1.bmp"
+_LIGHTS = {5: "left", 6: "right", 7: "both", 9: "left", 10: "right", 12: "left", 13: "right"}
+_EXPRESSIONS = {2: "smile", 3: "anger", 4: "scream"}
+_NAME = re.compile(r"([mwf])-(\d{2,3})-(\d{1,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What a file name says: person "m-001", number of the picture 1 .. 26."""
+
+    person: str
+    number: int
+
+    @property
+    def session(self) -> int:
+        """1 or 2."""
+        return 1 if self.number <= SESSION else 2
+
+    @property
+    def _kind(self) -> int:
+        return (self.number - 1) % SESSION + 1
+
+    @property
+    def light(self) -> str:
+        """Light and session, such as left-2: people look otherwise two weeks later."""
+        return f"{_LIGHTS.get(self._kind, 'front')}-{self.session}"
+
+    @property
+    def has_expression(self) -> bool:
+        """Whether the face smiles, is angry or screams."""
+        return self._kind in _EXPRESSIONS
+
+    @property
+    def accessory(self) -> str:
+        """none, sunglasses, scarf or, for want of a column of its own, the expression."""
+        worn = "sunglasses" if 8 <= self._kind <= 10 else "scarf" if self._kind >= 11 else "none"
+        return _EXPRESSIONS.get(self._kind, worn)
+
+
+def parse_name(stem: str) -> Shot | None:
+    """The shot that a file name without its ending stands for; None for other names."""
+    found = _NAME.fullmatch(stem.lower())
+    if found is None or not 1 <= int(found[3]) <= 2 * SESSION:
+        return None
+    return Shot(f"{'m' if found[1] == 'm' else 'w'}-{int(found[2]):03d}", int(found[3]))
+
+
+def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | None = None) -> Plan:
+    """Find the pictures below ``source``; raises DataError where there is none.
+
+    Faces with an expression are only taken with ``expressions``; then it stands where accessories do.
+    """
+    shots: dict[Shot, Path] = {}
+    others = []
+    for path in files_below(source, progress=progress):
+        if path.suffix.lower() in PICTURE_SUFFIXES | {RAW}:
+            shot = parse_name(path.stem)
+            if shot is None:
+                others.append(path)
+            else:
+                shots.setdefault(shot, path)
+    if not shots:
+        raise nothing_found(source, f"those of AR ({EXAMPLE})", "the folder of its pictures")
+    split = in_halves(shot.person for shot in shots)
+    entries = [
+        Entry(
+            source=path,
+            row=LabelRow(
+                file=f"{shot.person}/{shot.number:02d}.png",
+                person=shot.person,
+                pose="0",
+                light=shot.light,
+                accessory=shot.accessory,
+                split=split[shot.person],
+            ),
+        )
+        for shot, path in sorted(shots.items(), key=lambda item: (item[0].person, item[0].number))
+        if expressions or not shot.has_expression
+    ]
+    return Plan(entries, _missing(shots), [*other_names(others, EXAMPLE), *_gaps(shots)])
+
+
+def open_ar(path: Path) -> Photo:
+    """Read a picture of the set, .raw included; raises PhotoError."""
+    if path.suffix.lower() != RAW:
+        return read_photo(path)
+    width, height = RAW_SIZE
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PhotoError(path, f"cannot be read ({error.strerror})") from error
+    if len(content) != 3 * width * height:
+        raise PhotoError(
+            path, f"has {len(content):,} bytes; {width} x {height} colours take {3 * width * height:,}"
+        )
+    planes = np.frombuffer(content, np.uint8).reshape(3, height, width)
+    return Photo(np.ascontiguousarray(planes.transpose(1, 2, 0)))
+
+
+def _missing(shots: Iterable[Shot]) -> list[str]:
+    people = {shot.person for shot in shots}
+    if len(people) in PEOPLE:
+        return []
+    return [f"copies of the set have {listed(map(str, PEOPLE))} people; {len(people)} found"]
+
+
+def _gaps(shots: Iterable[Shot]) -> list[str]:
+    """A note about people who lack pictures of a session in which they took part."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for shot in shots:
+        numbers[shot.person].add(shot.number)
+    gaps = []
+    for person, found in sorted(numbers.items()):
+        for first in (1, 1 + SESSION):
+            session = set(range(first, first + SESSION))
+            if found & session:
+                gaps += [f"{person}-{number}" for number in sorted(session - found)]
+    return [f"{len(gaps):,} pictures are not there: {listed(gaps)}"] if gaps else []

@@ -1,0 +1,164 @@
+"""CelebA: 202,599 aligned photographs of 10,177 people with 40 attributes and five landmarks each.
+
+Z. Liu, P. Luo, X. Wang, X. Tang, "Deep Learning Face Attributes in the Wild", ICCV 2015;
+https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html.  ``img_align_celeba/000001.jpg`` ... with
+``list_attr_celeba.txt`` (1 or -1 for each attribute), ``identity_CelebA.txt``,
+``list_landmarks_align_celeba.txt`` (eyes, nose, corners of the mouth) and ``list_eval_partition.txt`` (0
+train, 1 val, 2 test; nobody is in two).  The files of attributes and landmarks begin with a count and the
+names of their columns; copies with commas and the ending .csv are read as well.
+
+Attributes become accessories: a face without any of the chosen ones is "none", one with a single one has its
+name, one with several is left out.  Pose and light are not known.  The nose that is annotated is its tip, so
+the scale of the crops comes from eyes and mouth.  The paper does not use this set.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from facedata.labels import LabelRow
+from facedata.readers.common import PICTURE_SUFFIXES, Entry, Plan, files_below, listed, people_missing
+from facedata.readers.landmarks import AnnotatedLandmarks, from_eyes_and_mouth
+from faces.errors import DataError
+from faces.progress import Progress
+
+PICTURES, PEOPLE = 202_599, 10_177
+ATTRIBUTES = ("Eyeglasses", "Wearing_Hat")
+SPLITS = ("train", "val", "test")
+_LISTS = {
+    "attributes": "list_attr_celeba",
+    "people": "identity_CelebA",
+    "landmarks": "list_landmarks_align_celeba",
+    "splits": "list_eval_partition",
+}
+_CENTRE = 0.5  # coordinates name pixels; a pixel's centre lies half a pixel from its corner
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A list of CelebA: the names of its columns, empty where it has none, and numbers by picture."""
+
+    columns: Sequence[str]
+    rows: Mapping[str, Sequence[int]]
+
+
+def attribute_word(name: str) -> str:
+    """How the labels call an attribute: eyeglasses, hat, mouth-slightly-open."""
+    return name.lower().removeprefix("wearing_").replace("_", "-")
+
+
+def parse_table(text: str, path: Path) -> Table:
+    """A list from its text, separated by blanks or commas; ``path`` is its name for error messages.
+
+    Pictures are known by the lower-case stem of their names.  Raises DataError, which names the line.
+    """
+    columns: list[str] = []
+    rows: dict[str, list[int]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.replace(",", " ").split()
+        if not words:
+            continue
+        name, dot, _ = words[0].rpartition(".")
+        if not dot:  # the count, or the names of the columns
+            columns = [word for word in words if word.lower() != "image_id"]
+            continue
+        try:
+            rows[name.lower()] = [int(word) for word in words[1:]]
+        except ValueError:
+            raise DataError(f"{path}, line {number}: {line[:60]!r} is no picture and its numbers.") from None
+    return Table(columns, rows)
+
+
+def plan_celeba(
+    source: Path, *, attributes: Sequence[str] = ATTRIBUTES, progress: Progress | None = None
+) -> tuple[Plan, AnnotatedLandmarks]:
+    """Find pictures and lists below ``source``; raises DataError where a list is missing or wrong.
+
+    ``attributes`` are those that become accessories.
+    """
+    files = list(files_below(source, skip=lambda name: name.startswith("img_celeba"), progress=progress))
+    tables = {what: _table(files, source, name) for what, name in _LISTS.items()}
+    chosen = _columns(tables["attributes"], attributes)
+    pictures = {
+        path.stem.lower(): path
+        for path in files
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.stem.lower() in tables["people"].rows
+    }
+    if not pictures:
+        raise DataError(
+            f"{source} holds none of the pictures that {_LISTS['people']} names; unpack them too."
+        )
+    entries, known = [], {}
+    several = unknown = 0
+    for name, path in sorted(pictures.items()):
+        traits, split, marks = (tables[what].rows.get(name) for what in ("attributes", "splits", "landmarks"))
+        if not traits or not split or not marks or len(marks) != 10 or not 0 <= split[0] < len(SPLITS):
+            unknown += 1
+            continue
+        worn = [word for column, word in chosen.items() if column < len(traits) and traits[column] > 0]
+        if len(worn) > 1:
+            several += 1
+            continue
+        person = f"{tables['people'].rows[name][0]:05d}"
+        row = LabelRow(
+            file=f"{person}/{name}.png",
+            person=person,
+            accessory=worn[0] if worn else "none",
+            split=SPLITS[split[0]],
+        )
+        entries.append(Entry(path, row))
+        left_x, left_y, right_x, right_y, _, _, one_x, one_y, other_x, other_y = (n + _CENTRE for n in marks)
+        mouth = ((one_x + other_x) / 2, (one_y + other_y) / 2)
+        known[row.file] = from_eyes_and_mouth((left_x, left_y), (right_x, right_y), mouth)
+    notes = []
+    split_of = {(entry.row.person, entry.row.split) for entry in entries}
+    if len(split_of) > len({person for person, _ in split_of}):
+        notes.append("some people are in two splits; the partition is not CelebA's own")
+    if several:
+        notes.append(f"{several:,} faces have more than one of {listed(chosen.values())} and are left out")
+    if unknown:
+        notes.append(f"{unknown:,} pictures are not in all lists and are left out")
+    return Plan(entries, _missing(pictures, tables["people"]), notes), AnnotatedLandmarks(known)
+
+
+def _table(files: Sequence[Path], source: Path, name: str) -> Table:
+    named = [
+        path
+        for path in files
+        if path.stem.lower() == name.lower() and path.suffix.lower() in (".txt", ".csv")
+    ]
+    if not named:
+        raise DataError(f"{source} holds no {name}.txt; put all four lists of CelebA into that folder.")
+    try:
+        table = parse_table(named[0].read_text(encoding="utf-8-sig"), named[0])
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{named[0]} cannot be read ({error}).") from error
+    if not table.rows:
+        raise DataError(f"{named[0]} lists no pictures; unpack or download it again.")
+    return table
+
+
+def _columns(table: Table, attributes: Sequence[str]) -> dict[int, str]:
+    """Words by the columns of the chosen attributes."""
+    lower = {name.lower(): at for at, name in enumerate(table.columns)}
+    chosen = {}
+    for name in attributes:
+        if name.lower() not in lower:
+            near = difflib.get_close_matches(name, table.columns, n=3, cutoff=0.4) or list(table.columns)
+            raise DataError(f"CelebA has no attribute {name!r}; its attributes are {listed(near)}.")
+        chosen[lower[name.lower()]] = attribute_word(name)
+    return chosen
+
+
+def _missing(pictures: Mapping[str, Path], people: Table) -> list[str]:
+    sentences = []
+    absent = sorted(set(people.rows) - set(pictures))
+    if absent or len(people.rows) != PICTURES:
+        there = f"{len(pictures):,} found, {len(people.rows):,} listed"
+        names = f"; without {listed(absent)}" if absent else ""
+        sentences.append(f"CelebA has {PICTURES:,} pictures; {there}{names}")
+    found = {str(people.rows[name][0]) for name in pictures}
+    return sentences + people_missing(found, PEOPLE, "CelebA")

@@ -1,0 +1,152 @@
+"""CMU PIE as MATLAB files: 68 people, five poses, 170 crops each, as Deng Cai hands them out.
+
+http://www.cad.zju.edu.cn/home/dengcai/Data/FaceData.html: files with ``fea``, a row of pixels for each crop
+in MATLAB's order (down the columns), and ``gnd``, the number of the person, 1 to 68.  There is one file for
+each of the cameras 05, 07, 09, 27 and 29 (``Pose05_64x64.mat``, ``PIE_pose27.mat``, ``PIE05.mat`` are names
+in use), or one for all, ``PIE_32x32.mat``, which does not tell the poses.  The numbers of pictures, 3,332,
+1,629, 1,632, 3,329 and 1,632, together 11,554, are those reported wherever the files are used.
+
+Camera 27 sees the faces from the front and is pose "0".  05 and 29 see them turned to one and the other side,
+07 and 09 tilted; which way 05 turns them we could not verify, so these keep the names of their cameras.  Nor
+do the files say which picture has which light or expression; the light stays unknown.
+
+The crops are Cai's own: the eyes lie at other places than in ours.  They are kept as they are, and only
+networks trained on such crops understand them.  The paper does not use this set; the first 34 people train.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from facedata.labels import LabelRow
+from facedata.readers.common import Entry, LeftOutError, Plan, files_below, listed
+from facedata.readers.matlab import read_mat
+from facedata.readers.writing import Face
+from faces.errors import DataError
+from faces.progress import Progress
+from faces.types import Pixels
+
+COUNTS = {"05": 3332, "07": 1629, "09": 1632, "27": 3329, "29": 1632}
+"""Pictures by camera."""
+
+PEOPLE, TRAIN = 68, 34
+FRONTAL = "27"
+_CAMERA = re.compile(r"(?:pose|pie|c)[ _-]*(\d\d)(?![\dx])", re.IGNORECASE)
+
+
+def camera_of(stem: str) -> str:
+    """The camera in a file's name, such as "05" of Pose05_64x64; "" for PIE_32x32 and others."""
+    found = _CAMERA.search(stem)
+    return found[1] if found else ""
+
+
+def pose_word(camera: str) -> str:
+    """How the labels call a camera's pose: "0" from the front, else "c05", ...; "" where unknown."""
+    return "0" if camera == FRONTAL else f"c{camera}" if camera else ""
+
+
+def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
+    """The (N, S, S) uint8 crops of a file and the (N,) numbers of their people; raises DataError."""
+    try:
+        found = read_mat(path, "fea", "gnd")
+        pixels = np.asarray(found["fea"], np.float64)
+        people = np.asarray(found["gnd"], np.float64).ravel()
+    except LeftOutError as error:
+        raise DataError(f"{path.parent}: {error}.") from None
+    except (KeyError, TypeError, ValueError):
+        raise DataError(
+            f"{path} has no tables of numbers named fea and gnd; it is no file of this set."
+        ) from None
+    if pixels.ndim == 2 and pixels.shape[0] != len(people) == pixels.shape[1]:
+        pixels = pixels.T  # one crop a column, as some pass the files on
+    side = math.isqrt(pixels.shape[1]) if pixels.ndim == 2 else 0
+    if pixels.ndim != 2 or side * side != pixels.shape[1] or len(pixels) != len(people) or not side:
+        raise DataError(
+            f"{path}: fea {pixels.shape} is not one square crop for each of {len(people)} in gnd."
+        )
+    if not np.isfinite(pixels).all() or not np.isin(people, np.arange(1, PEOPLE + 1)).all():
+        raise DataError(f"{path}: fea or gnd holds impossible numbers; people are numbered 1 to {PEOPLE}.")
+    scale = 255 if pixels.max(initial=0) <= 1 else 1
+    crops = np.rint(np.clip(pixels * scale, 0, 255)).astype(np.uint8)
+    return crops.reshape(-1, side, side).transpose(0, 2, 1).copy(), people.astype(np.int64)
+
+
+class PieCrops:
+    """The crops of the files that a plan lists, and the plan.
+
+    ``size`` is the side to which crops are brought, by area where they shrink.
+    """
+
+    def __init__(self, source: Path, *, size: int, progress: Progress | None = None) -> None:
+        found = [path for path in files_below(source, progress=progress) if path.suffix.lower() == ".mat"]
+        posed = list(
+            {camera: path for path in reversed(found) if (camera := camera_of(path.stem)) in COUNTS}.values()
+        )
+        whole = [path for path in found if "pie" in path.stem.lower()]
+        chosen = sorted(posed) or whole[:1]  # one file a camera: several may differ in size alone
+        if not chosen:
+            raise DataError(f"{source} holds no files such as Pose05_64x64.mat; give their folder.")
+        self._size = size
+        self._crops: dict[Path, Pixels] = {}
+        entries: list[Entry] = []
+        counts: dict[str, int] = defaultdict(int)
+        for path in chosen:
+            camera = camera_of(path.stem)
+            self._crops[path], people = read_crops(path)
+            counts[camera] += len(people)
+            entries += _entries(path, camera, people)
+        there = {entry.row.person for entry in entries}
+        notes = (
+            [] if posed else ["PIE_32x32.mat does not tell the poses; take the file of each pose for those"]
+        )
+        self.plan = Plan(entries, _missing(counts, there), notes)
+
+    def __call__(self, entry: Entry) -> Face:
+        """The crop of an entry, (S, S) uint8."""
+        crop = Image.fromarray(self._crops[entry.source][entry.number])
+        if crop.width != self._size:
+            shrinks = crop.width > self._size
+            way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+            crop = crop.resize((self._size, self._size), way)
+        return Face(np.asarray(crop))
+
+
+def _entries(path: Path, camera: str, people: NDArray[np.int64]) -> list[Entry]:
+    entries = []
+    for number, person in enumerate(people.tolist()):
+        row = LabelRow(
+            file=f"{person:02d}/{f'c{camera}' if camera else 'any'}_{number:05d}.png",
+            person=f"{person:02d}",
+            pose=pose_word(camera),
+            split="train" if person <= TRAIN else "test",
+        )
+        entries.append(Entry(path, row, number=number))
+    return entries
+
+
+def _missing(counts: Mapping[str, int], people: set[str]) -> list[str]:
+    sentences = []
+    everybody = {f"{number:02d}" for number in range(1, PEOPLE + 1)}
+    if people != everybody:
+        sentences.append(f"the set has {PEOPLE} people; {listed(sorted(everybody - people))} are missing")
+    if "" in counts:
+        total = sum(COUNTS.values())
+        return sentences + (
+            [f"it has {total:,} pictures; {counts['']:,} found"] if counts[""] != total else []
+        )
+    absent = [f"Pose{camera}" for camera in COUNTS if camera not in counts]
+    if absent:
+        sentences.append(f"there is no file for {listed(absent)}")
+    return sentences + [
+        f"Pose{camera} has {COUNTS[camera]:,} pictures; {count:,} found"
+        for camera, count in sorted(counts.items())
+        if count != COUNTS[camera]
+    ]

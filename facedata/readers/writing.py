@@ -1,0 +1,179 @@
+"""Writes what a reader has planned as a labelled folder of ready crops."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from facedata.labels import LABELS_FILE, write_labels
+from facedata.large_files import LARGE_FILE, format_large, large_name
+from facedata.pictures import LargeFace
+from facedata.readers.common import Entry, LeftOutError, Plan
+from facedata.readers.landmarks import five_points
+from facedata.rendered.claim import LOCK_FILE, PART, RECIPE_FILE, claimed
+from faces.crop import CropGeometry, crop_face, crop_transform
+from faces.errors import DataError, PhotoError
+from faces.photo import read_photo
+from faces.progress import NoProgress, Progress
+from faces.types import Floats, Landmarks, Photo, Pixels
+
+LEFT_OUT_FILE = "left-out.csv"
+LARGE = CropGeometry(size=192, eye_y=0.34, nose_distance=0.20)
+"""Larger pictures show 1.25 times as much as a crop, about the same centre, as those of rendered faces do."""
+_POINTS = "points"  # the text within a crop's PNG that keeps the five points of its larger picture
+
+Finder = Callable[[Entry, Photo], Landmarks]
+Opener = Callable[[Path], Photo]
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What is kept of a picture: ``crop`` (S, S) uint8 grey and, where there is one, its larger picture."""
+
+    crop: Pixels
+    large: LargeFace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import came to: pictures in the set, and those left out with the reason of each."""
+
+    pictures: int
+    people: int
+    left_out: Sequence[tuple[Path, str]]
+
+
+def face_cutter(
+    find: Finder, *, size: int, large: bool, opened: Opener = read_photo
+) -> Callable[[Entry], Face]:
+    """A function that reads a photograph and cuts its face out as a network's crops are cut.
+
+    ``size`` is the side of the crops; ``large`` asks for larger pictures as well, which are never enlarged.
+    The function raises LeftOutError, or PhotoError where the picture cannot be read.
+    """
+    geometry = CropGeometry(size=size)
+
+    def cut(entry: Entry) -> Face:
+        photo = opened(entry.source)
+        landmarks = find(entry, photo)
+        try:
+            crop = crop_face(photo.pixels, landmarks, geometry)
+            return Face(crop, _larger(photo, landmarks) if large else None)
+        except ValueError as error:
+            raise LeftOutError(f"its landmarks make no face ({error})") from None
+
+    return cut
+
+
+def import_faces(
+    plan: Plan,
+    out: Path,
+    cut: Callable[[Entry], Face],
+    settings: Mapping[str, object],
+    *,
+    progress: Progress | None = None,
+) -> Imported:
+    """Write the faces of a plan to the labelled folder ``out``.
+
+    A picture that cannot be used is named in ``left-out.csv`` and left out.  What an earlier, interrupted
+    call with the same ``settings`` (JSON values) finished is kept; ``labels.csv`` is written last.  Raises
+    DataError where ``out`` holds something else or cannot be written, or no picture could be used.
+    """
+    progress = progress or NoProgress()
+    left_out: list[tuple[Path, str]] = []
+    rows = []
+    points: dict[str, Floats] = {}
+    try:
+        _refuse_others(out)
+        with claimed(out, settings):
+            progress.start("importing", len(plan.entries), "pictures")
+            try:
+                for entry in plan.entries:
+                    target = out / entry.row.file
+                    try:
+                        five = _finished(target) if target.is_file() else _write(cut(entry), entry, out)
+                    except PhotoError as error:
+                        left_out.append((entry.source, error.reason))
+                    except LeftOutError as error:
+                        left_out.append((entry.source, str(error)))
+                    else:
+                        rows.append(entry.row)
+                        if five is not None:
+                            points[entry.row.file] = five
+                    progress.advance()
+            finally:
+                progress.finish()
+            if not rows:
+                raise DataError(f"none of the pictures could be used; the first: {_told(left_out[0])}.")
+            if points:
+                _replace(out / LARGE_FILE, format_large(points))
+            _replace(out / LEFT_OUT_FILE, _listing(left_out))
+            write_labels(out / LABELS_FILE, rows)
+    except OSError as error:
+        raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
+    return Imported(len(rows), len({row.person for row in rows}), left_out)
+
+
+def _larger(photo: Photo, landmarks: Landmarks) -> LargeFace:
+    """The larger picture of a face, at most one of its pixels for each of the photograph's."""
+    whole = crop_transform(landmarks, CropGeometry(1, LARGE.eye_y, LARGE.nose_distance))
+    side = min(LARGE.size, max(1, int(np.hypot(whole[0, 0], whole[1, 0]))))  # photograph's pixels across
+    geometry = CropGeometry(side, LARGE.eye_y, LARGE.nose_distance)
+    matrix = crop_transform(landmarks, geometry)
+    within = np.linalg.solve(matrix[:, :2], (five_points(landmarks) - matrix[:, 2]).T).T
+    return LargeFace(crop_face(photo.pixels, landmarks, geometry), within.astype(np.float32))
+
+
+def _write(face: Face, entry: Entry, out: Path) -> Floats | None:
+    """Write both pictures, the crop last: where it is, both are."""
+    text = PngInfo()
+    if face.large is not None:
+        drawn = BytesIO()
+        Image.fromarray(face.large.pixels).save(drawn, "WEBP", quality=90, method=4)
+        _replace(out / large_name(entry.row.file), drawn.getvalue())
+        text.add_text(_POINTS, " ".join(f"{value:.2f}" for value in face.large.points.ravel().tolist()))
+    drawn = BytesIO()
+    Image.fromarray(face.crop).save(drawn, "PNG", compress_level=6, pnginfo=text)
+    _replace(out / entry.row.file, drawn.getvalue())
+    return None if face.large is None else face.large.points
+
+
+def _finished(path: Path) -> Floats | None:
+    """The points that a crop of an earlier call keeps; None where it has no larger picture."""
+    with Image.open(path) as picture:
+        words = str(picture.info.get(_POINTS, "")).split()
+    return np.array(words, np.float32).reshape(-1, 2) if words else None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + PART)
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _listing(left_out: Sequence[tuple[Path, str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("picture", "reason"), *left_out])
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _told(left_out: tuple[Path, str]) -> str:
+    path, reason = left_out
+    return f"{path}: {reason}"
+
+
+def _refuse_others(out: Path) -> None:
+    known = {LOCK_FILE, RECIPE_FILE}
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; give a folder to write the set to.")
+    if out.is_dir() and not (out / RECIPE_FILE).exists() and any(p.name not in known for p in out.iterdir()):
+        raise DataError(f"{out} is not empty and no import was begun in it; choose another folder.")
