@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from baselines.features import Features, ImageFeatures
@@ -26,10 +26,9 @@ Load = Callable[[str], GeneratorLike]
 class Context:
     """What the rows of one set of faces share, so that nothing costly is done twice.
 
-    ``studio`` has the generator under test, ``others`` more that are open already.  ``rivals`` names a folder
-    of fitted rivals, the shipped ones for ``attribute`` where None; ``vgg16`` and ``vgg_face`` the published
-    weight files; ``load`` opens a generator by name or folder.  A context belongs to one gallery: it
-    remembers that gallery's features.
+    ``studio`` has the generator under test.  ``rivals`` names a folder of fitted rivals, the shipped ones for
+    ``attribute`` where None; ``vgg16`` and ``vgg_face`` the published weight files; ``load`` opens a
+    generator by name or folder.  A context belongs to one gallery: it remembers that gallery's features.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class Context:
         *,
         studio: Studio,
         attribute: Attribute,
-        others: Sequence[Studio] = (),
         rivals: str | Path | None = None,
         vgg16: Path | None = None,
         vgg_face: Path | None = None,
@@ -45,7 +43,6 @@ class Context:
         progress: Progress | None = None,
     ) -> None:
         self.studio = studio
-        self.others = others
         self.attribute = attribute
         self.vgg16 = vgg16
         self.vgg_face = vgg_face
@@ -104,11 +101,10 @@ class Context:
     def with_weights(self, weights: str) -> Context:
         """The same with other weights (a name or a folder) under test; raises WeightsError."""
         if weights not in self._family:
-            studio = self._open_studio(weights)
+            studio = Studio(self._load(weights), progress=self.progress)
             other = Context(
                 studio=studio,
                 attribute=self.attribute,
-                others=self.others,
                 rivals=self._rivals_name,
                 vgg16=self.vgg16,
                 vgg_face=self.vgg_face,
@@ -122,12 +118,6 @@ class Context:
     def made_with_rivals(self) -> bool:
         """Whether the generator under test is the one whose features the rivals learned from."""
         return self.rivals.weights[1] == self.studio.generator.weights_id
-
-    def _open_studio(self, weights: str) -> Studio:
-        for studio in self.others:
-            if studio.generator.name == weights:
-                return studio
-        return Studio(self._load(weights), progress=self.progress)
 
     def _told_by(self) -> Features:
         """The features that the classifier reads."""
