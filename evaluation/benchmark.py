@@ -1,190 +1,166 @@
-"""The paper's retrieval experiment: rows computed one by one, and what is written of them."""
+"""The paper's experiments on one set of faces, step by step into a folder of results."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from baselines.searcher import Searcher
-from baselines.two_step import two_step_image_true
-from evaluation.errors import Confusion, StageErrors, confusion, stage_errors
-from evaluation.ours import OursFeatures, OursImage
-from evaluation.protocol import QUERIES, Queries, criteria, draw_queries, faces_to_test, in_words_of
-from evaluation.recall import KS, first_right, recall_at, right_answers
+from evaluation.change import change_records, compared_rows
+from evaluation.context import Context
+from evaluation.errors import confusion, stage_errors
+from evaluation.experiment import Experiment, prepare
+from evaluation.identities import Identities
+from evaluation.journal import Journal, read_arrays
+from evaluation.measures import (
+    classifier_record,
+    fitted,
+    ranks_of_right,
+    row_records,
+    unavailable_records,
+)
+from evaluation.misalign import ROWS as MISALIGNED_ROWS
+from evaluation.misalign import misaligned_records
+from evaluation.recall import KS
+from evaluation.results import Record, RowRecord
+from evaluation.rows import RowSpec, find_row, rows_for
+from evaluation.steps import Step, StepProgress, run_steps
 from evaluation.studio import Studio
-from facedata.labelled import Attribute, FaceSet
-from faces.errors import DataError
-from faces.types import Ints
+from faces.errors import RowUnavailable
 
-RESULTS_FILE = "results.jsonl"
-ERRORS_FILE = "errors.json"
-CONFUSION_FILE = "confusion.json"
-
-Build = Callable[[Studio, Attribute], Searcher]
-
-ROWS: dict[str, Build] = {
-    "ours-image": lambda studio, attribute: OursImage(studio=studio),
-    "ours-features": lambda studio, attribute: OursFeatures(studio=studio),
-    "two-step-image-true-{attribute}": lambda studio, attribute: two_step_image_true(attribute),
-}
-"""The rows of the tables in their order; a new rival is one more line."""
+__all__ = ["Experiment", "prepare", "run_benchmark"]
 
 
-@dataclass(frozen=True)
-class Result:
-    """One row under one criterion.
+def run_benchmark(
+    experiment: Experiment,
+    context: Context,
+    journal: Journal,
+    progress: StepProgress,
+    *,
+    rows: Sequence[str] | None = None,
+) -> None:
+    """Measure everything that the journal does not hold yet: rows, then what follows from them.
 
-    ``recall`` is in percent by K; ``queries`` were asked, ``left_out`` had no right answer in the gallery
-    of ``gallery`` faces; ``first`` (queries,) int64 are the ranks of the first right answer (0: none), from
-    which recall comes.
+    ``rows`` names the rows wanted, all where None; ``context`` is the experiment's.  What the journal holds
+    of this set but was measured otherwise (other faces, queries or weights) is forgotten.  Raises DataError
+    for a row that does not exist.
     """
+    plan = _Plan(experiment, context, journal)
+    known = plan.specs()
+    wanted = known if rows is None else [find_row(name, experiment.attribute) for name in rows]
+    steps = plan.steps(wanted)
+    valid = {step.identity for step in steps} | {plan.identities.row(spec) for spec in known}
+    journal.keep(experiment.gallery.name, valid)
+    run_steps(steps, journal, progress)
 
-    dataset: str
-    row: str
-    criterion: int
-    recall: dict[int, float]
-    queries: int
-    left_out: int
-    gallery: int
-    weights: str
-    seed: int
-    first: Ints
 
-    def line(self) -> str:
-        """The line of ``results.jsonl``; recall is rounded to a hundredth of a percent."""
-        return json.dumps(
-            {
-                "dataset": self.dataset,
-                "row": self.row,
-                "criterion": self.criterion,
-                "recall": {str(k): round(value, 2) for k, value in self.recall.items()},
-                "queries": self.queries,
-                "gallery": self.gallery,
-                "weights": self.weights,
-                "seed": self.seed,
+class _Plan:
+    """The steps of an experiment in the order of computing: what shares features stands together."""
+
+    def __init__(self, experiment: Experiment, context: Context, journal: Journal) -> None:
+        self.experiment = experiment
+        self.context = context
+        self.journal = journal
+        self.identities = Identities(experiment, context)
+
+    def specs(self) -> list[RowSpec]:
+        """All rows: those of the tables, and ours once more for each of the other weights."""
+        if not self.experiment.searched:
+            return []
+        rows = list(rows_for(self.experiment.attribute))
+        ours = [row for row in rows if row.startswith("ours-")]
+        rows += [f"{row}@{name}" for name in self.experiment.others for row in ours]
+        return [find_row(row, self.experiment.attribute) for row in rows]
+
+    def steps(self, wanted: Sequence[RowSpec]) -> list[Step]:
+        """Everything to measure where these are the rows."""
+        record = self.experiment.record()
+        steps = [Step("the set", self.identities.of("set", record=repr(record)), lambda: [record], cost=0.1)]
+        plain = [spec for spec in wanted if spec.weights is None]
+        steps += [self._row(spec) for spec in plain]
+        if any(spec.name.startswith("two-step-") and not spec.told for spec in plain):
+            steps.append(Step("classifier", self.identities.classifier(), self._classifier))
+        steps += self._by_itself(self.experiment.studio)
+        if plain:
+            identity = self.identities.following("change", plain)
+            steps.append(Step("recall by change", identity, self._change, cost=0.5))
+        for spec in plain:
+            if spec.name in MISALIGNED_ROWS:
+                identity = self.identities.following("misaligned", [spec])
+                measure = partial(self._misaligned, spec)
+                steps.append(Step(f"{spec.name}, misaligned", identity, measure, cost=10))
+        for name, studio in self.experiment.others.items():
+            steps += [self._row(spec) for spec in wanted if spec.weights == name]
+            steps += self._by_itself(studio)
+        return steps
+
+    def _row(self, spec: RowSpec) -> Step:
+        return Step(spec.name, self.identities.row(spec), partial(self._measured, spec), cost=10)
+
+    def _by_itself(self, studio: Studio) -> list[Step]:
+        """What is measured of weights without a search."""
+        errors = self.identities.rival_free("errors", studio)
+        steps = [Step("errors", errors, partial(self._errors, studio), cost=8)]
+        if self.experiment.searched:
+            identity = self.identities.rival_free("confusion", studio)
+            steps.append(Step("confusion", identity, partial(self._confusion, studio)))
+        return steps
+
+    def _measured(self, spec: RowSpec) -> Sequence[Record]:
+        begun = time.monotonic()
+        try:
+            searcher = fitted(spec, self.context, self.experiment)
+            rankings = searcher.rank(self.experiment.batch, max(KS))
+        except RowUnavailable as reason:
+            return unavailable_records(self.experiment, spec, reason.reason)
+        firsts = ranks_of_right(self.experiment, rankings)
+        arrays = f"{self.identities.row(spec)}.npz"
+        ranks = {f"first_{number}": first.astype(np.int32) for number, first in firsts.items()}
+        self.journal.save_arrays(arrays, {"rankings": rankings.astype(np.int32), **ranks})
+        return row_records(
+            self.experiment,
+            spec,
+            firsts,
+            made_with=self.identities.made_with(spec),
+            seconds=time.monotonic() - begun,
+            arrays=arrays,
+        )
+
+    def _classifier(self) -> Sequence[Record]:
+        try:
+            return [classifier_record(self.experiment, self.context)]
+        except RowUnavailable:
+            return []
+
+    def _errors(self, studio: Studio) -> Sequence[Record]:
+        experiment = self.experiment
+        made = stage_errors(experiment.gallery, studio, experiment.attribute, seed=experiment.queries.seed)
+        return [] if made is None else [made]
+
+    def _confusion(self, studio: Studio) -> Sequence[Record]:
+        return [confusion(self.experiment.gallery, studio, self.experiment.attribute)]
+
+    def _change(self) -> Sequence[Record]:
+        rows = self.journal.results.of(self.experiment.gallery.name).rows
+        records: list[Record] = []
+        for name in compared_rows(rows):
+            arrays = read_arrays(self.journal.folder, _arrays_of(rows, name))
+            firsts = {
+                kind.number: arrays[f"first_{kind.number}"].astype(np.int64)
+                for kind in self.experiment.criteria
             }
-        )
+            records += change_records(self.experiment, name, firsts)
+        return records
+
+    def _misaligned(self, spec: RowSpec) -> Sequence[Record]:
+        try:
+            searcher = fitted(spec, self.context, self.experiment)
+            return misaligned_records(self.experiment, spec.name, searcher)
+        except RowUnavailable:
+            return []
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One set of test faces, the queries drawn from it, and the generator under test."""
-
-    gallery: FaceSet
-    queries: Queries
-    studio: Studio
-
-    @property
-    def attribute(self) -> Attribute:
-        return self.queries.attribute
-
-    @property
-    def knows_lights(self) -> bool:
-        return bool(np.any(self.gallery.lights != ""))
-
-
-def prepare(
-    faces: FaceSet, studio: Studio, *, attribute: Attribute = "pose", count: int = QUERIES, seed: int = 0
-) -> Experiment:
-    """Choose the test people and draw the queries.
-
-    Raises DataError where the faces show no value that the weights can draw.
-    """
-    drawable = studio.values(attribute)
-    gallery = in_words_of(faces_to_test(faces), attribute, drawable)
-    values = tuple(value for value in drawable if value in gallery.values(attribute))
-    if not values:
-        shown = ", ".join(gallery.values(attribute)) or "none"
-        raise DataError(
-            f"{faces.name} shows no {attribute} that the weights can draw "
-            f"({', '.join(drawable)}), but {shown}."
-        )
-    return Experiment(gallery, draw_queries(gallery, attribute, values, count=count, seed=seed), studio)
-
-
-def run_rows(experiment: Experiment, rows: Sequence[str] | None = None) -> Iterator[Result]:
-    """Compute the named rows (all of ``ROWS`` where None) one by one, a result for each criterion.
-
-    Raises DataError for a row that does not exist.
-    """
-    builders = {name.format(attribute=experiment.attribute): build for name, build in ROWS.items()}
-    for name in rows if rows is not None else builders:
-        if name not in builders:
-            raise DataError(f"there is no row {name!r}; the rows are {', '.join(builders)}.")
-    batch = experiment.queries.batch(experiment.gallery)
-    kinds = [kind for kind in criteria(experiment.gallery, experiment.queries) if kind.asked.any()]
-    if not kinds:
-        raise DataError(
-            f"no query of {experiment.gallery.name} has a right answer: "
-            f"nobody is there with two values of {experiment.attribute}."
-        )
-    generator = experiment.studio.generator
-    for name in rows if rows is not None else builders:
-        searcher = builders[name](experiment.studio, experiment.attribute).fit(experiment.gallery)
-        rankings = searcher.rank(batch, max(KS))
-        for kind in kinds:
-            right = right_answers(rankings, kind.query_key, kind.gallery_key)
-            first = first_right(right)[kind.asked]
-            yield Result(
-                dataset=experiment.gallery.name,
-                row=name,
-                criterion=kind.number,
-                recall=recall_at(first),
-                queries=len(first),
-                left_out=len(batch) - len(first),
-                gallery=len(experiment.gallery),
-                weights=f"{generator.name}@{generator.weights_id}",
-                seed=experiment.queries.seed,
-                first=first,
-            )
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """Everything that was measured; ``errors`` is None where no two faces differ in the attribute alone."""
-
-    results: list[Result]
-    errors: StageErrors | None
-    confusion: Confusion
-
-
-def run_benchmark(experiment: Experiment, out: Path, *, rows: Sequence[str] | None = None) -> Benchmark:
-    """Measure everything and write ``results.jsonl``, ``errors.json`` and ``confusion.json`` into ``out``.
-
-    A line of results is written as soon as it is there.  Raises DataError where ``out`` cannot be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        results: list[Result] = []
-        with (out / RESULTS_FILE).open("w", encoding="utf-8") as file:
-            for result in run_rows(experiment, rows):
-                results.append(result)
-                file.write(result.line() + "\n")
-                file.flush()
-        table = confusion(experiment.gallery, experiment.studio, experiment.attribute)
-        _write_json(
-            out / CONFUSION_FILE,
-            {**asdict(table), "counts": table.counts.tolist(), "accuracy": table.accuracy},
-        )
-        errors = stage_errors(
-            experiment.gallery, experiment.studio, experiment.attribute, seed=experiment.queries.seed
-        )
-        if errors is not None:
-            _write_json(out / ERRORS_FILE, {"dataset": experiment.gallery.name, **asdict(errors)})
-    except OSError as error:
-        raise DataError(f"{out} cannot be written ({error.strerror}).") from None
-    return Benchmark(results, errors, table)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    rounded = {
-        key: None if isinstance(value, float) and math.isnan(value) else value
-        for key, value in content.items()
-    }
-    path.write_text(json.dumps(rounded) + "\n", encoding="utf-8")
+def _arrays_of(rows: Sequence[RowRecord], name: str) -> str:
+    return next(row.arrays for row in rows if row.row == name and row.arrays)

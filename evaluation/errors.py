@@ -7,23 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.bootstrap import mean_interval
+from evaluation.results import ConfusionRecord, ErrorRecord, Interval
 from evaluation.studio import CHUNK, Studio
 from facedata.labelled import Attribute, FaceSet
 from facedata.pairs import ordered_pairs
 from faces.types import Ints
 
 PAIRS = 10_000
-
-
-@dataclass(frozen=True)
-class StageErrors:
-    """Mean squared error per pixel, squared grey levels (0..255), over ``pairs`` pairs drawn with
-    ``seed``."""
-
-    stage1: float
-    stage2: float
-    pairs: int
-    seed: int
+STAGES = ("stage1", "stage2")
 
 
 @dataclass(frozen=True)
@@ -41,15 +33,22 @@ class Confusion:
         return 100 * float(np.trace(self.counts)) / total if total else float("nan")
 
 
-def mean_squared_error(drawn: NDArray[np.uint8], true: NDArray[np.uint8]) -> float:
-    """Mean over all pixels of the squared difference in grey levels; (N, S, S) uint8 both."""
-    difference = drawn.astype(np.float32) - true.astype(np.float32)
-    return float(np.mean(np.square(difference), dtype=np.float64))
+def picture_errors(
+    drawn: NDArray[np.uint8], true: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean squared and the mean absolute difference of each picture in grey levels: two (N,) float64.
+
+    Both arguments are (N, S, S) uint8.
+    """
+    difference = drawn.reshape(len(drawn), -1).astype(np.float32) - true.reshape(len(true), -1)
+    squared: NDArray[np.float64] = np.square(difference).mean(axis=1, dtype=np.float64)
+    absolute: NDArray[np.float64] = np.abs(difference).mean(axis=1, dtype=np.float64)
+    return squared, absolute
 
 
 def stage_errors(
     faces: FaceSet, studio: Studio, attribute: Attribute, *, count: int = PAIRS, seed: int = 0
-) -> StageErrors | None:
+) -> ErrorRecord | None:
     """Draw the targets of ``count`` different ordered pairs, chosen at random; compare with the true faces.
 
     Pictures are compared as they are shown: whole grey levels in 0..255.  Where there are fewer pairs, all
@@ -63,22 +62,40 @@ def stage_errors(
     chosen = np.random.default_rng(seed).choice(len(pairs), size=min(count, len(pairs)), replace=False)
     source, target = pairs[chosen].T
     codes = studio.codes_of(faces.attribute(attribute)[target], attribute)
-    sums = np.zeros(2)
+    squared = np.empty((len(STAGES), len(chosen)))
+    absolute = np.empty_like(squared)
     studio.progress.start("measuring the error of both stages", len(chosen), "faces")
     try:
         for start in range(0, len(chosen), CHUNK):
             part = slice(start, start + CHUNK)
             made = studio.generator.draw(faces.crops[source[part]], codes[part])
-            true = faces.crops[target[part]]
-            sums += [len(true) * mean_squared_error(stage, true) for stage in (made.stage1, made.stage2)]
-            studio.progress.advance(len(true))
+            for stage, drawn in enumerate((made.stage1, made.stage2)):
+                squared[stage, part], absolute[stage, part] = picture_errors(drawn, faces.crops[target[part]])
+            studio.progress.advance(len(codes[part]))
     finally:
         studio.progress.finish()
-    stage1, stage2 = (sums / len(chosen)).tolist()
-    return StageErrors(stage1, stage2, len(chosen), seed)
+    people = faces.persons[source]
+
+    def means(errors: NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip(STAGES, errors.mean(axis=1).tolist(), strict=True))
+
+    def intervals(errors: NDArray[np.float64]) -> dict[str, Interval | None]:
+        return {stage: mean_interval(row, people) for stage, row in zip(STAGES, errors, strict=True)}
+
+    return ErrorRecord(
+        dataset=faces.name,
+        weights=studio.weights,
+        attribute=attribute,
+        squared=means(squared),
+        squared_interval=intervals(squared),
+        absolute=means(absolute),
+        absolute_interval=intervals(absolute),
+        pairs=len(chosen),
+        seed=seed,
+    )
 
 
-def confusion(faces: FaceSet, studio: Studio, attribute: Attribute) -> Confusion:
+def confusion(faces: FaceSet, studio: Studio, attribute: Attribute) -> ConfusionRecord:
     """The values canonicalisation chose against the true ones, for the faces whose true value can be
     drawn."""
     values = studio.values(attribute)
@@ -88,4 +105,14 @@ def confusion(faces: FaceSet, studio: Studio, attribute: Attribute) -> Confusion
         [[np.count_nonzero((true == row) & (found == column)) for column in values] for row in values],
         np.int64,
     )
-    return Confusion(attribute, values, counts)
+    known = np.isin(true, np.array(values, dtype=np.str_))
+    right = 100.0 * (true == found)[known]
+    return ConfusionRecord(
+        dataset=faces.name,
+        weights=studio.weights,
+        attribute=attribute,
+        values=values,
+        counts=tuple(tuple(row) for row in counts.tolist()),
+        accuracy=float(right.mean()) if len(right) else float("nan"),
+        interval=mean_interval(right, faces.persons[known]),
+    )

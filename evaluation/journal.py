@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.results import Record, Results, from_json, kind_of, to_json
+from evaluation.results import Record, Results, RowRecord, from_json, kind_of, to_json
 from faces.errors import DataError
 
 RESULTS_FILE = "results.jsonl"
@@ -79,8 +79,11 @@ class Journal:
         self._entries = {entry.identity: entry for entry in _read(self._path)}
 
     def __contains__(self, identity: str) -> bool:
-        """Whether the step of this identity is finished."""
-        return identity in self._entries
+        """Whether the step of this identity is finished; what was unavailable is to be tried again."""
+        entry = self._entries.get(identity)
+        return entry is not None and not any(
+            isinstance(record, RowRecord) and record.unavailable for record in entry.records
+        )
 
     @property
     def results(self) -> Results:
@@ -169,7 +172,10 @@ def _read(path: Path) -> list[Entry]:
             raise DataError(
                 f"{path}, line {number} is not a result of this version; choose another folder."
             ) from None
-        found.setdefault(identity, []).append(record)
+        records = found.setdefault(identity, [])
+        if len(records) == wanted.get(identity):
+            records.clear()  # it was measured again
+        records.append(record)
         wanted[identity] = of
     return [
         Entry(identity, tuple(records))

@@ -36,13 +36,14 @@ class Queries:
 
 @dataclass(frozen=True)
 class Criterion:
-    """When an answer is right, as numbers that must be equal.
+    """When an answer is right, as numbers that must be equal; ``meaning`` says it in words.
 
     ``query_key`` (Q,) and ``gallery_key`` (N,) int64: answer g to query q is right where the keys are equal.
     A query key of -1 says that no gallery face could be right; such queries are not asked.
     """
 
     number: int
+    meaning: str
     query_key: Ints
     gallery_key: Ints
 
@@ -109,16 +110,18 @@ def criteria(gallery: FaceSet, queries: Queries) -> list[Criterion]:
     known = gallery.attribute(queries.attribute) != ""
     gallery_key = np.where(known, people * len(words) + own, -1)
     query_key = people[queries.faces] * len(words) + target
-    found = [_answerable(1, query_key, gallery_key)]
+    found = [_answerable(1, f"right person and {queries.attribute}", query_key, gallery_key)]
     if queries.attribute != "light" and np.any(gallery.lights != ""):
         lights, light = np.unique(gallery.lights, return_inverse=True)
         lit = gallery.lights != ""
         gallery_key = np.where(lit & known, gallery_key * len(lights) + light, -1)
         query_key = np.where(lit[queries.faces], query_key * len(lights) + light[queries.faces], -1)
-        found.append(_answerable(2, query_key, gallery_key))
+        meaning = f"right person, {queries.attribute} and light"
+        found.append(_answerable(2, meaning, query_key, gallery_key))
     return found
 
 
-def _answerable(number: int, query_key: Ints, gallery_key: Ints) -> Criterion:
+def _answerable(number: int, meaning: str, query_key: Ints, gallery_key: Ints) -> Criterion:
     there = np.isin(query_key, gallery_key)
-    return Criterion(number, np.where(there, query_key, -1).astype(np.int64), gallery_key.astype(np.int64))
+    asked = np.where(there, query_key, -1).astype(np.int64)
+    return Criterion(number, meaning, asked, gallery_key.astype(np.int64))

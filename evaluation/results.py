@@ -107,14 +107,20 @@ class ConfusionRecord:
 
 @dataclass(frozen=True)
 class ClassifierRecord:
-    """Percent of gallery faces whose true value the first step of the two-step row ``row`` tells."""
+    """Percent of gallery faces whose true value the first step of the two-step rows tells.
+
+    The classifier reads ``feature`` and is of scikit-learn's kind ``model``; ``validated`` has the accuracy
+    of every candidate on the validation people it was chosen by, in percent, best first.
+    """
 
     dataset: str
-    row: str
     attribute: str
+    feature: str
+    model: str
     accuracy: float
     interval: Interval | None
     faces: int
+    validated: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -192,14 +198,23 @@ class Results:
             case MisalignedRecord():
                 self.misaligned.append(record)
 
+    @property
+    def all(self) -> list[Record]:
+        """All records."""
+        return [
+            *self.sets,
+            *self.rows,
+            *self.errors,
+            *self.confusions,
+            *self.classifiers,
+            *self.changes,
+            *self.misaligned,
+        ]
+
     def of(self, dataset: str) -> Results:
         """The records of one set of faces."""
         chosen = Results()
-        for found in (self.sets, self.rows, self.errors, self.confusions, self.classifiers):
-            for record in found:
-                if record.dataset == dataset:
-                    chosen.add(record)
-        for record in (*self.changes, *self.misaligned):
+        for record in self.all:
             if record.dataset == dataset:
                 chosen.add(record)
         return chosen

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from baselines.searcher import QueryBatch
 from evaluation.generators import GeneratorLike
 from facedata.labelled import Attribute, FaceSet, Words
+from facedata.pictures import Pictures
 from faces.errors import WeightsError
 from faces.progress import NoProgress, Progress
 from faces.types import Ints
@@ -43,7 +44,7 @@ class Drawn:
 
 
 class Studio:
-    """A generator that remembers its last gallery and its last queries.
+    """A generator that remembers its first gallery, the last other faces and its last queries.
 
     Raises WeightsError where the faces are not of the generator's size.
     """
@@ -51,8 +52,17 @@ class Studio:
     def __init__(self, generator: GeneratorLike, *, progress: Progress | None = None) -> None:
         self.generator = generator
         self.progress = progress or NoProgress()
-        self._canonical: tuple[NDArray[np.uint8], Canonical] | None = None
+        self._canonical: list[tuple[NDArray[np.uint8], Canonical]] = []
         self._drawn: tuple[QueryBatch, Drawn] | None = None
+
+    @property
+    def weights(self) -> str:
+        """The weights as ``name@id``."""
+        return f"{self.generator.name}@{self.generator.weights_id}"
+
+    def forget(self) -> None:
+        """Let go of gallery and queries, which may take gigabytes."""
+        self._canonical, self._drawn = [], None
 
     def values(self, attribute: Attribute) -> tuple[str, ...]:
         """The values of an attribute that can be drawn; raises WeightsError where the weights do not know
@@ -75,11 +85,14 @@ class Studio:
         words = [self.generator.vocabulary.label(int(code))[attribute] for code in different]
         return np.array(words, dtype=np.str_)[which]
 
-    def canonical(self, gallery: FaceSet) -> Canonical:
-        """The canonicalised gallery, computed at the first call."""
-        if self._canonical is None or self._canonical[0] is not gallery.crops:
-            self._canonical = (gallery.crops, self._canonicalise(gallery.crops))
-        return self._canonical[1]
+    def canonical(self, gallery: FaceSet | Pictures) -> Canonical:
+        """The canonicalised faces, computed at the first call."""
+        for crops, known in self._canonical:
+            if crops is gallery.crops:
+                return known
+        made = self._canonicalise(gallery.crops)
+        self._canonical = [*self._canonical[:1], (gallery.crops, made)]
+        return made
 
     def drawn(self, queries: QueryBatch) -> Drawn:
         """The drawings of the queries, made at the first call."""

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.benchmark import Result
-from evaluation.errors import Confusion, StageErrors
-from evaluation.paper import COMPARED_WITH, POSE_CLASSIFIER_ACCURACY, RECALL, STAGE_ERRORS
+from evaluation.paper import POSE_CLASSIFIER_ACCURACY, RECALL, STAGE_ERRORS, papers_row
 from evaluation.recall import KS
-
-_MEANINGS = {1: "right person and {attribute}", 2: "right person, {attribute} and light"}
+from evaluation.results import (
+    ClassifierRecord,
+    ConfusionRecord,
+    ErrorRecord,
+    Interval,
+    Results,
+    RowRecord,
+    SetRecord,
+)
+from evaluation.rows import rows_for
+from facedata.labelled import Attribute
 
 
 @dataclass(frozen=True)
@@ -22,61 +29,120 @@ class Table:
     rows: Sequence[tuple[str, ...]]
 
 
-def recall_tables(results: Sequence[Result], attribute: str) -> list[Table]:
-    """A table for each criterion that was measured, rows as they were computed.
-
-    The paper measured the pose on its own set of faces; its numbers stand beside every set, as a mark to
-    measure by.
-    """
+def all_tables(results: Results) -> list[Table]:
+    """Every table of every set of faces that was measured."""
     tables = []
-    for criterion in sorted({result.criterion for result in results}):
-        rows = [result for result in results if result.criterion == criterion]
-        asked = f"{rows[0].queries:,} queries, gallery {rows[0].gallery:,}"
-        if rows[0].left_out:
-            asked += f"; {rows[0].left_out:,} queries without a right answer left out"
-        meaning = _MEANINGS[criterion].format(attribute=attribute)
-        columns = ("row", *(f"R@{k}" for k in KS), *(f"paper R@{k}" for k in KS), "paper's row")
-        tables.append(
-            Table(
-                f"Criterion {criterion}: {meaning} ({asked})",
-                columns,
-                [_recall_row(result, attribute) for result in rows],
-            )
-        )
+    for measured in results.sets:
+        found = results.of(measured.dataset)
+        tables += recall_tables(measured, found.rows)
+        tables += [error_table(errors) for errors in found.errors]
+        tables += [confusion_table(confusion) for confusion in found.confusions]
+        tables += [classifier_table(classifier) for classifier in found.classifiers]
     return tables
 
 
-def error_table(errors: StageErrors, attribute: str) -> Table:
+def recall_tables(measured: SetRecord, rows: Sequence[RowRecord]) -> list[Table]:
+    """A table for each criterion, the rows in the order of the tables, 95 % intervals in brackets.
+
+    The paper measured the pose on its own set of faces; its numbers stand beside every set whose pose was
+    measured, as a mark to measure by.
+    """
+    tables = []
+    for criterion, meaning in sorted(measured.criteria.items()):
+        found = in_order([row for row in rows if row.criterion == criterion], measured.attribute)
+        if not found:
+            continue
+        asked = f"{found[0].queries:,} queries, gallery {found[0].gallery:,}"
+        if found[0].left_out:
+            asked += f"; {found[0].left_out:,} queries without a right answer left out"
+        columns: tuple[str, ...] = ("row", *(f"R@{k}" for k in KS))
+        if measured.attribute == "pose":
+            columns += (*(f"paper R@{k}" for k in KS), "paper's row")
+        title = f"{measured.dataset}, criterion {criterion}: {meaning} ({asked})"
+        lines = [_recall_row(row, measured.attribute) for row in found]
+        if not all(row.available for row in found):
+            columns += ("note",)
+            lines = [(*line, row.unavailable) for line, row in zip(lines, found, strict=True)]
+        tables.append(Table(title, columns, lines))
+    return tables
+
+
+def in_order(rows: Sequence[RowRecord], attribute: str) -> list[RowRecord]:
+    """Rows in the order of the tables, those of other weights behind their like."""
+    order = {name: place for place, name in enumerate(rows_for(_attribute(attribute)))}
+
+    def place(row: RowRecord) -> tuple[int, str]:
+        plain, _, weights = row.row.partition("@")
+        return order.get(plain, len(order)), weights
+
+    return sorted(rows, key=place)
+
+
+def error_table(errors: ErrorRecord) -> Table:
     """The error of both stages beside the paper's Table 1."""
-    rows = [
-        (stage, f"{value:.2f}", f"{STAGE_ERRORS[stage]:.2f}" if attribute == "pose" else "-")
-        for stage, value in (("stage1", errors.stage1), ("stage2", errors.stage2))
-    ]
-    title = f"Mean squared error per pixel, squared grey levels ({errors.pairs:,} pairs)"
-    return Table(title, ("stage", "error", "paper"), rows)
+    columns: tuple[str, ...] = ("stage", "mean squared error", "mean absolute error")
+    with_paper = errors.attribute == "pose"
+    rows: list[tuple[str, ...]] = []
+    for stage in errors.squared:
+        squared = _with_interval(errors.squared[stage], errors.squared_interval[stage], 2)
+        absolute = _with_interval(errors.absolute[stage], errors.absolute_interval[stage], 2)
+        rows.append((stage, squared, absolute, *([f"{STAGE_ERRORS[stage]:.2f}"] if with_paper else [])))
+    if with_paper:
+        columns += ("paper, squared",)
+    title = f"{errors.dataset}, error per pixel in grey levels, {errors.weights} ({errors.pairs:,} pairs)"
+    return Table(title, columns, rows)
 
 
-def confusion_table(confusion: Confusion) -> Table:
+def confusion_table(confusion: ConfusionRecord) -> Table:
     """True values down, canonicalised values across, in percent of each row; accuracy in the title."""
     rows = []
     for value, counts in zip(confusion.values, confusion.counts, strict=True):
-        total = int(counts.sum())
-        shares = [f"{100 * count / total:.1f}" if total else "-" for count in counts.tolist()]
+        total = sum(counts)
+        shares = [f"{100 * count / total:.1f}" if total else "-" for count in counts]
         rows.append((value, *shares, f"{total:,}"))
+    accuracy = _with_interval(confusion.accuracy, confusion.interval, 1)
     title = (
-        f"Canonicalised {confusion.attribute} against the true one, percent: {confusion.accuracy:.1f} % right"
+        f"{confusion.dataset}, canonicalised {confusion.attribute} against the true one, percent, "
+        f"{confusion.weights}: {accuracy} % right"
     )
-    if confusion.attribute == "pose":
-        title += f" (the paper's trained pose classifier: {POSE_CLASSIFIER_ACCURACY} %)"
     return Table(title, (f"true {confusion.attribute}", *confusion.values, "faces"), rows)
 
 
-def _recall_row(result: Result, attribute: str) -> tuple[str, ...]:
-    twin = COMPARED_WITH.get(result.row, result.row)
-    theirs = RECALL.get(twin, {}).get(result.criterion, {}) if attribute == "pose" else {}
-    return (
-        result.row,
-        *(f"{result.recall[k]:.1f}" for k in KS),
-        *(f"{theirs[k]:.1f}" if k in theirs else "-" for k in KS),
-        twin if theirs else "-",
+def classifier_table(classifier: ClassifierRecord) -> Table:
+    """The first step of the two-step rows: what it tells rightly, and what it was chosen from."""
+    tested = f"{_with_interval(classifier.accuracy, classifier.interval, 1)} % of {classifier.faces:,} faces"
+    title = (
+        f"{classifier.dataset}, {classifier.attribute} classifier of the two-step rows: {tested} told rightly"
     )
+    if classifier.attribute == "pose":
+        title += f" (the paper's: {POSE_CLASSIFIER_ACCURACY} %)"
+    rows = [(name, f"{accuracy:.1f}") for name, accuracy in classifier.validated.items()]
+    return Table(title, ("candidate", "validation people"), rows)
+
+
+def _recall_row(row: RowRecord, attribute: str) -> tuple[str, ...]:
+    if row.available:
+        measured = tuple(_with_interval(row.recall[k], row.interval[k], 1) for k in KS)
+    else:
+        measured = tuple("-" for _ in KS)
+    if attribute != "pose":
+        return (row.row, *measured)
+    twin = papers_row(row.row)
+    theirs = RECALL.get(twin or "", {}).get(row.criterion, {})
+    return (
+        row.row,
+        *measured,
+        *(f"{theirs[k]:.1f}" if k in theirs else "-" for k in KS),
+        twin if theirs and twin else "-",
+    )
+
+
+def _with_interval(value: float, interval: Interval | None, digits: int) -> str:
+    """``81.3 [79.0, 83.1]``."""
+    if interval is None:
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+
+
+def _attribute(word: str) -> Attribute:
+    return "light" if word == "light" else "accessory" if word == "accessory" else "pose"
