@@ -138,7 +138,9 @@ class Context:
     def _open(self, name: str) -> Features:
         if name == "image":
             return ImageFeatures()
-        raise RowUnavailable(f"there are no features {name}")
+        from baselines.network_features import open_features
+
+        return open_features(name, vgg16=self.vgg16, vgg_face=self.vgg_face)
 
 
 def _load_generator(weights: str) -> GeneratorLike:
