@@ -68,7 +68,7 @@ def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
     if pixels.ndim == 2 and pixels.shape[0] != len(people) == pixels.shape[1]:
         pixels = pixels.T  # one crop a column, as some pass the files on
     side = math.isqrt(pixels.shape[1]) if pixels.ndim == 2 else 0
-    if pixels.ndim != 2 or side * side != pixels.shape[1] or len(pixels) != len(people) or not side:
+    if pixels.ndim != 2 or side * side != pixels.shape[1] or len(pixels) != len(people) or not pixels.size:
         raise DataError(
             f"{path}: fea {pixels.shape} is not one square crop for each of {len(people)} in gnd."
         )
