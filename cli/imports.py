@@ -66,7 +66,7 @@ def multipie(
     else:
         find, aligned = MultiPieMarks(annotations, progress=RichProgress()), "annotations"
     settings = {"kind": "multipie", "size": size, "large": large, "aligned": aligned}
-    _import("Multi-PIE", plan, out, face_cutter(find, size=size, large=large), settings, partial)
+    _import("Multi-PIE", source, plan, out, face_cutter(find, size=size, large=large), settings, partial)
 
 
 @app.command()
@@ -90,7 +90,7 @@ def caspeal(
 
     plan, marks = plan_caspeal(source, progress=RichProgress())
     settings = {"kind": "caspeal", "size": size, "large": large}
-    _import("CAS-PEAL-R1", plan, out, face_cutter(marks, size=size, large=large), settings, partial)
+    _import("CAS-PEAL-R1", source, plan, out, face_cutter(marks, size=size, large=large), settings, partial)
 
 
 @app.command()
@@ -107,7 +107,7 @@ def pie(
     from facedata.readers.pie import PieCrops
 
     crops = PieCrops(source, size=size, progress=RichProgress())
-    _import("CMU PIE", crops.plan, out, crops, {"kind": "pie", "size": size}, partial)
+    _import("CMU PIE", source, crops.plan, out, crops, {"kind": "pie", "size": size}, partial)
 
 
 @app.command()
@@ -136,7 +136,9 @@ def yaleb(
     opened = open_detector(detector)
     find = DetectedLandmarks(opened, best_lit_first(plan.entries))
     settings = {"kind": "yaleb", "size": size, "large": large, "aligned": opened.name}
-    _import("Extended Yale B", plan, out, face_cutter(find, size=size, large=large), settings, partial)
+    _import(
+        "Extended Yale B", source, plan, out, face_cutter(find, size=size, large=large), settings, partial
+    )
 
 
 @app.command()
@@ -165,7 +167,7 @@ def celeba(
     chosen = tuple(attribute or ATTRIBUTES)
     plan, marks = plan_celeba(source, attributes=chosen, progress=RichProgress())
     settings = {"kind": "celeba", "size": size, "large": large, "attributes": chosen}
-    _import("CelebA", plan, out, face_cutter(marks, size=size, large=large), settings, partial)
+    _import("CelebA", source, plan, out, face_cutter(marks, size=size, large=large), settings, partial)
 
 
 @app.command()
@@ -202,11 +204,12 @@ def ar(
         "aligned": opened.name,
         "expressions": expressions,
     }
-    _import("AR", plan, out, cut, settings, partial)
+    _import("AR", source, plan, out, cut, settings, partial)
 
 
 def _import(
     name: str,
+    source: Path,
     plan: Plan,
     out: Path,
     cut: Callable[[Entry], Face],
@@ -217,6 +220,8 @@ def _import(
     from cli.console import RichProgress, say
     from facedata.readers.writing import LEFT_OUT_FILE, import_faces
 
+    if out.resolve().is_relative_to(source.resolve()):
+        raise typer.BadParameter("it lies within SRC; choose a folder outside.", param_hint="DST")
     for note in plan.notes:
         say(note)
     if not partial:

@@ -66,7 +66,8 @@ def test_the_accessory_subset_in_small(copy: Path, tmp_path: Path, run_cli: Call
     assert set(faces.split("test").persons) == {PEOPLE[4]}
     assert len(ordered_pairs(faces.split("train"), "accessory")) == 4 * 7 * 6
     place = faces.files.tolist().index("000007/glasses-1.png")
-    eyes = from_eyes(*((round(x - 0.5) + 0.5, round(y - 0.5) + 0.5) for x, y in (LEFT, RIGHT)))
+    left, right = ((round(x - 0.5) + 0.5, round(y - 0.5) + 0.5) for x, y in (LEFT, RIGHT))
+    eyes = from_eyes(left, right)
     assert np.array_equal(faces.crops[place], crop_face(photo(104), eyes, CropGeometry()))
 
 

@@ -53,6 +53,14 @@ def test_files_are_found_in_order_without_hidden_ones(tmp_path: Path) -> None:
     assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a/3.png", "b/1.png", "b/2.png"]
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    put(tmp_path / "set" / "a" / "1.png")
+    put(tmp_path / "elsewhere" / "2.png")
+    (tmp_path / "set" / "a" / "up").symlink_to(tmp_path / "set", target_is_directory=True)
+    (tmp_path / "set" / "b").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert [path.name for path in files_below(tmp_path / "set")] == ["1.png", "2.png"]
+
+
 def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         list(files_below(tmp_path / "nowhere"))

@@ -280,3 +280,13 @@ def test_a_folder_without_annotations_is_an_error(
     )
     assert result.exit_code == 1
     assert "holds no annotations" in result.stderr
+
+
+def test_a_set_is_not_written_into_its_source(
+    copy: Path, tmp_path: Path, run_cli: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faces.detect.open_detector", lambda model=None: EyesDetector())
+    result = run_cli("data", "import", "multipie", copy, copy / "set", "--partial")
+    assert result.exit_code == 2
+    assert "choose a folder outside" in result.stderr
+    assert not (copy / "set").exists()

@@ -77,8 +77,14 @@ def files_below(
 
     progress = progress or NoProgress()
     progress.start("looking for files", None, "files")
+    seen = set()
     try:
         for place, below, names in os.walk(folder, onerror=fail, followlinks=True):
+            status = Path(place).stat()
+            if (status.st_dev, status.st_ino) in seen:  # a link to a folder above it would never end
+                below.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
             below[:] = sorted(name for name in below if name[0] != "." and not skip(name.lower()))
             for name in sorted(names):
                 if name[0] != ".":
