@@ -47,7 +47,7 @@ def train_rivals(
         anotheryou train-rivals sets/rotation --cropped --out my-rivals
         anotheryou benchmark sets/rotation --cropped --rivals my-rivals --out results
     """
-    from baselines.features import ImageFeatures
+    from baselines.network_features import open_features
     from baselines.rivals import fit_rivals, split_people
     from baselines.rivals_file import save_rivals
     from cli.console import RichProgress, print_table, say
@@ -63,11 +63,12 @@ def train_rivals(
     generator = load_generator(weights)
     faces = read_labelled(data, cropped=cropped, geometry=generator.geometry, progress=progress)
     learners, validation = split_people(faces, held_out=held_out, seed=seed)
+    ours = CanonicalFeatures(studio=Studio(generator, progress=progress))
     rivals = fit_rivals(
         learners,
         validation,
         attribute=name,
-        features=(ImageFeatures(), CanonicalFeatures(studio=Studio(generator, progress=progress))),
+        features=(open_features("image"), ours, open_features("dlib-128")),
         weights=(generator.name, generator.weights_id),
         seed=seed,
         progress=progress,
