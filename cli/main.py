@@ -24,10 +24,12 @@ from cli.guard import INTERRUPTED, GuardedGroup
 from cli.index import forget, index, info, reindex
 from cli.search import search
 from cli.train import train
+from cli.train_cpi import train_cpi
 from cli.train_rivals import train_rivals
 
 # In the order in which a user meets them.
-ORDER = ("index", "search", "edit", "info", "reindex", "forget", "data", "train", "train-rivals", "benchmark")
+ORDER = ("index", "search", "edit", "info", "reindex", "forget", "data")
+ORDER += ("train", "train-rivals", "train-cpi", "benchmark")
 
 
 class Program(GuardedGroup):
@@ -102,6 +104,7 @@ for command in (index, search, edit, info, reindex, forget):
 app.add_typer(data, name="data")
 app.command()(train)
 app.command("train-rivals")(train_rivals)
+app.command("train-cpi")(train_cpi)
 app.command()(benchmark)
 _set_helps(app)
 

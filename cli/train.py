@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import signal
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,6 +116,7 @@ def train(
         anotheryou benchmark faces --cropped --weights my-weights --out report
     """
     from cli.console import RichProgress, say
+    from cli.stopping import stop_on_signal
     from facedata.labelled import read_labelled
     from faces.crop import CropGeometry
     from generator.checkpoint import find_checkpoint, load_checkpoint
@@ -175,7 +172,7 @@ def train(
         f"{learners.pairs.people:,} people, {len(learners.faces):,} faces, {len(learners.pairs):,} pairs; "
         + (f"validated on {unseen.pairs.people} others" if unseen else "nobody to validate on")
     )
-    with _stop_on_signal() as stopped:
+    with stop_on_signal() as stopped:
         finished = run(
             prepared,
             chosen,
@@ -233,21 +230,3 @@ def _line(entry: Entry) -> str:
         if key in entry.validation:
             parts.append(f"{title} {100 * entry.validation[key]:.1f} %")
     return ", ".join(parts)
-
-
-@contextlib.contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    """Set by the first Ctrl-C or SIGTERM, so that the training ends after a step; a second one interrupts."""
-    stopped = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,107 @@
+"""The row ``cpi``: faces compared by their controlled pose images."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.cpi.model import CPIModel, Turned
+from baselines.exact import exact_search, normalised
+from baselines.searcher import QueryBatch
+from facedata.labelled import FaceSet
+from faces.errors import DataError
+from faces.progress import NoProgress, Progress
+from faces.types import Floats, Ints
+
+CompareIn = Literal["all", "wished", "own"]
+Describe = Literal["picture", "hidden"]
+
+RECOVERY = 0.05
+"""Weight of the recovery code beside the picture, in the squared distance."""
+
+
+class CPI:
+    """Search with what CPI draws of query and gallery; ``name`` is the row in the tables.
+
+    The poses of the gallery are not known: each face has the pose that the network's pose head tells.
+    ``compare_in`` says which drawings are compared:
+
+    - ``all``: faces told to have the wished pose are kept, and compared with the query by the drawings in all
+      poses, the controlled pose images of Yim et al. together;
+    - ``wished``: the same by the drawing in the wished pose alone;
+    - ``own``: nothing is filtered, the query is drawn in the wished pose and each gallery face in its own
+      told one, as our gallery is canonicalised.
+
+    A drawing is described by its pixels and, at the weight ``recovery``, by the recovery code (``picture``),
+    or by the last hidden layer (``hidden``); each part is L2-normalised.  Learned by ``fit``: ``poses_`` (N,)
+    told codes and ``features_`` (N, D) float16.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: CPIModel,
+        name: str = "cpi",
+        compare_in: CompareIn = "all",
+        describe: Describe = "picture",
+        recovery: float = RECOVERY,
+        stepwise: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model = model
+        self.name = name
+        self.compare_in = compare_in
+        self.describe = describe
+        self.recovery = recovery
+        self.stepwise = stepwise
+        self.progress = progress
+
+    def fit(self, gallery: FaceSet) -> Self:
+        """Tell the poses of N faces and describe them.  Raises WeightsError where the size does not fit."""
+        self.poses_ = self.model.tell_poses(gallery.crops)
+        self.features_ = self._describe(gallery.crops, self.poses_, "describing the gallery")
+        return self
+
+    def rank(self, queries: QueryBatch, k: int) -> Ints:
+        """(Q, k) int64 gallery indices, nearest first, -1 where fewer than k faces are told to have the pose.
+
+        Raises DataError for wishes of another attribute than the pose, WishError for a pose not learned.
+        """
+        if queries.attribute != "pose":
+            raise DataError(f"CPI turns faces; it cannot change the {queries.attribute}.")
+        wished = self.model.codes_of(queries.targets)
+        asked = self._describe(queries.crops, wished, "describing the queries")
+        if self.compare_in == "own":
+            return exact_search(self.features_, asked, k, progress=self.progress)[0]
+        ranking = np.full((len(queries), k), -1, np.int64)
+        for code in np.unique(wished):
+            rows, kept = np.flatnonzero(wished == code), np.flatnonzero(self.poses_ == code)
+            found, _ = exact_search(self.features_[kept], asked[rows], k)
+            ranking[rows] = np.where(found >= 0, np.append(kept, -1)[found], -1)
+        return ranking
+
+    def _describe(self, crops: NDArray[np.uint8], codes: Ints, what: str) -> NDArray[np.float16]:
+        """(N, D) float16 descriptors of faces, drawn in the pose of their codes or in all."""
+        poses = len(self.model.config.poses)
+        views = [np.full(len(crops), code) for code in range(poses)] if self.compare_in == "all" else [codes]
+        progress = self.progress or NoProgress()
+        progress.start(what, len(views) * len(crops), "drawings")
+        try:
+            described = []
+            for view in views:
+                described.append(self._vectors(self._turn(crops, view)))
+                progress.advance(len(crops))
+        finally:
+            progress.finish()
+        return normalised(np.concatenate(described, axis=1)).astype(np.float16)
+
+    def _turn(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
+        return self.model.turn_stepwise(crops, codes) if self.stepwise else self.model.turn(crops, codes)
+
+    def _vectors(self, drawn: Turned) -> Floats:
+        if self.describe == "hidden":
+            return normalised(drawn.hidden)
+        recovered = np.sqrt(self.recovery) * normalised(drawn.recovery)
+        return np.concatenate([normalised(drawn.pictures), recovered.astype(np.float32)], axis=1)
