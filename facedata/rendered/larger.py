@@ -18,9 +18,9 @@ from facedata.rendered.mesh import Array
 from faces.crop import CropGeometry
 from faces.types import Floats, Pixels
 
-SIDE = 192  # pixels; dlib's chips of 150 and VGG's of 224 show a little less than the whole
-WIDER = 1.25  # than the crop: what is cut by five points on a turned head reaches beyond it
-RAYS_PER_PIXEL = 1.25  # in each direction; more costs more than it shows
+SIDE = 176  # pixels: dlib's chips of 150 keep their size
+WIDER = 1.15  # than the crop: what is cut by five points on a turned head reaches beyond it
+RAYS_PER_PIXEL = 1.1  # in each direction; more costs more than it shows
 POINTS = (45, 42, 36, 39, 33)  # of the 68, in the order of dlib's five
 
 
@@ -28,7 +28,7 @@ POINTS = (45, 42, 36, 39, 33)  # of the 68, in the order of dlib's five
 class Shots:
     """Pictures of one person, in any arrangement "...", such as (poses, lights).
 
-    ``crops`` (..., S, S) uint8; where larger pictures were wished, ``large`` (..., 192, 192) uint8 and their
+    ``crops`` (..., S, S) uint8; where larger pictures were wished, ``large`` (..., 176, 176) uint8 and their
     ``points`` (..., 5, 2) float32, in picture coordinates as ``facedata.pictures.LargeFace`` has them.
     """
 
@@ -48,7 +48,7 @@ class Shots:
         )
 
     def in_one_row(self) -> Shots:
-        """The same pictures one after another: (n, S, S), (n, 192, 192) and (n, 5, 2)."""
+        """The same pictures one after another: (n, S, S), (n, 176, 176) and (n, 5, 2)."""
         return Shots(_in_row(self.crops), _in_row(self.large), _in_row(self.points))
 
 
@@ -60,7 +60,7 @@ def larger_view(view: View, geometry: CropGeometry) -> View:
 
 
 def larger_picture(grey: Array) -> Pixels:
-    """(192, 192) uint8 from the rays' grey 0..1 (side, side), each pixel the mean over its area."""
+    """(176, 176) uint8 from the rays' grey 0..1 (side, side), each pixel the mean over its area."""
     picture = Image.fromarray(grey).resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(np.asarray(picture) * 255 + 0.5, np.uint8)
 

@@ -47,7 +47,7 @@ class Recipe(Protocol):
 
 
 Job = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
-LARGE_QUALITY = 75  # of WebP: 1.4 KB a face
+LARGE_QUALITY, LARGE_EFFORT = 75, 6  # of WebP: 1.4 KB a face
 
 _head: Head | None = None  # one per worker process: the model is 50 MB and slow to unpack
 
@@ -141,7 +141,9 @@ def _render_person(job: Job) -> None:
         with _complete_folder(out, out / LARGE_FOLDER / person) as part:
             for row, pixels in zip(rows, shots.large, strict=True):
                 name = PurePosixPath(large_name(row.file)).name
-                Image.fromarray(np.ascontiguousarray(pixels)).save(part / name, quality=LARGE_QUALITY)
+                Image.fromarray(np.ascontiguousarray(pixels)).save(
+                    part / name, quality=LARGE_QUALITY, method=LARGE_EFFORT
+                )
             files = [row.file for row in rows]
             (part / LARGE_FILE).write_bytes(format_large(dict(zip(files, shots.points, strict=True))))
 
