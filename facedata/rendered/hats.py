@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
 from facedata.rendered.mesh import Array, Caster, Material, Mesh, grid_triangles, join, surface
 
 KINDS = ("cap", "brimmed", "knitted")
 AXIS = 1.0  # z in cm of the head's vertical axis
-PRESSED = 0.12  # cm of hair that stay between a hat and the skin
+PRESSED = 0.12  # cm of hair that stay between the edge of a hat and the skin
+SUNK = 0.7  # cm by which hair lies lower farther up, where nobody sees that it is inside the head
+LINING = 0.15  # cm between the outside of a hat and the hair in it
 PUFF = 0.75  # cm that hair gains per cm below a hat's edge
 _COLUMNS, _ROWS = 144, 28
 _FAR = 40.0  # cm: outside every head
@@ -95,23 +97,29 @@ class FittedHat:
         self._origin = front - forward * ((front[2] - AXIS) / forward[2])
         self._azimuth = np.linspace(-180, 180, _COLUMNS, endpoint=False)
         self._top, self._heights, self._head = self._measured(head)
+        self._crown, self._tone = self._shaped()
 
     def room_for_hair(self, points: Array) -> Array:
-        """How far hair may rise (n,), cm, above points (n, 3) of the skin: hardly under the hat, more with
-        every cm below its edge."""
+        """How far hair may rise (n,), cm, above points (n, 3) of the skin: hardly under the hat's edge, not
+        at all farther up, and more with every cm below."""
         seen = (points - self._origin) @ self._axes.T
         azimuth = np.degrees(np.arctan2(seen[:, 0], seen[:, 2]))
         below = self._edge(azimuth) - seen[:, 1]
-        return np.asarray(PRESSED + PUFF * np.clip(below - 0.3, 0, None), np.float32)
+        free = PRESSED + PUFF * np.clip(below - 0.3, 0, None) - SUNK * np.clip(-below - 1, 0, 1)
+        share = np.clip(-below / (self._top - self._edge(azimuth)), 0, 1)
+        row = np.arcsin(share) / (np.pi / 2) * (_ROWS - 1)
+        column = (azimuth + 180) / 360 * _COLUMNS
+        crown = map_coordinates(self._crown, [row, column], order=1, mode="grid-wrap")
+        inside = crown - np.hypot(seen[:, 0], seen[:, 2]) - LINING
+        return np.asarray(np.minimum(free, inside + 2 * np.clip(below, 0, None)), np.float32)
 
     def mesh(self) -> Mesh:
         """The hat in head coordinates."""
-        crown, shade = self._crown()
-        parts = [self._sheet(crown, self._heights, self._azimuth, shade, wrap=True)]
+        parts = [self._sheet(self._crown, self._heights, self._azimuth, self._tone, wrap=True)]
         if self.hat.kind == "cap":
-            parts.append(self._peak(crown[0]))
+            parts.append(self._peak(self._crown[0]))
         elif self.hat.kind == "brimmed":
-            parts.append(self._brim(crown[0]))
+            parts.append(self._brim(self._crown[0]))
         return join(parts)
 
     def _edge(self, azimuth: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -142,7 +150,7 @@ class FittedHat:
         angle = np.radians(azimuth)[:, None]
         return np.asarray(np.sin(angle) * self._axes[0] + np.cos(angle) * self._axes[2])
 
-    def _crown(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    def _shaped(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """Distance of the crown from the axis and its albedo, both (_ROWS, _COLUMNS)."""
         hat = self.hat
         share = np.clip(self._heights / self._top, 0, 1)
