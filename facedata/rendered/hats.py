@@ -127,7 +127,7 @@ class FittedHat:
         if self.hat.kind != "knitted":
             return np.zeros_like(azimuth)
         aside = np.clip((np.abs(azimuth) - 28) / 44, 0, 1)
-        return -self.hat.cover * aside * aside * (3 - 2 * aside)
+        return np.asarray(-self.hat.cover * aside * aside * (3 - 2 * aside))
 
     def _measured(self, head: Caster) -> tuple[float, NDArray[np.floating], NDArray[np.floating]]:
         """Height of the hat's top, heights of its rows and the head's distance from the axis there."""
