@@ -12,6 +12,8 @@ from evaluation.change import change_records, compared_rows
 from evaluation.context import Context
 from evaluation.errors import confusion, stage_errors
 from evaluation.experiment import Experiment, prepare
+from evaluation.figures import make_figures
+from evaluation.figures.store import read_figures
 from evaluation.identities import Identities
 from evaluation.journal import Journal, read_arrays
 from evaluation.measures import (
@@ -24,13 +26,15 @@ from evaluation.measures import (
 from evaluation.misalign import ROWS as MISALIGNED_ROWS
 from evaluation.misalign import misaligned_records
 from evaluation.recall import KS
-from evaluation.results import Record, RowRecord
+from evaluation.results import FiguresRecord, Record, RowRecord
 from evaluation.rows import RowSpec, find_row, rows_for
 from evaluation.steps import Step, StepProgress, run_steps
 from evaluation.studio import Studio
 from faces.errors import RowUnavailable
 
 __all__ = ["Experiment", "prepare", "run_benchmark"]
+
+FIGURES = "figures"
 
 
 def run_benchmark(
@@ -40,18 +44,22 @@ def run_benchmark(
     progress: StepProgress,
     *,
     rows: Sequence[str] | None = None,
+    figures: bool = True,
 ) -> None:
     """Measure everything that the journal does not hold yet: rows, then what follows from them.
 
-    ``rows`` names the rows wanted, all where None; ``context`` is the experiment's.  What the journal holds
+    ``rows`` names the rows wanted, all where None; ``figures`` says whether to draw what there is to see;
+    ``context`` is the experiment's.  What the journal holds
     of this set but was measured otherwise (other faces, queries or weights) is forgotten.  Raises DataError
     for a row that does not exist.
     """
     plan = _Plan(experiment, context, journal)
     known = plan.specs()
     wanted = known if rows is None else [find_row(name, experiment.attribute) for name in rows]
-    steps = plan.steps(wanted)
+    steps = plan.steps(wanted, figures=figures)
     valid = {step.identity for step in steps} | {plan.identities.row(spec) for spec in known}
+    if not read_figures(journal.folder, experiment.gallery.name):
+        valid -= {step.identity for step in steps if step.name == FIGURES}
     journal.keep(experiment.gallery.name, valid)
     run_steps(steps, journal, progress)
 
@@ -74,7 +82,7 @@ class _Plan:
         rows += [f"{row}@{name}" for name in self.experiment.others for row in ours]
         return [find_row(row, self.experiment.attribute) for row in rows]
 
-    def steps(self, wanted: Sequence[RowSpec]) -> list[Step]:
+    def steps(self, wanted: Sequence[RowSpec], *, figures: bool) -> list[Step]:
         """Everything to measure where these are the rows."""
         record = self.experiment.record()
         steps = [Step("the set", self.identities.of("set", record=repr(record)), lambda: [record], cost=0.1)]
@@ -91,6 +99,8 @@ class _Plan:
                 identity = self.identities.following("misaligned", [spec])
                 measure = partial(self._misaligned, spec)
                 steps.append(Step(f"{spec.name}, misaligned", identity, measure, cost=10))
+        if figures:
+            steps.append(self._pictures(steps))
         for name, studio in self.experiment.others.items():
             steps += [self._row(spec) for spec in wanted if spec.weights == name]
             steps += self._by_itself(studio)
@@ -98,6 +108,11 @@ class _Plan:
 
     def _row(self, spec: RowSpec) -> Step:
         return Step(spec.name, self.identities.row(spec), partial(self._measured, spec), cost=10)
+
+    def _pictures(self, steps: Sequence[Step]) -> Step:
+        """The figures of what these steps give."""
+        identity = self.identities.of("figures", steps=[step.identity for step in steps])
+        return Step(FIGURES, identity, self._draw_figures, cost=5)
 
     def _by_itself(self, studio: Studio) -> list[Step]:
         """What is measured of weights without a search."""
@@ -140,7 +155,16 @@ class _Plan:
         return [] if made is None else [made]
 
     def _confusion(self, studio: Studio) -> Sequence[Record]:
-        return [confusion(self.experiment.gallery, studio, self.experiment.attribute)]
+        record = confusion(self.experiment.gallery, studio, self.experiment.attribute)
+        if studio is not self.experiment.studio:
+            studio.forget()  # the last step that needs it
+        return [record]
+
+    def _draw_figures(self) -> Sequence[Record]:
+        make_figures(
+            self.experiment, self.journal.results, self.journal.folder, progress=self.context.progress
+        )
+        return [FiguresRecord(self.experiment.gallery.name)]
 
     def _change(self) -> Sequence[Record]:
         rows = self.journal.results.of(self.experiment.gallery.name).rows

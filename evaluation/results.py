@@ -154,8 +154,22 @@ class MisalignedRecord:
     queries: int
 
 
+@dataclass(frozen=True)
+class FiguresRecord:
+    """The figures of a set were drawn into ``figures/``."""
+
+    dataset: str
+
+
 Record = (
-    SetRecord | RowRecord | ErrorRecord | ConfusionRecord | ClassifierRecord | ChangeRecord | MisalignedRecord
+    SetRecord
+    | RowRecord
+    | ErrorRecord
+    | ConfusionRecord
+    | ClassifierRecord
+    | ChangeRecord
+    | MisalignedRecord
+    | FiguresRecord
 )
 KINDS: dict[str, type[Record]] = {
     "set": SetRecord,
@@ -165,6 +179,7 @@ KINDS: dict[str, type[Record]] = {
     "classifier": ClassifierRecord,
     "change": ChangeRecord,
     "misaligned": MisalignedRecord,
+    "figures": FiguresRecord,
 }
 
 
@@ -179,6 +194,7 @@ class Results:
     classifiers: list[ClassifierRecord] = field(default_factory=list)
     changes: list[ChangeRecord] = field(default_factory=list)
     misaligned: list[MisalignedRecord] = field(default_factory=list)
+    figures: list[FiguresRecord] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
         """Put a record among those of its kind."""
@@ -197,6 +213,8 @@ class Results:
                 self.changes.append(record)
             case MisalignedRecord():
                 self.misaligned.append(record)
+            case FiguresRecord():
+                self.figures.append(record)
 
     @property
     def all(self) -> list[Record]:
@@ -209,6 +227,7 @@ class Results:
             *self.classifiers,
             *self.changes,
             *self.misaligned,
+            *self.figures,
         ]
 
     def of(self, dataset: str) -> Results:

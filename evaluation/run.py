@@ -52,6 +52,8 @@ class Workshop:
     compare: bool = True
     """Whether all weights that know a set's attribute are measured, or only those under test."""
     settings: Settings = field(default_factory=Settings)
+    figures: bool = True
+    """Whether what there is to see is drawn as well."""
 
     def open(self, read: Read, progress: Progress) -> tuple[Experiment, Context]:
         """The experiment on a set of faces, and what its rows are built from.
@@ -90,7 +92,7 @@ class Workshop:
         """Measure everything on a set of faces that the journal does not hold yet."""
         steps = StepProgress(progress)
         experiment, context = self.open(read, steps)
-        run_benchmark(experiment, context, journal, steps, rows=self.settings.rows)
+        run_benchmark(experiment, context, journal, steps, rows=self.settings.rows, figures=self.figures)
         return experiment
 
     def _load(self, name: str) -> GeneratorLike:
@@ -114,7 +116,7 @@ def named(generators: Sequence[GeneratorLike]) -> dict[str, GeneratorLike]:
 def open_set(name: str, *, cropped: bool, progress: Progress) -> Read:
     """How to read a labelled folder, a .zip of one, or a set that comes with the project."""
     path = Path(name)
-    shipped = rendered_mini_path().with_name(f"{name}.zip")
+    shipped = rendered_mini_path().with_name(f"{path.name}.zip")
     mine = path.name == name and shipped.is_file() and not path.exists()
 
     def read(geometry: CropGeometry) -> FaceSet:
