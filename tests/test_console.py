@@ -27,7 +27,8 @@ from cli.reference import reference, write
 from faces.errors import AnotherYouError, PhotoError
 from faces.progress import Progress
 
-ORDER = ["index", "search", "edit", "info", "reindex", "forget", "data", "train", "benchmark"]
+ORDER = ["index", "search", "edit", "info", "reindex", "forget", "data", "train"]
+ORDER += ["train-rivals", "train-cpi", "benchmark"]
 
 
 class Clock:
