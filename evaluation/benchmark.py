@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import numpy as np
@@ -35,6 +35,8 @@ from faces.errors import RowUnavailable
 __all__ = ["Experiment", "prepare", "run_benchmark"]
 
 FIGURES = "figures"
+PARTS = frozenset({"classifier", "errors", "confusion", "change", "misaligned", FIGURES})
+"""What can be measured beside the rows."""
 
 
 def run_benchmark(
@@ -44,11 +46,11 @@ def run_benchmark(
     progress: StepProgress,
     *,
     rows: Sequence[str] | None = None,
-    figures: bool = True,
+    parts: Collection[str] = PARTS,
 ) -> None:
     """Measure everything that the journal does not hold yet: rows, then what follows from them.
 
-    ``rows`` names the rows wanted, all where None; ``figures`` says whether to draw what there is to see;
+    ``rows`` names the rows wanted, all where None; ``parts`` are those of ``PARTS`` that are wanted;
     ``context`` is the experiment's.  What the journal holds
     of this set but was measured otherwise (other faces, queries or weights) is forgotten.  Raises DataError
     for a row that does not exist.
@@ -56,7 +58,7 @@ def run_benchmark(
     plan = _Plan(experiment, context, journal)
     known = plan.specs()
     wanted = known if rows is None else [find_row(name, experiment.attribute) for name in rows]
-    steps = plan.steps(wanted, figures=figures)
+    steps = plan.steps(wanted, parts)
     valid = {step.identity for step in steps} | {plan.identities.row(spec) for spec in known}
     if not read_figures(journal.folder, experiment.gallery.name):
         valid -= {step.identity for step in steps if step.name == FIGURES}
@@ -82,28 +84,30 @@ class _Plan:
         rows += [f"{row}@{name}" for name in self.experiment.others for row in ours]
         return [find_row(row, self.experiment.attribute) for row in rows]
 
-    def steps(self, wanted: Sequence[RowSpec], *, figures: bool) -> list[Step]:
-        """Everything to measure where these are the rows."""
+    def steps(self, wanted: Sequence[RowSpec], parts: Collection[str]) -> list[Step]:
+        """Everything to measure where these are the rows and parts."""
         record = self.experiment.record()
         steps = [Step("the set", self.identities.of("set", record=repr(record)), lambda: [record], cost=0.1)]
         plain = [spec for spec in wanted if spec.weights is None]
         steps += [self._row(spec) for spec in plain]
-        if any(spec.name.startswith("two-step-") and not spec.told for spec in plain):
+        if "classifier" in parts and any(
+            spec.name.startswith("two-step-") and not spec.told for spec in plain
+        ):
             steps.append(Step("classifier", self.identities.classifier(), self._classifier))
-        steps += self._by_itself(self.experiment.studio)
-        if plain:
+        steps += self._by_itself(self.experiment.studio, parts)
+        if "change" in parts and plain:
             identity = self.identities.following("change", plain)
             steps.append(Step("recall by change", identity, self._change, cost=0.5))
         for spec in plain:
-            if spec.name in MISALIGNED_ROWS:
+            if "misaligned" in parts and spec.name in MISALIGNED_ROWS:
                 identity = self.identities.following("misaligned", [spec])
                 measure = partial(self._misaligned, spec)
                 steps.append(Step(f"{spec.name}, misaligned", identity, measure, cost=10))
-        if figures:
+        if FIGURES in parts:
             steps.append(self._pictures(steps))
         for name, studio in self.experiment.others.items():
             steps += [self._row(spec) for spec in wanted if spec.weights == name]
-            steps += self._by_itself(studio)
+            steps += self._by_itself(studio, parts)
         return steps
 
     def _row(self, spec: RowSpec) -> Step:
@@ -114,12 +118,14 @@ class _Plan:
         identity = self.identities.of("figures", steps=[step.identity for step in steps])
         return Step(FIGURES, identity, self._draw_figures, cost=5)
 
-    def _by_itself(self, studio: Studio) -> list[Step]:
+    def _by_itself(self, studio: Studio, parts: Collection[str]) -> list[Step]:
         """What is measured of weights without a search."""
-        errors = self.identities.rival_free("errors", studio)
-        steps = [Step("errors", errors, partial(self._errors, studio), cost=8)]
-        if self.experiment.searched:
-            identity = self.identities.rival_free("confusion", studio)
+        steps = []
+        if "errors" in parts:
+            identity = self.identities.alone("errors", studio)
+            steps.append(Step("errors", identity, partial(self._errors, studio), cost=8))
+        if "confusion" in parts and self.experiment.searched:
+            identity = self.identities.alone("confusion", studio)
             steps.append(Step("confusion", identity, partial(self._confusion, studio)))
         return steps
 

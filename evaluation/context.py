@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from baselines.features import Features, ImageFeatures
 from baselines.rivals import Rivals
@@ -17,8 +18,13 @@ from facedata.pictures import Pictures
 from faces.errors import RowUnavailable, WeightsError
 from faces.progress import NoProgress, Progress
 
+if TYPE_CHECKING:
+    from baselines.cpi.model import CPIModel
+
 SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": "rivals-accessories"}
 """The fitted rivals that come along, by what they change."""
+
+SHIPPED_CPI = "cpi-32"
 
 Load = Callable[[str], GeneratorLike]
 
@@ -26,9 +32,10 @@ Load = Callable[[str], GeneratorLike]
 class Context:
     """What the rows of one set of faces share, so that nothing costly is done twice.
 
-    ``studio`` has the generator under test.  ``rivals`` names a folder of fitted rivals, the shipped ones for
-    ``attribute`` where None; ``vgg16`` and ``vgg_face`` the published weight files; ``load`` opens a
-    generator by name or folder.  A context belongs to one gallery: it remembers that gallery's features.
+    ``studio`` has the generator under test.  ``rivals`` names a folder of fitted rivals and ``cpi`` one of
+    trained CPI, the shipped ones where None; ``vgg16`` and ``vgg_face`` are the published weight files;
+    ``load`` opens a generator by name or folder.  A context belongs to one gallery: it remembers that
+    gallery's features.
     """
 
     def __init__(
@@ -37,6 +44,7 @@ class Context:
         studio: Studio,
         attribute: Attribute,
         rivals: str | Path | None = None,
+        cpi: str | Path | None = None,
         vgg16: Path | None = None,
         vgg_face: Path | None = None,
         load: Load | None = None,
@@ -48,6 +56,8 @@ class Context:
         self.vgg_face = vgg_face
         self.progress = progress or NoProgress()
         self._rivals_name = rivals
+        self._cpi_name = cpi
+        self._cpi: CPIModel | None = None
         self._load = load or _load_generator
         self._rivals: Rivals | None = None
         self._features: dict[str, Features] = {}
@@ -75,6 +85,24 @@ class Context:
                 raise RowUnavailable(f"the rivals were fitted for {found.attribute}, not {self.attribute}")
             self._rivals = found
         return self._rivals
+
+    @property
+    def cpi(self) -> CPIModel:
+        """The network that the row CPI searches with.
+
+        Raises RowUnavailable where none comes along and none was named, WeightsError where a folder that was
+        named cannot be used.
+        """
+        if self._cpi is None:
+            from baselines.cpi.model import load_cpi
+
+            try:
+                self._cpi = load_cpi(self._cpi_name or SHIPPED_CPI)
+            except WeightsError:
+                if self._cpi_name is None:
+                    raise RowUnavailable("no CPI trained: --cpi DIR") from None
+                raise
+        return self._cpi
 
     def features(self, name: str) -> Features:
         """The features called ``image``, ``features``, ``dlib-128``, ``vgg16-fc7`` or ``vgg-face-fc6``.
@@ -106,6 +134,7 @@ class Context:
                 studio=studio,
                 attribute=self.attribute,
                 rivals=self._rivals_name,
+                cpi=self._cpi_name,
                 vgg16=self.vgg16,
                 vgg_face=self.vgg_face,
                 load=self._load,

@@ -26,6 +26,7 @@ class Identities:
         self._experiment = experiment
         self._context = context
         self._rivals = _rivals_identity(context)
+        self._cpi = _cpi_identity(context)
 
     def of(self, what: str, **more: object) -> str:
         """The identity of a step that depends on the faces, the queries and ``more``."""
@@ -42,12 +43,14 @@ class Identities:
         )
 
     def row(self, spec: RowSpec) -> str:
-        """Rows of ours depend on their weights, those of rivals on all that rivals can be made of."""
+        """Rows of ours and CPI depend on their weights, the others on all that they can be made of."""
+        if spec.name == "cpi":
+            return self.of("row cpi", weights=self._cpi)
         if spec.name.startswith("ours-"):
             return self.of(f"row {spec.name}", weights=self._studio(spec).weights)
         return self.of(f"row {spec.name}", weights=self._studio(spec).weights, **self._others())
 
-    def rival_free(self, what: str, studio: Studio) -> str:
+    def alone(self, what: str, studio: Studio) -> str:
         """The identity of what one set of weights does by itself."""
         return self.of(what, weights=studio.weights)
 
@@ -61,6 +64,8 @@ class Identities:
 
     def made_with(self, spec: RowSpec) -> str:
         """What a row searches with, in words for its record."""
+        if spec.name == "cpi":
+            return self._cpi
         if spec.name.startswith("ours-"):
             return self._studio(spec).weights
         return f"rivals@{self._rivals}" if self._rivals and not spec.told else ""
@@ -89,6 +94,14 @@ def _rivals_identity(context: Context) -> str:
     for name in sorted(rivals.means):
         digest.update(name.encode() + np.ascontiguousarray(rivals.means[name].means_).tobytes())
     return digest.hexdigest()[:12]
+
+
+def _cpi_identity(context: Context) -> str:
+    """The weights of CPI as ``name@id``, empty where there are none."""
+    try:
+        return f"{context.cpi.name}@{context.cpi.weights_id}"
+    except RowUnavailable:
+        return ""
 
 
 def _file_identity(path: Path | None) -> str:

@@ -85,6 +85,12 @@ def _arithmetic(feature: str) -> Build:
     return build
 
 
+def _cpi(context: Context, name: str) -> Searcher:
+    from baselines.cpi.searcher import CPI
+
+    return CPI(model=context.cpi, name=name, progress=context.progress)
+
+
 def _spec(name: str, make: Build, *, told: bool = False) -> tuple[str, RowSpec]:
     return name, RowSpec(name, make, told)
 
@@ -93,6 +99,7 @@ ROWS: dict[str, RowSpec] = dict(
     [
         _spec("ours-features", lambda context, name: OursFeatures(studio=context.studio, name=name)),
         _spec("ours-image", lambda context, name: OursImage(studio=context.studio, name=name)),
+        _spec("cpi", _cpi),
         _spec("two-step-image", _two_step("image")),
         _spec("two-step-features", _two_step("features")),
         _spec("two-step-vgg16-fc7", _two_step("vgg16-fc7")),
@@ -110,8 +117,9 @@ ROWS: dict[str, RowSpec] = dict(
 
 
 def rows_for(attribute: Attribute) -> dict[str, RowSpec]:
-    """The rows of an attribute by their full names, in the order of the tables."""
+    """The rows of an attribute by their full names, in the order of the tables; CPI only turns faces."""
     named = [(name.format(attribute=attribute), spec) for name, spec in ROWS.items()]
+    named = [(name, spec) for name, spec in named if name != "cpi" or attribute == "pose"]
     return {name: RowSpec(name, spec.make, spec.told) for name, spec in named}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from evaluation.benchmark import run_benchmark
+from evaluation.benchmark import PARTS, run_benchmark
 from evaluation.context import Context
 from evaluation.experiment import Experiment, best_studios, prepare
 from evaluation.generators import GeneratorLike
@@ -31,8 +31,9 @@ Read = Callable[[CropGeometry], FaceSet]
 class Settings:
     """How sets of faces are measured.
 
-    ``rows`` None means all; ``rivals`` a folder of fitted rivals, those that come along where None; ``vgg16``
-    and ``vgg_face`` the published weight files.
+    ``rows`` None means all; ``rivals`` names a folder of fitted rivals and ``cpi`` one of trained CPI, those
+    that come along where None; ``vgg16`` and ``vgg_face`` are the published weight files.  ``parts`` are the
+    ``PARTS`` that are measured beside the rows.
     """
 
     rows: tuple[str, ...] | None = None
@@ -40,8 +41,10 @@ class Settings:
     queries: int = QUERIES
     seed: int = 0
     rivals: str | None = None
+    cpi: str | None = None
     vgg16: Path | None = None
     vgg_face: Path | None = None
+    parts: frozenset[str] = PARTS
 
 
 @dataclass
@@ -52,8 +55,6 @@ class Workshop:
     compare: bool = True
     """Whether all weights that know a set's attribute are measured, or only those under test."""
     settings: Settings = field(default_factory=Settings)
-    figures: bool = True
-    """Whether what there is to see is drawn as well."""
 
     def open(self, read: Read, progress: Progress) -> tuple[Experiment, Context]:
         """The experiment on a set of faces, and what its rows are built from.
@@ -72,6 +73,7 @@ class Workshop:
             studio=Studio(tested, progress=progress),
             attribute=attribute,
             rivals=settings.rivals,
+            cpi=settings.cpi,
             vgg16=settings.vgg16,
             vgg_face=settings.vgg_face,
             load=self._load,
@@ -92,7 +94,7 @@ class Workshop:
         """Measure everything on a set of faces that the journal does not hold yet."""
         steps = StepProgress(progress)
         experiment, context = self.open(read, steps)
-        run_benchmark(experiment, context, journal, steps, rows=self.settings.rows, figures=self.figures)
+        run_benchmark(experiment, context, journal, steps, rows=self.settings.rows, parts=self.settings.parts)
         return experiment
 
     def _load(self, name: str) -> GeneratorLike:
@@ -103,6 +105,16 @@ class Workshop:
         return load_generator(name)
 
 
+def generators_named(names: Sequence[str]) -> dict[str, GeneratorLike]:
+    """Weights by name, in this order; those that come along where there are no names.
+
+    Raises WeightsError for weights that cannot be read.
+    """
+    from generator.checkpoint import load_generator, shipped_names
+
+    return named([load_generator(name) for name in names or _among(shipped_names())])
+
+
 def named(generators: Sequence[GeneratorLike]) -> dict[str, GeneratorLike]:
     """Generators by name; raises DataError where two of different weights have the same."""
     found: dict[str, GeneratorLike] = {}
@@ -111,6 +123,10 @@ def named(generators: Sequence[GeneratorLike]) -> dict[str, GeneratorLike]:
         if known.weights_id != generator.weights_id:
             raise DataError(f"two weights are called {generator.name}; give one of the folders another name.")
     return found
+
+
+def _among(shipped: Sequence[str]) -> list[str]:
+    return [name for name in DEFAULT_WEIGHTS if name in shipped]
 
 
 def open_set(name: str, *, cropped: bool, progress: Progress) -> Read:
@@ -125,6 +141,19 @@ def open_set(name: str, *, cropped: bool, progress: Progress) -> Read:
         )
 
     return read
+
+
+def at_hand(name: str, data: Sequence[str]) -> str | None:
+    """How a set that a command names can be opened here: where it is, as one of ``data``, or by its name.
+
+    Two paths mean the same set where their last parts are the same.  None where it cannot be found.
+    """
+    if rendered_mini_path().with_name(f"{Path(name).name}.zip").is_file() and Path(name).name == name:
+        return name
+    for path in data:
+        if Path(path).stem == Path(name).stem:
+            return path
+    return name if Path(name).exists() else None
 
 
 def check_names(data: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from fake_generators import POSES, SIDE, PerfectGenerator, RandomGenerator, read
 from PIL import Image
 from typer.testing import Result as Ran
 
+from evaluation.benchmark import PARTS
 from evaluation.change import compared_rows
 from evaluation.errors import confusion, picture_errors, stage_errors
 from evaluation.experiment import Experiment, prepare
@@ -32,8 +33,8 @@ POSE_ROWS = ("ours-features", "ours-image", "two-step-image-true-pose", "two-ste
 def workshop(
     *generators: PerfectGenerator, rows: tuple[str, ...] | None = POSE_ROWS, queries: int = 60, seed: int = 5
 ) -> Workshop:
-    settings = Settings(rows=rows, queries=queries, seed=seed)
-    return Workshop(named(generators or [PerfectGenerator()]), settings=settings, figures=False)
+    settings = Settings(rows=rows, queries=queries, seed=seed, parts=PARTS - {"figures"})
+    return Workshop(named(generators or [PerfectGenerator()]), settings=settings)
 
 
 def reading(faces: FaceSet) -> Read:
@@ -213,7 +214,7 @@ def test_a_kill_loses_the_row_in_flight_and_no_other(tmp_path: Path) -> None:
         def draw(self, crops, codes, /):  # type: ignore[no-untyped-def]
             if self.drawn >= 60:  # the error of both stages comes after the rows
                 raise KeyboardInterrupt
-            return super().draw(crops, codes)
+            return super().draw(crops, codes)  # type: ignore[no-untyped-call]
 
     faces = readable_faces()
     with pytest.raises(KeyboardInterrupt):
