@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Plot
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from evaluation.figures.theme import Colour, Theme
@@ -48,7 +49,7 @@ class Chart:
 
     def draw(self, theme: Theme) -> Image.Image:
         """The chart as an RGB picture; curves differ in marks as well as in colours."""
-        plot = Plot(figsize=self.inches, dpi=DPI, layout="constrained")
+        plot = Plot(figsize=self.inches, dpi=DPI, layout=ConstrainedLayoutEngine(rect=(0, 0, 0.985, 1)))
         axes = np.atleast_1d(plot.subplots(1, len(self.panels), sharey=True))
         for number, (panel, axis) in enumerate(zip(self.panels, axes, strict=True)):
             style_axes(axis, theme)

@@ -28,16 +28,16 @@ class HeatMap:
 
     def draw(self, theme: Theme) -> Image.Image:
         """The map as an RGB picture; a number stands in every place that is not nearly zero."""
-        plot = Plot(figsize=(5.2, 4.6), dpi=DPI, layout="constrained")
+        plot = Plot(figsize=(4.1, 3.8), dpi=DPI, layout="constrained")
         axis = plot.subplots()
         shades = LinearSegmentedColormap.from_list("shades", [hexed(theme.paper), hexed(theme.lines[0])])
         axis.imshow(self.percent, cmap=shades, vmin=0, vmax=100)
         places = range(len(self.words))
         axis.set_xticks(places, self.words)
         axis.set_yticks(places, self.words)
-        axis.tick_params(colors=hexed(theme.ink), length=0)
-        axis.set_xlabel(self.across, color=hexed(theme.ink))
-        axis.set_ylabel(self.down, color=hexed(theme.ink))
+        axis.tick_params(colors=hexed(theme.ink), length=0, labelsize=8)
+        axis.set_xlabel(self.across, color=hexed(theme.ink), fontsize=9)
+        axis.set_ylabel(self.down, color=hexed(theme.ink), fontsize=9)
         for side in axis.spines.values():
             side.set_color(hexed(theme.plain))
         for (row, column), share in np.ndenumerate(self.percent):

@@ -59,4 +59,4 @@ def _told(motion: str, records: Sequence[MisalignedRecord]) -> str:
     least = min(records, key=lambda record: record.amount)
     most = max(records, key=lambda record: record.amount)
     start, end = least.recall[K], most.recall[K]
-    return f"{motion} by {most.amount:g} {_UNITS[motion]} takes {start:.1f} % to {end:.1f} %"
+    return f"{motion}, {most.amount:g} {_UNITS[motion]}: {end:.1f} % instead of {start:.1f} %"
