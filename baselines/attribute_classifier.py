@@ -8,6 +8,7 @@ matrix and one offset, and telling needs NumPy only.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -27,6 +28,16 @@ _PCA_FACES = 4096
 _ROWS = 1024
 
 Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """``vectors`` (N, P) float64: what scikit-learn's fitted ``pca`` and then ``scaler`` (a StandardScaler)
+    made of (N, D) vectors."""
+
+    pca: Any
+    scaler: Any
+    vectors: Doubles
 
 
 class AttributeClassifier:
@@ -63,15 +74,21 @@ class AttributeClassifier:
 
     def fit(self, vectors: Vectors, words: Words) -> Self:
         """Learn from (N, D) vectors and their (N,) words; raises DataError where these are all the same."""
-        reduction, scaler, linear = fit_with_sklearn(
-            vectors, words, model=self.model, components=self.components, seed=self.seed
-        )
+        return self.fit_reduced(reduce(vectors, components=self.components, seed=self.seed), words)
+
+    def fit_reduced(self, reduced: Reduced, words: Words) -> Self:
+        """The same from what ``reduce`` made of the vectors, which several classifiers may share."""
+        if words.shape != (len(reduced.vectors),):
+            raise DataError(f"{len(reduced.vectors)} vectors need a word each, not {words.shape}.")
+        if len(np.unique(words)) < 2:
+            raise DataError("the faces to learn from show one value only; a classifier needs two.")
+        linear = estimator(self.model, self.seed).fit(reduced.vectors, words)
         weights, offsets = _one_row_each(linear.coef_, linear.intercept_)
-        weights = weights / scaler.scale_  # (V, P)
+        weights = weights / reduced.scaler.scale_  # (V, P)
         self.values_ = tuple(str(word) for word in linear.classes_)
-        self.coefficients_ = weights @ reduction.components_.astype(np.float64)
-        centre = self.coefficients_ @ reduction.mean_.astype(np.float64)
-        self.intercepts_ = offsets - centre - weights @ scaler.mean_
+        self.coefficients_ = weights @ reduced.pca.components_.astype(np.float64)
+        centre = self.coefficients_ @ reduced.pca.mean_.astype(np.float64)
+        self.intercepts_ = offsets - centre - weights @ reduced.scaler.mean_
         return self
 
     def scores(self, vectors: Vectors) -> Doubles:
@@ -99,35 +116,24 @@ class AttributeClassifier:
         return 100 * float(np.mean(self.predict(vectors) == words)) if len(words) else float("nan")
 
 
-def fit_with_sklearn(
-    vectors: Vectors, words: Words, *, model: Model, components: int, seed: int
-) -> tuple[Any, Any, Any]:
-    """Fitted PCA, StandardScaler and classifier of scikit-learn, each taking what the one before gives.
-
-    ``vectors`` is (N, D), ``words`` (N,).  Raises DataError where there are fewer than two different words.
-    """
+def reduce(vectors: Vectors, *, components: int = COMPONENTS, seed: int = 0) -> Reduced:
+    """The principal components of (N, D) vectors, as many as asked for or as there can be, standardised."""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
-    if vectors.ndim != 2 or words.shape != (len(vectors),):
-        raise DataError(f"{vectors.shape} vectors need a word each, not {words.shape}.")
-    if len(np.unique(words)) < 2:
-        raise DataError("the faces to learn from show one value only; a classifier needs two.")
+    if vectors.ndim != 2 or len(vectors) < 2:
+        raise DataError(f"a classifier learns from two vectors or more, not from {vectors.shape}.")
     count = min(len(vectors), _PCA_FACES)
     some = np.sort(np.random.default_rng(seed).choice(len(vectors), count, replace=False))
-    reduction = PCA(n_components=min(components, count - 1, vectors.shape[1]), random_state=seed)
-    reduction.fit(vectors[some].astype(np.float32))
+    pca = PCA(n_components=min(components, count - 1, vectors.shape[1]), random_state=seed)
+    pca.fit(vectors[some].astype(np.float32))
     parts = range(0, len(vectors), _ROWS)
-    reduced = np.concatenate(
-        [reduction.transform(vectors[at : at + _ROWS].astype(np.float32)) for at in parts]
-    )
-    scaler = StandardScaler().fit(reduced.astype(np.float64))
-    linear = _estimator(model, seed)
-    linear.fit(scaler.transform(reduced.astype(np.float64)), words)
-    return reduction, scaler, linear
+    projected = np.concatenate([pca.transform(vectors[at : at + _ROWS].astype(np.float32)) for at in parts])
+    scaler = StandardScaler().fit(projected.astype(np.float64))
+    return Reduced(pca, scaler, scaler.transform(projected.astype(np.float64)))
 
 
-def _estimator(model: Model, seed: int) -> Any:
+def estimator(model: Model, seed: int) -> Any:
     """The unfitted classifier; each has a row of ``coef_`` for each class, and tells the highest."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression

@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 
 from baselines.arithmetic import ValueMeans
-from baselines.attribute_classifier import COMPONENTS, MODELS, AttributeClassifier, Model
+from baselines.attribute_classifier import COMPONENTS, MODELS, AttributeClassifier, Model, reduce
 from baselines.exact import Vectors
 from baselines.features import Features
 from facedata.labelled import Attribute, FaceSet
@@ -115,8 +115,10 @@ def fit_rivals(
     progress.start("fitting classifiers", len(described) * len(MODELS) + 1, "classifiers")
     try:
         for name, (seen, unseen) in described.items():
+            reduced = reduce(seen, components=components, seed=seed)
             for model in MODELS:
-                tried = AttributeClassifier(model=model, components=components, seed=seed).fit(seen, words)
+                tried = AttributeClassifier(model=model, components=components, seed=seed)
+                tried.fit_reduced(reduced, words)
                 candidates.append(Candidate(name, model, tried.accuracy(unseen, judged)))
                 progress.advance(note=f"{name}, {model}: {candidates[-1].accuracy:.1f} %")
         candidates.sort(key=lambda candidate: -candidate.accuracy)  # stable: the first of equal ones wins

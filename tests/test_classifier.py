@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from baselines import attribute_classifier
-from baselines.attribute_classifier import MODELS, AttributeClassifier, Model, fit_with_sklearn
+from baselines.attribute_classifier import MODELS, AttributeClassifier, Model, estimator, reduce
 from facedata.labelled import Words
 from faces.errors import DataError
 
@@ -32,12 +32,14 @@ def test_what_is_told_from_the_kept_numbers_equals_scikit_learn(
     vectors, words = clouds(values, 30, width, seed=1, spread=spread)
     fresh, true = clouds(values, 200, width, seed=2, spread=spread)
     classifier = AttributeClassifier(model=model, components=components, seed=4).fit(vectors, words)
-    reduction, scaler, linear = fit_with_sklearn(vectors, words, model=model, components=components, seed=4)
-    theirs = linear.predict(scaler.transform(reduction.transform(fresh)))
+    reduced = reduce(vectors, components=components, seed=4)
+    linear = estimator(model, 4).fit(reduced.vectors, words)
+    seen = reduced.scaler.transform(reduced.pca.transform(fresh))
+    theirs = linear.predict(seen)
     told = classifier.predict(fresh)
     assert 0.3 < np.mean(told == true) < 0.99  # no easy task
     assert np.array_equal(told, theirs)
-    scores = linear.decision_function(scaler.transform(reduction.transform(fresh)))
+    scores = linear.decision_function(seen)
     ours = classifier.scores(fresh)
     assert np.allclose(ours if values > 2 else ours[:, 1], scores, atol=1e-3)
 
