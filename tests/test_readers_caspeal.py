@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from hypothesis import given
 from hypothesis import strategies as st
 from readers_made import LEFT, RIGHT, photo, put
@@ -164,3 +168,28 @@ def test_any_list_of_eyes_can_be_read(tmp_path_factory: pytest.TempPathFactory, 
     path = tmp_path_factory.mktemp("eyes") / "FaceFP_2.txt"
     path.write_bytes(content)
     assert all(name == name.upper() for name in read_eyes(path))
+
+
+@pytest.mark.slow
+def test_a_killed_import_loses_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "CAS-PEAL-R1"
+    for number in range(12):
+        for accessory in range(7):
+            put_shot(root, "Accessory", name_of(f"{number:06d}", accessory), 100 + accessory)
+    command = [sys.executable, "-m", "cli.main", "data", "import", "caspeal", str(root), "--partial"]
+    killed = subprocess.Popen([*command, str(tmp_path / "set")], cwd=REPOSITORY)
+    for _ in range(6000):
+        if (tmp_path / "set" / "000001").exists() or killed.poll() is not None:
+            break
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert not (tmp_path / "set" / "labels.csv").exists()
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("*.png")}
+    assert done
+    for name in ("set", "whole"):
+        subprocess.run([*command, str(tmp_path / name)], cwd=REPOSITORY, check=True)
+    assert all(path.stat().st_mtime_ns == made for path, made in done.items())
+    for path in (tmp_path / "whole").rglob("*"):
+        if path.is_file():
+            assert (tmp_path / "set" / path.relative_to(tmp_path / "whole")).read_bytes() == path.read_bytes()

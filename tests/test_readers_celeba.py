@@ -78,7 +78,7 @@ def test_attributes_become_accessories(copy: Path, tmp_path: Path, run_cli: Call
     result = run_cli("data", "import", "celeba", copy, tmp_path / "set")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == f"{tmp_path / 'set'}: 6 pictures of 3 people.\n"
-    assert result.stderr == "anotheryou: 1 faces have more than one of eyeglasses, hat and are left out\n"
+    assert result.stderr == "anotheryou: left out because of more than one of eyeglasses, hat: 1\n"
     faces = read_labelled(tmp_path / "set", cropped=True)
     assert faces.values("accessory") == ("eyeglasses", "hat", "none")
     assert set(faces.split("train").persons) == {"02880"}
@@ -128,7 +128,7 @@ def test_damage_is_told(copy: Path, tmp_path: Path, run_cli: Callable[..., Resul
     broken.write_bytes(broken.read_bytes()[:300])
     result = run_cli("data", "import", "celeba", copy, tmp_path / "set")
     assert result.exit_code == 0
-    assert "1 pictures are not in all lists" in result.stderr
+    assert "left out because not in all lists: 1" in result.stderr
     assert f"left out: {broken}: damaged" in result.stderr
 
 

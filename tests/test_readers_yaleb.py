@@ -108,7 +108,7 @@ def test_the_cropped_set_has_one_pose_and_bad_pictures(
     plan = plan_yaleb(tmp_path)
     assert len(plan.entries) == 75
     assert plan.missing == []
-    assert plan.notes == ["1 pictures are marked .bad by those who made the set and are left out"]
+    assert plan.notes == ["left out because marked .bad by the set's makers: 20 P00 A-110E-20"]
 
 
 def test_lights_from_the_front_are_looked_at_first(tmp_path: Path) -> None:

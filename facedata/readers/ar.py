@@ -162,4 +162,4 @@ def _gaps(shots: Iterable[Shot]) -> list[str]:
             session = set(range(first, first + SESSION))
             if found & session:
                 gaps += [f"{person}-{number}" for number in sorted(session - found)]
-    return [f"{len(gaps):,} pictures are not there: {listed(gaps)}"] if gaps else []
+    return [f"not there: {listed(gaps)}"] if gaps else []

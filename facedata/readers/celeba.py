@@ -118,9 +118,9 @@ def plan_celeba(
     if len(split_of) > len({person for person, _ in split_of}):
         notes.append("some people are in two splits; the partition is not CelebA's own")
     if several:
-        notes.append(f"{several:,} faces have more than one of {listed(chosen.values())} and are left out")
+        notes.append(f"left out because of more than one of {listed(chosen.values())}: {several:,}")
     if unknown:
-        notes.append(f"{unknown:,} pictures are not in all lists and are left out")
+        notes.append(f"left out because not in all lists: {unknown:,}")
     return Plan(entries, _missing(pictures, tables["people"]), notes), AnnotatedLandmarks(known)
 
 

@@ -117,10 +117,7 @@ def other_names(paths: Sequence[Path], example: str) -> list[str]:
     """A note about pictures whose names are not the set's."""
     if not paths:
         return []
-    return [
-        f"{len(paths):,} pictures have other names than {example} and are left out: "
-        f"{listed(path.name for path in paths)}"
-    ]
+    return [f"left out because of names unlike {example}: {listed(path.name for path in paths)}"]
 
 
 def in_halves(people: Iterable[str]) -> dict[str, str]:

@@ -119,7 +119,8 @@ def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
     ]
     notes = other_names(others, EXAMPLE)
     if bad:
-        notes.append(f"{len(bad)} pictures are marked {BAD} by those who made the set and are left out")
+        named = listed(f"{shot.person} P{shot.pose:02d} {shot.light}" for shot in bad)
+        notes.append(f"left out because marked {BAD} by the set's makers: {named}")
     return Plan(entries, _missing([*shots, *bad]), notes)
 
 
