@@ -12,7 +12,7 @@ from evaluation.change import change_records, compared_rows
 from evaluation.context import Context
 from evaluation.errors import confusion, stage_errors
 from evaluation.experiment import Experiment, prepare
-from evaluation.figures import make_figures
+from evaluation.figures import cpi_artist, make_figures
 from evaluation.figures.store import read_figures
 from evaluation.identities import Identities
 from evaluation.journal import Journal, read_arrays
@@ -167,8 +167,16 @@ class _Plan:
         return [record]
 
     def _draw_figures(self) -> Sequence[Record]:
+        try:
+            artist = cpi_artist(self.context.cpi) if self.experiment.attribute == "pose" else None
+        except RowUnavailable:
+            artist = None
         make_figures(
-            self.experiment, self.journal.results, self.journal.folder, progress=self.context.progress
+            self.experiment,
+            self.journal.results,
+            self.journal.folder,
+            artist=artist,
+            progress=self.context.progress,
         )
         return [FiguresRecord(self.experiment.gallery.name)]
 

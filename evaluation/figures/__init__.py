@@ -15,7 +15,7 @@ from evaluation.figures.figure import Figure
 from evaluation.figures.misalignment import misalignment_figure
 from evaluation.figures.pose_change import pose_change_figure
 from evaluation.figures.retrieval import retrieval_figure
-from evaluation.figures.rival_drawings import Artist, rival_drawings_figure
+from evaluation.figures.rival_drawings import Artist, cpi_artist, rival_drawings_figure
 from evaluation.figures.stages import stages_figure
 from evaluation.figures.store import store_figures
 from evaluation.journal import read_arrays
@@ -24,7 +24,7 @@ from evaluation.results import Results
 from faces.progress import NoProgress, Progress
 from faces.types import Ints
 
-__all__ = ["Artist", "make_figures"]
+__all__ = ["Artist", "cpi_artist", "make_figures"]
 
 OURS = "ours-features"
 """The row whose failures are shown."""

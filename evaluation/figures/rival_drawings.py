@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +13,36 @@ from evaluation.experiment import Experiment
 from evaluation.figures.figure import Figure
 from evaluation.figures.sheet import Cell, Sheet, Word
 from evaluation.figures.words import value_word
-from facedata.labelled import Attribute, FaceSet
+from facedata.labelled import Attribute, FaceSet, Words
 from faces.types import Ints
+
+if TYPE_CHECKING:
+    from baselines.cpi.model import CPIModel
 
 PEOPLE = 4
 
 
 @dataclass(frozen=True)
 class Artist:
-    """A rival that draws: faces (N, S, S) uint8 and the numbers (N,) int64 of the wished ``values`` to
-    drawings (N, T, T) uint8; ``name`` is how the figure calls it."""
+    """A rival that draws: faces (N, S, S) uint8 and (N,) wished words to drawings (N, T, T) uint8.
+
+    ``name`` is how the figure calls it.
+    """
 
     name: str
-    draw: Callable[[NDArray[np.uint8], Ints], NDArray[np.uint8]]
+    draw: Callable[[NDArray[np.uint8], Words], NDArray[np.uint8]]
+
+
+def cpi_artist(model: CPIModel) -> Artist:
+    """CPI, whose drawings are standardised by the grey levels it was trained with."""
+    config = model.config
+
+    def draw(crops: NDArray[np.uint8], words: Words) -> NDArray[np.uint8]:
+        turned = model.turn(crops, model.codes_of(words))
+        levels = np.rint(turned.pictures.reshape(crops.shape) * config.std + config.mean)
+        return np.asarray(np.clip(levels, 0, 255).astype(np.uint8))
+
+    return Artist("CPI", draw)
 
 
 def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int = 0) -> Figure:
@@ -36,7 +54,7 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
     crops = np.repeat(gallery.crops[sources], len(values), axis=0)
     words = np.tile(np.array(values, dtype=np.str_), len(sources))
     ours = studio.generator.draw(crops, studio.codes_of(words, attribute)).stage2
-    theirs = artist.draw(crops, np.tile(np.arange(len(values)), len(sources)))
+    theirs = artist.draw(crops, words)
     rows: list[list[Cell | Word | None]] = []
     for place, face in enumerate(sources.tolist()):
         part = slice(place * len(values), (place + 1) * len(values))
