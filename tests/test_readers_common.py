@@ -228,6 +228,8 @@ def test_a_set_without_any_usable_picture_is_an_error(tmp_path: Path) -> None:
     entries = entries_of([put(tmp_path / "src" / "ann.png")])
     with pytest.raises(DataError, match=r"ann\.png: it is not annotated"):
         import_faces(Plan(entries), tmp_path / "set", cutter([]), SETTINGS)
+    with pytest.raises(DataError, match=r"none of the pictures could be used\.$"):
+        import_faces(Plan([]), tmp_path / "set", cutter([]), SETTINGS)
     assert not (tmp_path / "set" / "labels.csv").exists()
 
 

@@ -112,7 +112,8 @@ def import_faces(
             finally:
                 progress.finish()
             if not rows:
-                raise DataError(f"none of the pictures could be used; the first: {_told(left_out[0])}.")
+                first = f"; the first: {_told(left_out[0])}" if left_out else ""
+                raise DataError(f"none of the pictures could be used{first}.")
             if points:
                 _replace(out / LARGE_FILE, format_large(points))
             _replace(out / LEFT_OUT_FILE, _listing(left_out))
