@@ -13,7 +13,7 @@ from typer.testing import Result
 
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
-from facedata.labelled import LabelRow, face_set, read_labelled
+from facedata.labelled import LabelRow, face_set, read_labelled, rendered_mini_path
 from facedata.pairs import ordered_pairs
 from facedata.rendered.accessories import (
     ACCESSORIES,
@@ -35,6 +35,7 @@ from faces.errors import DataError
 from faces.types import Pixels
 
 SMALL = CropGeometry(size=16)
+MINI = rendered_mini_path().with_name("rendered-accessories-mini.zip")
 FIVE = [0, 4, 10, 16, 19]
 MEANS = [91.28, 82.97, 90.05, 96.2, 89.43, 86.74, 83.45]
 
@@ -89,6 +90,17 @@ def test_lights_are_the_rigs_spread_over_it_and_called_by_its_numbers() -> None:
 def test_the_rig_has_no_other_lights(lights: int) -> None:
     with pytest.raises(DataError, match="choose 1 to 20"):
         AccessoryRecipe(lights=lights)
+
+
+def test_the_small_set_that_comes_along_holds_24_test_people() -> None:
+    faces = read_labelled(MINI, cropped=True)
+    assert (len(faces), faces.size, faces.left_out) == (24 * 7 * 5, 32, 0)
+    assert set(faces.values("accessory")) == set(ACCESSORIES)
+    assert faces.values("light") == tuple(f"{light:02d}" for light in FIVE)
+    assert sorted(set(faces.persons.tolist())) == [f"{number:04d}" for number in range(350, 374)]
+    assert set(faces.splits.tolist()) == {"test"}
+    assert faces.large is not None and len(faces.large) == len(faces)
+    assert MINI.stat().st_size < 5_000_000
 
 
 # People and pictures
