@@ -39,11 +39,12 @@ def _environment(*, html: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("evaluation.report"),
         autoescape=html,
-        finalize=_for_html if html else _for_markdown,
+        finalize=_for_html if html else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["in_markdown"] = _in_markdown
     environment.filters["number"] = _number
     environment.filters["between"] = _between
     return environment
@@ -54,11 +55,9 @@ def _for_html(value: object) -> object:
     return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
 
 
-def _for_markdown(value: object) -> object:
+def _in_markdown(text: str) -> str:
     """Words as Markdown shows them: on one line, and with nothing in them that is HTML or ends a cell."""
-    if not isinstance(value, str):
-        return value
-    return " ".join(value.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 def _number(value: float | None, digits: int = 1) -> str:
