@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from baselines.features import Features, ImageFeatures
 from baselines.rivals import Rivals
 from baselines.rivals_file import load_rivals
-from evaluation.generators import GeneratorLike
 from evaluation.ours import CanonicalFeatures
 from evaluation.remembered import Remembered
 from evaluation.studio import Studio
@@ -17,6 +16,7 @@ from facedata.labelled import Attribute, Words
 from facedata.pictures import Pictures
 from faces.errors import RowUnavailable, WeightsError
 from faces.progress import NoProgress, Progress
+from retrieval.encoder import Encoder
 
 if TYPE_CHECKING:
     from baselines.cpi.model import CPIModel
@@ -26,7 +26,7 @@ SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": 
 
 SHIPPED_CPI = "cpi-32"
 
-Load = Callable[[str], GeneratorLike]
+Load = Callable[[str], Encoder]
 
 
 class Context:
@@ -172,7 +172,7 @@ class Context:
         return open_features(name, vgg16=self.vgg16, vgg_face=self.vgg_face)
 
 
-def _load_generator(weights: str) -> GeneratorLike:
+def _load_generator(weights: str) -> Encoder:
     from generator.checkpoint import load_generator
 
     return load_generator(weights)

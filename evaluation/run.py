@@ -9,7 +9,6 @@ from pathlib import Path
 from evaluation.benchmark import PARTS, run_benchmark
 from evaluation.context import Context
 from evaluation.experiment import Experiment, best_studios, prepare
-from evaluation.generators import GeneratorLike
 from evaluation.journal import Journal
 from evaluation.protocol import QUERIES
 from evaluation.steps import StepProgress
@@ -18,6 +17,7 @@ from facedata.labelled import Attribute, FaceSet, read_labelled, rendered_mini_p
 from faces.crop import CropGeometry
 from faces.errors import DataError
 from faces.progress import Progress
+from retrieval.encoder import Encoder
 
 DEFAULT_WEIGHTS = ("rotation-32", "completion-32", "accessories-32")
 """Tried in this order where the user names none; the first that know most of a set's values are tested."""
@@ -51,7 +51,7 @@ class Settings:
 class Workshop:
     """What several sets of faces are measured with: the weights by name, in the order they were named."""
 
-    generators: Mapping[str, GeneratorLike]
+    generators: Mapping[str, Encoder]
     compare: bool = True
     """Whether all weights that know a set's attribute are measured, or only those under test."""
     settings: Settings = field(default_factory=Settings)
@@ -97,7 +97,7 @@ class Workshop:
         run_benchmark(experiment, context, journal, steps, rows=self.settings.rows, parts=self.settings.parts)
         return experiment
 
-    def _load(self, name: str) -> GeneratorLike:
+    def _load(self, name: str) -> Encoder:
         if name in self.generators:
             return self.generators[name]
         from generator.checkpoint import load_generator
@@ -105,7 +105,7 @@ class Workshop:
         return load_generator(name)
 
 
-def generators_named(names: Sequence[str]) -> dict[str, GeneratorLike]:
+def generators_named(names: Sequence[str]) -> dict[str, Encoder]:
     """Weights by name, in this order; those that come along where there are no names.
 
     Raises WeightsError for weights that cannot be read.
@@ -115,9 +115,9 @@ def generators_named(names: Sequence[str]) -> dict[str, GeneratorLike]:
     return named([load_generator(name) for name in names or _among(shipped_names())])
 
 
-def named(generators: Sequence[GeneratorLike]) -> dict[str, GeneratorLike]:
+def named(generators: Sequence[Encoder]) -> dict[str, Encoder]:
     """Generators by name; raises DataError where two of different weights have the same."""
-    found: dict[str, GeneratorLike] = {}
+    found: dict[str, Encoder] = {}
     for generator in generators:
         known = found.setdefault(generator.name, generator)
         if known.weights_id != generator.weights_id:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.searcher import QueryBatch
-from evaluation.generators import GeneratorLike
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.pictures import Pictures
-from faces.errors import WeightsError
+from faces.errors import WeightsError, WishError
 from faces.progress import NoProgress, Progress
 from faces.types import Ints
+from retrieval.encoder import Encoder
 
 # Faces handed to the generator at a time, so that progress shows; a face's features are 64 KB.
 CHUNK = 256
@@ -49,7 +49,7 @@ class Studio:
     Raises WeightsError where the faces are not of the generator's size.
     """
 
-    def __init__(self, generator: GeneratorLike, *, progress: Progress | None = None) -> None:
+    def __init__(self, generator: Encoder, *, progress: Progress | None = None) -> None:
         self.generator = generator
         self.progress = progress or NoProgress()
         self._canonical: list[tuple[NDArray[np.uint8], Canonical]] = []
@@ -74,10 +74,15 @@ class Studio:
         raise WeightsError(f"the weights {self.generator.name} do not change the {attribute}, only {known}.")
 
     def codes_of(self, words: Words, attribute: Attribute) -> Ints:
-        """(Q,) int64 codes of (Q,) wished words; raises WishError for a word that cannot be drawn."""
+        """(Q,) int64 codes of (Q,) wished words; raises WishError for a word that cannot be drawn
+        or leaves open what else is shown."""
         different, which = np.unique(words, return_inverse=True)
-        codes = [self.generator.vocabulary.code({attribute: str(word)}) for word in different]
-        return np.array(codes, np.int64)[which]
+        codes = [self.generator.vocabulary.codes({attribute: str(word)}) for word in different]
+        if any(len(found) != 1 for found in codes):
+            raise WishError(
+                f"The weights {self.generator.name} change more than the {attribute}; give others that do not."
+            )
+        return np.concatenate([*codes, np.empty(0, np.int64)])[which]
 
     def words_of(self, codes: Ints, attribute: Attribute) -> Words:
         """(N,) words of (N,) int64 codes."""

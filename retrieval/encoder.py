@@ -1,4 +1,5 @@
-"""What retrieval needs of the weights: ``generator.Generator`` has it, and so have the tests' stand-ins."""
+"""What retrieval and evaluation need of the weights: ``generator.Generator`` has it, and so have the tests'
+stand-ins."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ class Poses:
 
     groups = (Group("pose", POSES),)
 
-    def code(self, wish: Mapping[str, str], /) -> int:
+    def codes(self, wish: Mapping[str, str], /) -> Ints:
         if wish["pose"] not in POSES:
             raise WishError(f"{wish['pose']!r} is no pose.")
-        return POSES.index(wish["pose"])
+        return np.array([POSES.index(wish["pose"])], np.int64)
 
     def label(self, code: int, /) -> dict[str, str]:
         return {"pose": POSES[code]}
@@ -46,6 +46,10 @@ class Faces:
     stage2: NDArray[np.uint8]
     images: NDArray[np.uint8]
     features: Floats
+
+    @property
+    def distances(self) -> Floats:
+        return np.abs(np.arange(len(POSES))[None] - self.codes[:, None]).astype(np.float32)
 
 
 def picture(person: int, light: int, pose: int) -> NDArray[np.uint8]:
