@@ -80,7 +80,7 @@ class Studio:
         codes = [self.generator.vocabulary.codes({attribute: str(word)}) for word in different]
         if any(len(found) != 1 for found in codes):
             raise WishError(
-                f"The weights {self.generator.name} change more than the {attribute}; give others that do not."
+                f"The weights {self.generator.name} change more than {attribute}; give others that do not."
             )
         return np.concatenate([*codes, np.empty(0, np.int64)])[which]
 
