@@ -159,7 +159,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(
 def test_a_second_writer_gets_a_clear_error(tmp_path: Path) -> None:
     with (
         claimed(tmp_path, SETTINGS),
-        pytest.raises(DataError, match="Another process is rendering"),
+        pytest.raises(DataError, match="Another process is writing"),
         claimed(tmp_path, SETTINGS),
     ):
         pass
