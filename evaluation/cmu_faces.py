@@ -28,7 +28,9 @@ from evaluation.protocol import Queries, criteria
 from evaluation.recall import KS, first_right, recall_at, right_answers
 from evaluation.studio import Studio
 from evaluation.tables import Table
+from facedata.crops import large_face
 from facedata.labelled import FaceSet, LabelRow, face_set
+from facedata.pictures import LargePictures
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 from faces.photo import read_photo
@@ -102,7 +104,7 @@ def find_faces(
         raise DataError(f"{folder} holds no .pgm photographs; give the folder cmu_faces.")
     rows = [parse_name(path) for path in paths]
     photographs, found = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    crops, kept = [], []
+    crops, large, kept = [], [], []
     progress.start("finding faces", len(paths), "photographs")
     try:
         for path, row in zip(paths, rows, strict=True):
@@ -111,6 +113,7 @@ def find_faces(
             photo = read_photo(path)
             for face in detector.detect(photo)[:1]:
                 crops.append(crop_face(photo.pixels, face.landmarks, geometry))
+                large.append(large_face(photo.pixels, face.landmarks))
                 kept.append(row)
                 found[direction, eyes] += 1
             progress.advance()
@@ -119,7 +122,8 @@ def find_faces(
     if not crops:
         raise DataError(f"no face was found on the {len(paths)} photographs of {folder}.")
     left_out = len(paths) - len(kept)
-    return FoundFaces(face_set("cmu-faces", np.stack(crops), kept, left_out), photographs, found)
+    faces = face_set("cmu-faces", np.stack(crops), kept, left_out, LargePictures.held(large))
+    return FoundFaces(faces, photographs, found)
 
 
 def side_queries(faces: FaceSet) -> Queries:

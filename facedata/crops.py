@@ -1,22 +1,29 @@
-"""One picture of a labelled folder, made into a crop."""
+"""One picture of a labelled folder, made into a crop; and photographs into larger pictures of their faces."""
 
 from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from facedata.sources import FileSource, FolderSource
-from faces.crop import CropGeometry, crop_face
-from faces.types import Pixels
+from facedata.labels import LABELS_FILE
+from facedata.pictures import LargeFace, LargePictures
+from facedata.sources import FileSource, FolderSource, open_source
+from faces.crop import CropGeometry, crop_face, crop_transform
+from faces.types import Floats, Landmarks, Photo, Pixels
 
 if TYPE_CHECKING:
     from faces.detect import Detector
 
+_LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, where the photograph has as many
+_HALF_EYE = 0.203  # of the distance between the eyes, on dlib's mean face
 _MAX_CROP_SIDE = 4096  # a ready crop is small; anything larger is a photograph or an attack on memory
 
 
@@ -53,23 +60,80 @@ def ready_crop(content: bytes, size: int) -> Pixels:
         raise UnfitError(f"is not a readable picture ({error})") from None
 
 
-def detected_crop(source: FileSource, name: str, detector: Detector, geometry: CropGeometry) -> Pixels | None:
-    """The (S, S) uint8 crop of the largest face of a photograph, or None where no usable face was found.
+@dataclass(frozen=True)
+class FoundFace:
+    """A face on a photograph: crop (S, S) uint8, where it is, and the five points of its larger picture."""
+
+    crop: Pixels
+    landmarks: Landmarks
+    points: Floats
+
+
+def find_face(source: FileSource, name: str, detector: Detector, geometry: CropGeometry) -> FoundFace | None:
+    """The largest face of a photograph, or None where no usable face was found.
 
     Raises PhotoError, and whatever reading the source raises.
     """
-    from faces.photo import read_photo
-
-    if isinstance(source, FolderSource):
-        photo = read_photo(source.where(name))
-    else:  # photographs are read from disk, so one at a time is put there
-        with tempfile.TemporaryDirectory() as folder:
-            single = Path(folder, Path(name).name)
-            single.write_bytes(source.read(name))
-            photo = read_photo(single)
+    photo = _photo(source, name)
     for face in detector.detect(photo):
         try:
-            return crop_face(photo.pixels, face.landmarks, geometry)
+            crop = crop_face(photo.pixels, face.landmarks, geometry)
+            return FoundFace(crop, face.landmarks, large_face(photo.pixels, face.landmarks).points)
         except ValueError:  # landmarks that leave no scale: not a face
             continue
     return None
+
+
+def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
+    """A face cut from its photograph, (H, W) grey or (H, W, 3) RGB uint8, with what is around it.
+
+    Twice as wide as its crop, as far as the photograph reaches; a face of more than 300 pixels is averaged
+    down by a whole factor.  Raises ValueError as ``crop_transform`` does, and for a face beside the picture.
+    """
+    matrix = crop_transform(landmarks, CropGeometry(size=1))
+    side, middle = float(np.hypot(*matrix[:, 0])), matrix @ [0.5, 0.5, 1]
+    size = pixels.shape[1::-1]
+    low = np.clip(np.floor(middle - side), 0, size).astype(int)
+    high = np.clip(np.ceil(middle + side), 0, size).astype(int)
+    if (high <= low).any():
+        raise ValueError("the face lies beside its picture")
+    cut = Image.fromarray(np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]])).convert("L")
+    factor = max(1, int(side / _LARGE_CROP))
+    points = (_five_points(landmarks) - low) / factor
+    return LargeFace(np.asarray(cut.reduce(factor)), points.astype(np.float32))
+
+
+def photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -> LargePictures:
+    """Larger pictures of the faces found on the photographs ``names`` of a labelled folder or .zip.
+
+    A photograph is opened again when its face is asked for, so that none of them stays in memory.
+    """
+    landmarks = [face.landmarks for face in faces]
+    points = np.stack([face.points for face in faces])
+
+    def load(number: int) -> Pixels:
+        with open_source(path, LABELS_FILE) as source:
+            return large_face(_photo(source, names[number]).pixels, landmarks[number]).pixels
+
+    return LargePictures(load=load, points=points)
+
+
+def _five_points(landmarks: Landmarks) -> NDArray[np.float64]:
+    """Corners of both eyes and nose base (5, 2), as ``LargeFace`` has them.
+
+    Eyes are as wide, compared with their distance, as on dlib's mean face.
+    """
+    left, right = np.array(landmarks.left_eye), np.array(landmarks.right_eye)
+    half = (right - left) * _HALF_EYE
+    return np.array([right + half, right - half, left - half, left + half, landmarks.nose_base])
+
+
+def _photo(source: FileSource, name: str) -> Photo:
+    from faces.photo import read_photo
+
+    if isinstance(source, FolderSource):
+        return read_photo(source.where(name))
+    with tempfile.TemporaryDirectory() as folder:  # photographs are read from disk, so it is put there
+        single = Path(folder, Path(name).name)
+        single.write_bytes(source.read(name))
+        return read_photo(single)

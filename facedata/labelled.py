@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.crops import UnfitError, detected_crop, ready_crop
+from facedata.crops import FoundFace, UnfitError, find_face, photographed, ready_crop
 from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
 from facedata.large_files import stored_large
 from facedata.pictures import LargePictures, Pictures
@@ -22,6 +22,7 @@ from facedata.sources import FileSource, open_source
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError, PhotoError
 from faces.progress import NoProgress, Progress
+from faces.types import Pixels
 
 if TYPE_CHECKING:
     from faces.detect import Detector
@@ -167,7 +168,8 @@ def read_labelled(
     are left out and counted.  Faces stand in the order of the label file.
 
     Raises LabelError for a wrong line, a missing or an unreadable picture, DataError where there is nothing
-    to read.  Larger pictures of ready crops (``facedata.large_files``) are read when they are asked for.
+    to read.  Larger pictures, those kept beside ready crops (``facedata.large_files``) or cut from
+    photographs, are read when they are asked for.
     """
     geometry = geometry or CropGeometry()
     progress = progress or NoProgress()
@@ -186,15 +188,17 @@ def read_labelled(
         large = stored_large(source, path, rows) if cropped else None
         crops = np.empty((len(rows), geometry.size, geometry.size), np.uint8)
         kept: list[LabelRow] = []
+        found: list[FoundFace] = []
         progress.start("reading faces", len(rows), "pictures")
         try:
             for row in rows:
                 try:
-                    crop = (
-                        ready_crop(source.read(row.file), geometry.size)
-                        if detector is None or cropped
-                        else detected_crop(source, row.file, detector, geometry)
-                    )
+                    if detector is None or cropped:
+                        crop: Pixels | None = ready_crop(source.read(row.file), geometry.size)
+                    else:
+                        face = find_face(source, row.file, detector, geometry)
+                        found += [face] if face else []
+                        crop = face.crop if face else None
                 except (UnfitError, PhotoError, DataError, OSError) as error:
                     reason = error.reason if isinstance(error, PhotoError) else str(error)
                     raise LabelError(labels, row.line, "file", f"{row.file!r}: {reason}") from None
@@ -206,6 +210,8 @@ def read_labelled(
             progress.finish()
     if not kept:
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
+    if found:
+        large = photographed(path, [row.file for row in kept], found)
     return face_set(path.stem, crops[: len(kept)], kept, left_out=len(rows) - len(kept), large=large)
 
 

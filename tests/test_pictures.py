@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from facedata.crops import large_face
 from facedata.labelled import LabelRow, read_labelled, write_labels
 from facedata.large_files import COLUMNS, format_large, large_name, parse_large
 from facedata.pictures import LargeFace, LargePictures, Pictures
-from faces.crop import CropGeometry
+from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError, LabelError, RowUnavailable
-from faces.types import Floats
+from faces.landmarks import landmarks_of
+from faces.types import Floats, Landmarks, Pixels
 
 GEOMETRY = CropGeometry(size=4)
 FILES = ("ann/a.png", "ann/b.png", "bob/a.png", "bob/b.png")
@@ -164,3 +166,37 @@ def test_a_face_set_refuses_larger_pictures_of_others(folder: Path) -> None:
     faces = read_labelled(folder, cropped=True, geometry=GEOMETRY)
     with pytest.raises(DataError, match="4 faces need as many larger pictures, not 1"):
         replace(faces, large=held(1))
+
+
+def smooth_picture(height: int, width: int) -> Pixels:
+    y, x = np.mgrid[0:height, 0:width]
+    wave = np.sin(x / 9.0) + np.cos(y / 7.0) + np.sin((x + y) / 23.0)
+    return np.asarray((wave + 3) * 40, np.uint8)
+
+
+@pytest.mark.parametrize("eyes", [30, 200])
+def test_a_face_cut_from_its_photograph_crops_to_the_same(eyes: int) -> None:
+    pixels = smooth_picture(10 * eyes, 8 * eyes)
+    at = np.array([3.4 * eyes, 5.2 * eyes])
+    left, right, nose = ((at + eyes * np.array(offset)).tolist() for offset in ((0, 0), (1, 0.2), (0.4, 0.8)))
+    marks = Landmarks(tuple(left), tuple(right), tuple(nose))
+    large = large_face(pixels, marks)
+    assert max(large.pixels.shape) <= 604
+    again = landmarks_of(large.points.astype(np.float64))
+    assert again is not None
+    one = crop_face(pixels, marks, CropGeometry()).astype(int)
+    other = crop_face(large.pixels, again, CropGeometry()).astype(int)
+    assert np.abs(one - other).mean() < 1.5
+    if eyes == 30:  # no face is enlarged
+        x, y = np.rint(large.points[4] - nose).astype(int)
+        height, width = large.pixels.shape
+        assert np.array_equal(large.pixels, pixels[-y : height - y, -x : width - x])
+
+
+def test_a_face_at_the_edge_is_cut_as_far_as_the_photograph_reaches() -> None:
+    colour = np.repeat(smooth_picture(60, 50)[:, :, None], 3, axis=2)
+    large = large_face(colour, Landmarks((4, 5), (16, 5), (10, 15)))
+    assert large.pixels.shape == (53, 50)
+    assert np.allclose(large.points[4], [10, 15])
+    with pytest.raises(ValueError, match="beside"):
+        large_face(colour, Landmarks((-104, 5), (-96, 5), (-100, 15)))
