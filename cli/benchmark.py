@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,18 +10,21 @@ import typer
 
 if TYPE_CHECKING:
     from evaluation.experiment import Experiment
-    from evaluation.generators import GeneratorLike
 
 
 def benchmark(
     data: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="DATA...",
             help="Labelled folders (pictures and labels.csv), .zip files of such, or rendered-mini.",
+            show_default=False,
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")],
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder for results and report.", show_default=False),
+    ] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,6 +62,15 @@ def benchmark(
             show_default=False,
         ),
     ] = None,
+    cpi: Annotated[
+        str | None,
+        typer.Option(
+            "--cpi",
+            metavar="NAME|DIR",
+            help="The rival CPI that `train-cpi` has trained; otherwise the one that comes along.",
+            show_default=False,
+        ),
+    ] = None,
     vgg16: Annotated[
         Path | None,
         typer.Option("--vgg16", metavar="FILE", help="The published weights of VGG-16.", show_default=False),
@@ -77,6 +90,25 @@ def benchmark(
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", min=0, help="What the queries are drawn with.")
     ] = 0,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Run the commands behind the reported numbers and compare."),
+    ] = False,
+    expected: Annotated[
+        Path | None,
+        typer.Option(
+            "--expected",
+            metavar="FILE",
+            help="What --check compares with; otherwise what comes along.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            "--only", metavar="NAME,NAME", help="Only these entries of --check.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Measure how often the right face is found: recall@1, 5 and 20, for us and for every rival.
 
@@ -87,24 +119,36 @@ def benchmark(
     faces for. Every number has its 95 % interval, and where the paper has one it stands beside ours.
 
     The faces of split "test" are used, or all where no split is given. What is finished is written to
-    DIR/results.jsonl at once: after an interruption the same command goes on from there.
+    DIR/results.jsonl at once: after an interruption the same command goes on from there. DIR/report.html and
+    DIR/report.md show everything.
+
+    With --check the commands behind the numbers that are reported are run again and each number is said to be
+    OK, CLOSE or FAIL, as far as the sets they need are given as DATA.
 
     Example:
 
         anotheryou benchmark rendered-mini --out results
         anotheryou benchmark sets/rotation --cropped --weights my-weights --weights rotation-32 --out results
-        anotheryou benchmark faces/ --cropped --rows ours-features,two-step-image --queries 2000 --out results
+        anotheryou benchmark --check sets/rotation
     """
+    if check:
+        _check(data or [], out, expected, only)
+        return
+    if not data:
+        raise typer.BadParameter("name at least one set of faces, such as rendered-mini.", param_hint="DATA")
+    if out is None:
+        raise typer.BadParameter("name a folder for the results.", param_hint="--out")
     from cli.console import RichProgress, print_table, say
     from cli.train import attribute_named
     from evaluation.journal import Journal
-    from evaluation.run import Settings, Workshop, check_names, named, open_set
+    from evaluation.report import note_run, write_report
+    from evaluation.run import Settings, Workshop, check_names, generators_named, open_set
     from evaluation.tables import all_tables
 
     check_names(data)
     progress = RichProgress()
     workshop = Workshop(
-        named(_generators(weights)),
+        generators_named(weights or []),
         compare=weights is not None,
         settings=Settings(
             rows=None if rows is None else tuple(name.strip() for name in rows.split(",")),
@@ -112,6 +156,7 @@ def benchmark(
             queries=queries,
             seed=seed,
             rivals=rivals,
+            cpi=cpi,
             vgg16=vgg16,
             vgg_face=vgg_face,
         ),
@@ -120,10 +165,42 @@ def benchmark(
     for name in data:
         experiment = workshop.measure(open_set(name, cropped=cropped, progress=progress), journal, progress)
         _say_what_is_left_out(experiment, queries)
+    note_run(out, ["anotheryou", *sys.argv[1:]])
+    write_report(out)
     for table in all_tables(journal.results):
         typer.echo(f"\n{table.title}\n")
         print_table(table.columns, table.rows, right=table.columns[1:])
-    say(f"the results are in {out}")
+    say(f"the results are in {out}, the report in {out / 'report.html'}")
+
+
+def _check(data: list[str], out: Path | None, expected: Path | None, only: str | None) -> None:
+    """Run the commands behind the expected numbers; exits with 1 where a number fails."""
+    import tempfile
+    from contextlib import nullcontext
+
+    from cli.console import RichProgress, say
+    from evaluation.check import check, chosen
+    from evaluation.expected import FILE, read_expected
+
+    entries = chosen(read_expected(expected or FILE), None if only is None else only.split(","))
+    verdicts = {"OK": 0, "CLOSE": 0, "FAIL": 0, "SKIPPED": 0}
+    place = tempfile.TemporaryDirectory() if out is None else nullcontext(str(out))
+    with place as folder:
+        for done in check(entries, data, Path(folder), RichProgress()):
+            typer.echo(f"\n{done.entry.command}")
+            if done.checked is None:
+                verdicts["SKIPPED"] += len(done.entry.numbers)
+                typer.echo(f"SKIPPED  {len(done.entry.numbers)} numbers; to check them: {done.entry.make}")
+                continue
+            for one in done.checked:
+                verdicts[one.verdict] += 1
+                typer.echo(
+                    f"{one.verdict:<7}  {one.number}: {one.measured:.2f}, "
+                    f"expected {one.number.value:g} ± {one.number.tolerance:g}"
+                )
+    say(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
+    if verdicts["FAIL"]:
+        raise typer.Exit(1)
 
 
 def _say_what_is_left_out(experiment: Experiment, queries: int) -> None:
@@ -141,11 +218,3 @@ def _say_what_is_left_out(experiment: Experiment, queries: int) -> None:
         say(f"{gallery.name}: there are only {len(experiment.queries):,} different queries; all are asked")
     if len(experiment.criteria) < 2:
         say(f"{gallery.name}: criterion 2 is left out, as the lights are not known")
-
-
-def _generators(weights: list[str] | None) -> list[GeneratorLike]:
-    from evaluation.run import DEFAULT_WEIGHTS
-    from generator.checkpoint import load_generator, shipped_names
-
-    names = weights or [name for name in DEFAULT_WEIGHTS if name in shipped_names()]
-    return [load_generator(name) for name in names]

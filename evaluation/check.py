@@ -16,6 +16,7 @@ from evaluation.expected import Entry, Number
 from evaluation.journal import Journal
 from evaluation.results import Results
 from evaluation.run import Settings, Workshop, at_hand, generators_named, open_set
+from faces.errors import DataError
 from faces.progress import Progress
 
 Verdict = Literal["OK", "CLOSE", "FAIL"]
@@ -52,6 +53,17 @@ class CheckedEntry:
 
     entry: Entry
     checked: tuple[Checked, ...] | None
+
+
+def chosen(entries: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]:
+    """The entries of these names, all where None; raises DataError for a name that there is not."""
+    if names is None:
+        return list(entries)
+    known = {entry.name: entry for entry in entries}
+    for name in names:
+        if name not in known:
+            raise DataError(f"no entry is called {name!r}; there are {', '.join(known)}.")
+    return [known[name] for name in names]
 
 
 def check(
