@@ -53,9 +53,9 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
         part="drawing",
         title=f"Figure {number}. {title}",
         caption=(
-            f"{len(sets)} pairs of test people, drawn at random (seed {seed}). "
-            "Each set shows the source, what the first stage draws, what the second makes of it, and "
-            f"the true picture. Mean {'absolute' if completion else 'squared'} error per pixel of these "
+            f"{len(sets)} {'pair' if len(sets) == 1 else 'pairs'} of test people, drawn at random "
+            f"(seed {seed}). Each set shows the source, what the first stage draws, what the second makes of "
+            f"it, and the true picture. Mean {'absolute' if completion else 'squared'} error per pixel of these "
             f"{len(sets)}: stage 1 {errors[0]:.1f}, stage 2 {errors[1]:.1f}."
         ),
         alt=f"{len(sets)} sets of four faces: source, stage 1, stage 2 and the true target.",
