@@ -55,8 +55,8 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
         caption=(
             f"{len(sets)} {'pair' if len(sets) == 1 else 'pairs'} of test people, drawn at random "
             f"(seed {seed}). Each set shows the source, what the first stage draws, what the second makes of "
-            f"it, and the true picture. Mean {'absolute' if completion else 'squared'} error per pixel of these "
-            f"{len(sets)}: stage 1 {errors[0]:.1f}, stage 2 {errors[1]:.1f}."
+            f"it, and the true picture. Mean {'absolute' if completion else 'squared'} error per pixel of "
+            f"these {len(sets)}: stage 1 {errors[0]:.1f}, stage 2 {errors[1]:.1f}."
         ),
         alt=f"{len(sets)} sets of four faces: source, stage 1, stage 2 and the true target.",
         picture=_two_beside(sets),
