@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facedata.crops import large_face
-from facedata.labelled import LabelRow, read_labelled, write_labels
+from facedata.labelled import LabelRow, read_labelled, rendered_mini_path, write_labels
 from facedata.large_files import COLUMNS, format_large, large_name, parse_large
 from facedata.pictures import LargeFace, LargePictures, Pictures
 from faces.crop import CropGeometry, crop_face
@@ -200,3 +200,13 @@ def test_a_face_at_the_edge_is_cut_as_far_as_the_photograph_reaches() -> None:
     assert np.allclose(large.points[4], [10, 15])
     with pytest.raises(ValueError, match="beside"):
         large_face(colour, Landmarks((-104, 5), (-96, 5), (-100, 15)))
+
+
+def test_the_small_set_that_comes_along_has_a_larger_picture_of_every_face() -> None:
+    large = read_labelled(rendered_mini_path(), cropped=True).pictures.required_large()
+    assert len(large) == 3360
+    face = large.read(1000)
+    assert face.pixels.shape == (176, 176)
+    assert face.pixels.std() > 5
+    assert (face.points > 0.15 * 176).all()
+    assert (face.points < 0.85 * 176).all()
