@@ -23,7 +23,7 @@ from faces.types import Floats
 
 BATCH = 16  # faces; more at a time is not quicker on a processor
 TIGHT = 0.25  # as dlib cuts the faces that its network was trained on
-LOOSE = 0.35  # about what VGG-Face was trained on: a detector's box, widened by a tenth
+LOOSE = 0.3  # about what VGG-Face was trained on: a detector's box, widened by a tenth
 
 Describe = Callable[[Tensor], Tensor]
 """(N, 3, S, S) float32 RGB 0..255 → (N, D)."""
