@@ -3,8 +3,8 @@
 VGG-16: Simonyan and Zisserman 2015, *Very Deep Convolutional Networks for Large-Scale Image Recognition*,
 configuration D.  VGG-Face: Parkhi, Vedaldi and Zisserman 2015, *Deep Face Recognition*.  Both are read from
 the files that MatConvNet offers, ``imagenet-vgg-verydeep-16.mat`` and ``vgg-face.mat`` of
-https://www.vlfeat.org/matconvnet/pretrained/, which also lists their MD5 sums.  VGG-Face's weights are for
-non-commercial research.  Neither comes with the project.
+https://www.vlfeat.org/matconvnet/pretrained/, which also lists their MD5 sums.  Neither comes with the
+project; their authors' terms apply.
 """
 
 from __future__ import annotations
