@@ -1,91 +1,112 @@
 """How well the weights do on real photographs, the CMU Face Images (see ``evaluation.cmu_faces``).
 
-    python benchmarks/cmu_faces.py PHOTOS_DIR --weights rotation-32 --out DIR
+    python benchmarks/cmu_faces.py PHOTOS_DIR --out DIR
 
-PHOTOS_DIR holds the .pgm files.  Writes ``cmu_faces.json``, ``generated.png`` (a face of each person, drawn
-in all poses) and ``retrieval.png`` into DIR and prints the tables.
+PHOTOS_DIR holds the .pgm files.  Writes ``results.jsonl``, ``report.html``, ``report.md`` and, for each
+attribute, ``generated-ATTRIBUTE.png`` (a face of each person, drawn with every value) into DIR and prints the
+tables.  The report shows no photographs but those figures do: they are not for passing on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from cli.console import RichProgress, print_table, say
-from evaluation.cmu_faces import (
-    RowResult,
-    find_faces,
-    found_table,
-    one_of_each,
-    recall_table,
-    report,
-    run_rows,
-    side_queries,
-)
-from evaluation.sheets import generated_sheet, retrieval_sheet
+from evaluation.benchmark import run_benchmark
+from evaluation.cmu_faces import WISHES, Wish, experiment_on, find_faces, found_table, one_of_each
+from evaluation.context import Context
+from evaluation.journal import Journal
+from evaluation.report import write_report
+from evaluation.rows import rows_for
+from evaluation.sheets import generated_sheet
+from evaluation.steps import StepProgress
 from evaluation.studio import Studio
+from evaluation.tables import all_tables
 from facedata.labelled import FaceSet
 from faces.detect import open_detector
 from faces.errors import AnotherYouError
 from generator.checkpoint import load_generator
+from generator.model import Generator
 
-HITS = 8  # on the retrieval sheet
+ROWS = (
+    "ours-features",
+    "ours-image",
+    "cpi",
+    "two-step-image",
+    "two-step-features",
+    "two-step-dlib",
+    "arithmetic-dlib",
+    "two-step-image-true-{attribute}",
+    "two-step-features-true-{attribute}",
+    "two-step-dlib-true-{attribute}",
+)
 
 
-def measure(photos: Path, weights: str, detector_model: Path | None, out: Path) -> None:
-    """Find the faces, compute the rows, write and print everything."""
+def measure(wanted: argparse.Namespace) -> None:
+    """Find the faces, ask every wish, write and print everything."""
     progress = RichProgress()
-    generator = load_generator(weights)
-    detector = open_detector(detector_model)
-    found = find_faces(photos, detector, generator.geometry, progress)
-    studio = Studio(generator, progress=progress)
-    out.mkdir(parents=True, exist_ok=True)
-    results = list(run_rows(found.faces, studio))
-    name = f"{generator.name}@{generator.weights_id}"
-    text = json.dumps(report(found, results, name, detector.name), indent=2)
-    (out / "cmu_faces.json").write_text(text + "\n", encoding="utf-8")
-    generated_sheet(found.faces, one_of_each(found.faces), studio, "pose").save(out / "generated.png")
-    _save_retrieval_sheet(found.faces, studio, results[0], out / "retrieval.png")
-    for table in (found_table(found), recall_table(results)):
+    generators = {"pose": load_generator(wanted.weights)}
+    if wanted.accessory_weights:
+        generators["accessory"] = load_generator(wanted.accessory_weights)
+    geometry = generators["pose"].geometry
+    found = find_faces(wanted.photos, open_detector(wanted.detector), geometry, progress)
+    journal = Journal(wanted.out)
+    for wish in WISHES:
+        if wish.attribute not in generators:
+            continue
+        rivals = wanted.rivals if wish.attribute == "pose" else wanted.accessory_rivals
+        ask(found.faces, wish, generators[wish.attribute], rivals, journal, progress)
+    for attribute, generator in generators.items():
+        which = one_of_each(found.faces)
+        page = generated_sheet(
+            found.faces, which, Studio(generator), "pose" if attribute == "pose" else "accessory"
+        )
+        page.save(wanted.out / f"generated-{attribute}.png")
+    write_report(wanted.out)
+    for table in (found_table(found), *all_tables(journal.results)):
         print(f"\n{table.title}\n")
         print_table(table.columns, table.rows, right=table.columns[1:])
-    say(f"the results are in {out}")
+    say(f"the results are in {wanted.out}")
 
 
-def _save_retrieval_sheet(faces: FaceSet, studio: Studio, result: RowResult, path: Path) -> None:
-    """One query of each person, wished to either side in turn."""
-    queries = side_queries(faces)
-    shown = [
-        int(np.flatnonzero((queries.faces == face) & (queries.targets == ("-45", "+45")[number % 2]))[0])
-        for number, face in enumerate(one_of_each(faces).tolist())
-    ]
-    sources, wishes = queries.faces[shown], queries.targets[shown]
-    drawn = studio.generator.draw(faces.crops[sources], studio.codes_of(wishes, "pose")).stage2
-    page = retrieval_sheet(
-        faces,
-        sources,
-        drawn,
-        wishes.tolist(),
-        result.rankings[shown, :HITS],
-        result.right[shown, :HITS],
+def ask(
+    faces: FaceSet,
+    wish: Wish,
+    generator: Generator,
+    rivals: str | None,
+    journal: Journal,
+    progress: RichProgress,
+) -> None:
+    """Measure the rows of one wish."""
+    steps = StepProgress(progress)
+    context = Context(
+        studio=Studio(generator, progress=steps), attribute=wish.attribute, rivals=rivals, progress=steps
     )
-    page.save(path)
+    known = rows_for(wish.attribute)
+    rows = [name for row in ROWS if (name := row.format(attribute=wish.attribute)) in known]
+    experiment = experiment_on(faces, wish, context.studio)
+    run_benchmark(experiment, context, journal, steps, rows=rows, parts={"classifier", "confusion"})
 
 
 def main() -> int:
     """Read the command line and measure; known errors are one line."""
     parser = argparse.ArgumentParser(description="Measure the weights on the CMU Face Images.")
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR", help="folder of the .pgm files")
-    parser.add_argument("--weights", default="rotation-32", metavar="NAME|DIR")
+    parser.add_argument("--weights", default="rotation-32", metavar="NAME|DIR", help="for the wished sides")
+    parser.add_argument(
+        "--accessory-weights",
+        default="accessories-32",
+        metavar="NAME|DIR",
+        help="for the wished sunglasses; empty to leave them out",
+    )
+    parser.add_argument("--rivals", metavar="NAME|DIR", help="rivals fitted for the pose")
+    parser.add_argument("--accessory-rivals", metavar="NAME|DIR", help="rivals fitted for accessories")
     parser.add_argument("--detector", type=Path, metavar="MODEL.onnx", help="YuNet instead of dlib")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    wanted = parser.parse_args()
     try:
-        measure(wanted.photos, wanted.weights, wanted.detector, wanted.out)
+        measure(parser.parse_args())
     except AnotherYouError as error:
         say(str(error))
         return 1

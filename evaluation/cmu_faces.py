@@ -1,35 +1,30 @@
-"""Real photographs: the CMU Face Images, turned by weights that saw only rendered people.
+"""Real photographs: the CMU Face Images, asked of weights that saw only rendered people.
 
 The data set (T. Mitchell, 1999; UCI Machine Learning Repository) holds 624 small grey photographs of 20
 people who look straight, to the left, to the right or up, with and without sunglasses; the file names say
 all of it.  "left" files have the nose towards the right side of the picture, so their yaw counts as
 positive.  It is used for measuring only: its pictures are not part of the project.
 
-The gallery is every face found.  A query is a straight face without sunglasses and a wish to see it turned
-to one side; an answer is right if it shows the same person turned to that side.
+The gallery is every face found.  A query is a straight face and a wish: to see a face without sunglasses
+turned to either side, to see it in sunglasses, to see a face in sunglasses without them.  An answer is right
+if it shows the same person as wished, whatever else it shows.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from baselines.features import ImageFeatures
-from baselines.searcher import Searcher
-from baselines.two_step import TwoStep, two_step_image_true
-from evaluation.ours import OursFeatures, OursImage, canonical_label
+from evaluation.experiment import Experiment, fingerprint
 from evaluation.protocol import Queries, criteria
-from evaluation.recall import KS, first_right, recall_at, right_answers
 from evaluation.studio import Studio
 from evaluation.tables import Table
 from facedata.crops import large_face
-from facedata.labelled import FaceSet, LabelRow, face_set
+from facedata.labelled import Attribute, FaceSet, LabelRow, face_set
 from facedata.pictures import LargePictures
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
@@ -43,39 +38,41 @@ if TYPE_CHECKING:
 POSE_OF = {"straight": "0", "left": "+45", "right": "-45", "up": "up"}
 """The word a direction gets in our labels."""
 
-WISHES = ("-45", "+45")
+SUNGLASSES = "glasses-3"
+"""The word that accessory weights have for sunglasses."""
+
 _EMOTIONS = ("neutral", "happy", "sad", "angry")
-_EYES = {"open": "none", "sunglasses": "sunglasses"}
+_EYES = {"open": "none", "sunglasses": SUNGLASSES}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked: straight faces that show the accessory ``start`` are wished to show each target."""
+
+    name: str
+    attribute: Attribute
+    start: str
+    targets: tuple[str, ...]
+
+
+WISHES = (
+    Wish("turned", "pose", "none", ("-45", "+45")),
+    Wish("sunglasses", "accessory", "none", (SUNGLASSES,)),
+    Wish("open", "accessory", SUNGLASSES, ("none",)),
+)
 
 
 @dataclass(frozen=True)
 class FoundFaces:
     """The faces found in a folder of photographs, and how many photographs there were.
 
-    ``faces`` has the poses of ``POSE_OF`` and the accessories none and sunglasses; ``photographs`` and
+    ``faces`` has the poses of ``POSE_OF`` and the accessories none and ``SUNGLASSES``; ``photographs`` and
     ``found`` count by (direction, open or sunglasses).
     """
 
     faces: FaceSet
     photographs: Counter[tuple[str, str]]
     found: Counter[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class RowResult:
-    """One row: recall in percent by K over all ``queries``; ``by_wish`` the same for each wish alone.
-
-    ``rankings`` (Q, 20) int64 gallery indices and ``right`` (Q, 20) bool are of all queries, also of those
-    left out because their person was not found turned that way.
-    """
-
-    row: str
-    recall: dict[int, float]
-    by_wish: dict[str, dict[int, float]]
-    queries: int
-    gallery: int
-    rankings: Ints
-    right: NDArray[np.bool_]
 
 
 def parse_name(path: Path) -> LabelRow:
@@ -126,48 +123,31 @@ def find_faces(
     return FoundFaces(faces, photographs, found)
 
 
-def side_queries(faces: FaceSet) -> Queries:
-    """Every straight face without sunglasses, wished to either side."""
-    straight = np.flatnonzero((faces.poses == POSE_OF["straight"]) & (faces.accessories == "none"))
-    if not len(straight):
-        raise DataError(f"{faces.name} has no straight face without sunglasses to ask for.")
-    targets = np.repeat(np.array(WISHES, dtype=np.str_), len(straight))
-    return Queries("pose", np.tile(straight, len(WISHES)), targets, seed=0)
+def queries_for(faces: FaceSet, wish: Wish) -> Queries:
+    """Every straight face that shows what the wish starts from, wished to show each of its targets.
+
+    Raises DataError where there is no such face.
+    """
+    asked = np.flatnonzero((faces.poses == POSE_OF["straight"]) & (faces.accessories == wish.start))
+    if not len(asked):
+        raise DataError(f"{faces.name} has no straight face with {wish.start} to ask for.")
+    targets = np.repeat(np.array(wish.targets, dtype=np.str_), len(asked))
+    return Queries(wish.attribute, np.tile(asked, len(wish.targets)), targets, seed=0)
 
 
-def searchers(studio: Studio) -> list[Searcher]:
-    """Ours, and the two-step rows: told the true direction, and with canonicalisation as the classifier."""
-    return [
-        OursFeatures(studio=studio),
-        OursImage(studio=studio),
-        two_step_image_true("pose"),
-        TwoStep(
-            name="two-step-image-canonical-pose",
-            label=canonical_label(studio, "pose"),
-            features=ImageFeatures(),
-        ),
-    ]
-
-
-def run_rows(faces: FaceSet, studio: Studio) -> Iterator[RowResult]:
-    """Compute the rows one by one; queries whose person was not found turned that way are left out."""
-    queries = side_queries(faces)
-    batch = queries.batch(faces)
-    right_person_and_side = criteria(faces, queries)[0]
-    asked = right_person_and_side.asked
-    for searcher in searchers(studio):
-        rankings = searcher.fit(faces).rank(batch, max(KS))
-        right = right_answers(rankings, right_person_and_side.query_key, right_person_and_side.gallery_key)
-        first = first_right(right)
-        yield RowResult(
-            row=searcher.name,
-            recall=recall_at(first[asked]),
-            by_wish={wish: recall_at(first[asked & (queries.targets == wish)]) for wish in WISHES},
-            queries=int(asked.sum()),
-            gallery=len(faces),
-            rankings=rankings,
-            right=right,
-        )
+def experiment_on(faces: FaceSet, wish: Wish, studio: Studio) -> Experiment:
+    """The experiment of a wish, for ``evaluation.benchmark``."""
+    gallery = replace(faces, name=f"{faces.name}-{wish.name}")
+    queries = queries_for(gallery, wish)
+    return Experiment(
+        gallery=gallery,
+        queries=queries,
+        studio=studio,
+        others={},
+        criteria=tuple(criteria(gallery, queries)),
+        batch=queries.batch(gallery),
+        fingerprint=fingerprint(gallery),
+    )
 
 
 def found_table(found: FoundFaces) -> Table:
@@ -187,42 +167,6 @@ def found_table(found: FoundFaces) -> Table:
     return Table("Faces found", ("direction", *_EYES, "all"), rows)
 
 
-def recall_table(results: list[RowResult]) -> Table:
-    """Recall over both wishes, then recall@1 to 20 of each wish."""
-    columns = ["row", *(f"R@{k}" for k in KS), *(f"R@{k} {wish}" for wish in WISHES for k in KS)]
-    rows = [
-        (
-            result.row,
-            *(f"{result.recall[k]:.1f}" for k in KS),
-            *(f"{result.by_wish[wish][k]:.1f}" for wish in WISHES for k in KS),
-        )
-        for result in results
-    ]
-    asked = f"{results[0].queries:,} queries, gallery {results[0].gallery:,}" if results else "no rows"
-    return Table(f"Right person, turned the right way ({asked})", tuple(columns), rows)
-
-
-def report(found: FoundFaces, results: list[RowResult], weights: str, detector: str) -> dict[str, Any]:
-    """Everything measured, for JSON."""
-    return {
-        "dataset": "cmu-faces",
-        "weights": weights,
-        "detector": detector,
-        "photographs": {"_".join(kind): count for kind, count in sorted(found.photographs.items())},
-        "found": {"_".join(kind): found.found[kind] for kind in sorted(found.photographs)},
-        "rows": [
-            {
-                "row": result.row,
-                "recall": _json_recall(result.recall),
-                "by_wish": {wish: _json_recall(recall) for wish, recall in result.by_wish.items()},
-                "queries": result.queries,
-                "gallery": result.gallery,
-            }
-            for result in results
-        ],
-    }
-
-
 def one_of_each(faces: FaceSet) -> Ints:
     """(P,) indices of a straight face without sunglasses of each person, a neutral one where there is one."""
     straight = np.flatnonzero((faces.poses == POSE_OF["straight"]) & (faces.accessories == "none"))
@@ -231,7 +175,3 @@ def one_of_each(faces: FaceSet) -> Ints:
     for face in neutral_first:
         chosen.setdefault(str(faces.persons[face]), face)
     return np.array([chosen[person] for person in sorted(chosen)], np.int64)
-
-
-def _json_recall(recall: dict[int, float]) -> dict[str, float | None]:
-    return {str(k): None if np.isnan(value) else round(value, 2) for k, value in recall.items()}

@@ -5,19 +5,24 @@ import pytest
 from fake_generators import POSES, PerfectGenerator, picture
 from PIL import Image
 
+from evaluation.benchmark import run_benchmark
 from evaluation.cmu_faces import (
+    SUNGLASSES,
+    WISHES,
+    experiment_on,
     find_faces,
     found_table,
     one_of_each,
     parse_name,
-    recall_table,
-    report,
-    run_rows,
-    side_queries,
+    queries_for,
 )
+from evaluation.context import Context
+from evaluation.journal import Journal
+from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from faces.crop import CropGeometry
 from faces.errors import DataError
+from faces.progress import NoProgress
 from faces.types import Box, DetectedFace, Landmarks, Photo
 
 SHOWN = {"straight": "0", "left": "+45", "right": "-45"}
@@ -55,7 +60,7 @@ def photos(tmp_path: Path) -> Path:
 
 def test_a_file_name_tells_person_direction_and_sunglasses() -> None:
     row = parse_name(Path("an2i_left_angry_sunglasses.pgm"))
-    assert (row.person, row.pose, row.accessory) == ("an2i", "+45", "sunglasses")
+    assert (row.person, row.pose, row.accessory) == ("an2i", "+45", SUNGLASSES)
     assert parse_name(Path("x_right_sad_open.pgm")).pose == "-45"
 
 
@@ -84,30 +89,45 @@ def test_found_faces_are_counted_by_direction(photos: Path) -> None:
     ]
 
 
-def test_a_query_is_a_straight_face_without_sunglasses_and_a_side(photos: Path) -> None:
+def test_a_query_is_a_straight_face_that_does_not_show_what_is_wished(photos: Path) -> None:
     faces = find_faces(photos, WholePicture(), SEEING).faces
-    queries = side_queries(faces)
-    assert len(queries) == 3 * 2 * 2
-    assert set(faces.poses[queries.faces].tolist()) == {"0"}
-    assert set(faces.accessories[queries.faces].tolist()) == {"none"}
+    asked = {wish.name: queries_for(faces, wish) for wish in WISHES}
+    assert {name: len(queries) for name, queries in asked.items()} == {
+        "turned": 3 * 2 * 2,
+        "sunglasses": 3 * 2,
+        "open": 3 * 2,
+    }
+    for queries in asked.values():
+        assert set(faces.poses[queries.faces].tolist()) == {"0"}
+        assert not np.any(faces.attribute(queries.attribute)[queries.faces] == queries.targets)
+    assert set(asked["turned"].targets.tolist()) == {"-45", "+45"}
+    assert set(asked["sunglasses"].targets.tolist()) == {SUNGLASSES}
+    assert set(faces.accessories[asked["turned"].faces].tolist()) == {"none"}
 
 
-def test_a_perfect_generator_finds_every_person_from_either_side(photos: Path) -> None:
+def test_the_right_answer_is_the_right_person_as_wished(photos: Path) -> None:
+    faces = find_faces(photos, WholePicture(), SEEING).faces
+    for wish in WISHES:
+        experiment = experiment_on(faces, wish, Studio(PerfectGenerator()))
+        (kind,) = experiment.criteria
+        queries = experiment.queries
+        right = (faces.persons == faces.persons[queries.faces][:, None]) & (
+            faces.attribute(wish.attribute) == queries.targets[:, None]
+        )
+        assert np.array_equal(kind.query_key[:, None] == kind.gallery_key, right)
+
+
+def test_a_perfect_generator_finds_every_person_from_either_side(photos: Path, tmp_path: Path) -> None:
     found = find_faces(photos, WholePicture(), SEEING)
-    results = list(run_rows(found.faces, Studio(PerfectGenerator())))
-    assert [result.row for result in results] == [
-        "ours-features",
-        "ours-image",
-        "two-step-image-true-pose",
-        "two-step-image-canonical-pose",
-    ]
-    assert results[0].recall == results[1].recall == {1: 100.0, 5: 100.0, 20: 100.0}
-    assert np.array_equal(results[2].rankings, results[3].rankings)
-    table = recall_table(results)
-    assert all(len(row) == len(table.columns) for row in table.rows)
-    told = report(found, results, "perfect@0", "whole")
-    assert told["found"]["left_open"] == 4
-    assert told["rows"][0]["by_wish"]["-45"] == {"1": 100.0, "5": 100.0, "20": 100.0}
+    context = Context(studio=Studio(PerfectGenerator()), attribute="pose")
+    experiment = experiment_on(found.faces, WISHES[0], context.studio)
+    journal = Journal(tmp_path / "out")
+    rows = ["ours-features", "two-step-image-true-pose"]
+    run_benchmark(experiment, context, journal, StepProgress(NoProgress()), rows=rows, parts=())
+    ours, told = journal.results.rows
+    assert ours.recall == {1: 100.0, 5: 100.0, 20: 100.0}
+    assert (ours.dataset, ours.queries, ours.left_out, ours.gallery) == ("cmu-faces-turned", 12, 0, 34)
+    assert told.recall[20] == 100.0
 
 
 def test_each_person_is_shown_once_and_neutral(photos: Path) -> None:
