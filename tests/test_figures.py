@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from results_made import one_figure, pose_records
 
+from baselines.cpi.model import CPIModel
+from baselines.cpi.network import CPIArchitecture, CPINetwork
+from baselines.cpi.weights import CPIConfig
 from evaluation.experiment import Experiment, prepare
 from evaluation.figures import make_figures
 from evaluation.figures.answers import found_cell, ranks_of_right
@@ -20,7 +23,7 @@ from evaluation.figures.failures import failures_figure
 from evaluation.figures.misalignment import misalignment_figure
 from evaluation.figures.pose_change import pose_change_figure
 from evaluation.figures.retrieval import retrieval_figure
-from evaluation.figures.rival_drawings import Artist, rival_drawings_figure
+from evaluation.figures.rival_drawings import Artist, cpi_artist, rival_drawings_figure
 from evaluation.figures.sheet import Cell, Sheet, Word
 from evaluation.figures.stages import different_people, stages_figure
 from evaluation.figures.store import read_figures, store_figures
@@ -31,6 +34,7 @@ from evaluation.results import ChangeRecord, ConfusionRecord, MisalignedRecord, 
 from evaluation.rows import rows_for
 from evaluation.studio import Studio
 from facedata.labelled import FaceSet, LabelRow, face_set
+from faces.crop import CropGeometry
 from faces.errors import DataError
 from faces.types import Floats
 from generator.attributes import AttributeGroup, Vocabulary
@@ -227,6 +231,20 @@ def test_figure_8_sets_a_rivals_drawings_between_ours_and_the_true_ones() -> Non
     figure = rival_drawings_figure(experiment_on(), Artist("Black", draw))
     assert asked == list(POSES) * 4
     assert "Black" in figure.title and (0, 0, 0) in colours(figure.picture.draw(LIGHT))
+
+
+def test_cpi_draws_in_grey_levels_and_says_its_light() -> None:
+    sizes = CPIArchitecture(
+        size=8, poses=7, maps1=2, maps2=3, maps3=4, hidden=24, features=32, recovery=5, auxiliary=16
+    )
+    config = CPIConfig(sizes, CropGeometry(size=8), mean=100.0, std=40.0, poses=POSES, light="07")
+    network = CPINetwork(sizes).requires_grad_(False)
+    for weights in network.parameters():
+        weights.zero_()  # so it draws the mean everywhere
+    artist = cpi_artist(CPIModel(network, config, name="small", weights_id="0" * 12))
+    drawn = artist.draw(np.stack([FACE, FACE]), np.array(["-45", "+30"]))
+    assert drawn.dtype == np.uint8 and np.array_equal(drawn, np.full((2, 8, 8), 100))
+    assert "one light, 07" in rival_drawings_figure(experiment_on(), artist).caption
 
 
 def changes(row: str, recall: dict[int, float]) -> ChangeRecord:

@@ -26,11 +26,12 @@ PEOPLE = 4
 class Artist:
     """A rival that draws: faces (N, S, S) uint8 and (N,) wished words to drawings (N, T, T) uint8.
 
-    ``name`` is how the figure calls it.
+    ``name`` is how the figure calls it, ``note`` a sentence on what it does otherwise.
     """
 
     name: str
     draw: Callable[[NDArray[np.uint8], Words], NDArray[np.uint8]]
+    note: str = ""
 
 
 def cpi_artist(model: CPIModel) -> Artist:
@@ -42,7 +43,8 @@ def cpi_artist(model: CPIModel) -> Artist:
         levels = np.rint(turned.pictures.reshape(crops.shape) * config.std + config.mean)
         return np.asarray(np.clip(levels, 0, 255).astype(np.uint8))
 
-    return Artist("CPI", draw)
+    same = config.light == "same"
+    return Artist("CPI", draw, "" if same else f"CPI draws every face in one light, {config.light}.")
 
 
 def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int = 0) -> Figure:
@@ -72,7 +74,7 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
         caption=(
             f"{len(queries)} test faces drawn at random (seed {seed}) in all {len(values)} values of the "
             f"{attribute}: our second stage, {artist.name}, and the true pictures in the same light, where "
-            "the set has them."
+            f"the set has them. {artist.note}".strip()
         ),
         alt=f"For each of {len(queries)} faces: our drawings, those of {artist.name}, and true faces.",
         picture=Sheet(rows[:-1], ("face", "", *(value_word(value, attribute) for value in values)), side=96),
