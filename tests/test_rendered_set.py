@@ -276,7 +276,7 @@ def test_a_set_survives_kills_at_any_moment_and_no_worker_survives_them(
     start: Callable[..., subprocess.Popen[str]],
     rng: np.random.Generator,
 ) -> None:
-    more = ("--people", "5")
+    more = ("--people", "5", "--large")
     disturbed, calm = tmp_path / "disturbed", tmp_path / "calm"
     given = arguments(head_model_path, disturbed, *more, "--workers", "2")
     for kill in range(4):
