@@ -43,10 +43,7 @@ def weights_for(wish: Mapping[str, str | None]) -> str:
 
 def none_together(wish: Mapping[str, str | None]) -> str:
     """What to say of a wish whose parts are known to different weights."""
-    return (
-        f"No weights that come along know {' and '.join(wish)} together; wish for one at a time, or train "
-        "weights of your own on faces that differ in both."
-    )
+    return f"No weights that come along know {' and '.join(wish)} together; wish for one at a time."
 
 
 def _knows(vocabulary: Vocabulary, wish: Mapping[str, str | None]) -> bool:
