@@ -256,7 +256,7 @@ def test_figure_6_has_a_curve_for_each_row_and_tells_the_ends() -> None:
         [changes("ours-features", {45: 90.0, 90: 70.0}), changes("cpi", {45: 60.0, 90: 5.0})]
     )
     assert figure is not None
-    assert "Ours, 2nd network: 90.0 % at 45°, 70.0 % at 90°" in figure.caption
+    assert "At 45° and at 90° (criterion 1): ours, 2nd network, 90.0 % and 70.0 %;" in figure.caption
     assert "Queries in the groups: 10, 20." in figure.caption
     shown = colours(figure.picture.draw(LIGHT))
     assert {LIGHT.lines[0], LIGHT.lines[1]} <= shown

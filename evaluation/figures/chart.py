@@ -63,7 +63,13 @@ class Chart:
                 axis.set_ylabel(self.label, color=hexed(theme.ink), fontsize=9)
         lines, names = axes[0].get_legend_handles_labels()
         plot.legend(
-            lines, names, loc="outside upper center", ncols=3, frameon=False, labelcolor=hexed(theme.ink)
+            lines,
+            names,
+            loc="outside upper center",
+            ncols=3 if sum(map(len, names)) < 70 else 2,
+            frameon=False,
+            fontsize=9,
+            labelcolor=hexed(theme.ink),
         )
         return rendered(plot, theme)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evaluation.figures.chart import Chart, Curve, Panel
 from evaluation.figures.figure import Figure
-from evaluation.figures.words import row_words, sentence
+from evaluation.figures.words import row_words
 from evaluation.results import ChangeRecord
 
 
@@ -25,17 +25,22 @@ def pose_change_figure(changes: Sequence[ChangeRecord]) -> Figure | None:
         )
         for criterion in criteria
     ]
-    ours = max((change for change in changes if change.row.startswith("ours")), key=_mean, default=changes[0])
-    near, far = ours.recall[groups[0]], ours.recall[groups[-1]]
-    asked = ", ".join(f"{ours.queries[degrees]:,.0f}" for degrees in groups)
+    near, far = groups[0], groups[-1]
+    first = [change for change in changes if change.criterion == criteria[0]]
+    told = "; ".join(
+        f"{row_words(change.row)}, {change.recall[near]:.1f} % and {change.recall[far]:.1f} %"
+        for change in first
+        if {near, far} <= set(change.recall)
+    )
+    asked = ", ".join(f"{first[0].queries.get(degrees, 0):,.0f}" for degrees in groups)
     return Figure(
         name="figure-6",
         part="retrieval",
         title="Figure 6. The further the turn, the harder",
         caption=(
             f"Recall@{k} by the difference between the pose of the query and the wished one; bands are "
-            f"95 % bootstrap intervals. {sentence(row_words(ours.row))}: {near:.1f} % at {groups[0]}°, "
-            f"{far:.1f} % at {groups[-1]}° (criterion {ours.criterion}). Queries in the groups: {asked}."
+            f"95 % bootstrap intervals. At {near}° and at {far}° (criterion {criteria[0]}): {told}. Queries "
+            f"in the groups: {asked}."
         ),
         alt=f"Line chart of recall@{k} over the change of pose for "
         + ", ".join(dict.fromkeys(row_words(change.row) for change in changes))
@@ -52,7 +57,3 @@ def _curve(change: ChangeRecord) -> Curve:
         [change.recall[degrees] for degrees in groups],
         [change.interval.get(degrees) for degrees in groups],
     )
-
-
-def _mean(change: ChangeRecord) -> float:
-    return sum(change.recall.values()) / max(1, len(change.recall))

@@ -59,7 +59,8 @@ def verdict(rows: Sequence[RowRecord], criterion: int) -> Verdict | None:
         return None
     rivals = [row for row in rows if is_rival(row)]
     if not rivals:
-        return Verdict(criterion, (), "No rival that is told as little was measured.")
+        reached = ", ".join(f"{ours.recall[k]:.1f} % (R@{k})" for k in KS)
+        return Verdict(criterion, (), f"Ours: {reached}. No rival that is told as little was measured.")
     duels = tuple(_duel(ours, rivals, k) for k in KS)
     return Verdict(criterion, duels, _sentence(ours, rivals, duels))
 
