@@ -133,7 +133,7 @@ class ChangeRecord:
     k: int
     recall: ByK
     interval: IntervalByK
-    queries: ByK
+    queries: dict[int, int]
     """Queries by degrees."""
 
 
