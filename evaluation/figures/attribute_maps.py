@@ -25,10 +25,13 @@ class ShowsMaps(Protocol):
 
 
 def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None:
-    """Each value's maps in a column, their principal map on top; None for a generator without maps."""
-    if not isinstance(studio.generator, ShowsMaps):
-        return None
+    """Each value's maps in a column, their principal map on top.
+
+    None for a generator without maps, or with one value, which differs from no other.
+    """
     values = studio.values(attribute)
+    if not isinstance(studio.generator, ShowsMaps) or len(values) < 2:
+        return None
     codes = studio.codes_of(np.array(values, dtype=np.str_), attribute)
     maps = studio.generator.attribute_maps()[codes]
     principal, share = principal_maps(maps)

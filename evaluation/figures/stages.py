@@ -33,18 +33,18 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
     made = experiment.studio.generator.draw(
         gallery.crops[source], experiment.studio.codes_of(words[target], attribute)
     )
-    sets: list[list[Cell | Word | None]] = [
-        [
-            Cell(
-                gallery.crops[a],
-                (Word(person_word(gallery, a)), Word(value_word(words[a], attribute), "faint")),
-            ),
-            Cell(made.stage1[row]),
-            Cell(made.stage2[row]),
-            Cell(gallery.crops[b], (Word(value_word(words[b], attribute)),)),
-        ]
-        for row, (a, b) in enumerate(zip(source.tolist(), target.tolist(), strict=True))
-    ]
+    sets: list[list[Cell | Word | None]] = []
+    for row, (a, b) in enumerate(zip(source.tolist(), target.tolist(), strict=True)):
+        was, wished = (Word(value_word(words[face], attribute), "faint") for face in (a, b))
+        told = not completion  # where every wish is the same there is nothing to tell
+        sets.append(
+            [
+                Cell(gallery.crops[a], (Word(person_word(gallery, a)), *((was,) if told else ()))),
+                Cell(made.stage1[row]),
+                Cell(made.stage2[row]),
+                Cell(gallery.crops[b], (wished,) if told else ()),
+            ]
+        )
     true = gallery.crops[target]
     errors = [_error(stage, true, absolute=completion) for stage in (made.stage1, made.stage2)]
     number, title = _number_and_title(experiment)
