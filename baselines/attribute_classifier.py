@@ -21,7 +21,7 @@ from faces.errors import DataError
 Model = Literal["logistic", "lda", "svc"]
 MODELS: tuple[Model, ...] = get_args(Model)
 
-COMPONENTS = 256
+COMPONENTS = 512
 # Principal components are those of this many faces at most, and rows at a time are converted: 16,384 numbers
 # of 4,096 faces are 256 MB.
 _PCA_FACES = 4096
@@ -140,7 +140,7 @@ def estimator(model: Model, seed: int) -> Any:
     from sklearn.svm import LinearSVC
 
     if model == "logistic":
-        return LogisticRegression(C=0.1, max_iter=2000)
+        return LogisticRegression(C=0.01, max_iter=2000)
     if model == "lda":
         return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     if model == "svc":

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from baselines.arithmetic import ValueMeans
 from baselines.attribute_classifier import COMPONENTS, MODELS, AttributeClassifier, Model, reduce
 from baselines.exact import Vectors
 from baselines.features import Features
-from facedata.labelled import Attribute, FaceSet
+from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable
 from faces.progress import NoProgress, Progress
 
@@ -55,24 +54,26 @@ class Rivals:
     rivals_id: str = ""
 
 
-def split_people(faces: FaceSet, *, held_out: int = HELD_OUT, seed: int = 0) -> tuple[FaceSet, FaceSet]:
-    """Faces to learn from and faces of ``held_out`` other people to choose by, drawn by ``seed``.
+def people_to_learn_from(faces: FaceSet) -> FaceSet:
+    """The faces of split ``train``; where nobody is in it, of all but split ``test``."""
+    chosen = faces.split("train")
+    return chosen if len(chosen) else faces.select(faces.splits != "test")
 
-    People of split ``test`` are left aside, and so are others than those of split ``train`` where there are
-    some.  Raises DataError where nobody would be left to learn from.
+
+def split_people(faces: FaceSet, *, held_out: int = HELD_OUT, seed: int = 0) -> tuple[FaceSet, FaceSet]:
+    """``faces`` as those to learn from and those of ``held_out`` people to choose by, drawn by ``seed``.
+
+    Raises DataError where nobody would be left to learn from.
     """
-    learners = faces.split("train")
-    if not len(learners):
-        learners = faces.select(faces.splits != "test")
-    people = np.unique(learners.persons)
+    people = np.unique(faces.persons)
     if not 0 < held_out < len(people):
         raise DataError(
             f"{len(people)} people are there to learn from; the number held out must be from 1 to "
             f"{max(1, len(people) - 1)}, not {held_out}."
         )
     drawn = np.random.default_rng(seed).choice(people, held_out, replace=False)
-    kept_aside = np.isin(learners.persons, drawn)
-    return learners.select(~kept_aside), learners.select(kept_aside)
+    kept_aside = np.isin(faces.persons, drawn)
+    return faces.select(~kept_aside), faces.select(kept_aside)
 
 
 def fit_rivals(
@@ -88,76 +89,71 @@ def fit_rivals(
 ) -> Rivals:
     """Try every classifier on every feature, keep the best, and take the means.
 
-    Each candidate learns from ``learners`` and is judged on ``validation``; the best one (the first of equal
-    ones) then learns from both, and so do the means.  Features that need larger pictures are left out where
-    the faces have none.  ``weights`` are name and id of the generator behind the features called
-    ``features``.  Raises DataError where no feature is left or fewer than two values are shown.
+    All learn from ``learners``; the classifier that tells most faces of ``validation`` rightly is kept, the
+    first of equal ones.  Its people should be unknown to the features too: a network's features tell more
+    of the people it was trained on.  Features that need larger pictures are left out where the faces have
+    none.  ``weights`` are name and id of the generator behind the features called ``features``.  Raises
+    DataError where no feature is left, where fewer than two values are shown and where ``validation`` shows
+    none of them.
     """
     progress = progress or NoProgress()
     learners = learners.select(learners.attribute(attribute) != "")
     validation = validation.select(np.isin(validation.attribute(attribute), learners.values(attribute)))
     if not len(validation):
-        raise DataError(f"no face to choose by shows a known {attribute}; hold more people out.")
+        raise DataError(f"the faces to choose by show no {attribute} that can be learned; name other ones.")
+    words, judged = learners.attribute(attribute), validation.attribute(attribute)
     candidates: list[Candidate] = []
-    described: dict[str, tuple[Vectors, Vectors]] = {}
+    means: dict[str, ValueMeans] = {}
     left_out: dict[str, str] = {}
+    best: tuple[Candidate, AttributeClassifier] | None = None
     for feature in features:
         try:
-            described[feature.name] = (
-                feature(learners.pictures, progress),
-                feature(validation.pictures, progress),
-            )
+            seen, unseen = (feature(faces.pictures, progress) for faces in (learners, validation))
         except RowUnavailable as reason:
             left_out[feature.name] = reason.reason
-    if not described:
+            continue
+        means[feature.name] = ValueMeans().fit(seen, words)
+        for classifier in _fitted(seen, words, components, seed, progress):
+            candidates.append(Candidate(feature.name, classifier.model, classifier.accuracy(unseen, judged)))
+            if best is None or candidates[-1].accuracy > best[0].accuracy:
+                best = candidates[-1], classifier
+    if best is None:
         raise DataError("no feature is left to learn from: " + "; ".join(left_out.values()) + ".")
-    words, judged = learners.attribute(attribute), validation.attribute(attribute)
-    progress.start("fitting classifiers", len(described) * len(MODELS) + 1, "classifiers")
-    try:
-        for name, (seen, unseen) in described.items():
-            reduced = reduce(seen, components=components, seed=seed)
-            for model in MODELS:
-                tried = AttributeClassifier(model=model, components=components, seed=seed)
-                tried.fit_reduced(reduced, words)
-                candidates.append(Candidate(name, model, tried.accuracy(unseen, judged)))
-                progress.advance(note=f"{name}, {model}: {candidates[-1].accuracy:.1f} %")
-        candidates.sort(key=lambda candidate: -candidate.accuracy)  # stable: the first of equal ones wins
-        best = candidates[0]
-        everybody = np.concatenate([words, judged])
-        classifier = AttributeClassifier(model=best.model, components=components, seed=seed)
-        classifier.fit(_joined(described[best.feature]), everybody)
-        progress.advance()
-    finally:
-        progress.finish()
-    means = {name: ValueMeans().fit(_joined(vectors), everybody) for name, vectors in described.items()}
     return Rivals(
         attribute=attribute,
-        feature=best.feature,
-        classifier=classifier,
+        feature=best[0].feature,
+        classifier=best[1],
         means=means,
-        weights=weights if any(name == "features" for name in described) else ("", ""),
-        candidates=candidates,
+        weights=weights if "features" in means else ("", ""),
+        candidates=sorted(candidates, key=lambda candidate: -candidate.accuracy),
         data={
-            "name": learners.name,
-            "faces": len(learners) + len(validation),
-            "people": len(np.unique(learners.persons)) + len(np.unique(validation.persons)),
-            "validation_people": len(np.unique(validation.persons)),
-            "sha256": _fingerprint(learners, validation, attribute),
+            **_described(learners, attribute),
+            "validation": _described(validation, attribute),
             "seed": seed,
             "left_out": left_out,
         },
     )
 
 
-def _joined(vectors: tuple[Vectors, Vectors]) -> Vectors:
-    return cast(Vectors, np.concatenate(vectors))
+def _fitted(
+    vectors: Vectors, words: Words, components: int, seed: int, progress: Progress
+) -> Iterator[AttributeClassifier]:
+    """A classifier of each kind that has learned (N, D) vectors and their (N,) words."""
+    progress.start("fitting classifiers", len(MODELS), "classifiers")
+    try:
+        reduced = reduce(vectors, components=components, seed=seed)
+        for model in MODELS:
+            made = AttributeClassifier(model=model, components=components, seed=seed)
+            yield made.fit_reduced(reduced, words)
+            progress.advance()
+    finally:
+        progress.finish()
 
 
-def _fingerprint(learners: FaceSet, validation: FaceSet, attribute: Attribute) -> str:
-    """SHA-256 over pictures and labels, in hexadecimal."""
-    digest = hashlib.sha256()
-    for faces in (learners, validation):
-        labels = [faces.persons.tolist(), faces.attribute(attribute).tolist()]
-        digest.update(json.dumps([list(faces.crops.shape), labels]).encode())
-        digest.update(np.ascontiguousarray(faces.crops).data)
-    return digest.hexdigest()
+def _described(faces: FaceSet, attribute: Attribute) -> dict[str, object]:
+    """Which faces they were; ``sha256`` is over pictures and labels, in hexadecimal."""
+    labels = [faces.persons.tolist(), faces.attribute(attribute).tolist()]
+    digest = hashlib.sha256(json.dumps([list(faces.crops.shape), labels]).encode())
+    digest.update(np.ascontiguousarray(faces.crops).data)
+    people = len(np.unique(faces.persons))
+    return {"name": faces.name, "faces": len(faces), "people": people, "sha256": digest.hexdigest()}

@@ -27,8 +27,15 @@ def train_rivals(
             help="Weights whose features are tried beside the others.",
         ),
     ] = "rotation-32-protocol",
+    validate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled folder or .zip of other people to choose the best classifier by. They should be "
+            "unknown to the weights as well, whose features tell more of the people they learned from."
+        ),
+    ] = None,
     held_out: Annotated[
-        int, typer.Option(min=1, help="Training people kept aside to choose the best classifier by.")
+        int, typer.Option(min=1, help="Training people kept aside to choose by, where no others are named.")
     ] = 20,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The pictures are ready crops; otherwise faces are detected.")
@@ -44,11 +51,11 @@ def train_rivals(
 
     Example:
 
-        anotheryou train-rivals sets/rotation --cropped --out my-rivals
+        anotheryou train-rivals sets/rotation --validate sets/other --cropped --out my-rivals
         anotheryou benchmark sets/rotation --cropped --rivals my-rivals --out results
     """
     from baselines.network_features import open_features
-    from baselines.rivals import fit_rivals, split_people
+    from baselines.rivals import fit_rivals, people_to_learn_from, split_people
     from baselines.rivals_file import save_rivals
     from cli.console import RichProgress, print_table, say
     from cli.train import attribute_named
@@ -62,7 +69,11 @@ def train_rivals(
     progress = RichProgress()
     generator = load_generator(weights)
     faces = read_labelled(data, cropped=cropped, geometry=generator.geometry, progress=progress)
-    learners, validation = split_people(faces, held_out=held_out, seed=seed)
+    learners = people_to_learn_from(faces)
+    if validate is not None:
+        validation = read_labelled(validate, cropped=cropped, geometry=generator.geometry, progress=progress)
+    else:
+        learners, validation = split_people(learners, held_out=held_out, seed=seed)
     ours = CanonicalFeatures(studio=Studio(generator, progress=progress))
     rivals = fit_rivals(
         learners,

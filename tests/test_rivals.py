@@ -17,7 +17,7 @@ from typer.testing import Result
 
 from baselines.attribute_classifier import MODELS
 from baselines.exact import Vectors
-from baselines.rivals import Rivals, fit_rivals, split_people
+from baselines.rivals import Rivals, fit_rivals, people_to_learn_from, split_people
 from baselines.rivals_file import load_rivals, save_rivals
 from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Studio
@@ -88,13 +88,24 @@ def test_features_that_cannot_be_had_are_left_out_and_named() -> None:
         fit_rivals(learners, validation, attribute="pose", features=(LargeOnly(),))
 
 
-def test_classifier_and_means_are_of_all_training_people() -> None:
-    faces = readable_faces(people=8, lights=2)
+def test_means_and_data_are_of_the_people_learned_from() -> None:
+    learners, _ = split_people(readable_faces(people=8, lights=2), held_out=2)
     rivals = fitted()
-    everybody = Told()(faces.pictures)
-    assert np.allclose(rivals.means["told"].means_[0], everybody[faces.poses == "+15"].mean(axis=0))
+    vectors = Told()(learners.pictures)
+    assert np.allclose(rivals.means["told"].means_[0], vectors[learners.poses == "+15"].mean(axis=0))
     assert rivals.means["told"].values_[0] == "+15"
-    assert (rivals.data["people"], rivals.data["validation_people"], rivals.data["faces"]) == (8, 2, 112)
+    assert (rivals.data["people"], rivals.data["faces"]) == (6, 84)
+    validation = rivals.data["validation"]
+    assert isinstance(validation, dict)
+    assert (validation["people"], validation["faces"]) == (2, 28)
+    assert validation["sha256"] != rivals.data["sha256"]
+
+
+def test_nobody_to_choose_by_is_an_error() -> None:
+    faces = readable_faces(people=3, lights=1)
+    others = replace(faces, poses=np.full(len(faces), "up"))
+    with pytest.raises(DataError, match="show no pose"):
+        fit_rivals(faces, others, attribute="pose", features=(Told(),))
 
 
 def test_weights_are_kept_only_where_their_features_were_looked_at() -> None:
@@ -110,14 +121,14 @@ def test_people_are_held_out_whole_and_test_people_left_aside() -> None:
     faces = readable_faces(people=9, lights=1)
     number = np.array([int(person.split()[1]) for person in faces.persons])
     faces = replace(faces, splits=np.where(number < 6, "train", "test"))
-    learners, validation = split_people(faces, held_out=2, seed=1)
+    learners, validation = split_people(people_to_learn_from(faces), held_out=2, seed=1)
     seen, unseen = set(learners.persons.tolist()), set(validation.persons.tolist())
     assert (len(seen), len(unseen)) == (4, 2)
     assert not seen & unseen
     assert {"person 6", "person 7", "person 8"}.isdisjoint(seen | unseen)
-    assert unseen != set(split_people(faces, held_out=2, seed=2)[1].persons.tolist())
-    for held_out in (0, 6):
-        with pytest.raises(DataError, match="from 1 to 5"):
+    assert unseen != set(split_people(people_to_learn_from(faces), held_out=2, seed=2)[1].persons.tolist())
+    for held_out in (0, 9):
+        with pytest.raises(DataError, match="from 1 to 8"):
             split_people(faces, held_out=held_out)
 
 

@@ -89,6 +89,8 @@ def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
     queries = asking(gallery)
     done = []
     for name, spec in rows_for("pose").items():
+        if name == "cpi":  # has tests of its own, and takes faces of 32 pixels
+            continue
         try:
             searcher = spec.build(context).fit(gallery)
         except RowUnavailable:
