@@ -12,7 +12,7 @@ WORKERS ?= 2
 # The tests run side by side; more threads within each would only make them wait for one another.
 test: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs check report clean
 
 demo: $(READY)  ## Index the pictures that come with the project and search them
 	rm -rf demo/out
@@ -28,6 +28,12 @@ lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+check: $(READY)  ## Measure some of the reported numbers again and compare
+	$(BIN)/anotheryou benchmark --check --only quick
+
+report: $(READY)  ## Make the whole report on the set that comes along: runs/mini/report.html
+	$(BIN)/anotheryou benchmark rendered-mini --out runs/mini
 
 docs: $(READY)  ## Write the generated pages
 	$(BIN)/python -m cli.reference
