@@ -189,9 +189,17 @@ def test_redrawn_sources_are_turned_on_from_their_drawings() -> None:
         assert losses(network, examples, small_settings(), poses)[1] == pytest.approx(expected)
 
 
-def run_training(out: Path, *, pairs: int = 16 * 60, stop_at: int | None = None, seed: int = 0) -> bool:
+def run_training(
+    out: Path,
+    *,
+    pairs: int = 16 * 60,
+    stop_at: int | None = None,
+    seed: int = 0,
+    settings: CPISettings | None = None,
+) -> bool:
     steps = iter(range(1, 10**6))
-    training = Training(small_data(), small_settings(), SMALL, Budget(pairs=pairs), seed=seed)
+    settings = settings or small_settings()
+    training = Training(small_data(), settings, SMALL, Budget(pairs=pairs), seed=seed)
     return train_cpi(
         training,
         out=out,
@@ -201,16 +209,17 @@ def run_training(out: Path, *, pairs: int = 16 * 60, stop_at: int | None = None,
 
 
 def test_training_learns_and_leaves_weights_that_load(tmp_path: Path) -> None:
-    assert run_training(tmp_path / "out", pairs=16 * 300)
+    assert run_training(tmp_path / "out", pairs=16 * 150)
     entries = [json.loads(line) for line in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
     assert entries[-1]["train"]["error"] < entries[0]["train"]["error"] / 3
     assert load_cpi(tmp_path / "out").config.light == "01"
 
 
 def test_a_stopped_training_goes_on_as_if_it_never_stopped(tmp_path: Path) -> None:
-    assert run_training(tmp_path / "whole")
-    assert not run_training(tmp_path / "halved", stop_at=23)
-    assert run_training(tmp_path / "halved")
+    settings = small_settings(redrawn=0.2)
+    assert run_training(tmp_path / "whole", settings=settings)
+    assert not run_training(tmp_path / "halved", settings=settings, stop_at=23)
+    assert run_training(tmp_path / "halved", settings=settings)
     whole, halved = (read_cpi(tmp_path / name)[0].state_dict() for name in ("whole", "halved"))
     for name, value in whole.items():
         if not name.startswith("auxiliary."):

@@ -35,13 +35,21 @@ class ExampleMaker:
     """Examples from a set of faces; the same seed and step always give the same ones.
 
     ``light`` is the word of the light that every target has, or ``same``: the light of its source.
+    With ``mirror`` half of them are mirrored.
     Raises TrainingError where nobody was photographed so.
     """
 
     def __init__(
-        self, faces: PairSet, data: TrainingData, *, light: str, batch: int, seed: int, mirror: bool
+        self,
+        faces: PairSet,
+        data: TrainingData,
+        *,
+        light: str,
+        batch: int,
+        seed: int,
+        mirror: bool = False,
     ) -> None:
-        self._pictures = ((torch.from_numpy(faces.faces.crops).float() - data.mean) / data.std).half()
+        self._crops, self._mean, self._std = torch.from_numpy(faces.faces.crops), data.mean, data.std
         self._codes, self._batch, self._seed = faces.codes, batch, seed
         poses = len(data.vocabulary.combinations)
         self.targets = target_rows(faces, poses=poses, light=light)
@@ -61,13 +69,14 @@ class ExampleMaker:
         rows = self.sources[rng.integers(0, len(self.sources), self._batch)]
         codes = rng.integers(0, self.targets.shape[1], self._batch)
         own = self._codes[rows]
-        source = self._pictures[rows].float()
-        target = self._pictures[self.targets[rows, codes]].float()
+        source = self._crops[rows].float()
+        target = self._crops[self.targets[rows, codes]].float()
         if self._mirrored is not None:
             turned = rng.random(self._batch) < 0.5
             chosen = torch.from_numpy(turned)[:, None, None]
             source, target = (torch.where(chosen, part.flip(-1), part) for part in (source, target))
             codes, own = (np.where(turned, self._mirrored[part], part) for part in (codes, own))
+        source, target = ((part - self._mean) / self._std for part in (source, target))
         return Examples(source, target, torch.from_numpy(codes), torch.from_numpy(own))
 
 

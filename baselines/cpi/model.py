@@ -16,8 +16,10 @@ from baselines.cpi.weights import CPIConfig, read_cpi
 from facedata.labelled import Words, number_of
 from faces.errors import WeightsError, WishError
 from faces.types import Floats, Ints
+from generator.training.precision import autocast, pick_precision
 
 _BATCH = 128
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,15 @@ class Turned:
     """(N, R) float32: what the drawing does not show of the input, its light above all."""
     hidden: Floats
     """(N, D) float32: the last hidden layer."""
+    told: Floats
+    """(N, V) float32: how likely each pose of the input is to the pose head, as seen from this drawing."""
 
 
 class CPIModel:
-    """Turns faces and tells their pose, on the processor, in batches of bounded memory."""
+    """Turns faces and tells their pose, on the processor, in batches of bounded memory.
+
+    Computed in bfloat16 where the hardware multiplies it, as our own networks are.
+    """
 
     def __init__(self, network: CPINetwork, config: CPIConfig, *, name: str, weights_id: str) -> None:
         self.config = config
@@ -41,6 +48,7 @@ class CPIModel:
         self.weights_id = weights_id
         self._main, self._head = network.main.eval(), network.pose.eval()
         self._remote = torch.eye(config.architecture.poses)
+        self._dtype = pick_precision("auto", _CPU)
 
     def codes_of(self, words: Words) -> Ints:
         """(N,) int64 codes of (N,) words; raises WishError for a pose that was not learned."""
@@ -81,8 +89,7 @@ class CPIModel:
         return _joined(parts, self.config)
 
     def tell_poses(self, crops: NDArray[np.uint8]) -> Ints:
-        """(N,) int64 codes of the poses that faces (N, S, S) uint8 are told to have: the pose head's answers
-        summed over the drawings in all poses, so that none of them is favoured.
+        """(N,) int64 codes of the poses that the pose head tells faces (N, S, S) uint8 to have.
 
         Raises WeightsError where the faces have another size.
         """
@@ -91,16 +98,16 @@ class CPIModel:
 
     @torch.inference_mode()
     def _turned(self, x: Tensor, codes: Ints) -> Turned:
-        drawn, recovery, hidden = self._main(x, self._remote[torch.from_numpy(codes)])
-        return Turned(drawn.flatten(1).numpy(), recovery.numpy(), hidden.numpy())
+        with autocast(_CPU, self._dtype):
+            drawn, recovery, hidden = self._main(x, self._remote[torch.from_numpy(codes)])
+            told = torch.softmax(self._head(hidden).float(), 1)
+        drawn, recovery, hidden = drawn.float(), recovery.float(), hidden.float()
+        return Turned(drawn.flatten(1).numpy(), recovery.numpy(), hidden.numpy(), told.numpy())
 
-    @torch.inference_mode()
     def _tell(self, x: Tensor) -> Ints:
-        votes = torch.zeros(len(x), len(self._remote))
-        for remote in self._remote:
-            hidden = self._main(x, remote.expand(len(x), -1))[2]
-            votes += torch.softmax(self._head(hidden), 1)
-        return np.asarray(votes.argmax(1).numpy())
+        """Summed over the drawings in all poses, so that none of them is favoured."""
+        views = [self._turned(x, np.full(len(x), code)).told for code in range(len(self._remote))]
+        return np.asarray(np.sum(views, axis=0).argmax(1))
 
     def _standardised(self, crops: NDArray[np.uint8]) -> Iterator[tuple[slice, Tensor]]:
         """Batches of faces: where they stand, and (B, S, S) float32."""
@@ -128,4 +135,5 @@ def _joined(parts: list[Turned], config: CPIConfig) -> Turned:
         np.concatenate([np.empty((0, a.size**2), np.float32), *(part.pictures for part in parts)]),
         np.concatenate([np.empty((0, a.recovery), np.float32), *(part.recovery for part in parts)]),
         np.concatenate([np.empty((0, a.features), np.float32), *(part.hidden for part in parts)]),
+        np.concatenate([np.empty((0, a.poses), np.float32), *(part.told for part in parts)]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from faces.types import Floats, Ints
 CompareIn = Literal["all", "wished", "own"]
 Describe = Literal["picture", "hidden"]
 
+_CHUNK = 1024
 RECOVERY = 0.05
 """Weight of the recovery code beside the picture, in the squared distance."""
 
@@ -60,8 +62,12 @@ class CPI:
 
     def fit(self, gallery: FaceSet) -> Self:
         """Tell the poses of N faces and describe them.  Raises WeightsError where the size does not fit."""
-        self.poses_ = self.model.tell_poses(gallery.crops)
-        self.features_ = self._describe(gallery.crops, self.poses_, "describing the gallery")
+        poses, features = [], []
+        for part in self._parts(len(gallery), "turning the gallery"):
+            told = self.model.tell_poses(gallery.crops[part])
+            poses.append(told)
+            features.append(self._describe(gallery.crops[part], told))
+        self.poses_, self.features_ = np.concatenate(poses), np.concatenate(features)
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
@@ -72,7 +78,8 @@ class CPI:
         if queries.attribute != "pose":
             raise DataError(f"CPI turns faces; it cannot change the {queries.attribute}.")
         wished = self.model.codes_of(queries.targets)
-        asked = self._describe(queries.crops, wished, "describing the queries")
+        parts = self._parts(len(queries), "turning the queries")
+        asked = np.concatenate([self._describe(queries.crops[part], wished[part]) for part in parts])
         if self.compare_in == "own":
             return exact_search(self.features_, asked, k, progress=self.progress)[0]
         ranking = np.full((len(queries), k), -1, np.int64)
@@ -82,19 +89,23 @@ class CPI:
             ranking[rows] = np.where(found >= 0, np.append(kept, -1)[found], -1)
         return ranking
 
-    def _describe(self, crops: NDArray[np.uint8], codes: Ints, what: str) -> NDArray[np.float16]:
+    def _parts(self, count: int, what: str) -> Iterator[slice]:
+        """Slices of ``count`` faces, with progress; an empty one where there are none."""
+        progress = self.progress or NoProgress()
+        progress.start(what, count, "faces")
+        try:
+            for start in range(0, max(count, 1), _CHUNK):
+                part = slice(start, min(start + _CHUNK, count))
+                yield part
+                progress.advance(part.stop - part.start)
+        finally:
+            progress.finish()
+
+    def _describe(self, crops: NDArray[np.uint8], codes: Ints) -> NDArray[np.float16]:
         """(N, D) float16 descriptors of faces, drawn in the pose of their codes or in all."""
         poses = len(self.model.config.poses)
         views = [np.full(len(crops), code) for code in range(poses)] if self.compare_in == "all" else [codes]
-        progress = self.progress or NoProgress()
-        progress.start(what, len(views) * len(crops), "drawings")
-        try:
-            described = []
-            for view in views:
-                described.append(self._vectors(self._turn(crops, view)))
-                progress.advance(len(crops))
-        finally:
-            progress.finish()
+        described = [self._vectors(self._turn(crops, view)) for view in views]
         return normalised(np.concatenate(described, axis=1)).astype(np.float16)
 
     def _turn(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
