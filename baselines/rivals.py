@@ -92,9 +92,9 @@ def fit_rivals(
     All learn from ``learners``; the classifier that tells most faces of ``validation`` rightly is kept, the
     first of equal ones.  Its people should be unknown to the features too: a network's features tell more
     of the people it was trained on.  Features that need larger pictures are left out where the faces have
-    none.  ``weights`` are name and id of the generator behind the features called ``features``.  Raises
-    DataError where no feature is left, where fewer than two values are shown and where ``validation`` shows
-    none of them.
+    none; where only ``validation`` has none, they still have means.  ``weights`` are name and id of the
+    generator behind the features called ``features``.  Raises DataError where no feature is left, where
+    fewer than two values are shown and where ``validation`` shows none of them.
     """
     progress = progress or NoProgress()
     learners = learners.select(learners.attribute(attribute) != "")
@@ -108,11 +108,12 @@ def fit_rivals(
     best: tuple[Candidate, AttributeClassifier] | None = None
     for feature in features:
         try:
-            seen, unseen = (feature(faces.pictures, progress) for faces in (learners, validation))
+            seen = feature(learners.pictures, progress)
+            means[feature.name] = ValueMeans().fit(seen, words)
+            unseen = feature(validation.pictures, progress)
         except RowUnavailable as reason:
             left_out[feature.name] = reason.reason
             continue
-        means[feature.name] = ValueMeans().fit(seen, words)
         for classifier in _fitted(seen, words, components, seed, progress):
             candidates.append(Candidate(feature.name, classifier.model, classifier.accuracy(unseen, judged)))
             if best is None or candidates[-1].accuracy > best[0].accuracy:

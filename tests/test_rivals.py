@@ -88,6 +88,22 @@ def test_features_that_cannot_be_had_are_left_out_and_named() -> None:
         fit_rivals(learners, validation, attribute="pose", features=(LargeOnly(),))
 
 
+def test_features_that_cannot_be_judged_still_have_means() -> None:
+    class LargeLearners(Told):
+        name = "large-learners"
+
+        def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
+            if len(pictures) < 40:
+                raise RowUnavailable("the set has no larger pictures")
+            return super().__call__(pictures, progress)
+
+    learners, validation = split_people(readable_faces(people=8, lights=2), held_out=2)
+    rivals = fit_rivals(learners, validation, attribute="pose", features=(Blank(), LargeLearners()))
+    assert rivals.feature == "blank"
+    assert set(rivals.means) == {"blank", "large-learners"}
+    assert set(rivals.data["left_out"]) == {"large-learners"}  # type: ignore[call-overload]
+
+
 def test_means_and_data_are_of_the_people_learned_from() -> None:
     learners, _ = split_people(readable_faces(people=8, lights=2), held_out=2)
     rivals = fitted()
