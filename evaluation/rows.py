@@ -73,7 +73,7 @@ def _arithmetic(feature: str) -> Build:
         if means is None:
             raise RowUnavailable(f"the rivals were fitted without {feature}")
         if feature == "features" and not context.made_with_rivals():
-            raise RowUnavailable(f"the rivals were fitted with the weights {context.rivals.weights[0]}")
+            raise RowUnavailable(f"the rivals were fitted with weights {'@'.join(context.rivals.weights)}")
         return Arithmetic(
             name=name,
             features=context.features(feature),

@@ -134,7 +134,7 @@ def test_what_was_not_fitted_is_unavailable(fitted: Path, tmp_path: Path) -> Non
 
 
 def test_features_of_other_weights_have_no_means(fitted: Path) -> None:
-    with pytest.raises(RowUnavailable, match="fitted with the weights perfect"):
+    with pytest.raises(RowUnavailable, match="fitted with weights perfect@0123456789ab"):
         find_row("arithmetic-features", "pose").build(context_with(fitted, generator=OtherGenerator()))
 
 
