@@ -143,10 +143,11 @@ def attribute_to_measure(faces: FaceSet, studio: Studio) -> Attribute | None:
 def best_studios(
     faces: FaceSet, studios: Mapping[str, Studio], attribute: Attribute | None = None
 ) -> tuple[Attribute, list[str]]:
-    """The attribute to measure, and the names of the weights that know it, those to be tested first.
+    """The attribute to measure, and the names of the weights to measure, those to be tested first.
 
-    To be tested are the first of the weights that know most of the values which the faces show.  Raises
-    DataError where no weights fit.
+    To be tested are the first of the weights that know most of the values which the faces show; the others
+    are those that know the same values, as they are asked the same queries.  Raises DataError where no
+    weights fit.
     """
     faces = faces_to_test(faces)
     best, measured, most = "", attribute, 0
@@ -164,13 +165,14 @@ def best_studios(
             f"none of the weights {', '.join(studios)} can change {wanted} on {faces.name}; "
             "give others with --weights."
         )
+    wished = set(shared_values(faces, studios[best], measured))
     others = [
         name
         for name, studio in studios.items()
         if name != best
         and studio.generator.geometry == studios[best].generator.geometry
         and any(group.name == measured for group in studio.generator.vocabulary.groups)
-        and shared_values(faces, studio, measured)
+        and set(shared_values(faces, studio, measured)) == wished
     ]
     return measured, [best, *others]
 
