@@ -33,7 +33,8 @@ class HeatMap:
         shades = LinearSegmentedColormap.from_list("shades", [hexed(theme.paper), hexed(theme.lines[0])])
         axis.imshow(self.percent, cmap=shades, vmin=0, vmax=100)
         places = range(len(self.words))
-        axis.set_xticks(places, self.words)
+        long = max(map(len, self.words)) > 5
+        axis.set_xticks(places, self.words, rotation=40 if long else 0, ha="right" if long else "center")
         axis.set_yticks(places, self.words)
         axis.tick_params(colors=hexed(theme.ink), length=0, labelsize=8)
         axis.set_xlabel(self.across, color=hexed(theme.ink), fontsize=9)
