@@ -1,11 +1,11 @@
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_generators import POSES, SIDE, PerfectGenerator, RandomGenerator, readable_faces
+from fake_generators import POSES, SIDE, Group, PerfectGenerator, RandomGenerator, readable_faces
 from PIL import Image
 from typer.testing import Result as Ran
 
@@ -26,6 +26,7 @@ from evaluation.tables import all_tables, confusion_table, error_table, recall_t
 from facedata.labelled import FaceSet, LabelRow, face_set, write_labels
 from faces.errors import DataError, WeightsError
 from faces.progress import NoProgress
+from faces.types import Ints
 
 POSE_ROWS = ("ours-features", "ours-image", "two-step-image-true-pose", "two-step-features-true-pose")
 
@@ -230,6 +231,56 @@ def test_an_output_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         Journal(tmp_path / "file" / "out")
+
+
+class Unbar(PerfectGenerator):
+    """Takes the bar off a face; knows no other wish."""
+
+    class Vocabulary:
+        groups = (Group("accessory", ("none",)),)
+
+        def codes(self, wish: Mapping[str, str], /) -> Ints:
+            return np.zeros(1, np.int64)
+
+        def label(self, code: int, /) -> dict[str, str]:
+            return {"accessory": "none"}
+
+    name = "unbar"
+    vocabulary = Vocabulary()  # type: ignore[assignment]
+
+    def draw(self, crops, codes, /):  # type: ignore[no-untyped-def]
+        return super().draw(crops, crops[:, 0, 2].astype(np.int64))  # type: ignore[no-untyped-call]
+
+
+def barred_faces() -> FaceSet:
+    """Frontal faces as they are and with a bar over the last four rows of pixels."""
+    faces = readable_faces(people=4, lights=2)
+    faces = faces.select(np.repeat(np.flatnonzero(faces.poses == "0"), 2))
+    barred = np.arange(len(faces)) % 2 == 1
+    crops = faces.crops.copy()
+    crops[barred, 4:] = 0
+    return replace(faces, crops=crops, accessories=np.where(barred, "bar", "none"))
+
+
+def test_a_set_with_one_wish_has_errors_and_nothing_to_search_for(tmp_path: Path) -> None:
+    results = measured(barred_faces(), tmp_path, workshop(Unbar(), rows=None))
+    assert results.sets[0].values == ("none",)
+    assert (results.sets[0].queries, results.sets[0].criteria) == (0, {})
+    assert results.errors[0].pairs == 8
+    assert results.errors[0].absolute == {"stage1": 0.0, "stage2": 0.0}
+    assert results.rows == [] and results.confusions == []
+
+
+def test_each_set_is_measured_with_the_weights_that_know_it(tmp_path: Path) -> None:
+    with_both = workshop(PerfectGenerator(), Unbar())
+    measured(readable_faces(), tmp_path, with_both)
+    sets = measured(
+        replace(barred_faces(), name="barred"), tmp_path, workshop(PerfectGenerator(), Unbar(), rows=None)
+    ).sets
+    assert [(found.dataset, found.attribute, found.weights) for found in sets] == [
+        ("readable", "pose", ("perfect@0123456789ab",)),
+        ("barred", "accessory", ("unbar@0123456789ab",)),
+    ]
 
 
 def test_recall_by_change_adds_up_to_the_whole(tmp_path: Path) -> None:
