@@ -91,8 +91,8 @@ def fit_rivals(
 
     All learn from ``learners``; the classifier that tells most faces of ``validation`` rightly is kept, the
     first of equal ones.  Its people should be unknown to the features too: a network's features tell more
-    of the people it was trained on.  Features that need larger pictures are left out where the faces have
-    none; where only ``validation`` has none, they still have means.  ``weights`` are name and id of the
+    of the people it was trained on.  Features that need larger pictures learn from the faces that have
+    one; where ``validation`` has none, they still have means.  ``weights`` are name and id of the
     generator behind the features called ``features``.  Raises DataError where no feature is left, where
     fewer than two values are shown and where ``validation`` shows none of them.
     """
@@ -101,21 +101,25 @@ def fit_rivals(
     validation = validation.select(np.isin(validation.attribute(attribute), learners.values(attribute)))
     if not len(validation):
         raise DataError(f"the faces to choose by show no {attribute} that can be learned; name other ones.")
-    words, judged = learners.attribute(attribute), validation.attribute(attribute)
     candidates: list[Candidate] = []
     means: dict[str, ValueMeans] = {}
     left_out: dict[str, str] = {}
     best: tuple[Candidate, AttributeClassifier] | None = None
     for feature in features:
+        shown, judged = _shown_to(feature, learners), _shown_to(feature, validation)
+        words = shown.attribute(attribute)
         try:
-            seen = feature(learners.pictures, progress)
+            seen = feature(shown.pictures, progress)
             means[feature.name] = ValueMeans().fit(seen, words)
-            unseen = feature(validation.pictures, progress)
+            unseen = feature(judged.pictures, progress)
         except RowUnavailable as reason:
             left_out[feature.name] = reason.reason
             continue
+        if len(shown) < len(learners):
+            left_out[feature.name] = f"{len(learners) - len(shown):,} faces have no larger picture"
         for classifier in _fitted(seen, words, components, seed, progress):
-            candidates.append(Candidate(feature.name, classifier.model, classifier.accuracy(unseen, judged)))
+            accuracy = classifier.accuracy(unseen, judged.attribute(attribute))
+            candidates.append(Candidate(feature.name, classifier.model, accuracy))
             if best is None or candidates[-1].accuracy > best[0].accuracy:
                 best = candidates[-1], classifier
     if best is None:
@@ -134,6 +138,13 @@ def fit_rivals(
             "left_out": left_out,
         },
     )
+
+
+def _shown_to(feature: Features, faces: FaceSet) -> FaceSet:
+    """The faces that a feature can describe: those with larger pictures where it needs these."""
+    if not feature.needs_large or faces.large is None or not faces.large.present.any():
+        return faces
+    return faces.select(faces.large.present)
 
 
 def _fitted(

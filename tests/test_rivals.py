@@ -22,7 +22,7 @@ from baselines.rivals_file import load_rivals, save_rivals
 from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Studio
 from facedata.labels import LABELS_FILE, LabelRow, write_labels
-from facedata.pictures import Pictures
+from facedata.pictures import LargeFace, LargePictures, Pictures
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.progress import Progress
 
@@ -102,6 +102,24 @@ def test_features_that_cannot_be_judged_still_have_means() -> None:
     assert rivals.feature == "blank"
     assert set(rivals.means) == {"blank", "large-learners"}
     assert set(rivals.data["left_out"]) == {"large-learners"}  # type: ignore[call-overload]
+
+
+def test_features_of_larger_pictures_learn_from_the_faces_that_have_one() -> None:
+    class Counted(Told):
+        needs_large = True
+
+        def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
+            pictures.required_large()
+            return super().__call__(pictures, progress)
+
+    faces = readable_faces(people=4, lights=1)
+    face = LargeFace(np.zeros((9, 9), np.uint8), np.zeros((5, 2), np.float32))
+    large = LargePictures.held([None if person == "person 0" else face for person in faces.persons])
+    learners, validation = split_people(replace(faces, large=large), held_out=1, seed=1)
+    assert "person 0" in learners.persons
+    rivals = fit_rivals(learners, validation, attribute="pose", features=(Counted(),))
+    assert rivals.candidates[0].accuracy == 100
+    assert rivals.data["left_out"] == {"told": "7 faces have no larger picture"}
 
 
 def test_means_and_data_are_of_the_people_learned_from() -> None:
