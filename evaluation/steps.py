@@ -26,7 +26,8 @@ class Step:
 
 
 class StepProgress:
-    """Progress of the work within steps: each piece is told with its step, and the time left for all."""
+    """Progress of the work within steps: each piece is told with its step, and the time left for
+    all steps."""
 
     def __init__(self, inner: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
@@ -62,12 +63,12 @@ class StepProgress:
         self._inner.finish()
 
     def _estimate(self) -> str:
-        """``, 3 min left in all``, once a tenth of the work is done."""
+        """``, 3 min left for this set``, once a tenth of the work is done."""
         if self._begun is None or self._done < 0.1 * (self._done + self._left):
             return ""
         seconds = (self._clock() - self._begun) * self._left / self._done
         words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-        return f", {words} left in all"
+        return f", {words} left for this set"
 
 
 def run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -> None:

@@ -21,6 +21,7 @@ from evaluation.results import Results, RowRecord
 from evaluation.rows import rows_for
 from evaluation.run import Read, Settings, Workshop, named
 from evaluation.sheets import generated_sheet, retrieval_sheet
+from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from evaluation.tables import all_tables, confusion_table, error_table, recall_tables
 from facedata.labelled import FaceSet, LabelRow, face_set, write_labels
@@ -225,6 +226,28 @@ def test_a_kill_loses_the_row_in_flight_and_no_other(tmp_path: Path) -> None:
     assert not known.errors
     again = Counted()
     assert len(measured(faces, tmp_path, workshop(again)).errors) == 1
+
+
+def test_progress_tells_the_step_and_once_it_is_known_the_time_left() -> None:
+    told: list[str] = []
+    now = [0.0]
+
+    class Told(NoProgress):
+        def start(self, what: str, total: int | None, unit: str) -> None:
+            told.append(what)
+
+    progress = StepProgress(Told(), clock=lambda: now[0])
+    progress.plan([2.0, 6.0, 2.0])
+    for number, cost in enumerate((2.0, 6.0, 2.0), start=1):
+        progress.enter(f"{number} of 3, ours-image")
+        progress.start("searching", 10, "queries")
+        now[0] += 60 * cost
+        progress.leave(cost)
+    assert told == [
+        "1 of 3, ours-image: searching",
+        "2 of 3, ours-image, 8 min left for this set: searching",
+        "3 of 3, ours-image, 2 min left for this set: searching",
+    ]
 
 
 def test_an_output_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
