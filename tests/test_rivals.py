@@ -17,10 +17,12 @@ from typer.testing import Result
 
 from baselines.attribute_classifier import MODELS
 from baselines.exact import Vectors
+from baselines.features import ImageFeatures
 from baselines.rivals import Rivals, fit_rivals, people_to_learn_from, split_people
-from baselines.rivals_file import load_rivals, save_rivals
+from baselines.rivals_file import SHIPPED, load_rivals, save_rivals
 from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Studio
+from facedata.labelled import read_labelled, rendered_mini_path
 from facedata.labels import LABELS_FILE, LabelRow, write_labels
 from facedata.pictures import LargeFace, LargePictures, Pictures
 from faces.errors import DataError, RowUnavailable, WeightsError
@@ -260,6 +262,34 @@ def test_damage_is_told_in_one_line(tmp_path: Path, damage: Callable[[Path], Non
 def test_a_name_that_there_is_not_is_told() -> None:
     with pytest.raises(WeightsError, match="no fitted rivals 'rivals-magic'"):
         load_rivals("rivals-magic")
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "values"),
+    [
+        ("rivals-rotation", "pose", POSES),
+        (
+            "rivals-accessories",
+            "accessory",
+            ("none", "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glasses-3"),
+        ),
+    ],
+)
+def test_the_rivals_that_come_along_are_small_and_know_their_values(
+    name: str, attribute: str, values: tuple[str, ...]
+) -> None:
+    rivals = load_rivals(name)
+    assert rivals.attribute == attribute
+    assert set(rivals.classifier.values_) == set(values)
+    assert all(set(means.values_) == set(values) for means in rivals.means.values())
+    assert rivals.candidates[0].accuracy > 90
+    assert sum(path.stat().st_size for path in (SHIPPED / name).iterdir()) < 2_000_000
+
+
+def test_the_pose_of_unseen_people_is_told_better_than_the_papers_classifier_did() -> None:
+    faces = read_labelled(rendered_mini_path(), cropped=True)
+    classifier = load_rivals("rivals-rotation").classifier
+    assert classifier.accuracy(ImageFeatures()(faces.pictures), faces.poses) > 95
 
 
 def small_set(folder: Path, people: int = 3) -> None:
