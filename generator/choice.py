@@ -38,12 +38,7 @@ def weights_for(wish: Mapping[str, str | None]) -> str:
             )
         if value is not None and not weights_knowing({attribute: value}):
             _vocabulary(alone[0]).group(attribute).find(value)  # says what there is
-    raise WishError(none_together(wish))
-
-
-def none_together(wish: Mapping[str, str | None]) -> str:
-    """What to say of a wish whose parts are known to different weights."""
-    return f"No weights that come along know {' and '.join(wish)} together; wish for one at a time."
+    raise WishError(f"No weights that come along know {' and '.join(wish)} together; wish for one at a time.")
 
 
 def _knows(vocabulary: Vocabulary, wish: Mapping[str, str | None]) -> bool:

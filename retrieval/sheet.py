@@ -104,8 +104,10 @@ def _draw_card(sheet: Image.Image, hit: Hit, left: int, top: int, size: tuple[in
     draw.rounded_rectangle((inner + 6, top + _PAD + 6, inner + 6 + badge, top + _PAD + 36), 15, _ACCENT)
     draw.text((inner + 6 + badge / 2, top + _PAD + 21), str(hit.rank), _CARD, bold, anchor="mm")
     draw.text((inner, below + 8), f"{hit.distance:.3f}", _INK, bold)
-    words = _short(draw, _words(hit.estimates), plain, _SIDE - _SMALL - 8)
-    draw.text((inner, below + 36), words, _FAINT, plain)
+    room, words = _SIDE - _SMALL - 8, _words(hit.estimates)
+    if draw.textlength(words, plain) > room:  # the values tell more than the names of the attributes
+        words = ", ".join(hit.estimates.values())
+    draw.text((inner, below + 36), _short(draw, words, plain, room), _FAINT, plain)
     draw.text((inner, below + _SMALL + 8), _short(draw, _name(hit.path), small, _SIDE), _FAINT, small)
 
 

@@ -22,13 +22,14 @@ def codes_of(wish: Mapping[str, str], encoder: Encoder, folder: Path, encoding: 
     try:
         return encoder.vocabulary.codes(wish)
     except WishError:
-        from generator.choice import none_together, weights_knowing
+        from generator.choice import weights_for, weights_knowing
 
         able = weights_knowing(wish)
         if able:
             raise WishError(_advice(wish, able[0], folder, encoding)) from None
-        if len(wish) > 1 and all(weights_knowing({name: value}) for name, value in wish.items()):
-            raise WishError(none_together(wish)) from None
+        known = {group.name.casefold() for group in encoder.vocabulary.groups}
+        if any(name.casefold() not in known for name in wish):
+            weights_for(wish)  # says what there is, which is more than these weights know
         raise
 
 

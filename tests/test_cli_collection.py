@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
-from fake_faces import POSES, FakeEncoder, open_fake_detector, save_photo
+from fake_faces import POSES, FakeEncoder, FakeVocabulary, open_fake_detector, save_photo
 from PIL import Image
 from typer.testing import Result
 
@@ -22,6 +23,7 @@ import retrieval.examine
 import retrieval.finder
 import retrieval.indexing
 from faces.errors import CollectionMissingError
+from faces.types import Ints
 from index import Collection, CollectionWriter
 from retrieval.workers import Examiners
 
@@ -97,6 +99,21 @@ def test_a_pose_is_understood_in_every_way_of_writing_it(
     assert result.stdout == expected.stdout
 
 
+def test_several_wishes_are_told_to_the_weights_together(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def codes(self: FakeVocabulary, wish: Mapping[str, str], /) -> Ints:
+        asked.append(dict(wish))
+        return np.array([0])
+
+    monkeypatch.setattr(FakeVocabulary, "codes", codes)
+    result = cli("search", photos / "4.png", "--pose", "0", "--accessory", "none", "--wish", "light = 07")
+    assert result.exit_code == 0, result.stderr
+    assert asked == [{"pose": "0", "accessory": "none", "light": "07"}]
+
+
 def test_json_lines_hold_everything(cli: Cli, photos: Path) -> None:
     result = cli("search", photos / "4.png", "--json")
     records = [json.loads(line) for line in result.stdout.splitlines()]
@@ -136,6 +153,9 @@ def test_a_sheet_is_drawn_beside_the_answer(cli: Cli, photos: Path, tmp_path: Pa
     [
         (["search", "nowhere.jpg"], "nowhere.jpg"),
         (["search", "{photos}/4.png", "--pose", "+50"], "choose one of: -45, 0, +45"),
+        (["search", "{photos}/4.png", "--pose", "0", "--wish", "pose=0"], "pose is wished for twice"),
+        (["search", "{photos}/4.png", "--wish", "+30"], "NAME=VALUE"),
+        (["search", "{photos}/4.png", "--accessory", "cap"], "anotheryou reindex --weights accessories-32"),
         (["search", "{photos}/4.png", "--face", "3"], "there is no face 3"),
         (["search", "{photos}/4.png", "--weights", "other"], "reindex --weights other"),
         (["search", "{photos}/none.png"], "no face was found"),

@@ -143,8 +143,13 @@ def test_wishes_that_nothing_fulfils_are_told_so(shipped: Path, rotation: Encodi
     encoder = FakeEncoder()
     with pytest.raises(WishError, match="pose and accessory together"):
         codes_of({"pose": "0", "accessory": "none"}, encoder, tmp_path, rotation)
-    with pytest.raises(WishError, match="There is no smile"):
-        codes_of({"smile": "broad"}, encoder, tmp_path, rotation)
+    for wish, words in (
+        ({"smile": "broad"}, "know 'smile'; choose one of: accessory, pose"),
+        ({"accessory": "scarf"}, "no accessory 'scarf'; choose one of: none, hat-1"),
+        ({"pose": "+50"}, "choose one of: -45, 0"),
+    ):
+        with pytest.raises(WishError, match=words):
+            codes_of(wish, encoder, tmp_path, rotation)
 
 
 @pytest.fixture
