@@ -287,7 +287,12 @@ def test_the_rate_warms_up_and_falls_to_nearly_nothing() -> None:
     assert rates[peak] == pytest.approx(default.rate) and 2 <= peak <= 4
     assert rates == sorted(rates[:peak]) + sorted(rates[peak:], reverse=True)
     assert 0 < rates[-1] < 0.01 * default.rate
-    assert learning_rate(recipe("paper"), 0.0) == learning_rate(recipe("paper"), 1.0) == 1e-5
+
+
+def test_the_papers_rate_stays_once_it_is_warm() -> None:
+    paper = recipe("paper")
+    assert 0 < learning_rate(paper, 0.0) < learning_rate(paper, 0.5 * paper.warm_up) < 1e-5
+    assert learning_rate(paper, paper.warm_up) == learning_rate(paper, 1.0) == 1e-5
 
 
 def test_the_average_of_weights_follows_the_network() -> None:

@@ -91,9 +91,18 @@ def paper() -> Recipe:
 
     Their loss is ||F - Y||^2, a sum over pixels; how the 32 pairs of a batch are joined is not said.  It is
     their mean here: summed over the batch as well, stage 1 diverges within three steps of this rate and
-    momentum, while the mean falls steadily from the first (both tried on 30 rendered people).
+    momentum, while the mean falls steadily from the first (both tried on 30 rendered people).  The warm-up is
+    ours: without one, stage 2 diverged within 41 steps on the protocol's 100 people.
     """
-    return Recipe(name="paper", batch=32, optimiser="sgd", rate=1e-5, momentum=0.95, summed_error=True)
+    return Recipe(
+        name="paper",
+        batch=32,
+        optimiser="sgd",
+        rate=1e-5,
+        momentum=0.95,
+        summed_error=True,
+        warm_up=0.03,
+    )
 
 
 def default() -> Recipe:
