@@ -20,6 +20,7 @@ from evaluation.protocol import (
 )
 from evaluation.results import SetRecord
 from evaluation.studio import Studio
+from facedata.completion import BAR
 from facedata.labelled import Attribute, FaceSet
 from faces.errors import DataError
 
@@ -146,10 +147,12 @@ def best_studios(
     """The attribute to measure, and the names of the weights to measure, those to be tested first.
 
     To be tested are the first of the weights that know most of the values which the faces show; the others
-    are those that know the same values, as they are asked the same queries.  Raises DataError where no
-    weights fit.
+    are those that know the same values, as they are asked the same queries.  A set with bars over eyes is
+    there to have them taken off, whatever else its faces differ in.  Raises DataError where no weights fit.
     """
     faces = faces_to_test(faces)
+    if attribute is None and BAR in faces.values("accessory"):
+        attribute = "accessory"
     best, measured, most = "", attribute, 0
     for name, studio in studios.items():
         known = {group.name for group in studio.generator.vocabulary.groups}
