@@ -272,7 +272,7 @@ class Unbar(PerfectGenerator):
     vocabulary = Vocabulary()  # type: ignore[assignment]
 
     def draw(self, crops, codes, /):  # type: ignore[no-untyped-def]
-        return super().draw(crops, crops[:, 0, 2].astype(np.int64))  # type: ignore[no-untyped-call]
+        return super().draw(crops, crops[:, 0, 2].astype(np.int64))
 
 
 def barred_faces() -> FaceSet:

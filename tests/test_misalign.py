@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_generators import PerfectGenerator, readable_faces
+from numpy.typing import NDArray
 
 from evaluation.benchmark import run_benchmark
 from evaluation.context import Context
@@ -25,13 +26,14 @@ def blobs(rng: np.random.Generator, count: int = 6, side: int = 32) -> Pixels:
     for _ in range(count):
         at = rng.uniform(0.4 * side, 0.6 * side, 2)
         made.append(230 * np.exp(-((x - at[0]) ** 2 + 2 * (y - at[1]) ** 2) / (0.12 * side) ** 2))
-    return np.rint(np.stack(made)).astype(np.uint8)
+    return np.asarray(np.rint(np.stack(made)), np.uint8)
 
 
-def middle(crop: Pixels) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def middle(crop: Pixels) -> NDArray[np.float64]:
+    """The centre of gravity (x, y) of a picture."""
     y, x = np.mgrid[: crop.shape[0], : crop.shape[1]] + 0.5
     weight = crop.astype(float)
-    return np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
+    return np.array([float((x * weight).sum()), float((y * weight).sum())]) / float(weight.sum())
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
