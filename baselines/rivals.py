@@ -104,6 +104,7 @@ def fit_rivals(
     candidates: list[Candidate] = []
     means: dict[str, ValueMeans] = {}
     left_out: dict[str, str] = {}
+    learned_from: dict[str, int] = {}
     best: tuple[Candidate, AttributeClassifier] | None = None
     for feature in features:
         shown, judged = _shown_to(feature, learners), _shown_to(feature, validation)
@@ -111,12 +112,11 @@ def fit_rivals(
         try:
             seen = feature(shown.pictures, progress)
             means[feature.name] = ValueMeans().fit(seen, words)
+            learned_from[feature.name] = len(shown)
             unseen = feature(judged.pictures, progress)
         except RowUnavailable as reason:
             left_out[feature.name] = reason.reason
             continue
-        if len(shown) < len(learners):
-            left_out[feature.name] = f"{len(learners) - len(shown):,} faces have no larger picture"
         for classifier in _fitted(seen, words, components, seed, progress):
             accuracy = classifier.accuracy(unseen, judged.attribute(attribute))
             candidates.append(Candidate(feature.name, classifier.model, accuracy))
@@ -135,6 +135,7 @@ def fit_rivals(
             **_described(learners, attribute),
             "validation": _described(validation, attribute),
             "seed": seed,
+            "learned_from": learned_from,
             "left_out": left_out,
         },
     )

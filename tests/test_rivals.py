@@ -121,7 +121,7 @@ def test_features_of_larger_pictures_learn_from_the_faces_that_have_one() -> Non
     assert "person 0" in learners.persons
     rivals = fit_rivals(learners, validation, attribute="pose", features=(Counted(),))
     assert rivals.candidates[0].accuracy == 100
-    assert rivals.data["left_out"] == {"told": "7 faces have no larger picture"}
+    assert rivals.data["learned_from"] == {"told": 14}
 
 
 def test_means_and_data_are_of_the_people_learned_from() -> None:
