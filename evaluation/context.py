@@ -83,6 +83,9 @@ class Context:
                 raise
             if found.attribute != self.attribute:
                 raise RowUnavailable(f"the rivals were fitted for {found.attribute}, not {self.attribute}")
+            image = found.means.get("image")
+            if image is not None and image.means_.shape[1] != self.studio.generator.geometry.size**2:
+                raise RowUnavailable("the rivals were fitted on faces of another size")
             self._rivals = found
         return self._rivals
 
@@ -102,6 +105,8 @@ class Context:
                 if self._cpi_name is None:
                     raise RowUnavailable("no CPI trained: --cpi DIR") from None
                 raise
+        if self._cpi.config.geometry != self.studio.generator.geometry:
+            raise RowUnavailable("CPI was trained on faces cropped in another way")
         return self._cpi
 
     def features(self, name: str) -> Features:

@@ -100,6 +100,9 @@ def test_rows_that_cannot_be_computed_say_why_and_hold_up_nothing(tmp_path: Path
     rows = measured(readable_faces(), tmp_path, workshop(rows=None)).rows
     reasons = {row.row: row.unavailable for row in rows if not row.available}
     assert reasons["two-step-deep-fc6"] == "weights not given"
+    # What comes along sees faces of 32 × 32 pixels, these have 8 × 8.
+    assert reasons["cpi"] == "CPI was trained on faces cropped in another way"
+    assert reasons["two-step-image"] == "the rivals were fitted on faces of another size"
     assert {row.row for row in rows} == set(rows_for("pose"))
     assert all(row.recall == {} for row in rows if not row.available)
 
