@@ -15,6 +15,7 @@ import numpy as np
 from baselines.exact import Vectors, exact_search, normalised
 from baselines.features import Features
 from baselines.searcher import QueryBatch
+from baselines.two_step import Label, rank_within
 from facedata.labelled import FaceSet, Words
 from facedata.pictures import Pictures
 from faces.errors import DataError
@@ -80,9 +81,12 @@ class ValueMeans:
 
 
 class Arithmetic:
-    """Row ``arithmetic-…``: moved query vectors, and their nearest neighbours in the whole gallery.
+    """Rows ``arithmetic-…``: moved query vectors, and their nearest neighbours.
 
-    ``tell`` says what a query shows.  Learned by ``fit``: ``gallery_`` (N, D).
+    ``tell`` says what a query shows.  With ``label``, the first step of two-step retrieval, they are looked
+    for among the faces that it believes to have the wished value, otherwise in the whole gallery, where the
+    query's own picture mostly comes first.  Learned by ``fit``: ``gallery_`` (N, D), and with ``label``
+    ``labels_`` (N,).
     """
 
     def __init__(
@@ -92,20 +96,25 @@ class Arithmetic:
         features: Features,
         means: ValueMeans,
         tell: Tell,
+        label: Label | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.name = name
         self.features = features
         self.means = means
         self.tell = tell
+        self.label = label
         self.progress = progress
 
     def fit(self, gallery: FaceSet) -> Self:
+        self.labels_ = None if self.label is None else self.label(gallery)
         self.gallery_ = self.features(gallery.pictures, self.progress)
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, nearest first."""
+        """(Q, k) int64 gallery indices, nearest first, -1 where fewer than k faces passed the first step."""
         vectors = self.features(queries.pictures, self.progress)
         wanted = self.means.moved(vectors, self.tell(queries.pictures), queries.targets)
+        if self.labels_ is not None:
+            return rank_within(self.gallery_, self.labels_, wanted, queries.targets, k)
         return exact_search(self.gallery_, wanted, k, progress=self.progress)[0]

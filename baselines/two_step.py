@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from baselines.exact import exact_search
+from baselines.exact import Vectors, exact_search
 from baselines.features import Features, ImageFeatures
 from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
@@ -48,13 +48,21 @@ class TwoStep:
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """(Q, k) int64 gallery indices, best first, -1 where fewer than k faces passed the filter."""
         wanted = self.features(queries.pictures, self.progress)
-        ranking = np.full((len(queries), k), -1, np.int64)
-        for value in np.unique(queries.targets):
-            asked = np.flatnonzero(queries.targets == value)
-            kept = np.flatnonzero(self.labels_ == value)
-            found, _ = exact_search(self.features_[kept], wanted[asked], k)
-            ranking[asked] = np.where(found >= 0, np.append(kept, -1)[found], -1)
-        return ranking
+        return rank_within(self.features_, self.labels_, wanted, queries.targets, k)
+
+
+def rank_within(gallery: Vectors, labels: Words, wanted: Vectors, targets: Words, k: int) -> Ints:
+    """(Q, k) int64: the gallery faces nearest to each query among those with its target as their label.
+
+    ``gallery`` (N, D) has ``labels`` (N,), ``wanted`` (Q, D) has ``targets`` (Q,); -1 where no face is left.
+    """
+    ranking = np.full((len(wanted), k), -1, np.int64)
+    for value in np.unique(targets):
+        asked = np.flatnonzero(targets == value)
+        kept = np.flatnonzero(labels == value)
+        found, _ = exact_search(gallery[kept], wanted[asked], k)
+        ranking[asked] = np.where(found >= 0, np.append(kept, -1)[found], -1)
+    return ranking
 
 
 def true_label(attribute: Attribute) -> Label:

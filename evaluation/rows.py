@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from baselines.arithmetic import Arithmetic
 from baselines.searcher import Searcher
-from baselines.two_step import TwoStep, true_label
+from baselines.two_step import Label, TwoStep, true_label
 from evaluation.context import Context
 from evaluation.ours import OursFeatures, OursImage
 from evaluation.paper import papers_row
@@ -49,12 +49,23 @@ class RowSpec:
         return self.make(context, self.name)
 
 
+def _told(context: Context) -> Label:
+    """The first step: what the fitted classifier believes."""
+
+    def label(gallery: FaceSet) -> Words:
+        return context.tell(gallery.pictures)
+
+    return label
+
+
 def _two_step(feature: str) -> Build:
     def build(context: Context, name: str) -> Searcher:
-        def label(gallery: FaceSet) -> Words:
-            return context.tell(gallery.pictures)
-
-        return TwoStep(name=name, label=label, features=context.features(feature), progress=context.progress)
+        return TwoStep(
+            name=name,
+            label=_told(context),
+            features=context.features(feature),
+            progress=context.progress,
+        )
 
     return build
 
@@ -67,7 +78,7 @@ def _two_step_true(feature: str) -> Build:
     return build
 
 
-def _arithmetic(feature: str) -> Build:
+def _arithmetic(feature: str, *, filtered: bool = False) -> Build:
     def build(context: Context, name: str) -> Searcher:
         means = context.rivals.means.get(feature)
         if means is None:
@@ -79,6 +90,7 @@ def _arithmetic(feature: str) -> Build:
             features=context.features(feature),
             means=means,
             tell=context.tell,
+            label=_told(context) if filtered else None,
             progress=context.progress,
         )
 
@@ -108,6 +120,9 @@ ROWS: dict[str, RowSpec] = dict(
         _spec("arithmetic-image", _arithmetic("image")),
         _spec("arithmetic-dlib", _arithmetic("dlib-128")),
         _spec("arithmetic-features", _arithmetic("features")),
+        _spec("two-step-arithmetic-image", _arithmetic("image", filtered=True)),
+        _spec("two-step-arithmetic-dlib", _arithmetic("dlib-128", filtered=True)),
+        _spec("two-step-arithmetic-features", _arithmetic("features", filtered=True)),
         _spec("two-step-image-true-{attribute}", _two_step_true("image"), told=True),
         _spec("two-step-features-true-{attribute}", _two_step_true("features"), told=True),
         _spec("two-step-dlib-true-{attribute}", _two_step_true("dlib-128"), told=True),

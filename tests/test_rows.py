@@ -107,19 +107,22 @@ def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
         "two-step-features",
         "arithmetic-image",
         "arithmetic-features",
+        "two-step-arithmetic-image",
+        "two-step-arithmetic-features",
         "two-step-image-true-pose",
         "two-step-features-true-pose",
     ]
 
 
-def test_the_two_step_row_keeps_exactly_the_faces_classified_as_the_target(fitted: Path) -> None:
+@pytest.mark.parametrize("row", ["two-step-image", "two-step-arithmetic-features"])
+def test_two_step_rows_keep_exactly_the_faces_classified_as_the_target(fitted: Path, row: str) -> None:
     gallery = readable_faces(people=5, lights=2)
     context = context_with(fitted)
     queries = asking(gallery)
-    ranking = find_row("two-step-image", "pose").build(context).fit(gallery).rank(queries, len(gallery))
+    ranking = find_row(row, "pose").build(context).fit(gallery).rank(queries, len(gallery))
     told = context.tell(gallery.pictures)
-    for row, target in zip(ranking, queries.targets, strict=True):
-        assert sorted(row[row >= 0].tolist()) == np.flatnonzero(told == target).tolist()
+    for found, target in zip(ranking, queries.targets, strict=True):
+        assert sorted(found[found >= 0].tolist()) == np.flatnonzero(told == target).tolist()
 
 
 def test_what_was_not_fitted_is_unavailable(fitted: Path, tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ def light_word(faces: FaceSet, index: int) -> str:
     return f"light {light}" if light else ""
 
 
-_METHODS = {"ours": "ours", "two-step": "two-step", "arithmetic": "arithmetic"}
+_METHODS = {
+    "ours": "ours",
+    "two-step": "two-step",
+    "arithmetic": "arithmetic",
+    "two-step-arithmetic": "two-step arithmetic",
+}
 _FEATURES = {
     "image": "image",
     "features": "our 2nd network",
