@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Self
 
+import numpy as np
+
 from baselines.exact import Vectors, exact_search, normalised
 from baselines.searcher import QueryBatch
 from baselines.two_step import Label
@@ -54,6 +56,42 @@ class OursImage:
         return exact_search(
             self.images_, normalised(self.studio.drawn(queries).stage2), k, progress=self.studio.progress
         )[0]
+
+
+class OursAllValues:
+    """Row ``ours-all-values``: as ``ours-features``, but each face is drawn with every value.
+
+    Faces that canonicalisation takes for the wished value are kept, and compared with the query by their
+    drawings in all values: what one drawing hides, another shows.  The squared distance is the sum of those
+    of ``ours-features``.  Learned by ``fit``: ``gallery_``, the crops (N, S, S) uint8, and ``codes_`` (N,)
+    int64, what each is taken for.
+    """
+
+    def __init__(self, *, studio: Studio, name: str = "ours-all-values") -> None:
+        self.studio = studio
+        self.name = name
+
+    def fit(self, gallery: FaceSet) -> Self:
+        self.gallery_ = gallery.crops
+        self.codes_ = self.studio.canonical(gallery).codes
+        return self
+
+    def rank(self, queries: QueryBatch, k: int) -> Ints:
+        """(Q, k) int64 gallery indices, nearest first, -1 where fewer than k faces are kept."""
+        studio = self.studio
+        wished = studio.codes_of(queries.targets, queries.attribute)
+        ranking = np.full((len(queries), k), -1, np.int64)
+        for code in np.unique(wished):
+            asked, kept = np.flatnonzero(wished == code), np.flatnonzero(self.codes_ == code)
+            if len(kept):
+                found, _ = exact_search(
+                    studio.in_all_values(self.gallery_[kept], queries.attribute),
+                    studio.in_all_values(queries.crops[asked], queries.attribute),
+                    k,
+                    progress=studio.progress,
+                )
+                ranking[asked] = np.where(found >= 0, kept[found], -1)
+        return ranking
 
 
 class CanonicalFeatures:

@@ -13,7 +13,7 @@ from baselines.arithmetic import Arithmetic
 from baselines.searcher import Searcher
 from baselines.two_step import Label, TwoStep, true_label
 from evaluation.context import Context
-from evaluation.ours import OursFeatures, OursImage
+from evaluation.ours import OursAllValues, OursFeatures, OursImage
 from evaluation.paper import papers_row
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable
@@ -110,6 +110,7 @@ def _spec(name: str, make: Build, *, told: bool = False) -> tuple[str, RowSpec]:
 ROWS: dict[str, RowSpec] = dict(
     [
         _spec("ours-features", lambda context, name: OursFeatures(studio=context.studio, name=name)),
+        _spec("ours-all-values", lambda context, name: OursAllValues(studio=context.studio, name=name)),
         _spec("ours-image", lambda context, name: OursImage(studio=context.studio, name=name)),
         _spec("cpi", _cpi),
         _spec("two-step-image", _two_step("image")),

@@ -17,6 +17,7 @@ from retrieval.encoder import Encoder
 
 # Faces handed to the generator at a time, so that progress shows; a face's features are 64 KB.
 CHUNK = 256
+_FEW = 32  # faces of which every value is drawn at a time
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,24 @@ class Studio:
             codes = self.codes_of(queries.targets, queries.attribute)
             self._drawn = (queries, self._draw(queries.crops, codes))
         return self._drawn[1]
+
+    def in_all_values(self, crops: NDArray[np.uint8], attribute: Attribute) -> NDArray[np.float16]:
+        """(N, V · D) float16: the features of N faces drawn with each of the V values, side by side."""
+        self._check_size(crops)
+        codes = self.codes_of(np.array(self.values(attribute), dtype=np.str_), attribute)
+        features: NDArray[np.float16] = np.empty((len(crops), 0), np.float16)
+        self.progress.start("drawing faces with every value", len(crops), "faces")
+        try:
+            for start in range(0, len(crops), _FEW):
+                part = crops[start : start + _FEW]
+                made = self.generator.draw(np.repeat(part, len(codes), axis=0), np.tile(codes, len(part)))
+                if start == 0:
+                    features = np.empty((len(crops), len(codes) * made.features.shape[1]), np.float16)
+                features[start : start + len(part)] = made.features.reshape(len(part), -1)
+                self.progress.advance(len(part))
+        finally:
+            self.progress.finish()
+        return features
 
     def _canonicalise(self, crops: NDArray[np.uint8]) -> Canonical:
         self._check_size(crops)

@@ -185,6 +185,19 @@ def test_a_rival_that_stays_ahead_is_named() -> None:
     )
 
 
+def test_every_value_drawn_has_a_sentence_of_its_own() -> None:
+    rows = [
+        row("ours-features", (80.0, 90.0, 94.0)),
+        row("ours-all-values", (85.0, 96.0, 99.0)),
+        row("two-step-dlib", (82.0, 95.0, 98.0)),
+    ]
+    found = verdict(rows, 1)
+    assert found is not None and not found.ahead
+    assert found.sentence.endswith(
+        "With every value drawn: Ours is ahead of the one rival of the same information at every K."
+    )
+
+
 def test_without_a_rival_or_without_ours_nothing_is_claimed() -> None:
     alone = verdict([row("ours-features"), row("two-step-dlib", unavailable="weights not given")], 1)
     assert alone is not None and not alone.ahead and "No rival" in alone.sentence

@@ -13,7 +13,7 @@ from baselines.rivals import fit_rivals, split_people
 from baselines.rivals_file import save_rivals
 from baselines.searcher import QueryBatch
 from evaluation.context import Context
-from evaluation.ours import CanonicalFeatures
+from evaluation.ours import CanonicalFeatures, OursAllValues
 from evaluation.paper import COMPARED_WITH, RECALL
 from evaluation.remembered import Remembered
 from evaluation.rows import find_row, rows_for
@@ -102,6 +102,7 @@ def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
         done.append(name)
     assert done == [
         "ours-features",
+        "ours-all-values",
         "ours-image",
         "two-step-image",
         "two-step-features",
@@ -123,6 +124,24 @@ def test_two_step_rows_keep_exactly_the_faces_classified_as_the_target(fitted: P
     told = context.tell(gallery.pictures)
     for found, target in zip(ranking, queries.targets, strict=True):
         assert sorted(found[found >= 0].tolist()) == np.flatnonzero(told == target).tolist()
+
+
+def test_every_value_drawn_is_the_sum_of_each_among_the_faces_taken_for_the_target() -> None:
+    gallery = readable_faces(people=4, lights=2)
+    studio, queries = Studio(PerfectGenerator()), asking(gallery)
+    found = OursAllValues(studio=studio).fit(gallery).rank(queries, len(gallery))
+    taken = studio.words_of(studio.canonical(gallery).codes, "pose")
+    for query, (crop, target) in enumerate(zip(queries.crops, queries.targets, strict=True)):
+        squared = np.zeros(len(gallery))
+        for value in studio.values("pose"):
+            code = studio.codes_of(np.array([value]), "pose")
+            own = studio.generator.draw(crop[None], code).features
+            theirs = studio.generator.draw(gallery.crops, np.repeat(code, len(gallery))).features
+            squared += np.square(theirs - own).sum(axis=1)
+        kept = np.flatnonzero(taken == target)
+        ranked = found[query][found[query] >= 0]
+        assert sorted(ranked.tolist()) == kept.tolist()
+        assert np.all(np.diff(squared[ranked]) >= -1e-3)
 
 
 def test_what_was_not_fitted_is_unavailable(fitted: Path, tmp_path: Path) -> None:

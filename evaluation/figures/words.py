@@ -24,6 +24,7 @@ def light_word(faces: FaceSet, index: int) -> str:
     return f"light {light}" if light else ""
 
 
+_WHOLE = {"cpi": "CPI (Yim et al.)", "ours-all-values": "ours, our 2nd network, every value drawn"}
 _METHODS = {
     "ours": "ours",
     "two-step": "two-step",
@@ -44,7 +45,7 @@ def row_words(row: str) -> str:
     true pose told.  A row that is not known keeps its name."""
     name, _, weights = row.partition("@")
     name, _, told = name.partition("-true-")
-    words = {"cpi": "CPI (Yim et al.)"}.get(name, name)
+    words = _WHOLE.get(name, name)
     for method, method_words in _METHODS.items():
         features = name.removeprefix(f"{method}-")
         if features != name and features in _FEATURES:

@@ -10,6 +10,7 @@ from evaluation.recall import KS
 from evaluation.results import Interval, RowRecord
 
 OURS = "ours-features"
+ALL_VALUES = "ours-all-values"
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,12 @@ def verdict(rows: Sequence[RowRecord], criterion: int) -> Verdict | None:
     if not rivals:
         reached = ", ".join(f"{ours.recall[k]:.1f} % (R@{k})" for k in KS)
         return Verdict(criterion, (), f"Ours: {reached}. No rival that is told as little was measured.")
-    duels = tuple(_duel(ours, rivals, k) for k in KS)
-    return Verdict(criterion, duels, _sentence(ours, rivals, duels))
+    duels = _duels(ours, rivals)
+    sentence = _sentence(ours, rivals, duels)
+    every = next((row for row in rows if row.row == ALL_VALUES and row.available), None)
+    if every is not None:
+        sentence += f" With every value drawn: {_sentence(every, rivals, _duels(every, rivals))}"
+    return Verdict(criterion, duels, sentence)
 
 
 def left_out(rows: Sequence[RowRecord]) -> dict[str, list[str]]:
@@ -72,6 +77,10 @@ def left_out(rows: Sequence[RowRecord]) -> dict[str, list[str]]:
         if not row.available and row_words(row.row) not in reasons.setdefault(row.unavailable, []):
             reasons[row.unavailable].append(row_words(row.row))
     return reasons
+
+
+def _duels(ours: RowRecord, rivals: Sequence[RowRecord]) -> tuple[Duel, ...]:
+    return tuple(_duel(ours, rivals, k) for k in KS)
 
 
 def _duel(ours: RowRecord, rivals: Sequence[RowRecord], k: int) -> Duel:
