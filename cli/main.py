@@ -28,8 +28,10 @@ from cli.train_cpi import train_cpi
 from cli.train_rivals import train_rivals
 
 # In the order in which a user meets them.
-ORDER = ("index", "search", "edit", "info", "reindex", "forget", "data")
-ORDER += ("train", "train-rivals", "train-cpi", "benchmark")
+ORDER = (
+    *("index", "search", "edit", "info", "reindex", "forget", "data"),
+    *("train", "train-rivals", "train-cpi", "benchmark"),
+)
 
 
 class Program(GuardedGroup):

@@ -49,7 +49,7 @@ class Faces:
 
     @property
     def distances(self) -> Floats:
-        return np.abs(np.arange(len(POSES))[None] - self.codes[:, None]).astype(np.float32)
+        return np.asarray(np.abs(np.arange(len(POSES))[None] - self.codes[:, None]), np.float32)
 
 
 def picture(person: int, light: int, pose: int) -> NDArray[np.uint8]:

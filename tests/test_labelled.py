@@ -193,7 +193,8 @@ def test_photographs_go_through_detection_and_those_without_a_face_are_counted(
     large = faces.pictures.required_large().read(0)
     assert (large.pixels == 180).all()
     assert large.pixels.shape == (40, 40)
-    assert np.allclose(large.points[[0, 2, 4]], [[34.06, 10], [5.94, 10], [20, 20]], atol=0.01)
+    outer_corners_and_nose = np.array([[34.06, 10.0], [5.94, 10.0], [20.0, 20.0]])
+    assert np.allclose(large.points[[0, 2, 4]], outer_corners_and_nose, atol=0.01)
 
 
 def test_a_set_without_any_face_is_an_error(tmp_path: Path) -> None:
