@@ -165,6 +165,7 @@ def test_other_weights_get_rows_of_their_own(tmp_path: Path) -> None:
     made_with = {row.row: row.made_with for row in results.rows if row.row.startswith("ours-")}
     assert made_with == {
         "ours-features": "perfect@0123456789ab",
+        "ours-all-values": "perfect@0123456789ab",
         "ours-image": "perfect@0123456789ab",
         "ours-features@other": "other@ba9876543210",
         "ours-image@other": "other@ba9876543210",
