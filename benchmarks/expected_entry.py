@@ -2,7 +2,7 @@
 
     python benchmarks/expected_entry.py results --name mini --data rendered-mini --make "comes along"
 
-The command is put together from what the results say of themselves: weights, queries and seed.
+The command is put together from what the results say of themselves: weights, rows, queries and seed.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cli.console import say
 from evaluation.journal import read_results
 from evaluation.protocol import QUERIES
 from evaluation.recall import KS
-from evaluation.results import Results, SetRecord
-from evaluation.tables import in_order
+from evaluation.results import Results
+from evaluation.tables import in_order, row_names
 from faces.errors import AnotherYouError, DataError
 
 TOLERANCES = {
@@ -37,7 +37,7 @@ def entry(results: Results, name: str, data: str, make: str, *, cropped: bool) -
         raise DataError(f"there are no results of {dataset}.")
     parts = {kind: lines for kind, lines in _parts(found).items() if lines}
     tolerances = ", ".join(f"{kind}: {TOLERANCES[kind]:g}" for kind in parts)
-    lines = [f"{name}:", f"  command: {_command(found.sets[0], data, cropped=cropped)}", f"  make: {make}"]
+    lines = [f"{name}:", f"  command: {_command(found, data, cropped=cropped)}", f"  make: {make}"]
     lines.append(f"  tolerance: {{{tolerances}}}")
     for kind, numbers in parts.items():
         lines += [f"  {kind}:{numbers[0]}" if kind == "classifier" else f"  {kind}:"]
@@ -69,11 +69,15 @@ def _stages(weights: str, errors: dict[str, float], digits: int) -> str:
     return f"{weights.partition('@')[0]}: [{', '.join(f'{value:.{digits}f}' for value in errors.values())}]"
 
 
-def _command(measured: SetRecord, data: str, *, cropped: bool) -> str:
+def _command(found: Results, data: str, *, cropped: bool) -> str:
+    measured = found.sets[0]
     words = ["anotheryou benchmark", data, *(["--cropped"] if cropped else [])]
     words += [f"--weights {weights.partition('@')[0]}" for weights in measured.weights]
     if measured.queries not in (0, QUERIES):
         words.append(f"--queries {measured.queries}")
+    rows = list(dict.fromkeys(row.row for row in in_order(found.rows, measured.attribute)))
+    if not set(rows) >= set(row_names(measured.attribute)):
+        words.append(f"--rows {','.join(rows)}")
     return " ".join([*words, f"--seed {measured.seed}"])
 
 

@@ -56,14 +56,21 @@ class CheckedEntry:
 
 
 def chosen(entries: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]:
-    """The entries of these names, all where None; raises DataError for a name that there is not."""
+    """The entries of these names, all where None; ``quick`` means every ``quick-…`` as well.
+
+    Raises DataError for a name that there is not.
+    """
     if names is None:
         return list(entries)
-    known = {entry.name: entry for entry in entries}
+    found = []
     for name in names:
-        if name not in known:
-            raise DataError(f"no entry is called {name!r}; there are {', '.join(known)}.")
-    return [known[name] for name in names]
+        meant = [entry for entry in entries if entry.name == name or entry.name.startswith(f"{name}-")]
+        if not meant:
+            raise DataError(
+                f"no entry is called {name!r}; there are {', '.join(one.name for one in entries)}."
+            )
+        found += meant
+    return found
 
 
 def check(

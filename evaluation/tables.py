@@ -17,7 +17,7 @@ from evaluation.results import (
     SetRecord,
 )
 from evaluation.rows import rows_for
-from facedata.labelled import Attribute
+from facedata.pairs import ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,14 @@ def recall_tables(measured: SetRecord, rows: Sequence[RowRecord]) -> list[Table]
     return tables
 
 
+def row_names(attribute: str) -> list[str]:
+    """The names of an attribute's rows in the order of the tables; none for a word that is no attribute."""
+    return [row for known in ATTRIBUTES if known == attribute for row in rows_for(known)]
+
+
 def in_order(rows: Sequence[RowRecord], attribute: str) -> list[RowRecord]:
     """Rows in the order of the tables, those of other weights behind their like."""
-    order = {name: place for place, name in enumerate(rows_for(_attribute(attribute)))}
+    order = {name: place for place, name in enumerate(row_names(attribute))}
 
     def place(row: RowRecord) -> tuple[int, str]:
         plain, _, weights = row.row.partition("@")
@@ -142,7 +147,3 @@ def _with_interval(value: float, interval: Interval | None, digits: int) -> str:
     if interval is None:
         return f"{value:.{digits}f}"
     return f"{value:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
-
-
-def _attribute(word: str) -> Attribute:
-    return "light" if word == "light" else "accessory" if word == "accessory" else "pose"
