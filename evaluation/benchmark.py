@@ -62,7 +62,8 @@ def run_benchmark(
     """
     plan = _Plan(experiment, context, journal)
     known = plan.specs()
-    wanted = known if rows is None else [find_row(name, experiment.attribute) for name in rows]
+    named = None if rows is None else [find_row(name, experiment.attribute) for name in rows]
+    wanted = known if named is None or not experiment.searched else named
     steps = plan.steps(wanted, parts)
     valid = {step.identity for step in steps} | {plan.identities.row(spec) for spec in known}
     if not read_figures(journal.folder, experiment.gallery.name):
