@@ -17,6 +17,7 @@ from typing import Any
 
 from faces.crop import CropGeometry
 from faces.errors import AnotherYouError, DetectorError
+from faces.interrupts import interrupts_ignored
 from retrieval.examine import DetectorFactory, Examined, content_of, examine
 
 _AHEAD = 4  # photographs given to a worker at a time, so that it never waits for the network
@@ -114,7 +115,7 @@ class Examiners:
         ours, theirs = context.Pipe()
         arguments = (theirs, self._factory, self._geometry, self._min_face)
         process = context.Process(target=_serve, args=arguments, daemon=True)
-        with _main_left_alone(self._factory):
+        with _main_left_alone(self._factory), interrupts_ignored():
             process.start()
         theirs.close()
         return _Worker(process, ours)

@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from faces.errors import DataError
+from faces.interrupts import interrupts_ignored
 
 Job = TypeVar("Job")
 
@@ -56,7 +57,7 @@ def _each_done(
     waiting: set[Future[None]] = set()
     while True:
         for job in jobs:
-            with _interrupts_ignored():  # inherited by the processes that this starts
+            with interrupts_ignored():  # inherited by the processes that this starts
                 waiting.add(pool.submit(work, job))
             if len(waiting) > count:  # one more than can be worked at, so that nobody waits
                 break
@@ -78,15 +79,3 @@ def _end_with(reader: Connection) -> None:
     with suppress(OSError, EOFError):
         reader.recv_bytes()  # nothing is ever sent: this returns when the other end is closed
     os._exit(1)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
