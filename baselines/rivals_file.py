@@ -19,6 +19,7 @@ from baselines.attribute_classifier import MODELS, AttributeClassifier
 from baselines.rivals import Candidate, Rivals
 from facedata.labelled import Attribute
 from faces.errors import WeightsError
+from faces.files import write_durably
 
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
@@ -59,8 +60,8 @@ def save_rivals(folder: Path, rivals: Rivals) -> str:
     identity = _identity(content, arrays)
     text = json.dumps({**content, "rivals_id": identity}, indent=2, ensure_ascii=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / TENSORS_FILE, save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
-    _replace(folder / CONFIG_FILE, text.encode())
+    write_durably(folder / TENSORS_FILE, save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+    write_durably(folder / CONFIG_FILE, text.encode())
     return identity
 
 
@@ -158,10 +159,3 @@ def _identity(content: Mapping[str, Any], arrays: _Arrays) -> str:
         digest.update(f"\n{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
         digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.hexdigest()[:12]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from evaluation.results import Record, Results, RowRecord, from_json, kind_of, to_json
 from faces.errors import DataError
+from faces.files import write_durably
 
 RESULTS_FILE = "results.jsonl"
 ARRAYS_FOLDER = "arrays"
@@ -110,7 +111,7 @@ class Journal:
         }
         used = {record.arrays for record in self.results.rows}
         try:
-            _replace(self._path, "".join(_lines(entry) for entry in self._entries.values()).encode())
+            write_durably(self._path, "".join(_lines(entry) for entry in self._entries.values()).encode())
             for path in (self.folder / ARRAYS_FOLDER).iterdir():
                 if path.name not in used:
                     path.unlink()
@@ -182,15 +183,6 @@ def _read(path: Path) -> list[Entry]:
         for identity, records in found.items()
         if len(records) == wanted[identity]
     ]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:

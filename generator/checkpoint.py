@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,6 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from faces.errors import WeightsError
+from faces.files import write_durably
 from generator.card import model_card
 from generator.config import ModelConfig, essentials, from_json, to_json
 from generator.model import Generator
@@ -70,9 +70,9 @@ def save_checkpoint(folder: Path, network: TwoStage, config: ModelConfig) -> str
         version=version,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / WEIGHTS_FILE, save(tensors, metadata={"config": text}))
-    _replace(folder / CONFIG_FILE, text.encode())
-    _replace(folder / CARD_FILE, card.encode())
+    write_durably(folder / WEIGHTS_FILE, save(tensors, metadata={"config": text}))
+    write_durably(folder / CONFIG_FILE, text.encode())
+    write_durably(folder / CARD_FILE, card.encode())
     return identity
 
 
@@ -212,16 +212,6 @@ def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], 
         raise WeightsError(
             f"{path} does not fit {CONFIG_FILE} ({problems[0]}); copy the whole folder again, or train anew."
         )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a kill or a power cut leaves the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
 
 
 def _package_version() -> str:

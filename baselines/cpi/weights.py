@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 from baselines.cpi.network import CPIArchitecture, CPINetwork
 from faces.crop import CropGeometry
 from faces.errors import WeightsError
+from faces.files import write_durably
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights"
@@ -68,8 +68,8 @@ def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
         {"format": _FORMAT, **asdict(config), "weights_id": identity}, indent=2, ensure_ascii=False
     )
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / WEIGHTS_FILE, save(tensors))
-    _replace(folder / CONFIG_FILE, (text + "\n").encode())
+    write_durably(folder / WEIGHTS_FILE, save(tensors))
+    write_durably(folder / CONFIG_FILE, (text + "\n").encode())
     return identity
 
 
@@ -142,16 +142,6 @@ def _identity(config: CPIConfig, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"\n{name} {tuple(tensors[name].shape)}\n".encode())
         digest.update(tensors[name].contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a kill leaves the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(path)
 
 
 def _unusable(path: Path, error: Exception) -> WeightsError:
