@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.clean_files import clean_name
 from facedata.crops import FoundFace, UnfitError, find_face, photographed, ready_crop
 from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
 from facedata.large_files import stored_large
@@ -40,7 +41,8 @@ class FaceSet:
     ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, where ``""`` means unknown;
     ``splits`` holds train, val, test or ``""``; ``files`` the picture each face came from.
     ``left_out`` counts pictures that were labelled but in which no face was found.  ``large`` has larger
-    pictures of the same faces where there are some.
+    pictures of the same faces where there are some; ``clean`` (N, S, S) uint8 the same faces as they had
+    better be drawn (``facedata.clean_files``), a face without a clean version as it is.
     """
 
     name: str
@@ -53,6 +55,7 @@ class FaceSet:
     files: Words
     left_out: int = 0
     large: LargePictures | None = None
+    clean: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.crops.dtype != np.uint8 or self.crops.ndim != 3 or self.crops.shape[1] != self.crops.shape[2]:
@@ -63,6 +66,10 @@ class FaceSet:
                 raise DataError(f"{name} must be {len(self.crops)} words, not {words.shape} {words.dtype}.")
         if self.large is not None and len(self.large) != len(self.crops):
             raise DataError(f"{len(self.crops)} faces need as many larger pictures, not {len(self.large)}.")
+        if self.clean is not None and (
+            self.clean.shape != self.crops.shape or self.clean.dtype != self.crops.dtype
+        ):
+            raise DataError(f"clean must be as crops are, not {self.clean.shape} {self.clean.dtype}.")
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -102,6 +109,7 @@ class FaceSet:
             files=self.files[which],
             left_out=self.left_out,
             large=None if self.large is None else self.large.select(which),
+            clean=None if self.clean is None else self.clean[which],
         )
 
     def split(self, name: Literal["train", "val", "test"]) -> Self:
@@ -124,8 +132,9 @@ def face_set(
     rows: Sequence[LabelRow],
     left_out: int = 0,
     large: LargePictures | None = None,
+    clean: NDArray[np.uint8] | None = None,
 ) -> FaceSet:
-    """A set from (N, S, S) uint8 crops, their N label rows and their larger pictures."""
+    """A set from (N, S, S) uint8 crops, their N label rows, their larger pictures and clean versions."""
 
     def words(column: str) -> Words:
         return np.array([getattr(row, column) for row in rows], dtype=np.str_)
@@ -141,6 +150,7 @@ def face_set(
         files=words("file"),
         left_out=left_out,
         large=large,
+        clean=clean,
     )
 
 
@@ -169,7 +179,7 @@ def read_labelled(
 
     Raises LabelError for a wrong line, a missing or an unreadable picture, DataError where there is nothing
     to read.  Larger pictures, those kept beside ready crops (``facedata.large_files``) or cut from
-    photographs, are read when they are asked for.
+    photographs, are read when they are asked for; clean versions of ready crops are read at once.
     """
     geometry = geometry or CropGeometry()
     progress = progress or NoProgress()
@@ -187,21 +197,26 @@ def read_labelled(
             detector = open_detector()
         large = stored_large(source, path, rows) if cropped else None
         crops = np.empty((len(rows), geometry.size, geometry.size), np.uint8)
+        clean: dict[int, Pixels] = {}
         kept: list[LabelRow] = []
         found: list[FoundFace] = []
         progress.start("reading faces", len(rows), "pictures")
         try:
             for row in rows:
+                file = row.file
                 try:
                     if detector is None or cropped:
                         crop: Pixels | None = ready_crop(source.read(row.file), geometry.size)
+                        file = clean_name(row.file)
+                        if source.has(file):
+                            clean[len(kept)] = ready_crop(source.read(file), geometry.size)
                     else:
                         face = find_face(source, row.file, detector, geometry)
                         found += [face] if face else []
                         crop = face.crop if face else None
                 except (UnfitError, PhotoError, DataError, OSError) as error:
                     reason = error.reason if isinstance(error, PhotoError) else str(error)
-                    raise LabelError(labels, row.line, "file", f"{row.file!r}: {reason}") from None
+                    raise LabelError(labels, row.line, "file", f"{file!r}: {reason}") from None
                 if crop is not None:
                     crops[len(kept)] = crop
                     kept.append(row)
@@ -212,7 +227,11 @@ def read_labelled(
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
     if found:
         large = photographed(path, [row.file for row in kept], found)
-    return face_set(path.stem, crops[: len(kept)], kept, left_out=len(rows) - len(kept), large=large)
+    crops = crops[: len(kept)]
+    drawn = crops.copy() if clean else None
+    if drawn is not None:
+        drawn[list(clean)] = list(clean.values())
+    return face_set(path.stem, crops, kept, left_out=len(rows) - len(kept), large=large, clean=drawn)
 
 
 def _by_number_then_name(word: str) -> tuple[bool, float, str]:

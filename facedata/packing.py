@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from facedata.clean_files import clean_name
 from facedata.labels import LABELS_FILE, LabelRow, format_labels, parse_labels
 from facedata.large_files import LARGE_FILE, format_large, large_name, parse_large
 from faces.errors import DataError
@@ -38,9 +39,9 @@ def pack_labelled(
 
     ``people`` chooses those whose names are these numbers; None takes all.  Equal folders give equal bytes
     (with the same zlib): the order is that of the labels and no times are kept.  Pictures go in as they
-    are, with their larger versions where the folder keeps some.  A reader sees the old archive or the new,
-    never a half.  Raises LabelError for wrong labels, DataError where people or pictures are missing or
-    ``out`` cannot be written.
+    are, with their larger and clean versions where the folder keeps some.  A reader sees the old archive or
+    the new, never a half.  Raises LabelError for wrong labels, DataError where people or pictures are missing
+    or ``out`` cannot be written.
     """
     progress = progress or NoProgress()
     labels = folder / LABELS_FILE
@@ -60,6 +61,8 @@ def pack_labelled(
                 _add(archive, LARGE_FILE, format_large(points))
             for row in rows:
                 _add(archive, row.file, (folder / row.file).read_bytes())
+                if (folder / clean_name(row.file)).is_file():
+                    _add(archive, clean_name(row.file), (folder / clean_name(row.file)).read_bytes())
                 if row.file in points:
                     _add(archive, large_name(row.file), (folder / large_name(row.file)).read_bytes())
                 progress.advance()

@@ -211,6 +211,50 @@ def test_any_light_takes_positives_from_other_lights_and_spares_them_as_negative
     assert other_lights > 10
 
 
+def test_pairs_that_keep_their_light_have_the_other_lights_as_negatives() -> None:
+    data = prepare(made_faces(people=2, lights=2), attribute="pose", seed=0, held_out=0)
+    faces = data.train.faces
+    pictures = (torch.from_numpy(faces.crops).float() - data.mean) / data.std
+    feeder = training_feeder(data, replace(SMALL, batch=8, people=2, any_light=0.5), 0, CPU)
+    spared = negatives = 0
+    for step in range(16):
+        batch = feeder(step)
+        found = np.array([_row_of(picture, pictures) for picture in batch.positive[:, 0]])
+        wanted = np.array([_row_of(picture, pictures) for picture in batch.target[:, 0]])
+        label = np.char.add(faces.persons[found], faces.poses[found])
+        alike = label[:, None] == label[None, :]
+        for row, same in enumerate(batch.same.numpy()):
+            keeps_light = np.array_equal(same, found == wanted[row])
+            assert keeps_light or np.array_equal(same, alike[row])
+            others = alike[row] & (found != wanted[row])
+            spared += int((others & same).sum())
+            negatives += int((others & ~same).sum())
+            if found[row] != wanted[row]:
+                assert np.array_equal(same, alike[row])
+    assert spared > 10
+    assert negatives > 10
+
+
+def test_what_is_drawn_is_the_clean_version_and_what_is_shown_is_not() -> None:
+    plain = made_faces()
+    data = prepare(replace(plain, clean=255 - plain.crops), attribute="pose", seed=0, held_out=0)
+    settings = replace(SMALL, any_light=0.5, augmentation=Augmentation(gain=0, offset=0, gamma=0, degraded=0))
+    batch = training_feeder(data, settings, 0, CPU)(0)
+
+    def levels(part: torch.Tensor) -> torch.Tensor:
+        return part * data.std + data.mean
+
+    assert torch.allclose(levels(batch.positive), 255 - levels(batch.positive_shown), atol=0.05)
+    without = prepare(plain, attribute="pose", seed=0, held_out=0)
+    usual = training_feeder(without, settings, 0, CPU)(0)
+    assert torch.equal(batch.source, usual.source)
+    assert torch.allclose(levels(batch.target), 255 - levels(usual.target), atol=0.05)
+    assert data.describe()["sha256"] != without.describe()["sha256"]
+    joined = join_sets([replace(plain, clean=255 - plain.crops), plain])
+    assert joined.clean is not None
+    assert np.array_equal(joined.clean, np.concatenate([255 - plain.crops, plain.crops]))
+
+
 def _row_of(picture: torch.Tensor, pictures: torch.Tensor) -> int:
     return int((pictures - picture).abs().flatten(1).sum(1).argmin())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -126,20 +127,28 @@ def _render_group(
     distance = shoot_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
     views: list[View] = []
+    studio: list[View] = []
     for person in people:
         posed = pose_person(person, head, _with_unrest(expression, rng), shape=shape)
-        view = crop_view(
-            posed,
-            Caster(posed.mesh),
-            recipe.geometry,
+        look = partial(crop_view, posed, Caster(posed.mesh), recipe.geometry, distance=distance)
+        view = look(
             yaw=float(rng.normal(0, variety.yaw or MOVEMENT)),
             pitch=float(rng.normal(0, variety.pitch or MOVEMENT)),
             roll=float(rng.normal(0, variety.roll)),
-            distance=distance,
         )
         views.append(view)
-    bare = ACCESSORIES.index(BARE)
-    return shoot(views, lights, recipe.geometry, variety, metered=bare, wall=wall, rng=rng, large=large)
+        studio += [look()] if variety.camera else []
+    return shoot(
+        views,
+        lights,
+        recipe.geometry,
+        variety,
+        metered=ACCESSORIES.index(BARE),
+        wall=wall,
+        rng=rng,
+        large=large,
+        studio=studio,
+    )
 
 
 def _with_unrest(expression: dict[str, float], rng: np.random.Generator) -> dict[str, float]:

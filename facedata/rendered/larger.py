@@ -7,7 +7,7 @@ without what a cheap camera does to it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,27 +29,27 @@ class Shots:
     """Pictures of one person, in any arrangement "...", such as (poses, lights).
 
     ``crops`` (..., S, S) uint8; where larger pictures were wished, ``large`` (..., 176, 176) uint8 and their
-    ``points`` (..., 5, 2) float32, in picture coordinates as ``facedata.pictures.LargeFace`` has them.
+    ``points`` (..., 5, 2) float32, in picture coordinates as ``facedata.pictures.LargeFace`` has them; where
+    crops are as photographs are, ``clean`` (..., S, S) uint8, as they were in a studio.
     """
 
     crops: Pixels
     large: Pixels | None = None
     points: Floats | None = None
+    clean: Pixels | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Self], axis: int) -> Self:
         """Several shoots as one, along an axis of their arrangement."""
-        large = [part.large for part in parts if part.large is not None]
-        points = [part.points for part in parts if part.points is not None]
-        return cls(
-            np.concatenate([part.crops for part in parts], axis),
-            np.concatenate(large, axis) if large else None,
-            np.concatenate(points, axis) if points else None,
-        )
+
+        def along(pieces: list[Any]) -> Any:
+            return None if pieces[0] is None else np.concatenate(pieces, axis)
+
+        return cls(*(along([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def in_one_row(self) -> Shots:
-        """The same pictures one after another: (n, S, S), (n, 176, 176) and (n, 5, 2)."""
-        return Shots(_in_row(self.crops), _in_row(self.large), _in_row(self.points))
+        """The same pictures one after another: (n, S, S), (n, 176, 176), (n, 5, 2) and (n, S, S)."""
+        return Shots(*(_in_row(getattr(self, field.name)) for field in fields(self)))
 
 
 def larger_view(view: View, geometry: CropGeometry) -> View:

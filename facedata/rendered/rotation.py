@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -101,20 +102,25 @@ def _render_group(
     caster = Caster(posed.mesh)
     distance = shoot_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
+    look = partial(crop_view, posed, caster, recipe.geometry, distance=distance)
     views = [
-        crop_view(
-            posed,
-            caster,
-            recipe.geometry,
+        look(
             yaw=_turn(yaw, variety, rng),
             pitch=float(rng.normal(0, variety.pitch)),
             roll=float(rng.normal(0, variety.roll)),
-            distance=distance,
         )
         for yaw in YAWS
     ]
     return shoot(
-        views, lights, recipe.geometry, variety, metered=YAWS.index(0), wall=wall, rng=rng, large=large
+        views,
+        lights,
+        recipe.geometry,
+        variety,
+        metered=YAWS.index(0),
+        wall=wall,
+        rng=rng,
+        large=large,
+        studio=[look(yaw=float(yaw)) for yaw in YAWS] if variety.camera else (),
     )
 
 

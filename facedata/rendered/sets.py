@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from facedata.clean_files import CLEAN_FOLDER, clean_name
 from facedata.labels import LABELS_FILE, LabelRow, write_labels
 from facedata.large_files import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
 from facedata.rendered.claim import PART, claimed
@@ -24,7 +25,7 @@ from facedata.rendered.person import Head
 from facedata.rendered.workers import in_processes
 from faces.errors import DataError
 from faces.progress import NoProgress, Progress
-from faces.types import Floats
+from faces.types import Floats, Pixels
 
 
 class Recipe(Protocol):
@@ -135,8 +136,11 @@ def _render_person(job: Job) -> None:
     if not crops_there:
         with _complete_folder(out, out / person) as part:
             for row, crop in zip(rows, shots.crops, strict=True):
-                name = PurePosixPath(row.file).name
-                Image.fromarray(np.ascontiguousarray(crop)).save(part / name, compress_level=6)
+                _save_crop(crop, part / PurePosixPath(row.file).name)
+            if shots.clean is not None:
+                (part / CLEAN_FOLDER).mkdir()
+                for row, crop in zip(rows, shots.clean, strict=True):
+                    _save_crop(crop, part / PurePosixPath(clean_name(row.file)).relative_to(person))
     if shots.large is not None and shots.points is not None:
         with _complete_folder(out, out / LARGE_FOLDER / person) as part:
             for row, pixels in zip(rows, shots.large, strict=True):
@@ -146,6 +150,10 @@ def _render_person(job: Job) -> None:
                 )
             files = [row.file for row in rows]
             (part / LARGE_FILE).write_bytes(format_large(dict(zip(files, shots.points, strict=True))))
+
+
+def _save_crop(crop: Pixels, path: Path) -> None:
+    Image.fromarray(np.ascontiguousarray(crop)).save(path, compress_level=6)
 
 
 @contextmanager

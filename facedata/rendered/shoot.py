@@ -24,6 +24,7 @@ from faces.types import Pixels
 
 RAYS_PER_PIXEL = 2.5  # rays per crop pixel and direction
 MARGIN = 1.15  # the frame rendered is so much wider than the crop
+STUDIO_WALL = 0.28  # the grey behind clean pictures, always the same: a network cannot guess it
 
 
 def shoot_lights(
@@ -52,9 +53,9 @@ def crop_view(
     caster: Caster,
     geometry: CropGeometry,
     *,
-    yaw: float,
-    pitch: float,
-    roll: float,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    roll: float = 0.0,
     distance: float,
 ) -> View:
     """The view of a head (degrees, cm, as ``Camera`` has them) that shows a little more than its crop."""
@@ -80,19 +81,22 @@ def shoot(
     wall: float,
     rng: np.random.Generator,
     large: bool = False,
+    studio: Sequence[View] = (),
 ) -> Shots:
     """The pictures (len(views), len(lights)) of all views under all lights, larger ones too if ``large``.
 
     One exposure serves all views under a light; it is set by the skin in view ``metered``.  ``wall`` is the
-    grey 0..1 of the background where backgrounds do not vary.  The crops are the same with and without
-    larger pictures.
+    grey 0..1 of the background where backgrounds do not vary.  ``studio`` has for each view how a studio's
+    camera would have looked; with it there are clean pictures too.  The crops are the same with and without
+    larger and clean pictures.
     """
     shape, size = (len(views), len(lights)), geometry.size
     crops = np.zeros((*shape, size, size), np.uint8)
     pictures = np.zeros((*shape, SIDE, SIDE), np.uint8)
     points = np.zeros((*shape, 5, 2), np.float32)
     larger = [larger_view(view, geometry) for view in views] if large else []
-    noise = rng.spawn(1)[0]  # leaves the numbers of ``rng`` as they are
+    clean = np.zeros((*shape, size, size), np.uint8)
+    noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
     for at, light in enumerate(lights):
         shaded = [view.radiance(light, rng) for view in views]
         tone = sample_tone(rng, _skin_light(views[metered], shaded[metered])) if variety.camera else Tone()
@@ -102,7 +106,16 @@ def shoot(
             frame = _frame(view, tone(view.radiance(light, noise)), variety, wall, noise)
             pictures[number, at] = larger_picture(frame)
             points[number, at] = larger_points(view.landmarks, view.camera)
-    return Shots(crops, pictures, points) if large else Shots(crops)
+        for number, view in enumerate(studio):
+            clean[number, at] = _crop(
+                view, tone(view.radiance(light, grain)), geometry, Variety(), STUDIO_WALL, grain
+            )
+    return Shots(
+        crops,
+        pictures if large else None,
+        points if large else None,
+        clean if studio else None,
+    )
 
 
 def _crop(

@@ -83,7 +83,15 @@ def join_sets(sets: Sequence[FaceSet]) -> FaceSet:
         splits=np.concatenate([faces.splits for faces in sets]),
         files=np.concatenate([faces.files for faces in sets]),
         left_out=sum(faces.left_out for faces in sets),
+        clean=np.concatenate([drawn_as(faces) for faces in sets])
+        if any(faces.clean is not None for faces in sets)
+        else None,
     )
+
+
+def drawn_as(faces: FaceSet) -> NDArray[np.uint8]:
+    """(N, S, S) uint8: what shall be drawn where a face is the target, its clean version if there is one."""
+    return faces.crops if faces.clean is None else faces.clean
 
 
 def restrict_people(faces: FaceSet, first: int, last: int) -> FaceSet:
@@ -232,6 +240,8 @@ def _pair_set(faces: FaceSet, attribute: Attribute, vocabulary: Vocabulary) -> P
 
 def _fingerprint(data: PairSet) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(data.faces.crops).data)
+    if data.faces.clean is not None:
+        digest.update(np.ascontiguousarray(data.faces.clean).data)
     digest.update(data.codes.tobytes())
     digest.update(data.pairs.rows.tobytes())
     return digest.hexdigest()

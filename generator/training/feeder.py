@@ -13,7 +13,7 @@ from faces.errors import TrainingError
 from generator.attributes import Vocabulary
 from generator.training.augment import degrade, mirror, shared_changes
 from generator.training.batches import EpochBatches, PersonBatches
-from generator.training.data import PairSet, TrainingData, mirrored_codes
+from generator.training.data import PairSet, TrainingData, drawn_as, mirrored_codes
 from generator.training.recipes import Augmentation, Recipe
 
 _AUGMENT_STREAM, _LIGHT_STREAM = 4, 5
@@ -28,13 +28,15 @@ class Batch:
     target: Tensor
     """(B, 1, S, S) what it shall draw."""
     positive: Tensor
-    """(B, 1, S, S) what the drawing shall be found with: the target, or it in any of its lights."""
+    """(B, 1, S, S) what it shall draw of that with which the drawing shall be found: the target, or it in any
+    of its lights."""
     positive_shown: Tensor
-    """(B, 1, S, S) that as the network is shown it."""
+    """(B, 1, S, S) the latter as the network is shown it."""
     wish: Tensor
     """(B, V) the one-hot value of the target."""
     same: Tensor
-    """(B, B) bool: rows that are no negatives of each other, because they show the very same target."""
+    """(B, B) bool: positives (columns) that are no negatives of a query (row), because they show the very
+    same target, or, where a target in any light will do, its person with its value."""
 
 
 class Feeder:
@@ -52,12 +54,11 @@ class Feeder:
         device: torch.device,
         augmentation: Augmentation | None,
     ) -> None:
-        self._crops, self._codes = data.faces.crops, data.codes
+        self._crops, self._drawn, self._codes = data.faces.crops, drawn_as(data.faces), data.codes
         self._mean, self._std, self._seed, self._device = mean, std, seed, device
         self._augmentation = augmentation
         self._any_light = recipe.any_light
-        alike = _alike(data)
-        self._marks = alike if recipe.any_light else np.arange(len(alike))
+        self._alike = alike = _alike(data)
         self._by_likeness = np.argsort(alike, kind="stable")  # faces that are alike side by side ...
         ends = np.cumsum(np.bincount(alike))
         self._first, self._end = (
@@ -77,10 +78,10 @@ class Feeder:
     def __call__(self, step: int) -> Batch:
         """Batch number ``step``, on the device."""
         rows, groups = self._batches(step)
-        codes, marks = self._codes[rows[:, 1]], self._marks[rows[:, 1]] * 2
-        source, target = self._pictures(rows[:, 0]), self._pictures(rows[:, 1])
-        positive = self._pictures(self._relit(rows[:, 1], step)) if self._any_light else target
-        shown = positive
+        codes, found, any_light = self._codes[rows[:, 1]], *self._found(rows[:, 1], step)
+        source, target = self._pictures(rows[:, 0]), self._pictures(rows[:, 1], drawn=True)
+        positive, shown = self._pictures(found, drawn=True), self._pictures(found)
+        marks = np.stack([rows[:, 1], found, self._alike[found]]) * 2
         if self._augmentation is not None:
             rng = torch.Generator()
             rng.manual_seed(self._stream(step))
@@ -88,41 +89,45 @@ class Feeder:
             if self._mirrored is not None:
                 # Per person, as the shared changes are: a mirrored half would be an easy half.
                 flips = (torch.rand(int(groups.max()) + 1, generator=rng) < 0.5)[owners]
-                source, target, positive = (mirror(part, flips) for part in (source, target, positive))
+                source, target, positive, shown = (
+                    mirror(part, flips) for part in (source, target, positive, shown)
+                )
                 turned = flips.numpy()
                 codes = np.where(turned, self._mirrored[codes], codes)
                 marks = marks + turned
-            source, target, positive = shared_changes(
-                [source, target, positive], owners, self._augmentation, rng
+            source, target, positive, shown = shared_changes(
+                [source, target, positive, shown], owners, self._augmentation, rng
             )
-            source, shown = (
-                degrade(source, self._augmentation, rng),
-                degrade(positive, self._augmentation, rng),
-            )
-        marked = torch.from_numpy(marks)
+            source, shown = degrade(source, self._augmentation, rng), degrade(shown, self._augmentation, rng)
+        wanted, found, alike = marks
+        same = np.where(
+            any_light[:, None], alike[:, None] == alike[None, :], wanted[:, None] == found[None, :]
+        )
         return Batch(
             source=self._standardised(source),
             target=self._standardised(target),
             positive=self._standardised(positive),
             positive_shown=self._standardised(shown),
             wish=torch.from_numpy(self._one_hot[codes]).to(self._device),
-            same=(marked[:, None] == marked[None, :]).to(self._device),
+            same=torch.from_numpy(same).to(self._device),
         )
 
-    def _relit(self, rows: NDArray[np.int64], step: int) -> NDArray[np.int64]:
-        """For the recipe's share of targets any picture of the same person with the same value."""
+    def _found(self, targets: NDArray[np.int64], step: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """What each drawing shall be found with, (B,), and whether that may be in any light, (B,): for the
+        recipe's share of targets any picture of the same person with the same value."""
+        if not self._any_light:
+            return targets, np.zeros(len(targets), bool)
         rng = np.random.default_rng([self._seed, _LIGHT_STREAM, step])
-        chosen = rng.random(len(rows)) < self._any_light
-        places = rng.integers(self._first[rows], self._end[rows])
-        relit: NDArray[np.int64] = np.where(chosen, self._by_likeness[places], rows)
-        return relit
+        chosen = rng.random(len(targets)) < self._any_light
+        places = rng.integers(self._first[targets], self._end[targets])
+        return np.where(chosen, self._by_likeness[places], targets), chosen
 
     def _stream(self, step: int) -> int:
         words = np.random.SeedSequence([self._seed, _AUGMENT_STREAM, step]).generate_state(2, np.uint32)
         return int(words[0]) << 31 ^ int(words[1])
 
-    def _pictures(self, rows: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(self._crops[rows]).float()
+    def _pictures(self, rows: NDArray[np.int64], drawn: bool = False) -> Tensor:
+        return torch.from_numpy((self._drawn if drawn else self._crops)[rows]).float()
 
     def _standardised(self, pictures: Tensor) -> Tensor:
         return ((pictures - self._mean) / self._std)[:, None].to(self._device)

@@ -80,9 +80,10 @@ class Recipe:
     """Weight of the contrastive term; it and ``reconstruction`` need ``together``."""
     temperature: float = 0.03
     any_light: float = 0.0
-    """Share of pairs whose positive is the target in any of its lights; above nought, pictures of one
-    person with one value are no negatives of each other.  Nought keeps the light in the features (the paper's
-    criterion 2); more finds people again whose photographs were taken in other places."""
+    """Share of pairs whose positive is the target in any of its lights; for these, other pictures of
+    that person with that value are no negatives.  Nought keeps the light in the features (the paper's
+    criterion 2); more finds people again whose photographs were taken in other places, and with a share
+    between, the very light comes first and the others before other people."""
     augmentation: Augmentation | None = None
 
 

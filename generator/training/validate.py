@@ -11,7 +11,7 @@ from torch import Tensor
 
 from facedata.pairs import ATTRIBUTES, groups
 from generator.networks import TwoStage
-from generator.training.data import PairSet, TrainingData
+from generator.training.data import PairSet, TrainingData, drawn_as
 from generator.training.feeder import Feeder
 from generator.training.losses import contrastive, grey_levels, row_errors
 from generator.training.precision import autocast
@@ -76,7 +76,7 @@ class Validation:
         sums = np.zeros(2)
         for rows in np.array_split(self._pairs, max(1, len(self._pairs) // _CHUNK)):
             drawn = self._run(network, self._tensor(rows[:, 0]), faces.codes[rows[:, 1]])
-            target = self._tensor(rows[:, 1])
+            target = self._tensor(rows[:, 1], drawn=True)
             sums += [float(row_errors(one, target, self._recipe.error).sum()) for one in drawn[:2]]
         stage1, stage2 = sums / len(self._pairs) * grey_levels(self._data.std, self._recipe.error)
         return {"stage1": float(stage1), "stage2": float(stage2)}
@@ -87,7 +87,7 @@ class Validation:
             batch = self._contrast(step)
             with autocast(self._device, self._dtype):
                 queries = network(batch.source, batch.wish)[2]
-                positives = network(batch.positive, batch.wish)[2]
+                positives = network(batch.positive_shown, batch.wish)[2]
             part, share = contrastive(queries, positives, batch.same, self._recipe.temperature)
             loss, right = loss + float(part) / 2, right + float(share) / 2
         return {"contrast": loss, "contrast_accuracy": right}
@@ -136,8 +136,9 @@ class Validation:
             )
         return draft.float(), drawn.float(), features
 
-    def _tensor(self, rows: NDArray[np.int64]) -> Tensor:
-        pictures = torch.from_numpy(self._faces().faces.crops[rows]).float()
+    def _tensor(self, rows: NDArray[np.int64], drawn: bool = False) -> Tensor:
+        faces = self._faces().faces
+        pictures = torch.from_numpy((drawn_as(faces) if drawn else faces.crops)[rows]).float()
         return ((pictures - self._data.mean) / self._data.std)[:, None].to(self._device)
 
     def _faces(self) -> PairSet:
