@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from facedata.rendered.sets import Recipe
 
 app = typer.Typer(help="Render a set of faces from the morphable head.", no_args_is_help=True)
 
@@ -56,31 +59,19 @@ def rotation(
     """Render people in seven poses under each of several lights.
 
     Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
-    pictures to a set that was rendered without.
+    pictures to a set that was rendered without. With full variety each person's folder has clean/ beside the
+    photographs: what a training asks to be drawn in their place.
 
     Example: anotheryou data render rotation --head-model ict_facekit.npz --out sets/rotation
     """
-    from cli.console import RichProgress
     from facedata.rendered.photograph import VARIETIES
-    from facedata.rendered.rotation import YAWS, RotationRecipe
-    from facedata.rendered.sets import render_set
+    from facedata.rendered.rotation import RotationRecipe
     from faces.crop import CropGeometry
 
     recipe = RotationRecipe(
         seed=seed, geometry=CropGeometry(size=size), lights=lights, variety=VARIETIES[variety.value]
     )
-    count = render_set(
-        out,
-        recipe,
-        head_model,
-        people=people,
-        first=first,
-        train=train,
-        large=large,
-        workers=workers,
-        progress=RichProgress(),
-    )
-    typer.echo(f"{out}: {count:,} pictures of {count // (len(YAWS) * lights):,} people.")
+    _render(recipe, head_model, out, range(first, first + people), train, large, workers)
 
 
 @app.command()
@@ -106,31 +97,18 @@ def accessories(
     (10) and from above (16), and all flashes (19).
 
     Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
-    pictures to a set that was rendered without.
+    pictures to a set that was rendered without. With full variety there is clean/ as in a rotation set.
 
     Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
     """
-    from cli.console import RichProgress
-    from facedata.rendered.accessories import ACCESSORIES, AccessoryRecipe
+    from facedata.rendered.accessories import AccessoryRecipe
     from facedata.rendered.photograph import VARIETIES
-    from facedata.rendered.sets import render_set
     from faces.crop import CropGeometry
 
     recipe = AccessoryRecipe(
         seed=seed, geometry=CropGeometry(size=size), lights=lights, variety=VARIETIES[variety.value]
     )
-    count = render_set(
-        out,
-        recipe,
-        head_model,
-        people=people,
-        first=first,
-        train=train,
-        large=large,
-        workers=workers,
-        progress=RichProgress(),
-    )
-    typer.echo(f"{out}: {count:,} pictures of {count // (len(ACCESSORIES) * lights):,} people.")
+    _render(recipe, head_model, out, range(first, first + people), train, large, workers)
 
 
 @app.command()
@@ -153,3 +131,25 @@ def completion(
 
     count = make_completion_set(source, out, seed=seed, progress=RichProgress())
     typer.echo(f"{out}: {count:,} pictures, half of them with a bar.")
+
+
+def _render(
+    recipe: Recipe, head_model: Path, out: Path, people: range, train: int, large: bool, workers: int | None
+) -> None:
+    """Render these people of a set and say what it holds then."""
+    from cli.console import RichProgress
+    from facedata.rendered.sets import person_name, render_set
+
+    count = render_set(
+        out,
+        recipe,
+        head_model,
+        people=len(people),
+        first=people.start,
+        train=train,
+        large=large,
+        workers=workers,
+        progress=RichProgress(),
+    )
+    each = len(recipe.rows(person_name(people.start)))
+    typer.echo(f"{out}: {count:,} pictures of {count // each:,} people.")

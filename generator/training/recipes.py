@@ -33,11 +33,11 @@ class Augmentation:
     """Shared: tone curve, exponent exp(±gamma); cameras bend tones differently."""
     degraded: float = 0.5
     """Share of inputs that get the following; the others stay as they are, since good pictures exist."""
-    shift: float = 0.6
+    shift: float = 1.0
     """Input: crop moved by up to ±shift pixels (of 32); landmarks are found with that error."""
-    turn: float = 2.0
+    turn: float = 3.0
     """Input: crop turned by up to ±turn degrees, for the same reason."""
-    zoom: float = 0.03
+    zoom: float = 0.05
     """Input: crop scaled by exp(±zoom), for the same reason."""
     blur: float = 0.6
     """Input: Gaussian blur of up to this many pixels (of 32); small faces in photographs are soft."""
