@@ -14,8 +14,8 @@ from generator.attributes import AttributeGroup, Vocabulary
 from generator.networks import Architecture, TwoStage
 from generator.training import Augmentation, Budget, adjusted, join_sets, prepare, recipe, restrict_people
 from generator.training.augment import degrade, mirror, shared_changes
-from generator.training.batches import EpochBatches, PersonBatches
-from generator.training.data import mirrored_codes
+from generator.training.batches import EpochBatches, MatchedBatches, PersonBatches
+from generator.training.data import TrainingData, mirrored_codes
 from generator.training.feeder import _alike, training_feeder
 from generator.training.gradients import GradientMaker
 from generator.training.losses import contrastive, grey_levels, row_errors
@@ -93,6 +93,9 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     for make in (
         lambda seed: EpochBatches(pairs, batch=6, seed=seed),
         lambda seed: PersonBatches(pairs, batch=6, people=3, seed=seed),
+        lambda seed: MatchedBatches(
+            pairs, values=pairs.rows[:, 1] % 3, settings=pairs.rows[:, 0] % 2, batch=6, people=3, seed=seed
+        ),
     ):
         straight, late = make(1), make(1)
         expected = [straight(step)[0] for step in range(9)]
@@ -109,6 +112,69 @@ def test_person_batches_hold_several_different_pairs_of_few_people() -> None:
         mine = rows[groups == group]
         assert len(set(persons[mine[:, 0]])) == 1 and len({tuple(row) for row in mine}) == 4
     assert len(set(persons[rows[:, 0]])) == 3
+
+
+def matched(data: TrainingData, *, batch: int, people: int) -> MatchedBatches:
+    targets = data.train.pairs.rows[:, 1]
+    values, settings = data.train.codes[targets], data.train.settings[targets]
+    return MatchedBatches(
+        data.train.pairs, values=values, settings=settings, batch=batch, people=people, seed=0
+    )
+
+
+def test_matched_batches_draw_all_people_with_the_same_values_in_the_same_lights() -> None:
+    data = prepare(made_faces(people=6, lights=4), attribute="pose", seed=0, held_out=0)
+    faces = data.train.faces
+    grids = set()
+    for step in range(12):
+        rows, groups = matched(data, batch=12, people=3)(step)
+        target = rows[:, 1]
+        cells = [tuple(zip(faces.poses[one], faces.lights[one], strict=True)) for one in np.split(target, 3)]
+        assert cells[0] == cells[1] == cells[2]
+        assert len(set(cells[0])) == 4 and len({pose for pose, _ in cells[0]}) == 2
+        assert len({light for _, light in cells[0]}) == 2
+        assert np.array_equal(faces.persons[rows[:, 0]], faces.persons[target])
+        assert len(set(faces.persons[target])) == 3 and np.array_equal(groups, np.repeat(range(3), 4))
+        grids.add(frozenset(cells[0]))
+    assert len(grids) > 4
+
+
+def test_who_lacks_a_light_is_drawn_with_the_value_in_another() -> None:
+    many, few = made_faces(people=2, lights=4), made_faces(people=2, lights=1, seed=1)
+    data = prepare(join_sets([many, few]), attribute="pose", seed=0, held_out=0)
+    faces, missing = data.train.faces, 0
+    for step in range(20):
+        target = matched(data, batch=16, people=4)(step)[0][:, 1].reshape(4, 4)
+        for one in target[1:]:
+            shared = np.isin(faces.poses[target[0]], faces.poses[one])
+            assert shared.all()
+            missing += int((faces.lights[target[0]] != faces.lights[one]).sum())
+    assert missing > 20
+
+
+@pytest.mark.parametrize("each", [1, 2, 3, 5, 8])
+def test_matched_batches_have_as_many_pairs_as_asked(each: int) -> None:
+    for lights in (1, 3):
+        for to in (None, ["0"]):
+            data = prepare(made_faces(people=3, lights=lights), attribute="pose", to=to, seed=0, held_out=0)
+            rows, groups = matched(data, batch=2 * each, people=2)(5)
+            assert rows.shape == (2 * each, 2) and groups.shape == (2 * each,)
+            known = {tuple(pair) for pair in data.train.pairs.rows.tolist()}
+            assert {tuple(pair) for pair in rows.tolist()} <= known
+
+
+def test_matched_batches_are_mirrored_all_or_none() -> None:
+    data = prepare(made_faces(people=6), attribute="pose", seed=0, held_out=0)
+    only_mirror = Augmentation(gain=0, offset=0, gamma=0, degraded=0)
+    settings = replace(SMALL, people=4, matched=True, augmentation=only_mirror)
+    feeder, plain = (
+        training_feeder(data, one, 0, CPU) for one in (settings, replace(settings, augmentation=None))
+    )
+    flipped = {
+        torch.allclose(feeder(step).target, plain(step).target.flip(-1), atol=1e-4) for step in range(12)
+    }
+    straight = {torch.allclose(feeder(step).target, plain(step).target, atol=1e-4) for step in range(12)}
+    assert flipped == straight == {True, False}
 
 
 def test_mirrored_codes_turn_the_sign_of_numbers_and_leave_words() -> None:

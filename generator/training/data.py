@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.labelled import Attribute, FaceSet, number_of
-from facedata.pairs import ordered_pairs
+from facedata.pairs import ATTRIBUTES, ordered_pairs
 from faces.errors import TrainingError
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.training.batches import Pairs, sort_pairs
@@ -26,6 +26,8 @@ class PairSet:
     faces: FaceSet
     codes: NDArray[np.int64]
     """(N,) the code of each face's value in the vocabulary; -1 where it is only changed from, never to."""
+    settings: NDArray[np.int64]
+    """(N,) equal numbers for faces that agree in all other attributes, whoever they are."""
     pairs: Pairs
 
 
@@ -235,7 +237,14 @@ def _pair_set(faces: FaceSet, attribute: Attribute, vocabulary: Vocabulary) -> P
     words, place = np.unique(faces.attribute(attribute), return_inverse=True)
     codes = np.array([known.get(str(word), -1) for word in words], np.int64)[place]
     rows = ordered_pairs(faces, attribute)
-    return PairSet(faces=faces, codes=codes, pairs=sort_pairs(rows[codes[rows[:, 1]] >= 0], faces.persons))
+    others = [faces.attribute(name) for name in ATTRIBUTES if name != attribute]
+    settings = np.unique(np.stack(others), axis=1, return_inverse=True)[1]
+    return PairSet(
+        faces=faces,
+        codes=codes,
+        settings=np.asarray(settings, np.int64).reshape(-1),
+        pairs=sort_pairs(rows[codes[rows[:, 1]] >= 0], faces.persons),
+    )
 
 
 def _fingerprint(data: PairSet) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from faces.errors import TrainingError
 from generator.attributes import Vocabulary
 from generator.training.augment import degrade, mirror, shared_changes
-from generator.training.batches import EpochBatches, PersonBatches
+from generator.training.batches import Batches, EpochBatches, MatchedBatches, PersonBatches
 from generator.training.data import PairSet, TrainingData, drawn_as, mirrored_codes
 from generator.training.recipes import Augmentation, Recipe
 
@@ -69,11 +69,8 @@ class Feeder:
             vocabulary.one_hot(np.arange(len(vocabulary.combinations), dtype=np.int64)), np.float32
         )
         self._mirrored = mirrored_codes(vocabulary) if augmentation and augmentation.mirror else None
-        self._batches = (
-            PersonBatches(data.pairs, batch=recipe.batch, people=recipe.people, seed=seed)
-            if recipe.people
-            else EpochBatches(data.pairs, batch=recipe.batch, seed=seed)
-        )
+        self._matched = recipe.matched and recipe.people > 0
+        self._batches = _batches(data, recipe, seed)
 
     def __call__(self, step: int) -> Batch:
         """Batch number ``step``, on the device."""
@@ -87,8 +84,10 @@ class Feeder:
             rng.manual_seed(self._stream(step))
             owners = torch.from_numpy(groups)
             if self._mirrored is not None:
-                # Per person, as the shared changes are: a mirrored half would be an easy half.
-                flips = (torch.rand(int(groups.max()) + 1, generator=rng) < 0.5)[owners]
+                # Per person, as the shared changes are, or all: a mirrored half would be an easy half.
+                flips = (torch.rand(int(groups.max()) + 1, generator=rng) < 0.5)[
+                    torch.zeros_like(owners) if self._matched else owners
+                ]
                 source, target, positive, shown = (
                     mirror(part, flips) for part in (source, target, positive, shown)
                 )
@@ -131,6 +130,22 @@ class Feeder:
 
     def _standardised(self, pictures: Tensor) -> Tensor:
         return ((pictures - self._mean) / self._std)[:, None].to(self._device)
+
+
+def _batches(data: PairSet, recipe: Recipe, seed: int) -> Batches:
+    if not recipe.people:
+        return EpochBatches(data.pairs, batch=recipe.batch, seed=seed)
+    if not recipe.matched:
+        return PersonBatches(data.pairs, batch=recipe.batch, people=recipe.people, seed=seed)
+    targets = data.pairs.rows[:, 1]
+    return MatchedBatches(
+        data.pairs,
+        values=data.codes[targets],
+        settings=data.settings[targets],
+        batch=recipe.batch,
+        people=recipe.people,
+        seed=seed,
+    )
 
 
 def _alike(data: PairSet) -> NDArray[np.int64]:

@@ -58,6 +58,9 @@ class Recipe:
     """Learning rate (its peak where ``cosine``)."""
     people: int = 0
     """People in a batch, each with batch / people pairs; 0: all pairs once an epoch, whose they may be."""
+    matched: bool = False
+    """With ``people``: all of them are drawn with the same values in the same lights, since those are whom a
+    search confuses; mirrored all or none."""
     together: bool = False
     """Both stages at once (else stage 1, then stage 2 on stage 1's output, half of the budget each)."""
     error: ErrorKind = "squared"
@@ -111,7 +114,8 @@ def default() -> Recipe:
 
     The contrastive term says of the middle-layer features what retrieval asks of them: the drawing of
     (X, wish) lies nearer to the true target, passed through the network with its own value as gallery faces
-    are, than to any other picture of the batch, among them the same person in other light and pose.
+    are, than to any other picture of the batch, among them the same person in other light and pose, and other
+    people in the same.
     Reconstruction is trained since canonicalisation picks a gallery face's value by it.
     AdamW with warm-up, cosine and clipping trains this depth without normalisation layers fast and safely;
     the average of the weights takes out what noise of the last steps remains.
@@ -120,6 +124,7 @@ def default() -> Recipe:
         name="default",
         batch=64,
         people=16,
+        matched=True,
         optimiser="adamw",
         rate=1e-3,
         together=True,
