@@ -1,4 +1,4 @@
-"""Ending a long training politely."""
+"""Ending a training politely."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+
+from cli.guard import INTERRUPTED
 
 
 @contextlib.contextmanager
@@ -24,3 +29,13 @@ def stop_on_signal() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def tell_end(finished: bool, out: Path) -> None:
+    """Say that the weights in ``out`` are trained, or how to go on; ends the program in the second case."""
+    from cli.console import say
+
+    if not finished:
+        say("stopped and kept; the same command goes on from here")
+        raise typer.Exit(INTERRUPTED)
+    typer.echo(f"trained: {out}")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.guard import INTERRUPTED
-
 if TYPE_CHECKING:
     from facedata.labelled import Attribute, FaceSet
     from generator.training import Entry
@@ -116,7 +114,7 @@ def train(
         anotheryou benchmark faces --cropped --weights my-weights --out report
     """
     from cli.console import RichProgress, say
-    from cli.stopping import stop_on_signal
+    from cli.stopping import stop_on_signal, tell_end
     from facedata.labelled import read_labelled
     from faces.crop import CropGeometry
     from generator.checkpoint import find_checkpoint, load_checkpoint
@@ -186,11 +184,7 @@ def train(
             report=lambda entry: say(_line(entry)),
             stop=stopped.is_set,
         )
-    if finished:
-        typer.echo(f"trained: {out}")
-    else:
-        say("stopped and kept; the same command goes on from here")
-        raise typer.Exit(INTERRUPTED)
+    tell_end(finished, out)
 
 
 def attribute_named(name: str) -> Attribute:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.guard import INTERRUPTED
-
 if TYPE_CHECKING:
     from generator.training import Entry
 
@@ -57,7 +55,7 @@ def train_cpi(
     from baselines.cpi.training import Training
     from baselines.cpi.training import train_cpi as run
     from cli.console import RichProgress, say
-    from cli.stopping import stop_on_signal
+    from cli.stopping import stop_on_signal, tell_end
     from facedata.labelled import read_labelled
     from faces.crop import CropGeometry
     from generator.training import Budget, prepare
@@ -97,11 +95,7 @@ def train_cpi(
             report=lambda entry: say(_line(entry)),
             stop=stopped.is_set,
         )
-    if finished:
-        typer.echo(f"trained: {out}")
-    else:
-        say("stopped and kept; the same command goes on from here")
-        raise typer.Exit(INTERRUPTED)
+    tell_end(finished, out)
 
 
 def _line(entry: Entry) -> str:
