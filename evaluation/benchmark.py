@@ -86,7 +86,7 @@ class _Plan:
         if not self.experiment.searched:
             return []
         rows = list(rows_for(self.experiment.attribute))
-        ours = [row for row in rows if row in ("ours-features", "ours-image")]
+        ours = [row for row in rows if row.startswith("ours-")]
         rows += [f"{row}@{name}" for name in self.experiment.others for row in ours]
         return [find_row(row, self.experiment.attribute) for row in rows]
 
@@ -104,17 +104,26 @@ class _Plan:
         if "change" in parts and plain:
             identity = self.identities.following("change", plain)
             steps.append(Step("recall by change", identity, self._change, cost=0.5))
-        for spec in plain:
-            if "misaligned" in parts and spec.name in MISALIGNED_ROWS:
-                identity = self.identities.following("misaligned", [spec])
-                measure = partial(self._misaligned, spec)
-                cost = 3 if "two-step" in spec.name else 30
-                steps.append(Step(f"{spec.name}, misaligned", identity, measure, cost=cost))
+        steps += self._moved(plain, parts)
+        for name, studio in self.experiment.others.items():
+            others = [spec for spec in wanted if spec.weights == name]
+            steps += [self._row(spec) for spec in others]
+            steps += self._moved(others, parts)
+            steps += self._by_itself(studio, parts)
         if FIGURES in parts:
             steps.append(self._pictures(steps))
-        for name, studio in self.experiment.others.items():
-            steps += [self._row(spec) for spec in wanted if spec.weights == name]
-            steps += self._by_itself(studio, parts)
+        return steps
+
+    def _moved(self, wanted: Sequence[RowSpec], parts: Collection[str]) -> list[Step]:
+        """Those of the rows that are asked with faces cropped amiss."""
+        steps = []
+        for spec in wanted if "misaligned" in parts else ():
+            if spec.name.partition("@")[0] in MISALIGNED_ROWS:
+                identity = self.identities.following("misaligned", [spec])
+                cost = 3 if "two-step" in spec.name else 30
+                steps.append(
+                    Step(f"{spec.name}, misaligned", identity, partial(self._misaligned, spec), cost=cost)
+                )
         return steps
 
     def _row(self, spec: RowSpec) -> Step:

@@ -168,10 +168,12 @@ def test_other_weights_get_rows_of_their_own(tmp_path: Path) -> None:
         "ours-all-values": "perfect@0123456789ab",
         "ours-image": "perfect@0123456789ab",
         "ours-features@other": "other@ba9876543210",
+        "ours-all-values@other": "other@ba9876543210",
         "ours-image@other": "other@ba9876543210",
     }
     assert [errors.weights for errors in results.errors] == ["perfect@0123456789ab", "other@ba9876543210"]
     assert results.sets[0].weights == ("perfect@0123456789ab", "other@ba9876543210")
+    assert {one.row for one in results.misaligned} >= {"ours-features", "ours-features@other"}
 
 
 def test_what_is_finished_is_not_measured_again(tmp_path: Path) -> None:
