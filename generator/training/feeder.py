@@ -28,10 +28,10 @@ class Batch:
     target: Tensor
     """(B, 1, S, S) what it shall draw."""
     positive: Tensor
-    """(B, 1, S, S) what it shall draw of that with which the drawing shall be found: the target, or it in any
-    of its lights."""
+    """(B, 1, S, S) what the drawing shall be found with: the target, or it in any of its lights.  Drawn with
+    its own value it stays as it is, wall and all, since that is what canonicalisation knows a value by."""
     positive_shown: Tensor
-    """(B, 1, S, S) the latter as the network is shown it."""
+    """(B, 1, S, S) that as the network is shown it."""
     wish: Tensor
     """(B, V) the one-hot value of the target."""
     same: Tensor
@@ -77,7 +77,8 @@ class Feeder:
         rows, groups = self._batches(step)
         codes, found, any_light = self._codes[rows[:, 1]], *self._found(rows[:, 1], step)
         source, target = self._pictures(rows[:, 0]), self._pictures(rows[:, 1], drawn=True)
-        positive, shown = self._pictures(found, drawn=True), self._pictures(found)
+        positive = self._pictures(found)
+        shown = positive
         marks = np.stack([rows[:, 1], found, self._alike[found]]) * 2
         if self._augmentation is not None:
             rng = torch.Generator()
@@ -88,16 +89,17 @@ class Feeder:
                 flips = (torch.rand(int(groups.max()) + 1, generator=rng) < 0.5)[
                     torch.zeros_like(owners) if self._matched else owners
                 ]
-                source, target, positive, shown = (
-                    mirror(part, flips) for part in (source, target, positive, shown)
-                )
+                source, target, positive = (mirror(part, flips) for part in (source, target, positive))
                 turned = flips.numpy()
                 codes = np.where(turned, self._mirrored[codes], codes)
                 marks = marks + turned
-            source, target, positive, shown = shared_changes(
-                [source, target, positive, shown], owners, self._augmentation, rng
+            source, target, positive = shared_changes(
+                [source, target, positive], owners, self._augmentation, rng
             )
-            source, shown = degrade(source, self._augmentation, rng), degrade(shown, self._augmentation, rng)
+            source, shown = (
+                degrade(source, self._augmentation, rng),
+                degrade(positive, self._augmentation, rng),
+            )
         wanted, found, alike = marks
         same = np.where(
             any_light[:, None], alike[:, None] == alike[None, :], wanted[:, None] == found[None, :]
