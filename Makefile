@@ -17,7 +17,7 @@ test: export OMP_NUM_THREADS = 1
 demo: $(READY)  ## Index the pictures that come with the project and search them
 	rm -rf demo/out
 	$(BIN)/anotheryou index demo/album --collection demo/out/collection
-	$(BIN)/anotheryou search $(QUERY) --pose +30 -k 10 --collection demo/out/collection --sheet $(ANSWER)
+	$(BIN)/anotheryou search $(QUERY) --pose -30 -k 10 --collection demo/out/collection --sheet $(ANSWER)
 	@echo "The query, the drawn face and the hits side by side: $(ANSWER)"
 
 test: $(READY)  ## Run all tests
