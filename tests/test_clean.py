@@ -35,11 +35,11 @@ def test_photographs_have_clean_versions_before_a_plain_wall_and_the_protocols_p
     head: Head,
 ) -> None:
     assert render_rotation(RotationRecipe(geometry=SMALL, lights=2), head, 3).clean is None
-    for render, recipe in (
-        (render_rotation, RotationRecipe(geometry=SMALL, lights=2, variety=VARIETIES["full"])),
-        (render_accessories, AccessoryRecipe(geometry=SMALL, lights=2, variety=VARIETIES["full"])),
+    full = VARIETIES["full"]
+    for shots in (
+        render_rotation(RotationRecipe(geometry=SMALL, lights=2, variety=full), head, 3),
+        render_accessories(AccessoryRecipe(geometry=SMALL, lights=2, variety=full), head, 3),
     ):
-        shots = render(recipe, head, 3)  # type: ignore[operator]
         assert shots.clean is not None
         assert shots.clean.shape == shots.crops.shape
         wall = round(255 * STUDIO_WALL)
