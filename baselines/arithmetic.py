@@ -15,7 +15,7 @@ import numpy as np
 from baselines.exact import Vectors, exact_search, normalised
 from baselines.features import Features
 from baselines.searcher import QueryBatch
-from baselines.two_step import Label, rank_within
+from baselines.two_step import Label, nearest_within
 from facedata.labelled import FaceSet, Words
 from facedata.pictures import Pictures
 from faces.errors import DataError
@@ -116,5 +116,5 @@ class Arithmetic:
         vectors = self.features(queries.pictures, self.progress)
         wanted = self.means.moved(vectors, self.tell(queries.pictures), queries.targets)
         if self.labels_ is not None:
-            return rank_within(self.gallery_, self.labels_, wanted, queries.targets, k)
+            return nearest_within(self.gallery_, self.labels_, wanted, queries.targets, k)
         return exact_search(self.gallery_, wanted, k, progress=self.progress)[0]

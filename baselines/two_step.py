@@ -48,20 +48,35 @@ class TwoStep:
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """(Q, k) int64 gallery indices, best first, -1 where fewer than k faces passed the filter."""
         wanted = self.features(queries.pictures, self.progress)
-        return rank_within(self.features_, self.labels_, wanted, queries.targets, k)
+        return nearest_within(self.features_, self.labels_, wanted, queries.targets, k)
 
 
-def rank_within(gallery: Vectors, labels: Words, wanted: Vectors, targets: Words, k: int) -> Ints:
+def nearest_within(gallery: Vectors, labels: Words, wanted: Vectors, targets: Words, k: int) -> Ints:
     """(Q, k) int64: the gallery faces nearest to each query among those with its target as their label.
 
     ``gallery`` (N, D) has ``labels`` (N,), ``wanted`` (Q, D) has ``targets`` (Q,); -1 where no face is left.
     """
-    ranking = np.full((len(wanted), k), -1, np.int64)
+    return rank_within(
+        labels, targets, k, lambda kept, asked: exact_search(gallery[kept], wanted[asked], k)[0]
+    )
+
+
+def rank_within(
+    labels: Words | Ints, targets: Words | Ints, k: int, search: Callable[[Ints, Ints], Ints]
+) -> Ints:
+    """(Q, k) int64: of each query the gallery faces that ``search`` ranks among those with its target as
+    their label, -1 where no face is left.
+
+    ``labels`` (N,) and ``targets`` (Q,) are words or codes.  ``search`` gets the indices of the n > 0 faces
+    and of the q queries of one value, and returns their ranking (q, k) by places 0 .. n - 1, -1 where none
+    is left.
+    """
+    ranking = np.full((len(targets), k), -1, np.int64)
     for value in np.unique(targets):
-        asked = np.flatnonzero(targets == value)
-        kept = np.flatnonzero(labels == value)
-        found, _ = exact_search(gallery[kept], wanted[asked], k)
-        ranking[asked] = np.where(found >= 0, np.append(kept, -1)[found], -1)
+        asked, kept = np.flatnonzero(targets == value), np.flatnonzero(labels == value)
+        if len(kept):
+            found = search(kept, asked)
+            ranking[asked] = np.where(found >= 0, kept[found], -1)
     return ranking
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
-
 from baselines.exact import Vectors, exact_search, normalised
 from baselines.searcher import QueryBatch
-from baselines.two_step import Label
+from baselines.two_step import Label, rank_within
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.pictures import Pictures
@@ -80,18 +78,16 @@ class OursAllValues:
         """(Q, k) int64 gallery indices, nearest first, -1 where fewer than k faces are kept."""
         studio = self.studio
         wished = studio.codes_of(queries.targets, queries.attribute)
-        ranking = np.full((len(queries), k), -1, np.int64)
-        for code in np.unique(wished):
-            asked, kept = np.flatnonzero(wished == code), np.flatnonzero(self.codes_ == code)
-            if len(kept):
-                found, _ = exact_search(
-                    studio.in_all_values(self.gallery_[kept], queries.attribute),
-                    studio.in_all_values(queries.crops[asked], queries.attribute),
-                    k,
-                    progress=studio.progress,
-                )
-                ranking[asked] = np.where(found >= 0, kept[found], -1)
-        return ranking
+
+        def search(kept: Ints, asked: Ints) -> Ints:
+            return exact_search(
+                studio.in_all_values(self.gallery_[kept], queries.attribute),
+                studio.in_all_values(queries.crops[asked], queries.attribute),
+                k,
+                progress=studio.progress,
+            )[0]
+
+        return rank_within(self.codes_, wished, k, search)
 
 
 class CanonicalFeatures:
