@@ -53,11 +53,15 @@ def measure(wanted: argparse.Namespace) -> None:
     geometry = generators["pose"].geometry
     found = find_faces(wanted.photos, open_detector(wanted.detector), geometry, progress)
     journal = Journal(wanted.out)
+    told: set[str] = set()
     for wish in WISHES:
         if wish.attribute not in generators:
             continue
+        # The gallery is the same for every wish of an attribute, and so is what is told of it.
+        parts = set() if wish.attribute in told else {"classifier", "confusion"}
+        told.add(wish.attribute)
         rivals = wanted.rivals if wish.attribute == "pose" else wanted.accessory_rivals
-        ask(found.faces, wish, generators[wish.attribute], rivals, journal, progress)
+        ask(found.faces, wish, generators[wish.attribute], rivals, journal, progress, parts)
     for attribute, generator in generators.items():
         which = one_of_each(found.faces)
         page = generated_sheet(
@@ -78,8 +82,9 @@ def ask(
     rivals: str | None,
     journal: Journal,
     progress: RichProgress,
+    parts: set[str],
 ) -> None:
-    """Measure the rows of one wish."""
+    """Measure the rows of one wish and these parts of the benchmark."""
     steps = StepProgress(progress)
     context = Context(
         studio=Studio(generator, progress=steps), attribute=wish.attribute, rivals=rivals, progress=steps
@@ -87,8 +92,6 @@ def ask(
     known = rows_for(wish.attribute)
     rows = [name for row in ROWS if (name := row.format(attribute=wish.attribute)) in known]
     experiment = experiment_on(faces, wish, context.studio)
-    # The gallery is the same for every wish of an attribute, and so is what is told of it.
-    parts = {"classifier", "confusion"} if wish.name in ("turned", "sunglasses") else set()
     run_benchmark(experiment, context, journal, steps, rows=rows, parts=parts)
 
 
