@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
@@ -26,6 +26,7 @@ from generator.card import model_card
 from generator.config import ModelConfig, essentials, from_json, to_json
 from generator.model import Generator
 from generator.networks import TwoStage
+from generator.tensorfile import read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
 SHIPPED = Path(__file__).resolve().parent / "weights"
@@ -175,14 +176,12 @@ def _parse_config(text: str) -> tuple[ModelConfig, str]:
 def _read_weights(path: Path) -> tuple[str, dict[str, Tensor]]:
     """The copy of the configuration, and the tensors."""
     try:
-        with safe_open(path, framework="pt") as stored:
-            copy = (stored.metadata() or {}).get("config", "")
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+        words, tensors = read_tensors(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
             f"{path} cannot be read ({_first_line(error)}); copy the folder again, or train anew."
         ) from None
-    return copy, tensors
+    return words.get("config", ""), tensors
 
 
 def _interrupted_save(copy: str, old: str, tensors: Mapping[str, Tensor]) -> tuple[ModelConfig, str] | None:

@@ -15,13 +15,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from baselines.cpi.network import CPIArchitecture, CPINetwork
 from faces.crop import CropGeometry
 from faces.errors import WeightsError
 from faces.files import write_durably
+from generator.tensorfile import read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights"
@@ -83,7 +84,7 @@ def read_cpi(name_or_folder: str | Path) -> tuple[CPINetwork, CPIConfig, str]:
     config, identity = _read_config(folder / CONFIG_FILE)
     path = folder / WEIGHTS_FILE
     try:
-        tensors = load_file(path)
+        _, tensors = read_tensors(path)
     except (SafetensorError, OSError) as error:
         raise _unusable(path, error) from None
     if _identity(config, tensors) != identity:

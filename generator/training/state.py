@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from faces.errors import TrainingError
+from generator.tensorfile import read_metadata, read_tensors
 
 STATE_FILE = "state.safetensors"
 _FORMAT = 1
@@ -74,8 +75,7 @@ def read_counters(folder: Path) -> tuple[Counters, dict[str, object]] | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
+        metadata = read_metadata(path)
         if metadata.get("format") != str(_FORMAT):
             raise ValueError("unknown format")
         stored_counters = json.loads(metadata["counters"])
@@ -94,8 +94,7 @@ def load_tensors(
     """
     path = folder / STATE_FILE
     try:
-        with safe_open(path, framework="pt") as stored:
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+        _, tensors = read_tensors(path)
         network.load_state_dict(_under("network", tensors))
         if average is not None:
             average.load_state_dict(_under("average", tensors))
