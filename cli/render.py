@@ -97,7 +97,8 @@ def accessories(
     (10) and from above (16), and all flashes (19).
 
     Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
-    pictures to a set that was rendered without. With full variety there is clean/ as in a rotation set.
+    pictures to a set that was rendered without. With full variety there is clean/ as in a rotation set, and
+    heads are turned by any angle, so that no pose is labelled.
 
     Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
     """

@@ -1,7 +1,7 @@
 """Reading safetensors files that a training may be replacing at the same moment.
 
-``safe_open(..., framework="pt")`` opens a file twice by its name, for the header and for the tensors; where it
-is replaced in between, the two do not belong together.  Here each file is opened once.
+``safe_open(..., framework="pt")`` opens a file twice by its name, for the header and for the tensors; where
+it is replaced in between, the two do not belong together.  Here each file is opened once.
 """
 
 from __future__ import annotations

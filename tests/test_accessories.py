@@ -30,6 +30,7 @@ from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.rotation import RotationRecipe, recipe_person
 from facedata.rendered.sets import label_rows
+from facedata.rendered.shoot import STUDIO_WALL
 from faces.crop import CropGeometry
 from faces.errors import DataError
 from faces.types import Pixels
@@ -130,6 +131,24 @@ def test_a_person_stays_the_same_in_every_accessory_and_wears_one_at_a_time(head
         assert len({(person.skin.tone, person.hair) for person in people}) == 1
         worn = [(person.hat is not None, person.glasses is not None) for person in people]
         assert worn == [(False, False), *[(True, False)] * 3, *[(False, True)] * 3]
+
+
+def test_heads_of_photographs_turn_and_keep_their_turn_while_accessories_change(head: Head) -> None:
+    """What is drawn in a photograph's place shows one turn of the head, whatever the person wears."""
+    still = replace(VARIETIES["full"], expression=0.0)
+    recipe = AccessoryRecipe(geometry=SMALL, lights=2, variety=still)
+    assert {row.pose for row in recipe.rows("0000")} == {""}, "nobody labelled how these heads are turned"
+    frontal = replace(recipe, variety=replace(still, turned=0.0))
+    assert {row.pose for row in frontal.rows("0000")} == {"0"}
+    glasses = range(ACCESSORIES.index("glasses-1"), len(ACCESSORIES))
+    differ = []
+    for index in range(4):
+        turned, straight = (render_accessories(one, head, index).clean for one in (recipe, frontal))
+        assert turned is not None and straight is not None
+        walls = turned == round(255 * STUDIO_WALL)
+        assert all(np.mean(walls[0] == walls[worn]) > 0.9 for worn in glasses)
+        differ.append(float(np.mean(walls[0] != (straight[0] == round(255 * STUDIO_WALL)))))
+    assert max(differ) > 0.1 > min(differ), "some are turned far, some little"
 
 
 def test_people_are_others_than_those_of_a_rotation_set(head: Head) -> None:

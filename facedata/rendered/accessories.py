@@ -26,7 +26,7 @@ ACCESSORIES = (BARE, "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glass
 PROTOCOL_PEOPLE = 438
 PROTOCOL_TRAIN = 350  # the first so many people train, the rest test (paper, section 4.2)
 PROTOCOL_LIGHTS = 5
-LIGHTS_PER_EXPRESSION = 4
+LIGHTS_PER_EXPRESSION = 2  # and turn of the head, where these vary
 MOVEMENT = 2.0  # degrees (standard deviation) that a head moves while something is put on
 WILD = 2.5  # how much more accessories differ where everything does
 # The rig's lights in the order in which a smaller number of them is chosen: all flashes, none, from the
@@ -72,7 +72,7 @@ class AccessoryRecipe:
             LabelRow(
                 file=f"{person}/{accessory}_light{light:02d}.png",
                 person=person,
-                pose="0",
+                pose="" if self.variety.turned else "0",
                 light=f"{light:02d}",
                 accessory=accessory,
             )
@@ -90,7 +90,8 @@ def wardrobe(recipe: AccessoryRecipe, head: Head, index: int) -> list[Person]:
 
     Everyone has their own copy of each accessory and their own way of wearing it.
     """
-    person = sample_person(np.random.default_rng([recipe.seed, index, 2]), head)
+    rng = np.random.default_rng([recipe.seed, index, 2])
+    person = sample_person(rng, head, low_hair_share=recipe.variety.low_hair)
     rng = np.random.default_rng([recipe.seed, index, 3])
     spread = WILD if recipe.variety.camera else 1.0
     hats = [replace(person, hat=sample_hat(rng, kind, spread=spread)) for kind in HATS]
@@ -121,23 +122,24 @@ def _render_group(
     rng: np.random.Generator,
     large: bool,
 ) -> Shots:
-    """Pictures (7, len(lights)): one expression, seven meshes, cameras that stand nearly alike."""
+    """Pictures (7, len(lights)): one expression and turn, seven meshes, cameras that stand nearly alike."""
     variety = recipe.variety
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
     distance = shoot_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
+    turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
     views: list[View] = []
     studio: list[View] = []
     for person in people:
         posed = pose_person(person, head, _with_unrest(expression, rng), shape=shape)
         look = partial(crop_view, posed, Caster(posed.mesh), recipe.geometry, distance=distance)
         view = look(
-            yaw=float(rng.normal(0, variety.yaw or MOVEMENT)),
+            yaw=float(rng.normal(turn, variety.yaw or MOVEMENT)),
             pitch=float(rng.normal(0, variety.pitch or MOVEMENT)),
             roll=float(rng.normal(0, variety.roll)),
         )
         views.append(view)
-        studio += [look()] if variety.camera else []
+        studio += [look(yaw=turn)] if variety.camera else []
     return shoot(
         views,
         lights,

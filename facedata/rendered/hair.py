@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ class Hair:
 
     ``style`` one of STYLES; ``thickness`` cm on top; ``hairline`` degrees of elevation at the forehead's
     middle; ``fringe`` degrees that it comes down over the forehead; ``parting`` -1..1, to which side it is
-    combed; ``length`` y in cm where long hair ends; ``opening`` degrees from the middle of the face at which
-    long hair begins; ``sideburn`` degrees of elevation to which hair comes down before the ear; ``strands``
-    cm of relief; ``seed`` of the strands.
+    combed, and ``sweep`` degrees by which it then comes down lower there; ``length`` y in cm where long hair
+    ends; ``opening`` degrees from the middle of the face at which long hair begins; ``sideburn`` degrees of
+    elevation to which hair comes down before the ear; ``strands`` cm of relief; ``seed`` of the strands.
     """
 
     style: str
@@ -40,6 +40,7 @@ class Hair:
     sideburn: float
     strands: float
     seed: int
+    sweep: float = 3.0
 
 
 def sample_hair(rng: np.random.Generator) -> Hair:
@@ -64,6 +65,18 @@ def sample_hair(rng: np.random.Generator) -> Hair:
         sideburn=float(rng.uniform(-22, 4)),
         strands=float(rng.uniform(0.04, 0.2) if style != "curly" else rng.uniform(0.3, 0.7)),
         seed=int(rng.integers(2**31)),
+    )
+
+
+def lowered(hair: Hair, rng: np.random.Generator) -> Hair:
+    """The haircut so that it reaches into the crop of a face, as it mostly does on photographs: over the
+    forehead (the brows lie at 2 degrees), combed aside by any amount, and in from the sides."""
+    return replace(
+        hair,
+        hairline=float(rng.uniform(7, 25)),
+        fringe=min(hair.fringe, 4.0),
+        sweep=float(rng.uniform(0, 9)),
+        opening=float(rng.uniform(45, 75)),
     )
 
 
@@ -135,7 +148,7 @@ def _degrees_inside(
         knots = [0, 38, 58, 70, 76, 83, 88, 106, 114, 135, 180]
         edge = np.interp(side, knots, [front, front, front - 6, 16, 0, hair.sideburn, 9, 9, -14, -36, -46])
     ragged = gaussian_filter1d(rng.normal(size=len(azimuth)), 1.2, mode="wrap") * 2.0
-    edge = edge + ragged - 3 * hair.parting * np.sin(np.radians(azimuth)) * (side < 60)
+    edge = edge + ragged - hair.sweep * hair.parting * np.sin(np.radians(azimuth)) * (side < 60)
     inside = elevation[:, None] - edge[None, :]
     if hair.style == "ring":
         crown = 30 - elevation[:, None] + 8 * (side[None, :] > 110)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.rendered.glasses import Glasses, glasses_mesh, sample_glasses
-from facedata.rendered.hair import Hair, hair_mesh, sample_hair, skull_radius
+from facedata.rendered.hair import Hair, hair_mesh, lowered, sample_hair, skull_radius
 from facedata.rendered.hats import FittedHat, Hat
 from facedata.rendered.head_model import HINT, HeadModel
 from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, grid_triangles, join, surface
@@ -100,11 +100,16 @@ class Person:
     hat: Hat | None = None
 
 
-def sample_person(rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0) -> Person:
-    """A random person; ``glasses_share`` of all wear glasses, a quarter of these sunglasses."""
+def sample_person(
+    rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0
+) -> Person:
+    """A random person; ``glasses_share`` of all wear glasses, a quarter of these sunglasses, and the hair of
+    ``low_hair_share`` comes down as it may on photographs."""
     coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
     skin = sample_skin(rng, head.face_points)
     hair = sample_hair(rng)
+    if low_hair_share and rng.random() < low_hair_share:
+        hair = lowered(hair, rng)
     wears = rng.random() < glasses_share
     glasses = sample_glasses(rng, dark=rng.random() < 0.25)
     return Person(

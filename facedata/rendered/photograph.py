@@ -24,17 +24,21 @@ class Variety:
     """How much pictures differ beyond person, pose and light; standard deviations unless said otherwise.
 
     ``yaw``, ``pitch``, ``roll`` degrees; ``beyond`` the largest extra turn of the outermost poses, degrees
-    (people who look aside in photographs turn further than 45); ``expression`` chance of one; ``glasses``
-    share of people who wear them; ``free_light`` share of lights that are not of the rig; ``crop_error`` of
-    the landmarks, relative to a crop's side; ``camera`` tells whether distance, exposure, tone curve,
-    background, blur, noise and JPEG vary.
+    (people who look aside in photographs turn further than 45); ``turned`` the yaw that a person keeps while
+    accessories change, cut at twice that, in place of a labelled pose; ``expression`` chance of one;
+    ``low_hair`` share of people whose hair reaches into the crop; ``glasses`` share who wear them;
+    ``free_light`` share of lights that are not of the rig; ``crop_error`` of the landmarks, relative to a
+    crop's side; ``camera`` tells whether distance, exposure, tone curve, background, blur, noise and JPEG
+    vary.
     """
 
     yaw: float = 0.0
     beyond: float = 0.0
+    turned: float = 0.0
     pitch: float = 0.0
     roll: float = 0.0
     expression: float = 0.0
+    low_hair: float = 0.0
     glasses: float = 0.0
     free_light: float = 0.0
     crop_error: float = 0.0
@@ -46,9 +50,11 @@ VARIETIES = {
     "full": Variety(
         yaw=4.0,
         beyond=22.0,
+        turned=22.0,
         pitch=6.0,
         roll=3.0,
         expression=0.6,
+        low_hair=0.85,
         glasses=0.2,
         free_light=0.65,
         crop_error=0.013,

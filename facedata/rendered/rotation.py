@@ -70,7 +70,8 @@ def pose_name(yaw: int) -> str:
 def recipe_person(recipe: RotationRecipe, head: Head, index: int) -> Person:
     """Person ``index`` of the set."""
     rng = np.random.default_rng([recipe.seed, index, 0])
-    return sample_person(rng, head, glasses_share=recipe.variety.glasses)
+    variety = recipe.variety
+    return sample_person(rng, head, glasses_share=variety.glasses, low_hair_share=variety.low_hair)
 
 
 def render_rotation(recipe: RotationRecipe, head: Head, index: int, *, large: bool = False) -> Shots:
