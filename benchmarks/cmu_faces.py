@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from cli.console import RichProgress, print_table, say
+from cli.guard import run_script
 from evaluation.benchmark import run_benchmark
 from evaluation.cmu_faces import WISHES, Wish, experiment_on, find_faces, found_table, one_of_each
 from evaluation.context import Context
@@ -26,7 +27,6 @@ from evaluation.studio import Studio
 from evaluation.tables import all_tables
 from facedata.labelled import FaceSet
 from faces.detect import open_detector
-from faces.errors import AnotherYouError
 from generator.checkpoint import load_generator
 from generator.model import Generator
 
@@ -95,8 +95,8 @@ def ask(
     run_benchmark(experiment, context, journal, steps, rows=rows, parts=parts)
 
 
-def main() -> int:
-    """Read the command line and measure; known errors are one line."""
+def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description="Measure the weights on the CMU Face Images.")
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR", help="folder of the .pgm files")
     parser.add_argument("--weights", default="rotation-32", metavar="NAME|DIR", help="for the wished sides")
@@ -110,13 +110,8 @@ def main() -> int:
     parser.add_argument("--accessory-rivals", metavar="NAME|DIR", help="rivals fitted for accessories")
     parser.add_argument("--detector", type=Path, metavar="MODEL.onnx", help="YuNet instead of dlib")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    try:
-        measure(parser.parse_args())
-    except AnotherYouError as error:
-        say(str(error))
-        return 1
-    return 0
+    measure(parser.parse_args())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(main))

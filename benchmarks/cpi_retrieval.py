@@ -17,10 +17,10 @@ from pathlib import Path
 from baselines.cpi.model import CPIModel, load_cpi
 from baselines.cpi.searcher import CPI
 from cli.console import print_table, say
+from cli.guard import run_script
 from evaluation.protocol import criteria, draw_queries
 from evaluation.recall import KS, first_right, recall_at, right_answers
 from facedata.labelled import FaceSet, read_labelled
-from faces.errors import AnotherYouError
 
 
 def ways(model: CPIModel) -> Iterator[CPI]:
@@ -39,29 +39,24 @@ def ways(model: CPIModel) -> Iterator[CPI]:
     )
 
 
-def main() -> int:
-    """Read the command line and measure; known errors are one line."""
+def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("set", type=Path, help="labelled folder or .zip of ready crops")
     parser.add_argument("--weights", default="cpi-32", help="name or folder of CPI weights")
     parser.add_argument("--queries", type=int, default=2000, help="how many queries")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
-    try:
-        model = load_cpi(options.weights)
-        gallery = read_labelled(options.set, cropped=True, geometry=model.config.geometry)
-        told = float((model.tell_poses(gallery.crops) == model.codes_of(gallery.poses)).mean())
-        say(f"pose told rightly: {100 * told:.1f} %")
-        figures = {way.name: measure(way, gallery, options.queries) for way in ways(model)}
-    except AnotherYouError as error:
-        say(str(error))
-        return 1
+    model = load_cpi(options.weights)
+    gallery = read_labelled(options.set, cropped=True, geometry=model.config.geometry)
+    told = float((model.tell_poses(gallery.crops) == model.codes_of(gallery.poses)).mean())
+    say(f"pose told rightly: {100 * told:.1f} %")
+    figures = {way.name: measure(way, gallery, options.queries) for way in ways(model)}
     rows = [[name, *(f"{value:.1f}" for value in values.values())] for name, values in figures.items()]
     columns = ["way", *(f"criterion {c} R@{k}" for c in (1, 2) for k in KS)]
     print_table(columns, rows, right=columns[1:])
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return 0
 
 
 def measure(way: CPI, gallery: FaceSet, count: int) -> dict[str, float]:
@@ -78,4 +73,4 @@ def measure(way: CPI, gallery: FaceSet, count: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(main))

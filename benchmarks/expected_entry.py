@@ -11,13 +11,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from cli.console import say
+from cli.guard import run_script
 from evaluation.journal import read_results
 from evaluation.protocol import QUERIES
 from evaluation.recall import KS
 from evaluation.results import Results
 from evaluation.tables import in_order, row_names
-from faces.errors import AnotherYouError, DataError
+from faces.errors import DataError
 
 TOLERANCES = {
     "recall": 1.0,
@@ -81,8 +81,8 @@ def _command(found: Results, data: str, *, cropped: bool) -> str:
     return " ".join([*words, f"--seed {measured.seed}"])
 
 
-def main() -> int:
-    """Read the command line and print; known errors are one line."""
+def main() -> None:
+    """Read the command line and print."""
     parser = argparse.ArgumentParser(description="Print an entry of evaluation/expected.yaml.")
     parser.add_argument("results", type=Path, metavar="DIR", help="folder of results")
     parser.add_argument("--name", required=True, help="what the entry is called")
@@ -90,14 +90,9 @@ def main() -> int:
     parser.add_argument("--make", required=True, help="where the set comes from")
     parser.add_argument("--cropped", action="store_true", help="the command needs --cropped")
     wanted = parser.parse_args()
-    try:
-        results = read_results(wanted.results)
-        print(entry(results, wanted.name, wanted.data, wanted.make, cropped=wanted.cropped), end="")
-    except AnotherYouError as error:
-        say(str(error))
-        return 1
-    return 0
+    results = read_results(wanted.results)
+    print(entry(results, wanted.name, wanted.data, wanted.make, cropped=wanted.cropped), end="")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(main))

@@ -16,36 +16,31 @@ from pathlib import Path
 import numpy as np
 
 from baselines.exact import exact_search
-from cli.console import print_table, say
+from cli.console import print_table
+from cli.guard import run_script
 from evaluation.protocol import criteria, draw_queries
 from evaluation.recall import KS, first_right, recall_at, right_answers
 from facedata.labelled import FaceSet, read_labelled, rendered_mini_path
-from faces.errors import AnotherYouError
 from generator.checkpoint import load_generator
 from generator.model import Generator
 from generator.networks import FEATURE_LAYERS
 
 
-def main() -> int:
-    """Read the command line and measure; known errors are one line."""
+def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--weights", default="rotation-32", help="name or folder of weights")
     parser.add_argument("--queries", type=int, default=500, help="how many queries")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
-    try:
-        generator = load_generator(options.weights)
-        gallery = read_labelled(rendered_mini_path(), cropped=True, geometry=generator.geometry)
-        figures = measure(generator, gallery, options.queries)
-    except AnotherYouError as error:
-        say(str(error))
-        return 1
+    generator = load_generator(options.weights)
+    gallery = read_labelled(rendered_mini_path(), cropped=True, geometry=generator.geometry)
+    figures = measure(generator, gallery, options.queries)
     rows = [[name, *(f"{values[k]:.1f}" for k in values)] for name, values in figures.items()]
     columns = ["layer", *(f"criterion {c} R@{k}" for c in (1, 2) for k in KS)]
     print_table(columns, rows, right=columns[1:])
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    return 0
 
 
 def measure(generator: Generator, gallery: FaceSet, count: int) -> dict[str, dict[str, float]]:
@@ -67,4 +62,4 @@ def measure(generator: Generator, gallery: FaceSet, count: int) -> dict[str, dic
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(main))

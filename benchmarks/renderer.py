@@ -21,11 +21,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cli.console import RichProgress, print_table, say
+from cli.console import RichProgress, print_table
+from cli.guard import run_script
 from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.rotation import PROTOCOL_TRAIN, RotationRecipe
 from facedata.rendered.sets import render_set
-from faces.errors import AnotherYouError
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def measure(head_model: Path, variety: str, people: int, workers: int) -> Measur
     return Measured(variety, workers, count, seconds, count / seconds, memory)
 
 
-def main() -> int:
-    """Read the command line and measure; known errors are one line."""
+def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description="Measure the renderer.")
     parser.add_argument("--head-model", type=Path, required=True, metavar="PATH")
     parser.add_argument("--people", type=int, default=4, metavar="N", help="people of each run (4)")
@@ -71,15 +71,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="also write the numbers there")
     wanted = parser.parse_args()
     results: list[Measured] = []
-    try:
-        for variety in VARIETIES:
-            # A fresh process each, so that one run's peak of memory is not reported for the next.
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                job = (wanted.head_model, variety, wanted.people, max(1, wanted.workers))
-                results.append(pool.submit(measure, *job).result())
-    except AnotherYouError as error:
-        say(str(error))
-        return 1
+    for variety in VARIETIES:
+        # A fresh process each, so that one run's peak of memory is not reported for the next.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            job = (wanted.head_model, variety, wanted.people, max(1, wanted.workers))
+            results.append(pool.submit(measure, *job).result())
     rows = [
         (
             one.variety,
@@ -96,8 +92,7 @@ def main() -> int:
         wanted.json.write_text(
             json.dumps([asdict(one) for one in results], indent=2) + "\n", encoding="utf-8"
         )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(main))

@@ -21,10 +21,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cli.console import print_table, say
+from cli.console import print_table
+from cli.guard import run_script
 from facedata.labelled import read_labelled, rendered_mini_path
 from faces.crop import CropGeometry
-from faces.errors import AnotherYouError
 from faces.types import Box, Landmarks, Pixels
 from generator.checkpoint import load_generator
 from generator.model import Generator
@@ -49,32 +49,27 @@ class Figure:
     plain: str = ""
 
 
-def main() -> int:
-    """Read the command line and measure; known errors are one line."""
+def main() -> None:
+    """Read the command line and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--faces", type=int, default=2000, help="faces to canonicalise and index")
     parser.add_argument("--gallery", type=int, default=20860, help="faces to search among")
     parser.add_argument("--weights", default="rotation-32", help="name or folder of weights")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
-    try:
-        generator = load_generator(options.weights)
-        mini = read_labelled(rendered_mini_path(), cropped=True, geometry=CropGeometry())
-        crops = np.resize(mini.crops, (options.faces, *mini.crops.shape[1:]))
-        with tempfile.TemporaryDirectory() as folder:
-            figures = canonicalising(generator, crops, Path(folder) / "indexed")
-            figures += searching(generator, mini.crops, options.gallery, Path(folder) / "searched")
-            figures += training(Path(folder) / "trained")
-    except AnotherYouError as error:
-        say(str(error))
-        return 1
+    generator = load_generator(options.weights)
+    mini = read_labelled(rendered_mini_path(), cropped=True, geometry=CropGeometry())
+    crops = np.resize(mini.crops, (options.faces, *mini.crops.shape[1:]))
+    with tempfile.TemporaryDirectory() as folder:
+        figures = canonicalising(generator, crops, Path(folder) / "indexed")
+        figures += searching(generator, mini.crops, options.gallery, Path(folder) / "searched")
+        figures += training(Path(folder) / "trained")
     rows = [
         [f.what, f"{f.value:,.1f} {f.unit}", f"{f.ratio:.1f} × {f.plain}" if f.ratio else ""] for f in figures
     ]
     print_table(["what", "measured", "against"], rows)
     if options.json:
         options.json.write_text(json.dumps([asdict(f) for f in figures], indent=1) + "\n", encoding="utf-8")
-    return 0
 
 
 def canonicalising(generator: Generator, crops: Pixels, folder: Path) -> list[Figure]:
@@ -207,4 +202,4 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(main))

@@ -8,6 +8,7 @@ traceback.  ``--debug``, anywhere on the line, shows the traceback of every erro
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -35,6 +36,31 @@ def plain_sentence(error: BaseException) -> str | None:
     return None
 
 
+def tell(error: BaseException, *, debug: bool = False) -> int:
+    """Say what happened in one line, after the traceback if ``debug``, and give the exit status.
+
+    What only a traceback tells is raised again.
+    """
+    end_drawing()
+    interrupted = isinstance(error, KeyboardInterrupt)
+    sentence = "interrupted" if interrupted else plain_sentence(error)
+    if sentence is None:
+        raise error
+    if debug:
+        traceback.print_exception(error)
+    say(sentence)
+    return INTERRUPTED if interrupted else 1
+
+
+def run_script(main: Callable[[], None]) -> int:
+    """The exit status of a script, whose errors are told as the commands' are."""
+    try:
+        main()
+    except (KeyboardInterrupt, Exception) as error:
+        return tell(error)
+    return 0
+
+
 def debug_first(arguments: list[str]) -> list[str]:
     """The same arguments with ``--debug`` in front, where the whole program sees it."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
@@ -56,18 +82,5 @@ class GuardedGroup(TyperGroup):
         debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            end_drawing()
-            if debug:
-                traceback.print_exc()
-            say("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
-        except Exception as error:
-            end_drawing()
-            sentence = plain_sentence(error)
-            if sentence is None:
-                raise
-            if debug:
-                traceback.print_exc()
-            say(sentence)
-            raise typer.Exit(1) from None
+        except (KeyboardInterrupt, Exception) as error:
+            raise typer.Exit(tell(error, debug=debug)) from None

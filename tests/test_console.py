@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from cli.console import RichProgress, end_drawing, print_table, printable, say
-from cli.guard import GuardedGroup, debug_first
+from cli.guard import GuardedGroup, debug_first, run_script
 from cli.main import app
 from cli.pace import Pace, in_words
 from cli.reference import reference, write
@@ -102,6 +102,23 @@ def test_debug_anywhere_shows_the_traceback(arguments: tuple[str, ...]) -> None:
     assert result.exit_code == 1
     assert "Traceback (most recent call last)" in result.stderr
     assert result.stderr.endswith("anotheryou: no luck\n")
+
+
+def test_a_script_tells_errors_as_the_commands_do(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise AnotherYouError("no luck")
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    def mistake() -> None:
+        raise ZeroDivisionError
+
+    assert (run_script(fail), capsys.readouterr().err) == (1, "anotheryou: no luck\n")
+    assert (run_script(stop), capsys.readouterr().err) == (130, "anotheryou: interrupted\n")
+    assert (run_script(lambda: None), capsys.readouterr().err) == (0, "")
+    with pytest.raises(ZeroDivisionError):
+        run_script(mistake)
 
 
 def test_a_mistake_in_the_program_keeps_its_traceback() -> None:
