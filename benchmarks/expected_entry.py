@@ -78,7 +78,9 @@ def _command(found: Results, data: str, *, cropped: bool) -> str:
     rows = list(dict.fromkeys(row.row for row in in_order(found.rows, measured.attribute)))
     if not set(rows) >= set(row_names(measured.attribute)):
         words.append(f"--rows {','.join(rows)}")
-    return " ".join([*words, f"--seed {measured.seed}"])
+    if measured.seed:
+        words.append(f"--seed {measured.seed}")
+    return " ".join(words)
 
 
 def main() -> None:
