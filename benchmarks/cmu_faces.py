@@ -32,6 +32,7 @@ from generator.model import Generator
 
 ROWS = (
     "ours-features",
+    "ours-all-values",
     "ours-image",
     "cpi",
     "two-step-image",
