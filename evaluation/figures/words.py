@@ -24,7 +24,7 @@ def light_word(faces: FaceSet, index: int) -> str:
     return f"light {light}" if light else ""
 
 
-_WHOLE = {"cpi": "CPI (Yim et al.)", "ours-all-values": "ours, our 2nd network, every value drawn"}
+_WHOLE = {"cpi": "CPI (Yim et al.)", "ours-all-values": "ours, 2nd network, every value drawn"}
 _METHODS = {
     "ours": "ours",
     "two-step": "two-step",
