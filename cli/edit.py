@@ -86,8 +86,10 @@ def edit(
     if group is None:
         picture = enlarge(drawing.stage2[0], size)
     else:
-        captions = [f"{group.name} {value}" for value in group.values]
-        note = f"{group.name} seems {vocabulary.label(estimate)[group.name]}" if len(captions) > 1 else ""
+        captions = list(group.values)
+        note = f"{group.name} seems {vocabulary.label(estimate)[group.name]}"
+        if len(captions) == 1:  # nothing to estimate, and nothing else names the group
+            captions, note = [f"{group.name} {captions[0]}"], ""
         picture = draw_strip(crop, drawing, captions, note=note, side=size)
     picture.save(out)
     say(f"drew {out}")
