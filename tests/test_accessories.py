@@ -141,13 +141,13 @@ def test_heads_of_photographs_turn_and_keep_their_turn_while_accessories_change(
     frontal = replace(recipe, variety=replace(still, turned=0.0))
     assert {row.pose for row in frontal.rows("0000")} == {"0"}
     glasses = range(ACCESSORIES.index("glasses-1"), len(ACCESSORIES))
-    differ = []
+    wall, differ = round(255 * STUDIO_WALL), []
     for index in range(4):
         turned, straight = (render_accessories(one, head, index).clean for one in (recipe, frontal))
         assert turned is not None and straight is not None
-        walls = turned == round(255 * STUDIO_WALL)
+        walls = turned == wall
         assert all(np.mean(walls[0] == walls[worn]) > 0.9 for worn in glasses)
-        differ.append(float(np.mean(walls[0] != (straight[0] == round(255 * STUDIO_WALL)))))
+        differ.append(float(np.mean(walls[0] != (straight[0] == wall))))
     assert max(differ) > 0.1 > min(differ), "some are turned far, some little"
 
 

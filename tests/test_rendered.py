@@ -282,7 +282,7 @@ def test_hair_of_photographs_reaches_into_the_crop_where_the_protocols_hardly_do
             shares.append(float(np.mean(view.hits.material == Material.HAIR)))
         return shares
 
-    low = seen(replace(Variety(), low_hair=1.0))
+    low = seen(Variety(low_hair=1.0))
     assert np.mean(low) > 1.5 * np.mean(seen(Variety()))
     assert max(low) < 0.5, "hair hides the face"
 

@@ -127,6 +127,7 @@ def _render_group(
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
     distance = shoot_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
+    # Drawn only where wanted: a further draw would change the pictures of the protocol.
     turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
     views: list[View] = []
     studio: list[View] = []

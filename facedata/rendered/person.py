@@ -108,6 +108,7 @@ def sample_person(
     coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
     skin = sample_skin(rng, head.face_points)
     hair = sample_hair(rng)
+    # Drawn only where wanted: a further draw would change the people of the protocol.
     if low_hair_share and rng.random() < low_hair_share:
         hair = lowered(hair, rng)
     wears = rng.random() < glasses_share
