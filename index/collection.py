@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection as Some
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +9,15 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from faces.errors import CollectionMissingError
 from faces.types import Floats, Ints
 from index import migrations, rows
-from index.database import CATALOG, open_engine, plain_errors
+from index.database import CATALOG, CatalogReader
 from index.exact import Best, Bools, Doubles, search_blocks, search_file
-from index.models import PhotoRow
+from index.models import FaceRow, PhotoRow
+from index.paths import at_or_below
 from index.records import Encoding, KnownPhoto, Status, StoredFace, Summary
 from index.vectorfile import Shown, VectorFile, VectorFileError, identity_on_disk
 
@@ -41,19 +41,19 @@ class Collection:
 
     Every ``snapshot`` shows one committed state of the catalogue, the newest at that moment.  The file of
     vectors may be older, damaged or missing: faces it lacks are read from the catalogue, and those deleted
-    since are passed over, so that it only decides how fast a search is.
+    since are passed over, so that it only decides how fast a search is.  The folder may be read-only.
 
-    Raises CollectionMissingError where the folder holds no collection, CollectionError where the catalogue
-    cannot be read.
+    Raises CollectionMissingError if the folder holds no collection, CollectionError if the catalogue cannot
+    be read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / CATALOG).is_file():
             raise CollectionMissingError(_missing(folder))
-        self._engine = open_engine(folder, writing=False)
+        self._catalog = CatalogReader(folder)
         self._view: _View | None = None
-        with plain_errors(folder), self._engine.connect() as connection:
+        with self._catalog.transaction() as connection:
             migrations.check_not_newer(connection)
             if not migrations.current(connection):
                 raise CollectionMissingError(_missing(folder))
@@ -61,11 +61,13 @@ class Collection:
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """One state of the collection, the same until the block ends."""
-        with plain_errors(self.folder), self._engine.connect() as connection, connection.begin():
+        with self._catalog.transaction() as connection:
             view = self._view = _look(self.folder, connection, self._view)
             yield Snapshot(connection, view)
 
-    def search(self, features: Floats, k: int, *, exclude_photo_ids: Some[int] = ()) -> tuple[Doubles, Ints]:
+    def search(
+        self, features: Floats, k: int, *, exclude_photo_ids: Sequence[int] = ()
+    ) -> tuple[Doubles, Ints]:
         """As ``Snapshot.search``, on the newest state."""
         with self.snapshot() as snapshot:
             return snapshot.search(features, k, exclude_photo_ids=exclude_photo_ids)
@@ -73,7 +75,7 @@ class Collection:
     def close(self) -> None:
         """Let go of the files."""
         self._view = None
-        self._engine.dispose()
+        self._catalog.close()
 
     def __enter__(self) -> Collection:
         return self
@@ -108,7 +110,9 @@ class Snapshot:
         """Whether the file of vectors shows exactly this state."""
         return self._view.file is not None and self._view.file.shown == self._view.shown
 
-    def search(self, features: Floats, k: int, *, exclude_photo_ids: Some[int] = ()) -> tuple[Doubles, Ints]:
+    def search(
+        self, features: Floats, k: int, *, exclude_photo_ids: Sequence[int] = ()
+    ) -> tuple[Doubles, Ints]:
         """The k nearest faces of each query, exactly, by Euclidean distance to the stored vectors.
 
         ``features`` is (Q, D) float32, L2-normalised as the stored ones are; faces of the photographs in
@@ -148,6 +152,15 @@ class Snapshot:
     def summary(self) -> Summary:
         """How much the collection holds."""
         return rows.read_summary(self._connection)
+
+    def count_below(self, path: str) -> tuple[int, int]:
+        """Count the (photographs, faces) at this path or below it, without those already forgotten."""
+        here = at_or_below(path) & (PhotoRow.status != Status.FORGOTTEN)
+        photographs = select(func.count()).select_from(PhotoRow).where(here)
+        faces = select(func.count()).select_from(FaceRow).join(PhotoRow).where(here)
+        return self._connection.execute(photographs).scalar_one(), self._connection.execute(
+            faces
+        ).scalar_one()
 
     def photos(self, status: Status) -> Iterable[KnownPhoto]:
         """The photographs of one status, in the order of their paths."""

@@ -1,4 +1,10 @@
-"""Connections to ``catalog.sqlite``: one way to open it, one way to tell what went wrong."""
+"""Connections to ``catalog.sqlite``: opened in one way, and errors told in one way.
+
+SQLite keeps the catalogue's newest changes in ``catalog.sqlite-wal`` while somebody writes, and needs
+``catalog.sqlite-shm`` to read them.  It cannot make these files on a read-only disk.  Either both are there
+(somebody is writing, or was killed), and SQLite reads them as always; or there are no newest changes, and
+the catalogue can be read alone.  See https://www.sqlite.org/wal.html, "Read-Only Databases".
+"""
 
 from __future__ import annotations
 
@@ -8,12 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from faces.errors import CollectionError
 
 CATALOG = "catalog.sqlite"
+LOG = f"{CATALOG}-wal"
 _WAIT_MS = 20_000  # for the short moments in which another process commits
 _PAGE = 8192  # a feature vector takes 32 KB; larger pages chain fewer of them
 
@@ -43,6 +50,85 @@ def open_engine(folder: Path, *, writing: bool) -> Engine:
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
     return engine
+
+
+class CatalogReader:
+    """Reads a collection's catalogue, also where nothing can be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._engine = open_engine(folder, writing=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Show one committed state until the block ends.
+
+        Raises CollectionError if the catalogue cannot be read.  On a read-only disk also if a writer was
+        killed and not all of its files are there, or if somebody changed it before the block ended.
+        """
+        with plain_errors(self._folder):
+            with self._engine.connect() as connection:
+                readable = _begins(connection)
+                if readable:
+                    yield connection
+            if not readable:
+                with _read_alone(self._folder) as connection:
+                    yield connection
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._engine.dispose()
+
+
+def _begins(connection: Connection) -> bool:
+    """Begin to read; False if SQLite cannot make the files it needs beside the catalogue."""
+    try:
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()
+    except OperationalError as error:
+        # The low byte is the kind of error, the others say more about it.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in (
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_READONLY,
+        ):
+            raise
+        return False
+    return True
+
+
+@contextmanager
+def _read_alone(folder: Path) -> Iterator[Connection]:
+    """Read a catalogue without log or locks.
+
+    Nothing tells SQLite if the disk, which is read-only here, is written to from elsewhere.  Then what was
+    read may be a mixture of two states, so the block ends with a CollectionError.
+    """
+    before = _file_state(folder)
+    log = folder / LOG
+    if log.exists() and log.stat().st_size:
+        raise CollectionError(
+            f"{log} holds changes that cannot be read on a read-only disk; copy {folder} to a disk that can "
+            "be written, and name the copy with --collection"
+        )
+    # A new connection each time: SQLite would not notice that the pages it keeps in memory are outdated.
+    address = f"{(folder / CATALOG).absolute().as_uri()}?immutable=1"
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=NullPool
+    )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        if _file_state(folder) != before:
+            raise CollectionError(
+                f"the collection in {folder} was changed from elsewhere while it was read; "
+                "run the same command again"
+            )
+
+
+def _file_state(folder: Path) -> tuple[int, ...]:
+    """Numbers of which one changes whenever the catalogue's own file does."""
+    status = (folder / CATALOG).stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextmanager

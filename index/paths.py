@@ -1,14 +1,27 @@
-"""A set of paths that lies on disk, since one in memory grows with the number of photographs."""
+"""Paths of photographs: a set of them that lies on disk, and the condition for those below a folder."""
 
 from __future__ import annotations
 
 import sqlite3
 
-from index.models import storable
+from sqlalchemy import ColumnElement, literal
+from sqlalchemy.types import LargeBinary
+
+from index.models import PhotoRow, storable
+
+
+def at_or_below(path: str) -> ColumnElement[bool]:
+    """Match the photographs at a path or below it; names that are no valid text sort apart, as bytes."""
+    inside = path.rstrip("/") + "/"
+    low, high = storable(inside), storable(inside[:-1] + "0")  # "0" follows "/"
+    text = (PhotoRow.path >= low) & (PhotoRow.path < high)
+    raw = low if isinstance(low, bytes) else low.encode()
+    first, last = literal(raw, LargeBinary), literal(raw[:-1] + b"0", LargeBinary)
+    return (PhotoRow.path == path) | text | ((PhotoRow.path >= first) & (PhotoRow.path < last))
 
 
 class PathSet:
-    """Paths met so far; gone when closed."""
+    """Paths met so far, on disk because their number is that of the photographs; gone when closed."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file

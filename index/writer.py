@@ -8,8 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from sqlalchemy import Connection, delete, literal, select, update
-from sqlalchemy.types import LargeBinary
+from sqlalchemy import Connection, delete, select, update
 
 from faces.errors import CollectionError, CollectionMissingError, CollectionWeightsError
 from faces.progress import NoProgress, Progress
@@ -18,7 +17,8 @@ from index import migrations, rows
 from index.database import CATALOG, open_engine, plain_errors
 from index.inserts import Beginning, bump, insert_collection, insert_photo
 from index.lock import LOCK, WriteLock
-from index.models import CollectionRow, FaceRow, PhotoRow, storable
+from index.models import CollectionRow, FaceRow, PhotoRow
+from index.paths import at_or_below
 from index.records import Encoding, KnownPhoto, NewPhoto, Status
 from index.vectorfile import (
     VECTORS,
@@ -101,10 +101,10 @@ class CollectionWriter:
 
     def below(self, path: str) -> Iterator[list[KnownPhoto]]:
         """The photographs at this path or anywhere below it, some at a time."""
-        last = 0
+        below, last = rows.photos().where(at_or_below(path)).order_by(PhotoRow.id), 0
         while True:
             with self.transaction() as connection:
-                found = connection.execute(_below(path).where(PhotoRow.id > last).limit(500))
+                found = connection.execute(below.where(PhotoRow.id > last).limit(500))
                 some = [rows.known_photo(row) for row in found]
             if not some:
                 return
@@ -252,20 +252,6 @@ def check_weights(folder: Path, encoding: Encoding, weights_id: str, name: str) 
 def missing(folder: Path) -> str:
     """The sentence for a folder without a collection."""
     return f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
-
-
-def _below(path: str) -> rows.PhotoRows:
-    """Photographs at or below a path; names that are no valid text sort apart, as bytes."""
-    inside = path.rstrip("/") + "/"
-    low, high = storable(inside), storable(inside[:-1] + "0")  # "0" follows "/"
-    text = (PhotoRow.path >= low) & (PhotoRow.path < high)
-    raw = low if isinstance(low, bytes) else low.encode()
-    first, last = literal(raw, LargeBinary), literal(raw[:-1] + b"0", LargeBinary)
-    return (
-        rows.photos()
-        .where((PhotoRow.path == path) | text | ((PhotoRow.path >= first) & (PhotoRow.path < last)))
-        .order_by(PhotoRow.id)
-    )
 
 
 def _many_changes(in_file: Ints, ids: Ints) -> bool:

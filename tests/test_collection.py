@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from faces.errors import (
     CollectionWeightsError,
 )
 from index import Collection, CollectionWriter, Reencoding, Status, exact, migrations, vectorfile, writer
+from index.database import CATALOG
 from index.models import Base
 
 
@@ -423,3 +425,97 @@ def test_new_features_replace_the_old_ones_at_once_and_only_when_all_are_there(
             assert snapshot.whole_file
             assert len(snapshot) == 9
             np.testing.assert_array_equal(snapshot.search(new[:9], 1)[1][:, 0], np.arange(1, 10))
+
+
+def make_unwritable(folder: Path) -> None:
+    """Keep SQLite from making its file for readers, as a read-only disk does, whatever root may write."""
+    (folder / "catalog.sqlite-shm").symlink_to("/nowhere/at-all")
+
+
+def test_a_collection_can_be_searched_where_nothing_can_be_written(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    vectors = unit_rows(rng, 10)
+    folder = tmp_path / "odd ?name=#%41"  # what an address would take for something else
+    with filled(folder, vectors) as writing:
+        writing.refresh_vectors()
+    make_unwritable(folder)
+    with (
+        pytest.raises(sqlite3.OperationalError, match="unable to open"),
+        sqlite3.connect(folder / CATALOG) as plain,
+    ):
+        plain.execute("SELECT * FROM photos")
+    plain.close()
+    with Collection(folder) as collection:
+        for number in (0, 7):
+            assert collection.search(vectors[number : number + 1], 3)[1][0, 0] == number + 1
+        with collection.snapshot() as snapshot:
+            assert snapshot.whole_file
+            assert snapshot.count_below("/photos") == (5, 10)
+            assert snapshot.count_below("/photos/00001.jpg") == (1, 2)
+
+
+def test_changes_that_cannot_be_read_are_told_instead_of_left_out(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    with filled(tmp_path / "alive", unit_rows(rng, 10)):
+        shutil.copytree(tmp_path / "alive", tmp_path / "copy", ignore=shutil.ignore_patterns("*-shm"))
+    make_unwritable(tmp_path / "copy")
+    with pytest.raises(CollectionError, match=r"copy .* to a disk that can be written"):
+        Collection(tmp_path / "copy")
+
+
+def test_a_state_that_changes_under_a_reader_without_locks_is_never_shown(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    vectors = unit_rows(rng, 10)
+    filled(tmp_path, vectors).close()
+    make_unwritable(tmp_path)
+    with Collection(tmp_path) as collection:
+        with (
+            pytest.raises(CollectionError, match="changed from elsewhere"),
+            collection.snapshot() as snapshot,
+        ):
+            (tmp_path / "catalog.sqlite-shm").unlink()
+            with CollectionWriter(tmp_path) as writing:
+                writing.store([photo("newer.jpg", unit_rows(rng, 1))])
+                writing.empty_log()
+            snapshot.search(vectors[:1], 1)
+        with collection.snapshot() as snapshot:
+            assert len(snapshot) == 11
+
+
+@pytest.mark.parametrize("writing_goes_on", [False, True])
+def test_a_collection_on_a_read_only_disk_can_be_searched(
+    tmp_path: Path, rng: np.random.Generator, writing_goes_on: bool
+) -> None:
+    vectors, folder, disk = unit_rows(rng, 10), tmp_path / "collection", tmp_path / "disk"
+    disk.mkdir()
+    writing = filled(folder, vectors)
+    if not writing_goes_on:
+        writing.refresh_vectors()
+        writing.close()
+    np.save(tmp_path / "query.npy", vectors[4:5])
+    mount = 'mount --bind "$1" "$2" && mount -o remount,bind,ro "$2" || exit 77; shift 2; exec "$@"'
+    program = (
+        "import sys, numpy, pathlib, index\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "try: (folder / 'x').touch()\n"
+        "except OSError: pass\n"
+        "else: sys.exit(77)\n"
+        "with index.Collection(folder) as collection:\n"
+        "    print(collection.search(numpy.load(sys.argv[2]), 3)[1][0, 0])\n"
+    )
+    python = [sys.executable, "-c", program, disk, tmp_path / "query.npy"]
+    try:
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", mount, "sh", folder, disk, *python], capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        pytest.skip("needs unshare")
+    finally:
+        if writing_goes_on:
+            writing.close()
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("cannot mount a read-only disk here")
+    assert (done.returncode, done.stdout) == (0, "5\n"), done.stderr
