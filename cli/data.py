@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.imports import app as imports
+from cli.options import ForceOption, refuse_existing
 from cli.render import app as render
 
 app = typer.Typer(help="Make sets of faces to learn from and to measure with.", no_args_is_help=True)
@@ -22,6 +23,7 @@ def pack(
     people: Annotated[
         str | None, typer.Option(metavar="NUMBERS", help="Only these people; all unless told.")
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Pack a labelled folder, or some of its people, into one .zip.
 
@@ -32,6 +34,7 @@ def pack(
     from cli.console import RichProgress
     from facedata.packing import pack_labelled, parse_people
 
+    refuse_existing(out, force)
     chosen = None if people is None else parse_people(people)
     count = pack_labelled(folder, out, people=chosen, progress=RichProgress())
     typer.echo(f"{out}: {count:,} pictures, {out.stat().st_size / 1e6:.1f} MB.")

@@ -77,10 +77,24 @@ FaceOption = Annotated[
         show_default=False,
     ),
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that exists already.")]
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise AnotherYouError if there is a file at ``path`` and ``force`` is not given, or if it is a folder.
+
+    What lies there may be the only copy of a photograph.
+    """
+    from faces.errors import AnotherYouError
+
+    if path.is_dir():
+        raise AnotherYouError(f"{path} is a folder; name a file")
+    if not force and (path.exists() or path.is_symlink()):
+        raise AnotherYouError(f"{path} exists already; name another file, or give --force to replace it")
 
 
 def wished(pose: str | None, accessory: str | None, wish: list[str] | None) -> dict[str, str]:
-    """What the options wish for, ``{"pose": "+30"}``; raises WishError as ``parse_wishes`` does."""
+    """Collect what the options wish for, ``{"pose": "+30"}``; raises WishError as ``parse_wishes`` does."""
     from generator.attributes import parse_wishes
 
     short = {"pose": pose, "accessory": accessory}
@@ -90,9 +104,9 @@ def wished(pose: str | None, accessory: str | None, wish: list[str] | None) -> d
 
 @contextmanager
 def asked_to_stop(meanwhile: str) -> Iterator[Callable[[], bool]]:
-    """Within the block the first Ctrl-C only makes the given function true; the second one ends the program.
+    """Give a function that turns true at the first Ctrl-C; a second one ends the program.
 
-    ``meanwhile`` is said at the first.
+    ``meanwhile`` is said at the first.  After the block Ctrl-C does what it did before.
     """
     from cli.console import say
 

@@ -121,4 +121,10 @@ def test_the_command_packs_and_says_what(
     result = run_cli("data", "pack", folder, "--people", "3-4", "--out", out)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == f"{out}: 4 pictures, 0.0 MB.\n"
-    assert run_cli("data", "pack", folder, "--people", "x", "--out", out).exit_code == 1
+    assert run_cli("data", "pack", folder, "--people", "x", "--out", out, "--force").exit_code == 1
+    packed = out.read_bytes()
+    refused = run_cli("data", "pack", folder, "--out", out)
+    assert (refused.exit_code, out.read_bytes()) == (1, packed)
+    assert "exists already; name another file, or give --force to replace it" in refused.stderr
+    assert run_cli("data", "pack", folder, "--out", out, "--force").exit_code == 0
+    assert out.read_bytes() != packed
