@@ -23,7 +23,7 @@ _EXTRAS = {"faiss": "cpu", "cv2": "yunet", "embreex": "render", "scipy": "render
 
 
 def plain_sentence(error: BaseException) -> str | None:
-    """The one line a user should read for this error, or None where only a traceback will do."""
+    """The one line a user should read for this error, or None if only a traceback will do."""
     from faces.errors import AnotherYouError  # late: the package may bring NumPy with it
 
     if isinstance(error, AnotherYouError):
@@ -39,10 +39,10 @@ def plain_sentence(error: BaseException) -> str | None:
 def tell(error: BaseException, *, debug: bool = False) -> int:
     """Say what happened in one line, after the traceback if ``debug``, and give the exit status.
 
-    What only a traceback tells is raised again.
+    Raises the error again if only a traceback will do.
     """
     end_drawing()
-    interrupted = isinstance(error, KeyboardInterrupt)
+    interrupted = isinstance(error, KeyboardInterrupt | typer.Abort)  # Abort: Ctrl-C at a question
     sentence = "interrupted" if interrupted else plain_sentence(error)
     if sentence is None:
         raise error
@@ -53,7 +53,7 @@ def tell(error: BaseException, *, debug: bool = False) -> int:
 
 
 def run_script(main: Callable[[], None]) -> int:
-    """The exit status of a script, whose errors are told as the commands' are."""
+    """Run a script and give its exit status; its errors are told as the commands' are."""
     try:
         main()
     except (KeyboardInterrupt, Exception) as error:
@@ -62,7 +62,7 @@ def run_script(main: Callable[[], None]) -> int:
 
 
 def debug_first(arguments: list[str]) -> list[str]:
-    """The same arguments with ``--debug`` in front, where the whole program sees it."""
+    """Move ``--debug`` to the front of the arguments, so that the whole program sees it."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     if _DEBUG not in arguments[:end]:
         return arguments

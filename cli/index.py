@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +32,9 @@ def index(
             show_default=False,
         ),
     ] = None,
+    include_forgotten: Annotated[
+        bool, typer.Option("--include-forgotten", help="Take back the photographs that were forgotten.")
+    ] = False,
     weights: WeightsOption = None,
     detector: DetectorOption = None,
 ) -> None:
@@ -37,7 +42,9 @@ def index(
 
     Folders are searched with all that is in them, hidden files left out. Only what is new or has changed
     since the last run is read; photographs that were moved keep their faces, those that were deleted lose
-    them. A run can be interrupted at any time (Ctrl-C) and goes on when the same command is given again.
+    them. A folder that is empty now, or that is gone from a place for disks, may be a disk that is not
+    plugged in: its photographs are kept until `anotheryou forget` takes them out. A run can be interrupted
+    at any time (Ctrl-C) and goes on when the same command is given again.
 
     Example:
 
@@ -54,6 +61,7 @@ def index(
             collection=collection,
             weights=weights,
             min_face=min_face,
+            include_forgotten=include_forgotten,
             detector=detector,
             progress=RichProgress(),
             stop=stop,
@@ -143,21 +151,47 @@ def forget(
         Path,
         typer.Argument(metavar="PATH", help="A photograph, or a folder of them; it may be gone already."),
     ],
+    yes: Annotated[bool, typer.Option("--yes", help="Forget a whole folder without a question.")] = False,
     collection: CollectionOption = None,
 ) -> None:
-    """Remove the faces of a photograph from the collection for good.
+    """Remove the faces of a photograph, or of all below a folder, from the collection for good.
 
-    The photograph itself is not touched, and later runs over its folder leave it out; to take it in again,
-    name the file itself to `anotheryou index`.
+    The photographs themselves are not touched, and later runs over their folder leave them out; to take one
+    in again, name the file itself to `anotheryou index`, and for all below a folder give it
+    --include-forgotten. Photographs that are gone are taken out without a trace: should they come back,
+    `anotheryou index` takes them in as new ones.
 
     Example:
 
         anotheryou forget ~/Pictures/party/0042.jpg
+        anotheryou forget ~/Pictures/party --yes
     """
+    from cli.console import say
     from retrieval import forget as forget_photographs
+    from retrieval.forgetting import count_known
 
+    photographs, faces = count_known(path, collection=collection)
+    many = photographs > 1 or (photographs == 1 and path.is_dir())
+    if many and not yes and not _agrees_to_forget(path, photographs, faces):
+        say("nothing was forgotten")
+        raise typer.Exit(1)
     photographs, faces = forget_photographs(path, collection=collection)
     typer.echo(f"forgot {_counted(faces, 'face')} of {_counted(photographs, 'photograph')}")
+
+
+def _agrees_to_forget(path: Path, photographs: int, faces: int) -> bool:
+    """Ask whether to forget a folder; raises CollectionError if there is nobody to ask."""
+    from cli.console import printable
+    from faces.errors import CollectionError
+
+    what = f"{_counted(photographs, 'photograph')} with {_counted(faces, 'face')}"
+    if not _can_ask():
+        raise CollectionError(f"there are {what} below {path}; give --yes to forget them all")
+    return typer.confirm(f"Forget {what} below {printable(str(path))}?", err=True)
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()
 
 
 def _print_index_summary(summary: IndexSummary) -> None:
@@ -188,6 +222,11 @@ def _print_index_summary(summary: IndexSummary) -> None:
         typer.echo(f"{before} skipped before and unchanged since (see `anotheryou info --skipped`)")
     for path, reason in summary.unreadable:
         say(f"{path}: {reason}; what is in this folder was left as it was")
+    for folder, count in summary.unplugged.items():
+        say(
+            f"{folder} is empty or gone; {_counted(count, 'photograph')} of it kept in case its disk is not "
+            f"plugged in; if they were deleted, run: anotheryou forget {shlex.quote(folder)}"
+        )
     if summary.interrupted:
         say("interrupted: what was read is stored; the same command goes on from there")
 

@@ -6,9 +6,19 @@ import os
 from pathlib import Path
 
 from faces.errors import CollectionError
-from index import CollectionWriter
+from index import Collection, CollectionWriter
 from retrieval.places import default_collection
 from retrieval.scan import is_gone
+
+
+def count_known(path: Path | str, *, collection: Path | str | None = None) -> tuple[int, int]:
+    """Count the (photographs, faces) at or below a path that ``forget`` would remove.
+
+    The path may be gone.  Raises CollectionMissingError if there is no collection.
+    """
+    place, real = _places(path, collection)
+    with Collection(place) as opened, opened.snapshot() as snapshot:
+        return snapshot.count_below(real)
 
 
 def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[int, int]:
@@ -16,11 +26,11 @@ def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[i
 
     What is removed is overwritten on disk.  The photographs themselves are not touched.  The paths and
     checksums of those that still exist are kept, so that later runs over their folder leave them out;
-    naming such a file itself to ``index_folders`` takes it in again.  Raises CollectionError where the
-    collection has nothing there.
+    ``index_folders`` takes them back if it is given such a file itself, or ``include_forgotten``.  Of
+    photographs that are gone nothing is kept: if they come back, they are taken in as new ones.  Raises
+    CollectionError if the collection has nothing there.
     """
-    place = default_collection() if collection is None else Path(collection).expanduser()
-    real = os.path.realpath(Path(path).expanduser())
+    place, real = _places(path, collection)
     photographs = faces = 0
     with CollectionWriter(place) as writer:
         writer.wipe_deleted()
@@ -34,3 +44,9 @@ def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[i
         writer.refresh_vectors(always=True)
         writer.empty_log()
     return photographs, faces
+
+
+def _places(path: Path | str, collection: Path | str | None) -> tuple[Path, str]:
+    """The collection's folder, and the real path as the collection knows it."""
+    place = default_collection() if collection is None else Path(collection).expanduser()
+    return place, os.path.realpath(Path(path).expanduser())

@@ -6,7 +6,10 @@ batch in one transaction.  Whatever ends a run, the next one goes on from there.
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -15,14 +18,15 @@ from itertools import islice
 from pathlib import Path
 
 from faces.detect import MIN_FACE
-from faces.errors import CollectionError, CollectionMissingError
+from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress
 from index import Beginning, CollectionWriter, KnownPhoto, PathSet, Status
 from retrieval.batch import Batch
 from retrieval.encoder import Encoder, encoding_of, load_encoder
 from retrieval.examine import DetectorFactory, Examined, content_of, detector_factory
+from retrieval.forgetting import count_known
 from retrieval.places import default_collection
-from retrieval.scan import Found, Scan, is_gone
+from retrieval.scan import Found, Scan, is_gone, unplugged
 from retrieval.workers import Examiners, default_workers
 
 _LOOKED_UP = 256  # paths looked up in the catalogue at a time
@@ -37,9 +41,10 @@ class IndexSummary:
     ``photographs`` were found; of those ``unchanged`` cost a look at the file, ``moved`` kept their faces,
     ``read`` were read and ``skipped`` could not be, the first ten of them in ``reasons`` (path, reason).
     ``skipped_before`` are unchanged ones that could not be read in an earlier run; ``forgotten`` stay out
-    because the user had them removed.  ``removed`` are no longer there.  ``faces`` were added, ``too_small``
-    left out.  ``unreadable`` are folders (path, reason).  ``interrupted``: the run was asked to stop; the
-    same command goes on.
+    because the user had them removed.  ``removed`` are no longer there.  ``unplugged`` are folders that are
+    empty or gone as if their disk was not plugged in, each with the number of photographs that are kept.
+    ``faces`` were added, ``too_small`` left out.  ``unreadable`` are folders (path, reason).
+    ``interrupted``: the run was asked to stop; the same command goes on.
     """
 
     photographs: int = 0
@@ -56,6 +61,7 @@ class IndexSummary:
     interrupted: bool = False
     reasons: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    unplugged: dict[str, int] = field(default_factory=dict)
 
 
 def index_folders(
@@ -64,27 +70,32 @@ def index_folders(
     collection: Path | str | None = None,
     weights: str | Path | None = None,
     min_face: int | None = None,
+    include_forgotten: bool = False,
     encoder: Encoder | None = None,
     detector: DetectorFactory | str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> IndexSummary:
-    """Bring a collection up to date with folders (or single files), making it where there is none.
+    """Bring a collection up to date with folders (or single files); make it if there is none.
 
     ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name those to use, by
     default those that made it, or ``rotation-32`` for a new one; ``encoder`` gives them ready loaded.
     ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default as in the last run.
+    ``include_forgotten`` takes back what was forgotten; single files that are named always are.
     ``detector`` names one (see ``open_detector``), or is a function that opens one in each of ``workers``
     processes (by default one per core; 0: none, everything in this process).  ``stop`` is asked now and then
     whether to finish early; what is ready is stored then.
 
-    Raises PhotoError for a folder that does not exist, CollectionLockedError while another process writes,
-    CollectionWeightsError where the collection was made with other weights, CollectionError where it cannot
+    Raises PhotoError if a folder does not exist, CollectionLockedError if another process is writing,
+    CollectionWeightsError if the collection was made with other weights, CollectionError if it cannot
     be used or was made with another detector, DetectorError and WeightsError as those say.
     """
     place = default_collection() if collection is None else Path(collection).expanduser()
-    scan = Scan([Path(folder) for folder in folders], leave_out=[place])
+    try:
+        scan = Scan([Path(folder) for folder in folders], leave_out=[place])
+    except PhotoError as error:
+        raise _with_advice(error, place) from error
     with ExitStack() as stack:
         try:
             writer = stack.enter_context(CollectionWriter(place))
@@ -113,7 +124,7 @@ def index_folders(
 
         met = stack.enter_context(closing(PathSet()))
         batch = Batch(writer, loaded, smallest)
-        run = _Run(writer, scan, batch, met, smallest, open_examiners, stop or _never)
+        run = _Run(writer, scan, batch, met, smallest, include_forgotten, open_examiners, stop or _never)
         return run.go(progress or NoProgress())
 
 
@@ -127,11 +138,13 @@ class _Run:
         batch: Batch,
         met: PathSet,
         min_face: int,
+        include_forgotten: bool,
         open_examiners: Callable[[], Examiners],
         stop: Callable[[], bool],
     ) -> None:
         self._writer, self._scan, self._batch, self._met = writer, scan, batch, met
-        self._min_face, self._open_examiners, self._stop = min_face, open_examiners, stop
+        self._min_face, self._include_forgotten = min_face, include_forgotten
+        self._open_examiners, self._stop = open_examiners, stop
         self._examiners: Examiners | None = None  # opened for the first photograph that must be read
         self._given: dict[str, Found] = {}  # being examined
         self._summary = IndexSummary()
@@ -181,8 +194,9 @@ class _Run:
         if known is None:
             return self._is_moved(found)
         if known.status is Status.FORGOTTEN:
-            self._summary.forgotten += not found.named
-            return not found.named
+            stays_out = not self._takes_back(found)
+            self._summary.forgotten += stays_out
+            return stays_out
         if known.content is None or not self._fits(known) or known.size != found.size:
             return False
         if known.mtime_ns != found.mtime_ns:
@@ -198,6 +212,8 @@ class _Run:
         if not self._writer.knows_size(found.size) or (content := _content(found)) is None:
             return False
         for known in self._writer.of_content(content):
+            if known.status is Status.FORGOTTEN and self._takes_back(found):
+                continue
             if self._fits(known) and not self._batch.has_found(known) and is_gone(known.path):
                 self._batch.find_again(
                     replace(known, path=found.path, size=found.size, mtime_ns=found.mtime_ns)
@@ -205,6 +221,10 @@ class _Run:
                 self._summary.moved += 1
                 return True
         return False
+
+    def _takes_back(self, found: Found) -> bool:
+        """Whether the user wants this photograph although it was forgotten once."""
+        return found.named or self._include_forgotten
 
     def _fits(self, known: KnownPhoto) -> bool:
         """Whether what is known does not depend on another smallest face than today's."""
@@ -250,13 +270,39 @@ class _Run:
         return f"{faces:,} face{'' if faces == 1 else 's'}, {faces / max(seconds, 1e-3):,.1f} faces/s"
 
     def _sweep(self) -> None:
-        """Remove the photographs that are no longer where they were, below the folders of this run."""
+        """Remove the photographs that were deleted below the folders of this run."""
+        disk_of = cache(unplugged)
         for root in self._scan.roots:
+            kept: Counter[str] = Counter()
             for some in self._writer.below(root):
-                gone = [known.id for known in some if known.path not in self._met and is_gone(known.path)]
+                gone = []
+                for known in some:
+                    if known.path in self._met or not is_gone(known.path):
+                        continue
+                    if (disk := disk_of(os.path.dirname(known.path))) is None:  # noqa: PTH120
+                        gone.append(known.id)
+                    elif known.status is not Status.FORGOTTEN:
+                        kept[disk] += 1
                 if gone:
                     self._writer.remove(gone)
                     self._summary.removed += len(gone)
+            self._summary.unplugged |= kept  # roots may lie within one another: no photograph counts twice
+
+
+def _with_advice(error: PhotoError, place: Path) -> PhotoError:
+    """The same error, for a folder that the collection knows with what can be done about it."""
+    try:
+        photographs, _ = count_known(error.path, collection=place)
+    except CollectionError:
+        return error
+    if not photographs:
+        return error
+    known = "a photograph" if photographs == 1 else f"{photographs:,} photographs"
+    return PhotoError(
+        error.path,
+        f"{error.reason}, but the collection knows {known} there; if the disk is not plugged in, plug it in, "
+        f"and if they were deleted, run: anotheryou forget {shlex.quote(str(error.path))}",
+    )
 
 
 def _check_detector(writer: CollectionWriter, detector: str, min_face: int) -> None:

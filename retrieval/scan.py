@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from pathlib import Path
 from faces.errors import PhotoError
 from faces.photo import PHOTO_SUFFIXES
 
+# Folders in which the system mounts disks, each under a name that is gone with the disk.
+_DISKS = re.compile(r"/mnt|/Volumes|(/run)?/media(/[^/]+)?|/run/user/[^/]+/gvfs")
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A photograph's file; ``named`` where the user named the file itself."""
+    """A photograph's file; ``named`` if the user named the file itself."""
 
     path: str
     size: int
@@ -26,7 +30,7 @@ class Scan:
     """The photographs in folders and below, each under its real path, in the order of the names.
 
     Links are followed, each folder is entered once, hidden files and folders are passed over unless named.
-    Folders in ``leave_out`` are not entered.  Raises PhotoError where one of ``folders`` does not exist.
+    Folders in ``leave_out`` are not entered.  Raises PhotoError if one of ``folders`` does not exist.
     """
 
     def __init__(self, folders: Sequence[Path], leave_out: Sequence[Path] = ()) -> None:
@@ -105,6 +109,24 @@ def is_gone(path: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def unplugged(folder: str) -> str | None:
+    """The place of the disk that may be missing, if photographs are gone from a folder; None if deleted.
+
+    A disk that is not plugged in leaves an empty folder behind; or nothing, in a folder of disks.
+    """
+    here, below = Path(folder), None
+    while not here.exists():
+        here, below = here.parent, here
+    if here.is_mount():
+        return None
+    if below is not None and _DISKS.fullmatch(str(here)):
+        return str(below)
+    try:
+        return None if any(here.iterdir()) else str(here)
+    except OSError:
+        return None
 
 
 def _real(folder: Path) -> str:

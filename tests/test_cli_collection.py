@@ -16,13 +16,16 @@ import numpy as np
 import pytest
 from fake_faces import POSES, FakeEncoder, FakeVocabulary, open_fake_detector, save_photo
 from PIL import Image
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
+import cli.index as cli_index
 import generator.checkpoint
 import retrieval.examine
 import retrieval.finder
 import retrieval.indexing
-from faces.errors import CollectionMissingError
+from cli.main import app
+from cli.options import refuse_existing
+from faces.errors import AnotherYouError, CollectionMissingError
 from faces.types import Ints
 from index import Collection, CollectionWriter
 from retrieval.workers import Examiners
@@ -208,6 +211,57 @@ def test_forget_removes_a_photograph_from_the_answers(cli: Cli, photos: Path) ->
     assert (result.exit_code, result.stdout) == (0, "forgot 1 face of 1 photograph\n")
     assert "4.png" not in cli("search", photos / "4.png").stdout
     assert "1 forgotten" in cli("index", photos).stdout
+
+
+def test_a_folder_is_forgotten_only_after_a_question(
+    cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = cli("forget", photos)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"anotheryou: there are 6 photographs with 9 faces below {photos}; give --yes to forget them all\n"
+    )
+    monkeypatch.setattr(cli_index, "_can_ask", lambda: True)
+    for answer, status in (("n\n", 1), ("\n", 1), ("", 130)):
+        result = CliRunner().invoke(app, ["forget", str(photos)], input=answer)
+        assert result.exit_code == status
+        assert f"Forget 6 photographs with 9 faces below {photos}? [y/N]" in result.stderr
+        assert "faces        9" in cli("info").stdout
+    result = CliRunner().invoke(app, ["forget", str(photos)], input="y\n")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("forgot 9 faces of 6 photographs\n")  # after what was typed
+    assert "6 forgotten" in cli("index", photos).stdout
+    assert "9 faces added" in cli("index", photos, "--include-forgotten").stdout
+    assert cli("forget", photos, "--yes").exit_code == 0
+
+
+def test_an_empty_folder_is_told_and_can_be_swept(cli: Cli, photos: Path) -> None:
+    for photo in photos.iterdir():
+        photo.unlink()
+    result = cli("index", photos)
+    assert result.exit_code == 0
+    assert "no longer there" not in result.stdout
+    assert "is empty or gone; 6 photographs of it kept" in result.stderr
+    assert f"run: anotheryou forget {photos}" in result.stderr
+    photos.rmdir()
+    assert f"run: anotheryou forget {photos}" in cli("index", photos).stderr
+    assert cli("forget", photos).exit_code == 1
+    assert cli("forget", photos, "--yes").stdout == "forgot 9 faces of 6 photographs\n"
+
+
+def test_a_file_that_exists_is_only_replaced_by_force(tmp_path: Path) -> None:
+    picture = tmp_path / "me.jpg"
+    refuse_existing(picture, force=False)
+    picture.touch()
+    with pytest.raises(AnotherYouError, match=r"me.jpg exists already; name another file, or give --force"):
+        refuse_existing(picture, force=False)
+    refuse_existing(picture, force=True)
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    with pytest.raises(AnotherYouError, match="exists already"):
+        refuse_existing(tmp_path / "link.jpg", force=False)
+    for force in (False, True):
+        with pytest.raises(AnotherYouError, match="is a folder"):
+            refuse_existing(tmp_path, force=force)
 
 
 def stored_photographs(place: Path) -> int:

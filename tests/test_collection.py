@@ -506,10 +506,12 @@ def test_a_collection_on_a_read_only_disk_can_be_searched(
         "with index.Collection(folder) as collection:\n"
         "    print(collection.search(numpy.load(sys.argv[2]), 3)[1][0, 0])\n"
     )
-    python = [sys.executable, "-c", program, disk, tmp_path / "query.npy"]
+    python = [sys.executable, "-c", program, str(disk), str(tmp_path / "query.npy")]
     try:
         done = subprocess.run(
-            ["unshare", "-rm", "sh", "-c", mount, "sh", folder, disk, *python], capture_output=True, text=True
+            ["unshare", "-rm", "sh", "-c", mount, "sh", str(folder), str(disk), *python],
+            capture_output=True,
+            text=True,
         )
     except FileNotFoundError:
         pytest.skip("needs unshare")

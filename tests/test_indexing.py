@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -22,6 +23,7 @@ from fake_faces import (
     save_photo,
 )
 
+import retrieval.scan
 from faces.errors import (
     CollectionError,
     CollectionLockedError,
@@ -31,7 +33,8 @@ from faces.errors import (
 )
 from index import Collection, CollectionWriter, Status
 from retrieval import IndexSummary, forget, index_folders, open_collection, reindex
-from retrieval.scan import Scan
+from retrieval.forgetting import count_known
+from retrieval.scan import Scan, unplugged
 
 Run = Callable[..., IndexSummary]
 
@@ -314,6 +317,87 @@ def test_a_stopped_run_removes_nothing(run: Run, place: Path, photos: Path) -> N
     shutil.rmtree(photos / "a")
     assert run(stop=lambda: True).removed == 0
     assert len(contents(place)) == 4
+
+
+def test_photographs_that_may_be_on_an_unplugged_disk_are_kept_until_the_user_says_so(
+    run: Run, place: Path, photos: Path
+) -> None:
+    run()
+    away = photos.parent / "away"
+    (photos / "a").rename(away)
+    (photos / "a").mkdir()  # what a disk that is not plugged in leaves behind
+    summary = run()
+    assert (summary.removed, summary.unplugged) == (0, {str(photos / "a"): 2})
+    assert len(contents(place)) == 4
+    (photos / "a").rmdir()
+    away.rename(photos / "a")
+    summary = run(detector=unreadable_detector)
+    assert (summary.unchanged, summary.removed, summary.unplugged) == (4, 0, {})
+    shutil.rmtree(photos)
+    photos.mkdir()
+    summary = run()
+    assert (summary.removed, summary.unplugged) == (0, {str(photos): 4})
+    assert forget(photos, collection=place) == (4, 7)
+    assert run().unplugged == {}
+
+
+def test_the_disks_of_a_system_are_told_from_deleted_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").mkdir()
+    assert unplugged(str(tmp_path / "deleted" / "deeper")) is None
+    assert unplugged(str(tmp_path / "kept" / "deeper")) == str(tmp_path / "kept")
+    disks = retrieval.scan._DISKS
+    monkeypatch.setattr(retrieval.scan, "_DISKS", re.compile(re.escape(str(tmp_path))))
+    assert unplugged(str(tmp_path / "camera" / "2024" / "may")) == str(tmp_path / "camera")
+    (tmp_path / "camera" / "2025").mkdir(parents=True)
+    assert unplugged(str(tmp_path / "camera" / "2024" / "may")) is None
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path / "kept")
+    assert unplugged(str(tmp_path / "kept" / "deeper")) is None
+    for folder in ("/mnt", "/media", "/media/me", "/run/media/me", "/Volumes", "/run/user/1000/gvfs"):
+        assert disks.fullmatch(folder)
+    for folder in ("/", "/home/me", "/media/me/camera", "/Volumes/camera", "/mnt/camera"):
+        assert not disks.fullmatch(folder)
+
+
+def test_a_missing_folder_that_is_known_is_told_what_can_be_done(run: Run, place: Path, photos: Path) -> None:
+    run()
+    shutil.rmtree(photos / "a")
+    with pytest.raises(PhotoError, match=r"knows 2 photographs there.*anotheryou forget '?/.*/photos/a'?$"):
+        run(photos / "b", photos / "a")
+    assert len(contents(place)) == 4
+    assert count_known(photos / "a", collection=place) == (2, 3)
+    assert forget(photos / "a", collection=place) == (2, 3)
+    with pytest.raises(PhotoError, match=r"there is no such file or folder$"):
+        run(photos / "a")
+
+
+def test_a_folder_that_moved_as_a_whole_keeps_its_faces(run: Run, place: Path, photos: Path) -> None:
+    run()
+    before = contents(place)
+    elsewhere = photos.parent / "elsewhere"
+    photos.rename(elsewhere)
+    summary = run(elsewhere, detector=unreadable_detector)
+    assert (summary.moved, summary.read, summary.faces) == (4, 0, 0)
+    assert contents(place) == {
+        path.replace(str(photos), str(elsewhere)): crops for path, crops in before.items()
+    }
+
+
+def test_forgotten_photographs_can_be_taken_back_below_a_folder(run: Run, place: Path, photos: Path) -> None:
+    run()
+    before = contents(place)
+    forget(photos / "a", collection=place)
+    forget(photos / "b" / "2.png", collection=place)
+    (photos / "a" / "0.png").rename(photos / "a" / "renamed.png")
+    assert run(include_forgotten=False).forgotten == 2  # and one that was moved meanwhile
+    forget(photos / "a", collection=place)
+    summary = run(photos / "a", include_forgotten=True)
+    assert (summary.forgotten, summary.read, summary.faces) == (0, 2, 3)
+    assert set(counts(place)) == {"renamed.png", "1.png", "3.png"}
+    (photos / "b" / "2.png").rename(photos / "b" / "moved.png")
+    assert run(photos / "b", include_forgotten=True).faces == 1
+    assert sorted(counts(place).values()) == sorted(len(crops) for crops in before.values())
 
 
 def test_a_photograph_deleted_while_it_waits_is_not_an_error(
