@@ -11,10 +11,9 @@ from types import TracebackType
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from faces.errors import CollectionMissingError
 from faces.types import Floats, Ints
 from index import migrations, rows
-from index.database import CATALOG, CatalogReader
+from index.database import CATALOG, CatalogReader, missing
 from index.exact import Best, Bools, Doubles, search_blocks, search_file
 from index.models import FaceRow, PhotoRow
 from index.paths import at_or_below
@@ -26,7 +25,7 @@ from index.vectorfile import Shown, VectorFile, VectorFileError, identity_on_dis
 class _View:
     """How the file of vectors has to be read to show one state of the catalogue.
 
-    ``file`` is None where there is none to be used; ``alive`` (n,) tells which of its rows still count, None
+    ``file`` is None if there is none to be used; ``alive`` (n,) tells which of its rows still count, None
     all; ``added`` are the faces it does not have yet.
     """
 
@@ -50,17 +49,17 @@ class Collection:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / CATALOG).is_file():
-            raise CollectionMissingError(_missing(folder))
+            raise missing(folder)
         self._catalog = CatalogReader(folder)
         self._view: _View | None = None
         with self._catalog.transaction() as connection:
             migrations.check_not_newer(connection)
             if not migrations.current(connection):
-                raise CollectionMissingError(_missing(folder))
+                raise missing(folder)
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
-        """One state of the collection, the same until the block ends."""
+        """Show one state of the collection, the same until the block ends."""
         with self._catalog.transaction() as connection:
             view = self._view = _look(self.folder, connection, self._view)
             yield Snapshot(connection, view)
@@ -68,7 +67,7 @@ class Collection:
     def search(
         self, features: Floats, k: int, *, exclude_photo_ids: Sequence[int] = ()
     ) -> tuple[Doubles, Ints]:
-        """As ``Snapshot.search``, on the newest state."""
+        """Search the newest state, as ``Snapshot.search`` does."""
         with self.snapshot() as snapshot:
             return snapshot.search(features, k, exclude_photo_ids=exclude_photo_ids)
 
@@ -102,23 +101,23 @@ class Snapshot:
 
     @property
     def has_file(self) -> bool:
-        """Whether there is a file of vectors that can be used."""
+        """Tell whether there is a file of vectors that can be used."""
         return self._view.file is not None
 
     @property
     def whole_file(self) -> bool:
-        """Whether the file of vectors shows exactly this state."""
+        """Tell whether the file of vectors shows exactly this state."""
         return self._view.file is not None and self._view.file.shown == self._view.shown
 
     def search(
         self, features: Floats, k: int, *, exclude_photo_ids: Sequence[int] = ()
     ) -> tuple[Doubles, Ints]:
-        """The k nearest faces of each query, exactly, by Euclidean distance to the stored vectors.
+        """Find the k nearest faces of each query, exactly, by Euclidean distance to the stored vectors.
 
         ``features`` is (Q, D) float32, L2-normalised as the stored ones are; faces of the photographs in
         ``exclude_photo_ids`` are passed over.  Returns distances (Q, k') float64 in [0, 2], ascending, and
         face ids (Q, k') int64, equal distances in the order of the ids; k' = min(k, faces that count).
-        Raises ValueError for features of another shape or type, or that are not finite.
+        Raises ValueError if features have another shape or type, or are not finite.
         """
         self._check(features, k)
         view, excluded = self._view, rows.faces_of_photos(self._connection, exclude_photo_ids)
@@ -138,19 +137,19 @@ class Snapshot:
         return best.distances, best.ids
 
     def faces(self, ids: Sequence[int]) -> list[StoredFace]:
-        """These faces, in this order; raises KeyError for an id that is not there."""
+        """Give these faces, in this order; raises KeyError if an id is not there."""
         found = {
             face.id: face for face in rows.read_faces(self._connection, self._view.shown.encoding_id, ids)
         }
         return [found[face_id] for face_id in ids]
 
     def photos_like(self, path: str, content: str) -> list[int]:
-        """Ids of the photographs at this path or with this content (SHA-256 of the file)."""
+        """Give the ids of the photographs at this path or with this content (SHA-256 of the file)."""
         found = select(PhotoRow.id).where((PhotoRow.path == path) | (PhotoRow.content == content))
         return list(self._connection.execute(found).scalars())
 
     def summary(self) -> Summary:
-        """How much the collection holds."""
+        """Sum up what the collection holds."""
         return rows.read_summary(self._connection)
 
     def count_below(self, path: str) -> tuple[int, int]:
@@ -163,7 +162,7 @@ class Snapshot:
         ).scalar_one()
 
     def photos(self, status: Status) -> Iterable[KnownPhoto]:
-        """The photographs of one status, in the order of their paths."""
+        """Give the photographs of one status, in the order of their paths."""
         found = rows.photos().where(PhotoRow.status == status).order_by(PhotoRow.path)
         return map(rows.known_photo, self._connection.execute(found))
 
@@ -177,12 +176,8 @@ class Snapshot:
             raise ValueError("k must be at least 1")
 
 
-def _missing(folder: Path) -> str:
-    return f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
-
-
 def _look(folder: Path, connection: Connection, last: _View | None) -> _View:
-    """How the file of vectors shows the state the connection sees; ``last`` is used again where it fits."""
+    """Find how the file of vectors shows the connection's state; ``last`` is used again if it still fits."""
     shown = rows.shown_state(connection)
     file = last.file if last is not None else None
     if file is None or identity_on_disk(folder) not in (None, file.identity):
@@ -205,8 +200,8 @@ def _look(folder: Path, connection: Connection, last: _View | None) -> _View:
 
 
 def _usable(file: Shown, catalogue: Shown) -> bool:
-    """Whether a file's rows are the catalogue's: same collection, same encoding.
+    """Tell whether a file's rows are the catalogue's: same collection, same encoding.
 
-    A newer file is usable as well where the snapshot is older: a face id keeps its vector for ever.
+    A file newer than the snapshot is usable as well: a face id keeps its vector for ever.
     """
     return file.token == catalogue.token and file.encoding_id == catalogue.encoding_id

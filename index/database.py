@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from faces.errors import CollectionError
+from faces.errors import CollectionError, CollectionMissingError
 
 CATALOG = "catalog.sqlite"
 LOG = f"{CATALOG}-wal"
@@ -26,7 +26,7 @@ _PAGE = 8192  # a feature vector takes 32 KB; larger pages chain fewer of them
 
 
 def open_engine(folder: Path, *, writing: bool) -> Engine:
-    """An engine on a collection's catalogue.
+    """Open an engine on a collection's catalogue.
 
     Transactions of a writing engine take SQLite's write lock when they begin; those of a reading one see
     the state of their first query until they end, whatever others write meanwhile.
@@ -52,8 +52,15 @@ def open_engine(folder: Path, *, writing: bool) -> Engine:
     return engine
 
 
+def missing(folder: Path) -> CollectionMissingError:
+    """Make the error for a folder without a collection."""
+    return CollectionMissingError(
+        f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
+    )
+
+
 class CatalogReader:
-    """Reads a collection's catalogue, also where nothing can be written."""
+    """Reads a collection's catalogue, also from a disk that cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -126,7 +133,7 @@ def _read_alone(folder: Path) -> Iterator[Connection]:
 
 
 def _file_state(folder: Path) -> tuple[int, ...]:
-    """Numbers of which one changes whenever the catalogue's own file does."""
+    """Give numbers of which one changes whenever the catalogue's own file does."""
     status = (folder / CATALOG).stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 

@@ -10,11 +10,11 @@ from types import TracebackType
 import numpy as np
 from sqlalchemy import Connection, delete, select, update
 
-from faces.errors import CollectionError, CollectionMissingError, CollectionWeightsError
+from faces.errors import CollectionError, CollectionWeightsError
 from faces.progress import NoProgress, Progress
 from faces.types import Ints
 from index import migrations, rows
-from index.database import CATALOG, open_engine, plain_errors
+from index.database import CATALOG, missing, open_engine, plain_errors
 from index.inserts import Beginning, bump, insert_collection, insert_photo
 from index.lock import LOCK, WriteLock
 from index.models import CollectionRow, FaceRow, PhotoRow
@@ -39,9 +39,9 @@ _SMALL_FILE = 4096
 class CollectionWriter:
     """A collection, opened for writing; hold it no longer than needed, and close it.
 
-    With a ``beginning`` the collection is made where there is none.  Every method that changes something is
-    one transaction.  Raises CollectionLockedError where another process writes, CollectionMissingError where
-    there is no collection, CollectionError where the catalogue cannot be used or the folder is not ours.
+    With a ``beginning`` the collection is made if there is none.  Every method that changes something is
+    one transaction.  Raises CollectionLockedError if another process is writing, CollectionMissingError if
+    there is no collection, CollectionError if the catalogue cannot be used or the folder is not ours.
     """
 
     def __init__(self, folder: Path, beginning: Beginning | None = None) -> None:
@@ -49,7 +49,7 @@ class CollectionWriter:
         if beginning is not None:
             _make_folder(folder)
         elif not (folder / CATALOG).is_file():
-            raise CollectionMissingError(missing(folder))
+            raise missing(folder)
         self._lock = WriteLock(folder)
         self._engine = open_engine(folder, writing=True)
         self._connection: Connection | None = None
@@ -58,7 +58,7 @@ class CollectionWriter:
                 migrations.migrate(connection)
                 if connection.execute(select(CollectionRow.id)).first() is None:
                     if beginning is None:
-                        raise CollectionMissingError(missing(folder))
+                        raise missing(folder)
                     insert_collection(connection, beginning)
             self._drop_wrong_vectors()
         except BaseException:
@@ -83,24 +83,24 @@ class CollectionWriter:
         check_weights(self.folder, self.encoding, weights_id, name)
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownPhoto]:
-        """What the catalogue knows of these paths, at most some hundred."""
+        """Give what the catalogue knows of these paths, at most some hundred."""
         with self.transaction() as connection:
             found = connection.execute(rows.photos().where(PhotoRow.path.in_(paths)))
             return {photo.path: photo for photo in map(rows.known_photo, found)}
 
     def knows_size(self, size: int) -> bool:
-        """Whether the catalogue has a file of this size, in bytes."""
+        """Tell whether the catalogue has a file of this size, in bytes."""
         with self.transaction() as connection:
             return connection.execute(select(PhotoRow.id).where(PhotoRow.size == size)).first() is not None
 
     def of_content(self, content: str) -> list[KnownPhoto]:
-        """Photographs with this content (SHA-256 in hex), some where there are many."""
+        """Give up to 50 photographs with this content (SHA-256 in hex)."""
         with self.transaction() as connection:
             same = rows.photos().where(PhotoRow.content == content).order_by(PhotoRow.id).limit(50)
             return [rows.known_photo(row) for row in connection.execute(same)]
 
     def below(self, path: str) -> Iterator[list[KnownPhoto]]:
-        """The photographs at this path or anywhere below it, some at a time."""
+        """Yield the photographs at this path or anywhere below it, some at a time."""
         below, last = rows.photos().where(at_or_below(path)).order_by(PhotoRow.id), 0
         while True:
             with self.transaction() as connection:
@@ -155,10 +155,10 @@ class CollectionWriter:
             connection.execute(update(CollectionRow).values(detector=detector, min_face=min_face))
 
     def refresh_vectors(self, *, always: bool = False, progress: Progress | None = None) -> bool:
-        """Make the file of vectors again where it is missing, wrong or lacks much; returns whether it was.
+        """Make the file of vectors again if it is missing, wrong or lacks much; returns whether it was.
 
         ``always``: whenever it does not show exactly the present state.  Memory stays constant.  Raises
-        OSError where it cannot be written; the old file then stays.
+        OSError if it cannot be written; the old file then stays.
         """
         progress = progress or NoProgress()
         with self.transaction() as connection:
@@ -179,7 +179,7 @@ class CollectionWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction on the catalogue, rolled back where the block raises."""
+        """Open a transaction on the catalogue, rolled back if the block raises."""
         with plain_errors(self.folder):
             if self._connection is None:
                 self._connection = self._engine.connect()
@@ -187,7 +187,7 @@ class CollectionWriter:
                 yield self._connection
 
     def wipe_deleted(self) -> None:
-        """From now on overwrite what is deleted; ``empty_log`` then also clears SQLite's log of it."""
+        """Overwrite what is deleted from now on; ``empty_log`` then also clears SQLite's log of it."""
         with self.transaction() as connection:
             connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
@@ -249,11 +249,6 @@ def check_weights(folder: Path, encoding: Encoding, weights_id: str, name: str) 
         )
 
 
-def missing(folder: Path) -> str:
-    """The sentence for a folder without a collection."""
-    return f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
-
-
 def _many_changes(in_file: Ints, ids: Ints) -> bool:
     return len(np.setxor1d(in_file, ids, assume_unique=True)) > _FEW_CHANGES
 
@@ -265,7 +260,7 @@ def _counted(blocks: Iterator[tuple[Ints, Halves]], progress: Progress) -> Itera
 
 
 def _make_folder(folder: Path) -> None:
-    """The folder of a new collection, readable by its owner alone; an existing one must be free or ours."""
+    """Make the folder of a new collection, for its owner alone; an existing one must be empty or ours."""
     if folder.exists() and not folder.is_dir():
         raise CollectionError(f"{folder} is not a folder; name another one for the collection")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

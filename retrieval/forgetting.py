@@ -1,4 +1,4 @@
-"""Removing people from a collection."""
+"""Remove people from a collection."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[i
 
 
 def _places(path: Path | str, collection: Path | str | None) -> tuple[Path, str]:
-    """The collection's folder, and the real path as the collection knows it."""
+    """Give the collection's folder, and the path as the collection knows it."""
     place = default_collection() if collection is None else Path(collection).expanduser()
     return place, os.path.realpath(Path(path).expanduser())

@@ -1,4 +1,4 @@
-"""Folders of photographs into a collection.
+"""Bring folders of photographs into a collection.
 
 Workers read photographs and find faces; this process encodes the faces, a batch at a time, and stores each
 batch in one transaction.  Whatever ends a run, the next one goes on from there.
@@ -106,7 +106,7 @@ def index_folders(
 
         @cache
         def loaded() -> Encoder:
-            """The weights; loading them takes longer than finding that nothing has changed."""
+            """Load the weights if needed; it takes longer than finding that nothing has changed."""
             used = encoder or load_encoder(weights, writer.encoding)
             writer.check_weights(used.weights_id, str(weights or used.name))
             return used
@@ -190,7 +190,7 @@ class _Run:
                 self._read(found)
 
     def _is_settled(self, found: Found, known: KnownPhoto | None) -> bool:
-        """Whether the file needs no reading."""
+        """Tell whether the file needs no reading."""
         if known is None:
             return self._is_moved(found)
         if known.status is Status.FORGOTTEN:
@@ -208,7 +208,7 @@ class _Run:
         return True
 
     def _is_moved(self, found: Found) -> bool:
-        """Whether a known photograph that is gone from its old place has come to a new one."""
+        """Tell whether a known photograph that is gone from its old place has come to this one."""
         if not self._writer.knows_size(found.size) or (content := _content(found)) is None:
             return False
         for known in self._writer.of_content(content):
@@ -223,11 +223,11 @@ class _Run:
         return False
 
     def _takes_back(self, found: Found) -> bool:
-        """Whether the user wants this photograph although it was forgotten once."""
+        """Tell whether the user wants this photograph although it was forgotten once."""
         return found.named or self._include_forgotten
 
     def _fits(self, known: KnownPhoto) -> bool:
-        """Whether what is known does not depend on another smallest face than today's."""
+        """Tell whether what is known still holds with today's smallest face."""
         return known.status is not Status.OK or known.min_face == self._min_face
 
     def _read(self, found: Found) -> None:
@@ -290,7 +290,7 @@ class _Run:
 
 
 def _with_advice(error: PhotoError, place: Path) -> PhotoError:
-    """The same error, for a folder that the collection knows with what can be done about it."""
+    """Add what can be done to the error, if the collection knows photographs in the missing folder."""
     try:
         photographs, _ = count_known(error.path, collection=place)
     except CollectionError:
@@ -306,7 +306,7 @@ def _with_advice(error: PhotoError, place: Path) -> PhotoError:
 
 
 def _check_detector(writer: CollectionWriter, detector: str, min_face: int) -> None:
-    """A collection keeps to one detector, since crops depend on its landmarks."""
+    """Hold the collection to one detector, since crops depend on its landmarks."""
     before, _ = writer.detection
     if not before:
         writer.remember_detection(detector, min_face)

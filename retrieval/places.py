@@ -1,4 +1,4 @@
-"""Where the collection lies when nobody says."""
+"""Find and open the collection that is meant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from index import Collection, CollectionWriter
 
 
 def default_collection() -> Path:
-    """The folder in ``ANOTHERYOU_COLLECTION``, or ``anotheryou/collection`` among the user's data.
+    """Give the folder in ``ANOTHERYOU_COLLECTION``, or ``anotheryou/collection`` among the user's data.
 
     That is ``~/.local/share`` on Linux (or ``XDG_DATA_HOME``) and ``~/Library/Application Support`` on a Mac.
     """

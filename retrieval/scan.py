@@ -1,4 +1,4 @@
-"""Finding the photographs in folders."""
+"""Find the photographs in folders, and tell which are gone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Found:
 
 
 class Scan:
-    """The photographs in folders and below, each under its real path, in the order of the names.
+    """Finds the photographs in folders and below, each under its real path, in the order of the names.
 
     Links are followed, each folder is entered once, hidden files and folders are passed over unless named.
     Folders in ``leave_out`` are not entered.  Raises PhotoError if one of ``folders`` does not exist.
@@ -37,7 +37,7 @@ class Scan:
         self._named = [_real(folder) for folder in folders]
         self._left_out = {key for folder in leave_out if (key := _key(str(folder))) is not None}
         self.roots: list[str] = list(self._named)
-        """Below these everything was looked at; grows where links lead elsewhere."""
+        """Below these everything was looked at; links that lead elsewhere add to it."""
         self.unreadable: list[tuple[str, str]] = []
         """Folders that could not be read, each with the reason."""
 
@@ -51,7 +51,7 @@ class Scan:
                 yield found
 
     def count(self) -> int:
-        """How many photographs there are; one met twice counts twice."""
+        """Count the photographs; one met twice counts twice."""
         return sum(1 for _ in self)
 
     def _folder(self, first: str, entered: set[tuple[int, int]]) -> Iterator[Found]:
@@ -77,7 +77,7 @@ class Scan:
             waiting += reversed(inner)
 
     def _entry(self, path: str, folders: list[str]) -> Found | None:
-        """The photograph at this path, if it is one; a folder is added to ``folders``."""
+        """Look at a path: give the photograph that is there, or add the folder to ``folders``."""
         try:
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):
@@ -95,13 +95,13 @@ class Scan:
         return None
 
     def _reach(self, path: str) -> None:
-        """A link leads here."""
+        """Note that a link leads here."""
         if not any(path == root or path.startswith(root.rstrip("/") + "/") for root in self.roots):
             self.roots.append(path)
 
 
 def is_gone(path: str) -> bool:
-    """Whether there is certainly nothing at this path; a folder that cannot be read proves nothing."""
+    """Tell whether there is certainly nothing at this path; a folder that cannot be read proves nothing."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -112,7 +112,7 @@ def is_gone(path: str) -> bool:
 
 
 def unplugged(folder: str) -> str | None:
-    """The place of the disk that may be missing, if photographs are gone from a folder; None if deleted.
+    """Find where a disk may be missing, if photographs are gone from a folder; None if they were deleted.
 
     A disk that is not plugged in leaves an empty folder behind; or nothing, in a folder of disks.
     """

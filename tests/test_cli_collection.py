@@ -265,7 +265,7 @@ def test_a_file_that_exists_is_only_replaced_by_force(tmp_path: Path) -> None:
 
 
 def stored_photographs(place: Path) -> int:
-    """How many photographs are in the catalogue; 0 where it does not exist yet."""
+    """Count the photographs in the catalogue; 0 if it does not exist yet."""
     try:
         with Collection(place) as collection, collection.snapshot() as snapshot:
             return snapshot.summary().photos

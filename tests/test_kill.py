@@ -58,7 +58,7 @@ def content(place: Path) -> tuple[Content, Content]:
 
 
 def stored(place: Path) -> int:
-    """Photographs in the catalogue; 0 where it does not exist yet."""
+    """Count the photographs in the catalogue; 0 if it does not exist yet."""
     try:
         with sqlite3.connect(place / "catalog.sqlite") as database:
             return int(database.execute("SELECT count(*) FROM photos").fetchone()[0])
