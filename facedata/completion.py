@@ -18,9 +18,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
-from facedata.rendered.claim import PART, claimed
-from facedata.sources import FileSource, FolderSource, open_source
+from facedata.sources import FileSource
+from faces.claims import claimed
 from faces.errors import DataError
+from faces.files import write_atomically
 from faces.progress import NoProgress, Progress
 from faces.types import Pixels
 
@@ -59,7 +60,7 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
     ``out`` holds something else or cannot be written.
     """
     progress = progress or NoProgress()
-    with open_source(source, LABELS_FILE) as files:
+    with FileSource(source, LABELS_FILE) as files:
         try:
             labels = files.read(LABELS_FILE)
         except OSError as error:
@@ -69,7 +70,7 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
             raise DataError(f"{source} has no face without accessory to put a bar over; choose another set.")
         try:
             settings = {"kind": "completion", "seed": seed, "source": _mark(files, labels, rows[0])}
-            with claimed(out, settings):
+            with claimed(out, settings, file="recipe.json", what="completion set", error=DataError):
                 progress.start("drawing bars", len(rows), "faces")
                 try:
                     for row in rows:
@@ -110,9 +111,9 @@ def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
     rng = np.random.default_rng([seed, zlib.crc32(row.file.encode())])
     drawn = BytesIO()
     Image.fromarray(bar_over_eyes(crop, rng)).save(drawn, format="PNG", compress_level=6)
-    _write(barred, drawn.getvalue(), out)
+    write_atomically(barred, drawn.getvalue())
     if not plain.exists() and not _linked(files, row.file, plain):
-        _write(plain, content, out)
+        write_atomically(plain, content)
 
 
 def _crop(content: bytes, name: Path) -> Pixels:
@@ -128,17 +129,10 @@ def _crop(content: bytes, name: Path) -> Pixels:
 
 def _linked(files: FileSource, name: str, to: Path) -> bool:
     """Whether the picture could be put into the set without a copy."""
-    if not isinstance(files, FolderSource):
+    if files.folder is None:
         return False
     try:
         os.link(files.where(name).resolve(), to)
     except OSError:  # another disk, or one that knows no links
         return False
     return True
-
-
-def _write(path: Path, content: bytes, out: Path) -> None:
-    """A file that is whole or absent."""
-    partial = out / (path.name + PART)
-    partial.write_bytes(content)
-    partial.replace(path)

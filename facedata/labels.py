@@ -16,6 +16,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from faces.errors import LabelError
+from faces.files import write_atomically
 
 LABELS_FILE = "labels.csv"
 SPLITS = ("train", "val", "test")
@@ -86,10 +87,7 @@ def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
     ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError where the folder
     cannot be written.
     """
-    content = format_labels(rows, path)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_atomically(path, format_labels(rows, path))
 
 
 def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:

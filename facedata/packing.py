@@ -11,6 +11,7 @@ from facedata.clean_files import clean_name
 from facedata.labels import LABELS_FILE, LabelRow, format_labels, parse_labels
 from facedata.large_files import LARGE_FILE, format_large, large_name, parse_large
 from faces.errors import DataError
+from faces.files import replacing
 from faces.progress import NoProgress, Progress
 from faces.types import Floats
 
@@ -49,13 +50,12 @@ def pack_labelled(
         raise DataError(f"{labels} is missing; a labelled folder has one beside its pictures.")
     if out.suffix.lower() != ".zip":
         raise DataError(f"{out} does not end in .zip; readers know the archive by that.")
-    partial = out.with_name(out.name + ".part")
     try:
         rows = _chosen(parse_labels(labels.read_bytes(), labels), people, labels)
         points = _points(folder, rows)
         out.parent.mkdir(parents=True, exist_ok=True)
         progress.start("packing", len(rows), "pictures")
-        with zipfile.ZipFile(partial, "w") as archive:
+        with replacing(out) as part, zipfile.ZipFile(part, "w") as archive:
             _add(archive, LABELS_FILE, format_labels(rows, labels))
             if points:
                 _add(archive, LARGE_FILE, format_large(points))
@@ -66,12 +66,10 @@ def pack_labelled(
                 if row.file in points:
                     _add(archive, large_name(row.file), (folder / large_name(row.file)).read_bytes())
                 progress.advance()
-        partial.replace(out)
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be packed: {error.strerror or error}.") from error
     finally:
         progress.finish()
-        partial.unlink(missing_ok=True)
     return len(rows)
 
 

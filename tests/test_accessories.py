@@ -221,4 +221,4 @@ def test_a_set_is_a_labelled_folder_that_is_finished_after_an_interruption(
 
     refused = run_cli("data", "render", "rotation", "--head-model", head_model_path, "--out", out)
     assert refused.exit_code == 1
-    assert "was begun with other settings" in refused.stderr
+    assert "begun with other settings" in refused.stderr

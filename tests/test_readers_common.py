@@ -235,7 +235,7 @@ def test_a_set_without_any_usable_picture_is_an_error(tmp_path: Path) -> None:
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     entries = entries_of([put(tmp_path / "src" / "ann.png")])
-    with pytest.raises(DataError, match="no import was begun"):
+    with pytest.raises(DataError, match="is not empty and holds no imported set"):
         import_faces(Plan(entries), tmp_path / "src", cutter(entries), SETTINGS)
     with pytest.raises(DataError, match="is a file"):
         import_faces(Plan(entries), tmp_path / "src" / "ann.png", cutter(entries), SETTINGS)

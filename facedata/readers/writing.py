@@ -18,9 +18,10 @@ from facedata.large_files import LARGE_FILE, format_large, large_name
 from facedata.pictures import LargeFace
 from facedata.readers.common import Entry, LeftOutError, Plan
 from facedata.readers.landmarks import five_points
-from facedata.rendered.claim import LOCK_FILE, PART, RECIPE_FILE, claimed
+from faces.claims import claimed
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, PhotoError
+from faces.files import write_atomically
 from faces.photo import read_photo
 from faces.progress import NoProgress, Progress
 from faces.types import Floats, Landmarks, Photo, Pixels
@@ -92,8 +93,7 @@ def import_faces(
     rows = []
     points: dict[str, Floats] = {}
     try:
-        _refuse_others(out)
-        with claimed(out, settings):
+        with claimed(out, settings, file="recipe.json", what="imported set", error=DataError):
             progress.start("importing", len(plan.entries), "pictures")
             try:
                 for entry in plan.entries:
@@ -115,8 +115,8 @@ def import_faces(
                 first = f"; the first: {_told(left_out[0])}" if left_out else ""
                 raise DataError(f"none of the pictures could be used{first}.")
             if points:
-                _replace(out / LARGE_FILE, format_large(points))
-            _replace(out / LEFT_OUT_FILE, _listing(left_out))
+                write_atomically(out / LARGE_FILE, format_large(points))
+            write_atomically(out / LEFT_OUT_FILE, _listing(left_out))
             write_labels(out / LABELS_FILE, rows)
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
@@ -134,16 +134,19 @@ def _larger(photo: Photo, landmarks: Landmarks) -> LargeFace:
 
 
 def _write(face: Face, entry: Entry, out: Path) -> Floats | None:
-    """Write both pictures, the crop last: where it is, both are."""
+    """Write both pictures, the crop last: if it is there, both are."""
+    crop, large = out / entry.row.file, out / large_name(entry.row.file)
+    crop.parent.mkdir(parents=True, exist_ok=True)
     text = PngInfo()
     if face.large is not None:
         drawn = BytesIO()
         Image.fromarray(face.large.pixels).save(drawn, "WEBP", quality=90, method=4)
-        _replace(out / large_name(entry.row.file), drawn.getvalue())
+        large.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(large, drawn.getvalue())
         text.add_text(_POINTS, " ".join(f"{value:.2f}" for value in face.large.points.ravel().tolist()))
     drawn = BytesIO()
     Image.fromarray(face.crop).save(drawn, "PNG", compress_level=6, pnginfo=text)
-    _replace(out / entry.row.file, drawn.getvalue())
+    write_atomically(crop, drawn.getvalue())
     return None if face.large is None else face.large.points
 
 
@@ -152,13 +155,6 @@ def _finished(path: Path) -> Floats | None:
     with Image.open(path) as picture:
         words = str(picture.info.get(_POINTS, "")).split()
     return np.array(words, np.float32).reshape(-1, 2) if words else None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + PART)
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _listing(left_out: Sequence[tuple[Path, str]]) -> bytes:
@@ -170,11 +166,3 @@ def _listing(left_out: Sequence[tuple[Path, str]]) -> bytes:
 def _told(left_out: tuple[Path, str]) -> str:
     path, reason = left_out
     return f"{path}: {reason}"
-
-
-def _refuse_others(out: Path) -> None:
-    known = {LOCK_FILE, RECIPE_FILE}
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give a folder to write the set to.")
-    if out.is_dir() and not (out / RECIPE_FILE).exists() and any(p.name not in known for p in out.iterdir()):
-        raise DataError(f"{out} is not empty and no import was begun in it; choose another folder.")

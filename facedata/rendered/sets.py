@@ -18,12 +18,13 @@ from PIL import Image
 from facedata.clean_files import CLEAN_FOLDER, clean_name
 from facedata.labels import LABELS_FILE, LabelRow, write_labels
 from facedata.large_files import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
-from facedata.rendered.claim import PART, claimed
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.larger import Shots
 from facedata.rendered.person import Head
 from facedata.rendered.workers import in_processes
+from faces.claims import claimed
 from faces.errors import DataError
+from faces.files import PART, write_atomically
 from faces.progress import NoProgress, Progress
 from faces.types import Floats, Pixels
 
@@ -48,6 +49,7 @@ class Recipe(Protocol):
 
 
 Job = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
+RECIPE_FILE = "recipe.json"
 LARGE_QUALITY, LARGE_EFFORT = 75, 6  # of WebP: 1.4 KB a face
 
 _head: Head | None = None  # one per worker process: the model is 50 MB and slow to unpack
@@ -85,7 +87,7 @@ def render_set(
     progress = progress or NoProgress()
     load_head_model(head_model)  # complain before any process starts
     try:
-        with claimed(out, recipe.settings()):
+        with claimed(out, recipe.settings(), file=RECIPE_FILE, what="rendered set", error=DataError):
             finished = set(finished_people(out))
             if large:
                 finished &= set(finished_people(out / LARGE_FOLDER))
@@ -178,6 +180,4 @@ def _write_points(out: Path, people: Iterable[int]) -> None:
         if path.is_file():
             points |= {file: five for file, (_, five) in parse_large(path.read_bytes(), path).items()}
     if points:
-        part = out / (LARGE_FILE + PART)
-        part.write_bytes(format_large(points))
-        part.replace(out / LARGE_FILE)
+        write_atomically(out / LARGE_FILE, format_large(points))
