@@ -15,7 +15,7 @@ from PIL import Image
 
 from facedata.labels import LABELS_FILE
 from facedata.pictures import LargeFace, LargePictures
-from facedata.sources import FileSource, FolderSource, open_source
+from facedata.sources import FileSource
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.types import Floats, Landmarks, Photo, Pixels
 
@@ -112,7 +112,7 @@ def photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -
     points = np.stack([face.points for face in faces])
 
     def load(number: int) -> Pixels:
-        with open_source(path, LABELS_FILE) as source:
+        with FileSource(path, LABELS_FILE) as source:
             return large_face(_photo(source, names[number]).pixels, landmarks[number]).pixels
 
     return LargePictures(load=load, points=points)
@@ -131,7 +131,7 @@ def _five_points(landmarks: Landmarks) -> NDArray[np.float64]:
 def _photo(source: FileSource, name: str) -> Photo:
     from faces.photo import read_photo
 
-    if isinstance(source, FolderSource):
+    if source.folder is not None:
         return read_photo(source.where(name))
     with tempfile.TemporaryDirectory() as folder:  # photographs are read from disk, so it is put there
         single = Path(folder, Path(name).name)

@@ -19,7 +19,7 @@ from facedata.crops import FoundFace, UnfitError, find_face, photographed, ready
 from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
 from facedata.large_files import stored_large
 from facedata.pictures import LargePictures, Pictures
-from facedata.sources import FileSource, open_source
+from facedata.sources import FileSource
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError, PhotoError
 from faces.progress import NoProgress, Progress
@@ -183,7 +183,7 @@ def read_labelled(
     """
     geometry = geometry or CropGeometry()
     progress = progress or NoProgress()
-    with open_source(path, LABELS_FILE) as source:
+    with FileSource(path, LABELS_FILE) as source:
         labels = source.where(LABELS_FILE)
         rows = parse_labels(_read_labels(source), labels)
         if not rows:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from facedata.labels import LABELS_FILE, LabelRow
 from facedata.pictures import POINTS, LargePictures
-from facedata.sources import FileSource, open_source
+from facedata.sources import FileSource
 from faces.errors import DataError, LabelError
 from faces.types import Floats, Pixels
 
@@ -110,7 +110,7 @@ class _Stored:
 
     def __call__(self, number: int) -> Pixels:
         if self._source is None:
-            self._source = open_source(self._path, LABELS_FILE)
+            self._source = FileSource(self._path, LABELS_FILE)
         name = self._names[number]
         try:
             with Image.open(io.BytesIO(self._source.read(name))) as picture:
