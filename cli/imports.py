@@ -54,7 +54,7 @@ def multipie(
     from cli.console import RichProgress
     from facedata.readers.landmarks import DetectedLandmarks
     from facedata.readers.multipie import best_lit_first, plan_multipie
-    from facedata.readers.multipie_marks import MultiPieMarks
+    from facedata.readers.multipie_annotations import MultiPieMarks
     from facedata.readers.writing import face_cutter
     from faces.detect import open_detector
 

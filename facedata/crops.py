@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from facedata.labels import LABELS_FILE
-from facedata.pictures import LargeFace, LargePictures
+from facedata.large_pictures import LargeFace, LargePictures, five_points
 from facedata.sources import FileSource
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.types import Floats, Landmarks, Photo, Pixels
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from faces.detect import Detector
 
 _LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, where the photograph has as many
-_HALF_EYE = 0.203  # of the distance between the eyes, on dlib's mean face
 _MAX_CROP_SIDE = 4096  # a ready crop is small; anything larger is a photograph or an attack on memory
 
 
@@ -99,7 +97,7 @@ def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
         raise ValueError("the face lies beside its picture")
     cut = Image.fromarray(np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]])).convert("L")
     factor = max(1, int(side / _LARGE_CROP))
-    points = (_five_points(landmarks) - low) / factor
+    points = (five_points(landmarks) - low) / factor
     return LargeFace(np.asarray(cut.reduce(factor)), points.astype(np.float32))
 
 
@@ -116,16 +114,6 @@ def photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -
             return large_face(_photo(source, names[number]).pixels, landmarks[number]).pixels
 
     return LargePictures(load=load, points=points)
-
-
-def _five_points(landmarks: Landmarks) -> NDArray[np.float64]:
-    """Corners of both eyes and nose base (5, 2), as ``LargeFace`` has them.
-
-    Eyes are as wide, compared with their distance, as on dlib's mean face.
-    """
-    left, right = np.array(landmarks.left_eye), np.array(landmarks.right_eye)
-    half = (right - left) * _HALF_EYE
-    return np.array([right + half, right - half, left - half, left + half, landmarks.nose_base])
 
 
 def _photo(source: FileSource, name: str) -> Photo:

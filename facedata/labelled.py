@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.clean_files import clean_name
 from facedata.crops import FoundFace, UnfitError, find_face, photographed, ready_crop
-from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
-from facedata.large_files import stored_large
-from facedata.pictures import LargePictures, Pictures
+from facedata.labels import LABELS_FILE, LabelRow, clean_name, parse_labels, write_labels
+from facedata.large_pictures import LargePictures, Pictures, stored_large
 from facedata.sources import FileSource
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError, PhotoError
@@ -42,7 +40,7 @@ class FaceSet:
     ``splits`` holds train, val, test or ``""``; ``files`` the picture each face came from.
     ``left_out`` counts pictures that were labelled but in which no face was found.  ``large`` has larger
     pictures of the same faces where there are some; ``clean`` (N, S, S) uint8 the same faces as they had
-    better be drawn (``facedata.clean_files``), a face without a clean version as it is.
+    better be drawn (``facedata.labels``), a face without a clean version as it is.
     """
 
     name: str
@@ -178,7 +176,7 @@ def read_labelled(
     are left out and counted.  Faces stand in the order of the label file.
 
     Raises LabelError for a wrong line, a missing or an unreadable picture, DataError where there is nothing
-    to read.  Larger pictures, those kept beside ready crops (``facedata.large_files``) or cut from
+    to read.  Larger pictures, those kept beside ready crops (``facedata.large_pictures``) or cut from
     photographs, are read when they are asked for; clean versions of ready crops are read at once.
     """
     geometry = geometry or CropGeometry()

@@ -4,6 +4,12 @@ One line per picture, comma separated, UTF-8, first line the header.  The column
 ``person``, ``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty
 throughout, and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture
 inside the folder, ``split`` one of train, val, test or empty; everything else is free words.
+
+A picture may have a clean version beside it: what a network that is shown a photograph had better draw.
+The clean version of ``0100/a.png`` is ``0100/clean/a.png``: the same person in the same light, as a studio's
+camera would have taken them, in the labelled pose exactly, before a plain wall, sharp and well cropped.
+What a photograph shows beside person, pose and light cannot be foretold, and a network asked for it draws
+the blurred mean of all there could be.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from faces.errors import LabelError
 from faces.files import write_atomically
 
 LABELS_FILE = "labels.csv"
+CLEAN_FOLDER = "clean"
 SPLITS = ("train", "val", "test")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _REQUIRED = ("file", "person")
@@ -41,6 +48,12 @@ class LabelRow:
 
 
 COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
+
+
+def clean_name(file: str) -> str:
+    """Where the clean version of the picture ``file`` lies inside a labelled folder."""
+    path = PurePosixPath(file)
+    return str(path.parent / CLEAN_FOLDER / path.name)
 
 
 def parse_labels(content: bytes, path: Path) -> list[LabelRow]:

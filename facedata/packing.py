@@ -7,9 +7,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from facedata.clean_files import clean_name
-from facedata.labels import LABELS_FILE, LabelRow, format_labels, parse_labels
-from facedata.large_files import LARGE_FILE, format_large, large_name, parse_large
+from facedata.labels import LABELS_FILE, LabelRow, clean_name, format_labels, parse_labels
+from facedata.large_pictures import LARGE_FILE, format_large, large_name, parse_large
 from faces.errors import DataError
 from faces.files import replacing
 from faces.progress import NoProgress, Progress

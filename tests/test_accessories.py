@@ -24,13 +24,13 @@ from facedata.rendered.accessories import (
     render_accessories,
     wardrobe,
 )
+from facedata.rendered.crops import STUDIO_WALL
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.light import N_LIGHTS, flash_directions
 from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.rotation import RotationRecipe, recipe_person
 from facedata.rendered.sets import label_rows
-from facedata.rendered.shoot import STUDIO_WALL
 from faces.crop import CropGeometry
 from faces.errors import DataError
 from faces.types import Pixels

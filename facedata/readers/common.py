@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facedata.labels import LabelRow
 from faces.errors import DataError
@@ -143,3 +144,15 @@ def pose_word(yaw: int) -> str:
 def nothing_found(folder: Path, what: str, give: str) -> DataError:
     """The error for a folder in which no picture of the set lies."""
     return DataError(f"{folder} holds no pictures named as {what} are; give {give}.")
+
+
+def read_mat(path: Path, *names: str) -> dict[str, Any]:
+    """The named variables of a MATLAB file as far as it has them; raises LeftOutError."""
+    from scipy.io import loadmat
+
+    try:
+        found: dict[str, Any] = loadmat(str(path), variable_names=names, appendmat=False)
+    # A damaged file makes the reader raise nearly anything, and one bad file must never stop an import.
+    except Exception as error:
+        raise LeftOutError(f"{path.name} is no MATLAB file that can be read ({error})") from None
+    return {name: found[name] for name in names if name in found}

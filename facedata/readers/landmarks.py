@@ -19,7 +19,7 @@ from facedata.readers.common import Entry, LeftOutError
 from faces.crop import CHIN_TO_NOSE_BASE, CropGeometry, crop_transform
 from faces.errors import PhotoError
 from faces.photo import read_photo
-from faces.types import Floats, Landmarks, Photo
+from faces.types import Landmarks, Photo
 
 if TYPE_CHECKING:
     from faces.detect import Detector
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 NOSE_TO_EYES = 0.723
 # Mouth below the eye line / nose base below it: 1.511 ± 0.059; hardly changes to 45 degrees of yaw (1.52).
 MOUTH_TO_NOSE_BASE = 1.511
-# Half an eye / distance of the eyes in a frontal face: 0.209 ± 0.014.
-HALF_EYE_TO_EYES = 0.209
 
 Point = tuple[float, float]
 
@@ -52,17 +50,6 @@ def from_eyes_and_chin(one: Point, other: Point, chin: Point) -> Landmarks:
     """Landmarks from eye centres and chin, as the paper aligned Multi-PIE (section 4.1)."""
     found = _scaled(one, other, chin, CHIN_TO_NOSE_BASE)
     return Landmarks(found.left_eye, found.right_eye, found.nose_base, chin)
-
-
-def five_points(landmarks: Landmarks) -> Floats:
-    """(5, 2) float32: eye corners and nose base in the order of ``facedata.pictures.LargeFace``.
-
-    The corners are set on the eye line, half a mean eye to both sides of each eye's centre.
-    """
-    left, right = np.array(landmarks.left_eye), np.array(landmarks.right_eye)
-    half = (right - left) * HALF_EYE_TO_EYES
-    points = [right + half, right - half, left - half, left + half, np.array(landmarks.nose_base)]
-    return np.array(points, np.float32)
 
 
 class AnnotatedLandmarks:

@@ -27,8 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedata.labels import LabelRow
-from facedata.readers.common import Entry, LeftOutError, Plan, files_below, listed
-from facedata.readers.matlab import read_mat
+from facedata.readers.common import Entry, LeftOutError, Plan, files_below, listed, read_mat
 from facedata.readers.writing import Face
 from faces.errors import DataError
 from faces.progress import Progress

@@ -14,10 +14,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from facedata.labels import LABELS_FILE, write_labels
-from facedata.large_files import LARGE_FILE, format_large, large_name
-from facedata.pictures import LargeFace
+from facedata.large_pictures import LARGE_FILE, LargeFace, five_points, format_large, large_name
 from facedata.readers.common import Entry, LeftOutError, Plan
-from facedata.readers.landmarks import five_points
 from faces.claims import claimed
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, PhotoError

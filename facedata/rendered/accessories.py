@@ -9,15 +9,14 @@ import numpy as np
 
 from facedata.labels import LabelRow
 from facedata.rendered.camera import View
+from facedata.rendered.crops import Shots, Stream, crop_view, render_views, sample_distance, sample_lights
 from facedata.rendered.glasses import sample_kind
 from facedata.rendered.hats import KINDS as HATS
 from facedata.rendered.hats import sample_hat
-from facedata.rendered.larger import Shots
 from facedata.rendered.light import Light
 from facedata.rendered.mesh import Caster
 from facedata.rendered.person import Head, Person, Shape, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Variety
-from facedata.rendered.shoot import crop_view, shoot, shoot_distance, shoot_lights
 from faces.crop import CropGeometry
 from faces.errors import DataError
 
@@ -90,9 +89,9 @@ def wardrobe(recipe: AccessoryRecipe, head: Head, index: int) -> list[Person]:
 
     Everyone has their own copy of each accessory and their own way of wearing it.
     """
-    rng = np.random.default_rng([recipe.seed, index, 2])
+    rng = Stream.ACCESSORY_PERSON.of(recipe.seed, index)
     person = sample_person(rng, head, low_hair_share=recipe.variety.low_hair)
-    rng = np.random.default_rng([recipe.seed, index, 3])
+    rng = Stream.ACCESSORIES.of(recipe.seed, index)
     spread = WILD if recipe.variety.camera else 1.0
     hats = [replace(person, hat=sample_hat(rng, kind, spread=spread)) for kind in HATS]
     glasses = [replace(person, glasses=sample_kind(rng, kind, spread=spread)) for kind in range(3)]
@@ -103,8 +102,8 @@ def render_accessories(recipe: AccessoryRecipe, head: Head, index: int, *, large
     """All pictures (7 accessories, lights) of person ``index``, larger ones too if ``large``."""
     people = wardrobe(recipe, head, index)
     shape = Shape(people[0].coefficients, head)
-    rng = np.random.default_rng([recipe.seed, index, 4])
-    lights = shoot_lights(rng, recipe.variety, recipe.lights, numbers=recipe.numbers if recipe.rig else None)
+    rng = Stream.ACCESSORY_PICTURES.of(recipe.seed, index)
+    lights = sample_lights(rng, recipe.variety, recipe.lights, numbers=recipe.numbers if recipe.rig else None)
     step = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
     groups = [
         _render_group(recipe, head, people, shape, lights[first : first + step], rng, large)
@@ -125,7 +124,7 @@ def _render_group(
     """Pictures (7, len(lights)): one expression and turn, seven meshes, cameras that stand nearly alike."""
     variety = recipe.variety
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
-    distance = shoot_distance(rng, variety)
+    distance = sample_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
     # Drawn only where wanted: a further draw would change the pictures of the protocol.
     turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
@@ -141,7 +140,7 @@ def _render_group(
         )
         views.append(view)
         studio += [look(yaw=turn)] if variety.camera else []
-    return shoot(
+    return render_views(
         views,
         lights,
         recipe.geometry,

@@ -8,12 +8,11 @@ from functools import partial
 import numpy as np
 
 from facedata.labels import LabelRow
-from facedata.rendered.larger import Shots
+from facedata.rendered.crops import Shots, Stream, crop_view, render_views, sample_distance, sample_lights
 from facedata.rendered.light import N_LIGHTS, Light
 from facedata.rendered.mesh import Caster
 from facedata.rendered.person import Head, Person, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Variety
-from facedata.rendered.shoot import crop_view, shoot, shoot_distance, shoot_lights
 from faces.crop import CropGeometry
 
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
@@ -69,7 +68,7 @@ def pose_name(yaw: int) -> str:
 
 def recipe_person(recipe: RotationRecipe, head: Head, index: int) -> Person:
     """Person ``index`` of the set."""
-    rng = np.random.default_rng([recipe.seed, index, 0])
+    rng = Stream.ROTATION_PERSON.of(recipe.seed, index)
     variety = recipe.variety
     return sample_person(rng, head, glasses_share=variety.glasses, low_hair_share=variety.low_hair)
 
@@ -77,9 +76,9 @@ def recipe_person(recipe: RotationRecipe, head: Head, index: int) -> Person:
 def render_rotation(recipe: RotationRecipe, head: Head, index: int, *, large: bool = False) -> Shots:
     """All pictures (7 poses, lights) of person ``index``, larger ones too if ``large``."""
     person = recipe_person(recipe, head, index)
-    rng = np.random.default_rng([recipe.seed, index, 1])
+    rng = Stream.ROTATION_PICTURES.of(recipe.seed, index)
     numbers = range(N_LIGHTS) if recipe.protocol else None
-    lights = shoot_lights(rng, recipe.variety, recipe.lights, numbers=numbers)
+    lights = sample_lights(rng, recipe.variety, recipe.lights, numbers=numbers)
     step = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
     groups = [
         _render_group(recipe, head, person, lights[first : first + step], rng, large)
@@ -101,7 +100,7 @@ def _render_group(
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
     posed = pose_person(person, head, expression)
     caster = Caster(posed.mesh)
-    distance = shoot_distance(rng, variety)
+    distance = sample_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
     look = partial(crop_view, posed, caster, recipe.geometry, distance=distance)
     views = [
@@ -112,7 +111,7 @@ def _render_group(
         )
         for yaw in YAWS
     ]
-    return shoot(
+    return render_views(
         views,
         lights,
         recipe.geometry,

@@ -15,11 +15,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from facedata.clean_files import CLEAN_FOLDER, clean_name
-from facedata.labels import LABELS_FILE, LabelRow, write_labels
-from facedata.large_files import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
+from facedata.labels import CLEAN_FOLDER, LABELS_FILE, LabelRow, clean_name, write_labels
+from facedata.large_pictures import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
+from facedata.rendered.crops import Shots
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.larger import Shots
 from facedata.rendered.person import Head
 from facedata.rendered.workers import in_processes
 from faces.claims import claimed
@@ -78,7 +77,7 @@ def render_set(
     People below ``train`` get split train, the others test.  ``workers`` is the number of processes, all
     cores where None.  What an earlier, interrupted call with the same recipe finished is kept, people outside
     the range too: a person is complete or absent.  With ``large``, a larger picture of every face is kept as
-    well (``facedata.large_files``), also of people whose crops are there already.  Raises DataError where
+    well (``facedata.large_pictures``), also of people whose crops are there already.  Raises DataError where
     ``out`` holds something else or cannot be written, HeadModelError where the head model is missing.
     """
     per_person = len(recipe.rows(person_name(first)))

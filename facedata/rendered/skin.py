@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.rendered.paint import Array, Noise, inside_polygon, line_distance, noise, soft_step
+from facedata.rendered.mesh import Array
+from facedata.rendered.procedural import Noise, inside_polygon, line_distance, noise, soft_step
 
 BEARDS = ("none", "stubble", "full", "goatee", "moustache")
 

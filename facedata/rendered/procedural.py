@@ -1,4 +1,4 @@
-"""Small tools for painting on a head: noise, soft steps, distances to lines."""
+"""Procedural paint, as functions of points: noise, soft steps, distances to lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from facedata.rendered.mesh import Array
 
 
 @dataclass(frozen=True)

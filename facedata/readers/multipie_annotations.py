@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from facedata.readers.common import Entry, LeftOutError, files_below
+from facedata.readers.common import Entry, LeftOutError, files_below, read_mat
 from facedata.readers.landmarks import from_eyes, from_eyes_and_chin, is_face
-from facedata.readers.matlab import read_mat
 from facedata.readers.multipie import Shot, is_wanted, keeps_out, parse_name
 from faces.errors import DataError
 from faces.progress import Progress
