@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 DRAW_AFTER = 1.0  # seconds; what is over sooner is not worth a bar
-LINE_EVERY = 10.0  # seconds between two lines where no bar can be drawn
+LINE_EVERY = 10.0  # seconds between two lines if no bar can be drawn
 
 _open: set[RichProgress] = set()
 
@@ -64,7 +64,7 @@ def print_table(
 class RichProgress:
     """Draws the progress of long work on stderr: bar, count, rate and time left.
 
-    Implements ``faces.progress.Progress``.  Work that is over within a second draws nothing; where stderr
+    Implements ``faces.progress.Progress``.  Work that is over within a second draws nothing; if stderr
     is no terminal, a plain line appears every ten seconds instead of a bar.
     """
 

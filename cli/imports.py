@@ -216,7 +216,7 @@ def _import(
     settings: Mapping[str, object],
     partial: bool,
 ) -> None:
-    """Say what is missing, import the rest where that is wished, and say what came of it."""
+    """Say what is missing, import the rest if that is wished, and say what came of it."""
     from cli.console import RichProgress, say
     from facedata.readers.writing import LEFT_OUT_FILE, import_faces
 

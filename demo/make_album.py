@@ -57,7 +57,7 @@ EXIF_ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to be made, and its line in labels.csv where it shows one person."""
+    """One picture to be made, and its line in labels.csv if it shows one person."""
 
     file: str
     sitters: tuple[Sitter, ...]

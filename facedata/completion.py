@@ -54,9 +54,9 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
     """Make the labelled folder ``out`` from the ready crops of ``source``; returns its number of pictures.
 
     ``source`` is a labelled folder or .zip; of its faces those with accessory none or unknown are taken.
-    Unchanged pictures are hard links to the source's where the disk allows it.  What an earlier, interrupted
+    Unchanged pictures are hard links to the source's if the disk allows it.  What an earlier, interrupted
     call made is kept.  The same source and seed give the same set.
-    Raises LabelError for wrong labels, DataError where there is no such face, a picture is no square crop, or
+    Raises LabelError for wrong labels, DataError if there is no such face, a picture is no square crop, or
     ``out`` holds something else or cannot be written.
     """
     progress = progress or NoProgress()
@@ -100,7 +100,7 @@ def _barred_name(row: LabelRow) -> str:
 
 
 def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
-    """Both pictures of a face, where they are not there yet."""
+    """Both pictures of a face, if they are not there yet."""
     plain, barred = out / NONE / row.file, out / _barred_name(row)
     if plain.is_file() and barred.is_file():
         return

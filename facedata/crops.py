@@ -21,7 +21,7 @@ from faces.types import Floats, Landmarks, Photo, Pixels
 if TYPE_CHECKING:
     from faces.detect import Detector
 
-_LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, where the photograph has as many
+_LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, if the photograph has as many
 _MAX_CROP_SIDE = 4096  # a ready crop is small; anything larger is a photograph or an attack on memory
 
 
@@ -31,7 +31,7 @@ class UnfitError(Exception):
 
 
 def ready_crop(content: bytes, size: int) -> Pixels:
-    """(S, S) uint8 grey from the bytes of a square picture, averaged over the area of each pixel where it
+    """(S, S) uint8 grey from the bytes of a square picture, averaged over the area of each pixel if it
     shrinks.
 
     Raises UnfitError.
@@ -68,7 +68,7 @@ class FoundFace:
 
 
 def find_face(source: FileSource, name: str, detector: Detector, geometry: CropGeometry) -> FoundFace | None:
-    """The largest face of a photograph, or None where no usable face was found.
+    """The largest face of a photograph, or None if no usable face was found.
 
     Raises PhotoError, and whatever reading the source raises.
     """

@@ -36,10 +36,10 @@ Words = NDArray[np.str_]
 class FaceSet:
     """Faces and what is known of them; N faces of S × S pixels, all arrays in one order.
 
-    ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, where ``""`` means unknown;
+    ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, ``""`` for unknown;
     ``splits`` holds train, val, test or ``""``; ``files`` the picture each face came from.
     ``left_out`` counts pictures that were labelled but in which no face was found.  ``large`` has larger
-    pictures of the same faces where there are some; ``clean`` (N, S, S) uint8 the same faces as they had
+    pictures of the same faces if there are some; ``clean`` (N, S, S) uint8 the same faces as they had
     better be drawn (``facedata.labels``), a face without a clean version as it is.
     """
 
@@ -111,7 +111,7 @@ class FaceSet:
         )
 
     def split(self, name: Literal["train", "val", "test"]) -> Self:
-        """The faces of one split; none where the labels do not name it."""
+        """The faces of one split; none if the labels do not name it."""
         return self.select(self.splits == name)
 
 
@@ -153,7 +153,7 @@ def face_set(
 
 
 def rendered_mini_path() -> Path:
-    """The small rendered set that comes with the project, a .zip; raises DataError where it is missing."""
+    """The small rendered set that comes with the project, a .zip; raises DataError if it is missing."""
     path = Path(__file__).parent / "mini" / "rendered-mini.zip"
     if not path.is_file():
         raise DataError(f"{path} is missing; install anotheryou again.")
@@ -171,11 +171,11 @@ def read_labelled(
     """Read a labelled folder, or a .zip of one without unpacking it.
 
     ``cropped`` says that the pictures are ready crops: square, grey or colour, brought to the size of
-    ``geometry`` by area where they have another.  Otherwise each goes through ``detector`` (the one of
-    faces.detect where None), its largest face is cropped as ``geometry`` says, and pictures without a face
+    ``geometry`` by area if they have another.  Otherwise each goes through ``detector`` (the one of
+    faces.detect if None), its largest face is cropped as ``geometry`` says, and pictures without a face
     are left out and counted.  Faces stand in the order of the label file.
 
-    Raises LabelError for a wrong line, a missing or an unreadable picture, DataError where there is nothing
+    Raises LabelError for a wrong line, a missing or an unreadable picture, DataError if there is nothing
     to read.  Larger pictures, those kept beside ready crops (``facedata.large_pictures``) or cut from
     photographs, are read when they are asked for; clean versions of ready crops are read at once.
     """

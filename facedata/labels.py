@@ -97,7 +97,7 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
 def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
     """Write ``labels.csv``, all columns; a reader sees the old file or the new, never a half.
 
-    ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError where the folder
+    ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError if the folder
     cannot be written.
     """
     write_atomically(path, format_labels(rows, path))

@@ -65,8 +65,8 @@ class LargePictures:
     """Larger pictures of N faces, each read when it is asked for.
 
     ``load`` gives the (H, W) uint8 grey pixels of a picture by its number; ``points`` (M, 5, 2) float32 has
-    the points of all M pictures (see ``LargeFace``), NaN where a face has no larger picture; ``which`` (N,)
-    int64 are the numbers of the chosen ones, all in order where None.
+    the points of all M pictures (see ``LargeFace``), NaN if a face has no larger picture; ``which`` (N,)
+    int64 are the numbers of the chosen ones, all in order if None.
     """
 
     def __init__(self, *, load: Callable[[int], Pixels], points: Floats, which: Ints | None = None) -> None:
@@ -108,7 +108,7 @@ class LargePictures:
     def read(self, index: int) -> LargeFace:
         """The larger picture of face ``index``, 0 .. N - 1.
 
-        Raises RowUnavailable where it has none, DataError where it cannot be read.
+        Raises RowUnavailable if it has none, DataError if it cannot be read.
         """
         number = int(self._which[index])
         points = self._points[number]
@@ -119,7 +119,7 @@ class LargePictures:
 
 @dataclass(frozen=True)
 class Pictures:
-    """N faces to look at: ``crops`` (N, S, S) uint8 grey, and ``large``, or None where there are no larger
+    """N faces to look at: ``crops`` (N, S, S) uint8 grey, and ``large``, or None if there are no larger
     pictures."""
 
     crops: NDArray[np.uint8]
@@ -139,7 +139,7 @@ class Pictures:
         return Pictures(self.crops[which], None if self.large is None else self.large.select(which))
 
     def required_large(self) -> LargePictures:
-        """The larger pictures of all faces; raises RowUnavailable where some are missing."""
+        """The larger pictures of all faces; raises RowUnavailable if some are missing."""
         if self.large is None:
             raise RowUnavailable("the set has no larger pictures")
         missing = int((~self.large.present).sum())
@@ -154,7 +154,7 @@ def large_name(file: str) -> str:
 
 
 def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> LargePictures | None:
-    """The larger pictures of the labelled ``rows``, None where the set keeps none.
+    """The larger pictures of the labelled ``rows``, None if the set keeps none.
 
     ``source`` is open and only used now; ``path`` is the folder or .zip, opened anew when the first picture
     is read.  Raises LabelError for a wrong line of ``large.csv`` and for a picture that is not there.

@@ -39,8 +39,8 @@ def pack_labelled(
 
     ``people`` chooses those whose names are these numbers; None takes all.  Equal folders give equal bytes
     (with the same zlib): the order is that of the labels and no times are kept.  Pictures go in as they
-    are, with their larger and clean versions where the folder keeps some.  A reader sees the old archive or
-    the new, never a half.  Raises LabelError for wrong labels, DataError where people or pictures are missing
+    are, with their larger and clean versions if the folder keeps some.  A reader sees the old archive or
+    the new, never a half.  Raises LabelError for wrong labels, DataError if people or pictures are missing
     or ``out`` cannot be written.
     """
     progress = progress or NoProgress()

@@ -17,9 +17,9 @@ ATTRIBUTES: tuple[Attribute, ...] = ("pose", "light", "accessory")
 def split_by_person(faces: FaceSet, *, val: float, test: float, seed: int) -> FaceSet:
     """The same faces with new ``splits``, drawn so that nobody is in two of them.
 
-    ``val`` and ``test`` are shares of the people, rounded, but at least one person where the share is above
+    ``val`` and ``test`` are shares of the people, rounded, but at least one person if the share is above
     0; the rest is for training.  The draw depends on the set of people and ``seed``, not on the order of the
-    faces.  Raises DataError where the shares are not in 0..1 or leave nobody to train on.
+    faces.  Raises DataError if the shares are not in 0..1 or leave nobody to train on.
     """
     if not (0 <= val < 1 and 0 <= test < 1):
         raise DataError(f"the shares of people must lie between 0 and 1, not val {val} and test {test}.")

@@ -21,7 +21,7 @@ def shared_area(one: Box, other: Box) -> float:
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union, 0..1; 0 where both are empty."""
+    """Intersection over union, 0..1; 0 if both are empty."""
     shared = shared_area(one, other)
     union = one.width * one.height + other.width * other.height - shared
     return shared / union if union > 0 else 0.0

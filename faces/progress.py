@@ -9,7 +9,7 @@ class Progress(Protocol):
     """Receives the progress of one piece of work; the command line draws it, tests ignore it."""
 
     def start(self, what: str, total: int | None, unit: str) -> None:
-        """A piece of work begins: ``total`` units of it, or None where nobody knows."""
+        """A piece of work begins: ``total`` units of it, or None if nobody knows."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """``count`` more units are done; ``note`` replaces the short text beside the bar."""

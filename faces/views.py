@@ -34,7 +34,7 @@ class View:
 def cut(image: Image.Image, region: Box, scale: float) -> View:
     """The part of a photograph within ``region`` (clipped to it), enlarged ``scale`` times.
 
-    Bicubic; where it reduces the filter widens, so that nothing aliases.  Less than one pixel of the view is
+    Bicubic; if it reduces the filter widens, so that nothing aliases.  Less than one pixel of the view is
     lost at its right and lower edge, so that the scale is exact in both directions.
     """
     left, top = max(0, math.floor(region.left)), max(0, math.floor(region.top))

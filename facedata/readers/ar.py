@@ -93,7 +93,7 @@ def parse_name(stem: str) -> Shot | None:
 
 
 def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | None = None) -> Plan:
-    """Find the pictures below ``source``; raises DataError where there is none.
+    """Find the pictures below ``source``; raises DataError if there is none.
 
     Faces with an expression are only taken with ``expressions``; then it stands where accessories do.
     """

@@ -39,7 +39,7 @@ _CENTRE = 0.5  # coordinates name pixels; a pixel's centre lies half a pixel fro
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A list of CelebA: the names of its columns, empty where it has none, and numbers by picture."""
+    """A list of CelebA: the names of its columns, empty if it has none, and numbers by picture."""
 
     columns: Sequence[str]
     rows: Mapping[str, Sequence[int]]
@@ -75,7 +75,7 @@ def parse_table(text: str, path: Path) -> Table:
 def plan_celeba(
     source: Path, *, attributes: Sequence[str] = ATTRIBUTES, progress: Progress | None = None
 ) -> tuple[Plan, AnnotatedLandmarks]:
-    """Find pictures and lists below ``source``; raises DataError where a list is missing or wrong.
+    """Find pictures and lists below ``source``; raises DataError if a list is missing or wrong.
 
     ``attributes`` are those that become accessories.
     """

@@ -68,7 +68,7 @@ def files_below(
     """All files below a folder in order of name, hidden ones left out.
 
     ``skip`` is asked the lower-case name of each folder, and keeps out of those for which it is true.  Raises
-    DataError where the folder cannot be listed.
+    DataError if the folder cannot be listed.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give the one that holds the set.")
@@ -105,7 +105,7 @@ def listed(words: Iterable[str]) -> str:
 def people_missing(
     found: Collection[str], expected: int, where: str, absent: Iterable[str] = ()
 ) -> list[str]:
-    """One sentence where other than the expected number of people were found; ``absent`` are names not
+    """One sentence if other than the expected number of people were found; ``absent`` are names not
     found."""
     if len(found) == expected:
         return []

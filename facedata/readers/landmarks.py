@@ -42,7 +42,7 @@ def from_eyes(one: Point, other: Point, yaw: float = 0.0) -> Landmarks:
 
 
 def from_eyes_and_mouth(one: Point, other: Point, mouth: Point) -> Landmarks:
-    """Landmarks from eye centres and the middle of the mouth; off by 4 %, more where the mouth is open."""
+    """Landmarks from eye centres and the middle of the mouth; off by 4 %, more if the mouth is open."""
     return _scaled(one, other, mouth, MOUTH_TO_NOSE_BASE)
 
 
@@ -59,7 +59,7 @@ class AnnotatedLandmarks:
         self._known, self._what = known, what
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError where there are none."""
+        """Raises LeftOutError if there are none."""
         found = self._known.get(entry.row.file)
         if found is None:
             raise LeftOutError(self._what)
@@ -78,7 +78,7 @@ class DetectedLandmarks:
         self._found: dict[str, Landmarks | None] = {}
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError where no face is found."""
+        """Raises LeftOutError if no face is found."""
         if not entry.group:
             found = self._largest(photo)
         else:
@@ -133,7 +133,7 @@ def _below(left: Point, right: Point, depth: float) -> Point:
 
 
 def _frame(left: Point, right: Point) -> tuple[Any, Any]:
-    """The point between the eyes, and the direction down the face (length 1; 0 where the eyes coincide)."""
+    """The point between the eyes, and the direction down the face (length 1; 0 if the eyes coincide)."""
     across = np.subtract(right, left)
     length = float(np.hypot(*across))
     across = across / length if length > 0 else across

@@ -102,7 +102,7 @@ def keeps_out(folder: str) -> bool:
 
 
 def plan_multipie(source: Path, *, progress: Progress | None = None) -> Plan:
-    """Find the paper's pictures below ``source``; raises DataError where there is none."""
+    """Find the paper's pictures below ``source``; raises DataError if there is none."""
     shots: dict[Shot, Path] = {}
     others = []
     for path in files_below(source, skip=keeps_out, progress=progress):

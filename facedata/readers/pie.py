@@ -48,7 +48,7 @@ def camera_of(stem: str) -> str:
 
 
 def pose_word(camera: str) -> str:
-    """How the labels call a camera's pose: "0" from the front, else "c05", ...; "" where unknown."""
+    """How the labels call a camera's pose: "0" from the front, else "c05", ...; "" if unknown."""
     return "0" if camera == FRONTAL else f"c{camera}" if camera else ""
 
 
@@ -81,7 +81,7 @@ def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
 class PieCrops:
     """The crops of the files that a plan lists, and the plan.
 
-    ``size`` is the side to which crops are brought, by area where they shrink.
+    ``size`` is the side to which crops are brought, by area if they shrink.
     """
 
     def __init__(self, source: Path, *, size: int, progress: Progress | None = None) -> None:

@@ -35,7 +35,7 @@ Opener = Callable[[Path], Photo]
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What is kept of a picture: ``crop`` (S, S) uint8 grey and, where there is one, its larger picture."""
+    """What is kept of a picture: ``crop`` (S, S) uint8 grey and, if there is one, its larger picture."""
 
     crop: Pixels
     large: LargeFace | None = None
@@ -56,7 +56,7 @@ def face_cutter(
     """A function that reads a photograph and cuts its face out as a network's crops are cut.
 
     ``size`` is the side of the crops; ``large`` asks for larger pictures as well, which are never enlarged.
-    The function raises LeftOutError, or PhotoError where the picture cannot be read.
+    The function raises LeftOutError, or PhotoError if the picture cannot be read.
     """
     geometry = CropGeometry(size=size)
 
@@ -84,7 +84,7 @@ def import_faces(
 
     A picture that cannot be used is named in ``left-out.csv`` and left out.  What an earlier, interrupted
     call with the same ``settings`` (JSON values) finished is kept; ``labels.csv`` is written last.  Raises
-    DataError where ``out`` holds something else or cannot be written, or no picture could be used.
+    DataError if ``out`` holds something else or cannot be written, or no picture could be used.
     """
     progress = progress or NoProgress()
     left_out: list[tuple[Path, str]] = []
@@ -149,7 +149,7 @@ def _write(face: Face, entry: Entry, out: Path) -> Floats | None:
 
 
 def _finished(path: Path) -> Floats | None:
-    """The points that a crop of an earlier call keeps; None where it has no larger picture."""
+    """The points that a crop of an earlier call keeps; None if it has no larger picture."""
     with Image.open(path) as picture:
         words = str(picture.info.get(_POINTS, "")).split()
     return np.array(words, np.float32).reshape(-1, 2) if words else None

@@ -82,7 +82,7 @@ def parse_name(stem: str) -> Shot | None:
 
 
 def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
-    """Find the pictures below ``source``; raises DataError where there is none."""
+    """Find the pictures below ``source``; raises DataError if there is none."""
     shots: dict[Shot, Path] = {}
     others, bad = [], []
     for path in files_below(source, progress=progress):

@@ -25,9 +25,9 @@ ACCESSORIES = (BARE, "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glass
 PROTOCOL_PEOPLE = 438
 PROTOCOL_TRAIN = 350  # the first so many people train, the rest test (paper, section 4.2)
 PROTOCOL_LIGHTS = 5
-LIGHTS_PER_EXPRESSION = 2  # and turn of the head, where these vary
+LIGHTS_PER_EXPRESSION = 2  # and turn of the head, if these vary
 MOVEMENT = 2.0  # degrees (standard deviation) that a head moves while something is put on
-WILD = 2.5  # how much more accessories differ where everything does
+WILD = 2.5  # how much more accessories differ if everything does
 # The rig's lights in the order in which a smaller number of them is chosen: all flashes, none, from the
 # left, from the right, from above the forehead, from the front, from both sides, ...
 CHOSEN_LIGHTS = (19, 0, 4, 10, 16, 7, 1, 13, 14, 18, 2, 12, 15, 17, 5, 9, 3, 11, 6, 8)
@@ -126,7 +126,7 @@ def _render_group(
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
     distance = sample_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
-    # Drawn only where wanted: a further draw would change the pictures of the protocol.
+    # Drawn only if wanted: a further draw would change the pictures of the protocol.
     turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
     views: list[View] = []
     studio: list[View] = []

@@ -74,7 +74,7 @@ class Shots:
 
     @classmethod
     def joined(cls, parts: Sequence[Self], axis: int) -> Self:
-        """Several shoots as one, along an axis of their arrangement."""
+        """Join several arrangements along an axis."""
 
         def along(pieces: list[Any]) -> Any:
             return None if pieces[0] is None else np.concatenate(pieces, axis)
@@ -82,15 +82,18 @@ class Shots:
         return cls(*(along([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def in_one_row(self) -> Shots:
-        """The same pictures one after another: (n, S, S), (n, 176, 176), (n, 5, 2) and (n, S, S)."""
+        """Return the same pictures one after another: (n, S, S), (n, 176, 176), (n, 5, 2) and (n, S, S)."""
         return Shots(*(_in_row(getattr(self, field.name)) for field in fields(self)))
 
 
 def sample_lights(
     rng: np.random.Generator, variety: Variety, count: int, *, numbers: Sequence[int] | None
 ) -> list[Light]:
-    """The ``count`` lights of one person: the rig's of these ``numbers``, or, where None, each drawn at
-    random from the rig and from those that photographs have."""
+    """Draw the ``count`` lights of one person.
+
+    They are the rig's of these ``numbers``; if None, each is drawn at random from the rig and from those that
+    photographs have.
+    """
     rig = rig_lights(float(rng.uniform(0.08, 0.14)))
     if numbers is not None:
         return [rig[number] for number in numbers]
@@ -103,7 +106,7 @@ def sample_lights(
 
 
 def sample_distance(rng: np.random.Generator, variety: Variety) -> float:
-    """How far the camera stands from the head, cm."""
+    """Draw how far the camera stands from the head, cm."""
     return float(rng.uniform(60, 250)) if variety.camera else 180.0
 
 
@@ -117,7 +120,7 @@ def crop_view(
     roll: float = 0.0,
     distance: float,
 ) -> View:
-    """The view of a head (degrees, cm, as ``Camera`` has them) that shows a little more than its crop."""
+    """Look at a head (degrees, cm, as ``Camera`` has them) so that a little more than its crop is seen."""
     camera = Camera(
         yaw=yaw,
         pitch=pitch,
@@ -142,10 +145,10 @@ def render_views(
     large: bool = False,
     studio: Sequence[View] = (),
 ) -> Shots:
-    """The pictures (len(views), len(lights)) of all views under all lights, larger ones too if ``large``.
+    """Render all views under all lights, (len(views), len(lights)) pictures, larger ones too if ``large``.
 
     One exposure serves all views under a light; it is set by the skin in view ``metered``.  ``wall`` is the
-    grey 0..1 of the background where backgrounds do not vary.  ``studio`` has for each view how a studio's
+    grey 0..1 of the background if backgrounds do not vary.  ``studio`` has for each view how a studio's
     camera would have looked; with it there are clean pictures too.  The crops are the same with and without
     larger and clean pictures.
     """

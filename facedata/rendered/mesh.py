@@ -152,7 +152,7 @@ class Caster:
         )
 
     def distance(self, origins: Array, directions: Array) -> Array:
-        """Distance to the first surface along each ray, cm, infinite where there is none: (r,) float32."""
+        """Distance to the first surface along each ray, cm, infinite if there is none: (r,) float32."""
         found = self._scene.run(origins, directions, None, query="INTERSECT", output=True)
         return np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
 

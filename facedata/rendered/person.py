@@ -50,7 +50,7 @@ _EXPRESSIONS: tuple[dict[str, float], ...] = (
 class Head:
     """What all persons share of the head model: the triangles that are rendered and what they are made of.
 
-    Raises HeadModelError where the model lacks an expression that is used.
+    Raises HeadModelError if the model lacks an expression that is used.
     """
 
     def __init__(self, model: HeadModel) -> None:
@@ -108,7 +108,7 @@ def sample_person(
     coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
     skin = sample_skin(rng, head.face_points)
     hair = sample_hair(rng)
-    # Drawn only where wanted: a further draw would change the people of the protocol.
+    # Drawn only if wanted: a further draw would change the people of the protocol.
     if low_hair_share and rng.random() < low_hair_share:
         hair = lowered(hair, rng)
     wears = rng.random() < glasses_share

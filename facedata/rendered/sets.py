@@ -75,10 +75,10 @@ def render_set(
     pictures it holds then.
 
     People below ``train`` get split train, the others test.  ``workers`` is the number of processes, all
-    cores where None.  What an earlier, interrupted call with the same recipe finished is kept, people outside
+    cores if None.  What an earlier, interrupted call with the same recipe finished is kept, people outside
     the range too: a person is complete or absent.  With ``large``, a larger picture of every face is kept as
-    well (``facedata.large_pictures``), also of people whose crops are there already.  Raises DataError where
-    ``out`` holds something else or cannot be written, HeadModelError where the head model is missing.
+    well (``facedata.large_pictures``), also of people whose crops are there already.  Raises DataError if
+    ``out`` holds something else or cannot be written, HeadModelError if the head model is missing.
     """
     per_person = len(recipe.rows(person_name(first)))
     if people < 1 or first < 0 or per_person < 1:
