@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
 from faces.errors import AnotherYouError
 from faces.files import PART, write_durably
@@ -20,19 +20,30 @@ from faces.files import PART, write_durably
 LOCK_FILE = ".lock"
 
 
-def hold(path: Path, busy: Callable[[str], AnotherYouError]) -> BaseFileLock:
-    """Lock the file ``path`` until ``release()`` is called, and write this process's number into it.
+class Lock:
+    """Locks a file for this process, and writes its number there, until ``release``.
 
     If it is locked already, raises at once the error that ``busy`` makes of who holds it ("process 12", or
     "another process").  The file stays after the release, since deleting it could let two writers in.  Raises
     OSError if the file cannot be written.
     """
-    lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False, on_acquired=_sign)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise busy(_holder(path)) from None
-    return lock
+
+    def __init__(self, path: Path, busy: Callable[[str], AnotherYouError]) -> None:
+        self._path = path
+        self._lock = FileLock(
+            path, blocking=False, thread_local=False, fallback_to_soft=False, on_acquired=_sign
+        )
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise busy(_holder(path)) from None
+
+    def release(self) -> None:
+        """Give the lock back; does nothing the second time."""
+        if self._lock.is_locked:
+            with contextlib.suppress(OSError):
+                os.truncate(self._path, 0)
+            self._lock.release()
 
 
 @contextlib.contextmanager
@@ -62,7 +73,7 @@ def claimed(
         return error(f"{who.capitalize()} is writing to {folder}; wait for it or choose another folder.")
 
     refuse_others()  # before anything is written there
-    lock = hold(folder / LOCK_FILE, busy)
+    lock = Lock(folder / LOCK_FILE, busy)
     try:
         refuse_others()
         for leftover in folder.glob("*" + PART):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from filelock import BaseFileLock
-
-from faces.claims import hold
+from faces.claims import Lock
 from faces.errors import CollectionLockedError
 
 LOCK = "write.lock"
 
 
-def lock_for_writing(folder: Path) -> BaseFileLock:
+def lock_for_writing(folder: Path) -> Lock:
     """Hold a collection's folder until ``release()`` is called.
 
     Raises CollectionLockedError at once if another process holds it.
@@ -23,4 +21,4 @@ def lock_for_writing(folder: Path) -> BaseFileLock:
             f"{who} is writing to the collection in {folder}; wait until it has finished"
         )
 
-    return hold(folder / LOCK, busy)
+    return Lock(folder / LOCK, busy)

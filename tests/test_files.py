@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from faces.claims import hold
+from faces.claims import Lock
 from faces.errors import DataError
 from faces.files import replacing, write_atomically, write_durably
 
@@ -39,19 +39,19 @@ def test_an_error_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     program = (
-        "import sys, time, pathlib; from faces.claims import hold; from faces.errors import DataError\n"
-        "lock = hold(pathlib.Path(sys.argv[1]), DataError); print('held', flush=True); time.sleep(60)"
+        "import sys, time, pathlib; from faces.claims import Lock; from faces.errors import DataError\n"
+        "lock = Lock(pathlib.Path(sys.argv[1]), DataError); print('held', flush=True); time.sleep(60)"
     )
     path = tmp_path / "lock"
     process = subprocess.Popen([sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     with pytest.raises(DataError, match=f"^process {process.pid}$"):
-        hold(path, DataError)
+        Lock(path, DataError)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    lock = hold(path, DataError)
+    lock = Lock(path, DataError)
     with pytest.raises(DataError, match=f"^process {os.getpid()}$"):
-        hold(path, DataError)
+        Lock(path, DataError)
     lock.release()
-    assert path.is_file()
+    assert path.read_bytes() == b""
     process.stdout.close()
