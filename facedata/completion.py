@@ -37,7 +37,7 @@ _FINER = 8  # the bar's edges are averaged over so many samples a pixel
 
 
 def bar_over_eyes(crop: Pixels, rng: np.random.Generator) -> Pixels:
-    """A copy of a face (S, S) uint8 with a black bar over the eyes, a little else with each draw."""
+    """Copy a face (S, S) uint8 with a black bar over the eyes, a little else with each draw."""
     side = len(crop)
     left, right, middle, height = (rng.uniform(*bounds) for bounds in (_LEFT, _RIGHT, _MIDDLE, _HEIGHT))
     slope = np.tan(np.radians(rng.uniform(-_TILT, _TILT)))
@@ -100,7 +100,7 @@ def _barred_name(row: LabelRow) -> str:
 
 
 def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
-    """Both pictures of a face, if they are not there yet."""
+    """Add both pictures of a face unless they are there."""
     plain, barred = out / NONE / row.file, out / _barred_name(row)
     if plain.is_file() and barred.is_file():
         return

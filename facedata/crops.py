@@ -31,10 +31,9 @@ class UnfitError(Exception):
 
 
 def ready_crop(content: bytes, size: int) -> Pixels:
-    """(S, S) uint8 grey from the bytes of a square picture, averaged over the area of each pixel if it
-    shrinks.
+    """Read a square picture as (S, S) uint8 grey, averaged over the area of each pixel if it shrinks.
 
-    Raises UnfitError.
+    Raises UnfitError if it does not do.
     """
     try:
         with Image.open(io.BytesIO(content)) as picture:
@@ -68,7 +67,7 @@ class FoundFace:
 
 
 def find_face(source: FileSource, name: str, detector: Detector, geometry: CropGeometry) -> FoundFace | None:
-    """The largest face of a photograph, or None if no usable face was found.
+    """Find the largest face of a photograph; None if no usable face was found.
 
     Raises PhotoError, and whatever reading the source raises.
     """
@@ -83,7 +82,7 @@ def find_face(source: FileSource, name: str, detector: Detector, geometry: CropG
 
 
 def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
-    """A face cut from its photograph, (H, W) grey or (H, W, 3) RGB uint8, with what is around it.
+    """Cut a face from its photograph, (H, W) grey or (H, W, 3) RGB uint8, with what is around it.
 
     Twice as wide as its crop, as far as the photograph reaches; a face of more than 300 pixels is averaged
     down by a whole factor.  Raises ValueError as ``crop_transform`` does, and for a face beside the picture.
@@ -102,7 +101,7 @@ def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
 
 
 def photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -> LargePictures:
-    """Larger pictures of the faces found on the photographs ``names`` of a labelled folder or .zip.
+    """Offer larger pictures of the faces found on the photographs ``names`` of a labelled folder or .zip.
 
     A photograph is opened again when its face is asked for, so that none of them stays in memory.
     """

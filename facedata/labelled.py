@@ -83,19 +83,19 @@ class FaceSet:
         return Pictures(self.crops, self.large)
 
     def attribute(self, name: Attribute) -> Words:
-        """The (N,) words of an attribute."""
+        """Return the (N,) words of an attribute; raises DataError if there is no such attribute."""
         if name not in ("pose", "light", "accessory"):
             raise DataError(f"{name!r} is no attribute; the attributes are pose, light and accessory.")
         found: Words = {"pose": self.poses, "light": self.lights, "accessory": self.accessories}[name]
         return found
 
     def values(self, name: Attribute) -> tuple[str, ...]:
-        """The known words of an attribute: numbers by size, then other words by name."""
+        """List the known words of an attribute: numbers by size, then other words by name."""
         words = {str(word) for word in np.unique(self.attribute(name))} - {""}
         return tuple(sorted(words, key=_by_number_then_name))
 
     def select(self, which: NDArray[Any]) -> Self:
-        """The faces of a boolean mask (N,) or of an array of indices, in that order."""
+        """Choose the faces of a boolean mask (N,) or of an array of indices, in that order."""
         return type(self)(
             name=self.name,
             crops=self.crops[which],
@@ -111,12 +111,12 @@ class FaceSet:
         )
 
     def split(self, name: Literal["train", "val", "test"]) -> Self:
-        """The faces of one split; none if the labels do not name it."""
+        """Choose the faces of one split; none if the labels do not name it."""
         return self.select(self.splits == name)
 
 
 def number_of(word: str) -> float | None:
-    """The number a word such as ``+30`` stands for, or None."""
+    """Return the number a word such as ``+30`` stands for, or None."""
     try:
         number = float(word)
     except ValueError:
@@ -132,7 +132,7 @@ def face_set(
     large: LargePictures | None = None,
     clean: NDArray[np.uint8] | None = None,
 ) -> FaceSet:
-    """A set from (N, S, S) uint8 crops, their N label rows, their larger pictures and clean versions."""
+    """Make a set from (N, S, S) uint8 crops, their N label rows, their larger pictures and clean versions."""
 
     def words(column: str) -> Words:
         return np.array([getattr(row, column) for row in rows], dtype=np.str_)
@@ -153,7 +153,7 @@ def face_set(
 
 
 def rendered_mini_path() -> Path:
-    """The small rendered set that comes with the project, a .zip; raises DataError if it is missing."""
+    """Return where the small rendered set is that comes along, a .zip; raises DataError if it is missing."""
     path = Path(__file__).parent / "mini" / "rendered-mini.zip"
     if not path.is_file():
         raise DataError(f"{path} is missing; install anotheryou again.")

@@ -50,14 +50,19 @@ class LabelRow:
 COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
 
 
+def pose_word(yaw: int) -> str:
+    """Write a yaw in degrees as labels do: "-45" ... "0" ... "+45"."""
+    return f"{yaw:+d}" if yaw else "0"
+
+
 def clean_name(file: str) -> str:
-    """Where the clean version of the picture ``file`` lies inside a labelled folder."""
+    """Return where the clean version of the picture ``file`` lies inside a labelled folder."""
     path = PurePosixPath(file)
     return str(path.parent / CLEAN_FOLDER / path.name)
 
 
 def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
-    """The rows of a label file.
+    """Parse the rows of a label file.
 
     ``content`` is the whole file (UTF-8, with or without a byte order mark, any line ends); ``path``
     is its name for error messages.  Words are stripped of surrounding blanks, empty lines are skipped and
@@ -104,7 +109,7 @@ def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
 
 
 def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
-    """What a label file with these rows holds, all columns; ``path`` is its name for error messages.
+    """Return the bytes of a label file with these rows; ``path`` is its name for error messages.
 
     Raises LabelError, naming the line that is wrong, for rows that could not be read back.
     """

@@ -52,7 +52,7 @@ class LargeFace:
 
 
 def five_points(landmarks: Landmarks) -> NDArray[np.float64]:
-    """Corners of both eyes and nose base, (5, 2), in the order of ``LargeFace``.
+    """Make up the corners of both eyes and the nose base, (5, 2), in the order of ``LargeFace``.
 
     The corners are set on the eye line, half a mean eye to both sides of each eye's centre.
     """
@@ -78,7 +78,7 @@ class LargePictures:
 
     @classmethod
     def held(cls, faces: Sequence[LargeFace | None]) -> Self:
-        """Pictures that are in memory already; None for a face without."""
+        """Hold pictures that are in memory already; None for a face without."""
         points = np.full((len(faces), POINTS, 2), np.nan, np.float32)
         for at, face in enumerate(faces):
             if face is not None:
@@ -102,11 +102,11 @@ class LargePictures:
         return np.asarray(np.isfinite(self._points[self._which]).all(axis=(1, 2)))
 
     def select(self, which: NDArray[Any]) -> LargePictures:
-        """Those of a boolean mask (N,) or of an array of indices, in that order; nothing is read."""
+        """Choose those of a boolean mask (N,) or of an array of indices, in that order; nothing is read."""
         return LargePictures(load=self._load, points=self._points, which=self._which[which])
 
     def read(self, index: int) -> LargeFace:
-        """The larger picture of face ``index``, 0 .. N - 1.
+        """Read the larger picture of face ``index``, 0 .. N - 1.
 
         Raises RowUnavailable if it has none, DataError if it cannot be read.
         """
@@ -135,11 +135,11 @@ class Pictures:
         return len(self.crops)
 
     def select(self, which: NDArray[Any]) -> Pictures:
-        """Those of a boolean mask (N,) or of an array of indices, in that order."""
+        """Choose those of a boolean mask (N,) or of an array of indices, in that order."""
         return Pictures(self.crops[which], None if self.large is None else self.large.select(which))
 
     def required_large(self) -> LargePictures:
-        """The larger pictures of all faces; raises RowUnavailable if some are missing."""
+        """Return the larger pictures of all faces; raises RowUnavailable if some are missing."""
         if self.large is None:
             raise RowUnavailable("the set has no larger pictures")
         missing = int((~self.large.present).sum())
@@ -149,12 +149,12 @@ class Pictures:
 
 
 def large_name(file: str) -> str:
-    """Where the larger version of the picture ``file`` lies inside the folder."""
+    """Return where the larger version of the picture ``file`` lies inside the folder."""
     return f"{LARGE_FOLDER}/{PurePosixPath(file).with_suffix('.webp')}"
 
 
 def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> LargePictures | None:
-    """The larger pictures of the labelled ``rows``, None if the set keeps none.
+    """Offer the larger pictures of the labelled ``rows``, None if the set keeps none.
 
     ``source`` is open and only used now; ``path`` is the folder or .zip, opened anew when the first picture
     is read.  Raises LabelError for a wrong line of ``large.csv`` and for a picture that is not there.
@@ -176,7 +176,7 @@ def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> La
 
 
 def parse_large(content: bytes, path: Path) -> dict[str, tuple[int, Floats]]:
-    """Line number and points (5, 2) float32 by picture from the bytes of a ``large.csv``.
+    """Parse a ``large.csv`` to line number and points (5, 2) float32 by picture.
 
     ``path`` is its name for error messages.  Raises LabelError, which names file, line and column.
     """
@@ -199,7 +199,7 @@ def parse_large(content: bytes, path: Path) -> dict[str, tuple[int, Floats]]:
 
 
 def format_large(points: Mapping[str, Floats]) -> bytes:
-    """What a ``large.csv`` with these points (5, 2) by picture holds, to a hundredth of a pixel."""
+    """Return the bytes of a ``large.csv`` with these points (5, 2) by picture, to a hundredth of a pixel."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

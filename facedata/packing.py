@@ -21,7 +21,7 @@ _STORED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".heic"})
 
 
 def parse_people(text: str) -> list[int]:
-    """The numbers that ``"100-123,130"`` names, ascending; raises DataError."""
+    """Parse ``"100-123,130"`` to ascending numbers; raises DataError if it names none."""
     numbers: set[int] = set()
     for word in text.split(","):
         found = _NUMBERS.fullmatch(word.strip())

@@ -54,11 +54,11 @@ class FileSource:
             raise
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of this name."""
+        """Tell whether there is a file of this name."""
         return (self._root / name).is_file()
 
     def read(self, name: str) -> bytes:
-        """The whole file.  Raises OSError or DataError if it cannot be read."""
+        """Read the whole file.  Raises OSError or DataError if it cannot be read."""
         if self._archive is None:
             return self.where(name).read_bytes()
         try:
@@ -71,7 +71,7 @@ class FileSource:
         return content
 
     def where(self, name: str) -> Path:
-        """How to name the file to a person; on disk also its path."""
+        """Name the file to a person; on disk also its path."""
         return Path(str(self._root), name)
 
     def __enter__(self) -> Self:

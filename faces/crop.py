@@ -39,7 +39,7 @@ class CropGeometry:
 
 
 def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.float64]:
-    """The similarity that takes crop coordinates to picture coordinates, as a (2, 3) float64 matrix.
+    """Return the similarity from crop to picture coordinates, a (2, 3) float64 matrix.
 
     The angle comes from the eye line; the scale from the distance of the nose base (or of the chin
     if it is annotated) from the eye line, measured at right angles to it, because that distance does not

@@ -22,7 +22,7 @@ class Detector(Protocol):
     def name(self) -> str: ...
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Every usable face of a photograph, largest first.
+        """Find every usable face of a photograph, largest first.
 
         Faces smaller than the detector was opened for may be among them: whoever asked for a smallest size
         counts them and leaves them out.

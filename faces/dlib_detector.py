@@ -50,7 +50,7 @@ class _Find:
 
 
 def model_file(name: str) -> Path:
-    """A model that comes with ``face_recognition_models``, which is found but not imported.
+    """Find a model that comes with ``face_recognition_models``, without importing that.
 
     Its own import needs an old setuptools.  Raises DetectorError if it is missing.
     """
@@ -90,7 +90,7 @@ class DlibDetector:
         self._five_points = FivePoints(model_file("shape_predictor_5_face_landmarks.dat"))
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Every face found, largest first, also those a little smaller than ``min_face``.
+        """Find every face, largest first, also those a little smaller than ``min_face``.
 
         ``score`` is the HOG filter's distance from its threshold, or the network's confidence if that
         judged; finds whose landmarks make no face are left out.

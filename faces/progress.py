@@ -9,13 +9,13 @@ class Progress(Protocol):
     """Receives the progress of one piece of work; the command line draws it, tests ignore it."""
 
     def start(self, what: str, total: int | None, unit: str) -> None:
-        """A piece of work begins: ``total`` units of it, or None if nobody knows."""
+        """Begin a piece of work: ``total`` units of it, or None if nobody knows."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """``count`` more units are done; ``note`` replaces the short text beside the bar."""
+        """Note ``count`` more units done; ``note`` replaces the short text beside the bar."""
 
     def finish(self) -> None:
-        """The piece of work is over, complete or not."""
+        """End the piece of work, complete or not."""
 
 
 class NoProgress:

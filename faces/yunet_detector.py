@@ -53,7 +53,7 @@ class YuNetDetector:
         self._min_face = max(1, min_face)
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Every face found, largest first; ``score`` is YuNet's, 0..1.
+        """Find every face, largest first; ``score`` is YuNet's, 0..1.
 
         Raises DetectorError if the model turns out to be another kind of network.
         """

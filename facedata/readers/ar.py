@@ -85,7 +85,7 @@ class Shot:
 
 
 def parse_name(stem: str) -> Shot | None:
-    """The shot that a file name without its ending stands for; None for other names."""
+    """Return the shot that a file name without its ending stands for; None for other names."""
     found = _NAME.fullmatch(stem.lower())
     if found is None or not 1 <= int(found[3]) <= 2 * SESSION:
         return None

@@ -46,12 +46,12 @@ class Table:
 
 
 def attribute_word(name: str) -> str:
-    """How the labels call an attribute: eyeglasses, hat, mouth-slightly-open."""
+    """Return how the labels call an attribute: eyeglasses, hat, mouth-slightly-open."""
     return name.lower().removeprefix("wearing_").replace("_", "-")
 
 
 def parse_table(text: str, path: Path) -> Table:
-    """A list from its text, separated by blanks or commas; ``path`` is its name for error messages.
+    """Parse a list from its text, separated by blanks or commas; ``path`` is its name for error messages.
 
     Pictures are known by the lower-case stem of their names.  Raises DataError, which names the line.
     """

@@ -65,7 +65,7 @@ def files_below(
     skip: Callable[[str], bool] = lambda name: False,
     progress: Progress | None = None,
 ) -> Iterator[Path]:
-    """All files below a folder in order of name, hidden ones left out.
+    """Yield all files below a folder in order of name, hidden ones left out.
 
     ``skip`` is asked the lower-case name of each folder, and keeps out of those for which it is true.  Raises
     DataError if the folder cannot be listed.
@@ -96,7 +96,7 @@ def files_below(
 
 
 def listed(words: Iterable[str]) -> str:
-    """``a, b and 3 more``: enough of the words to know what to look for."""
+    """Write ``a, b and 3 more``: enough of the words to know what to look for."""
     words = list(words)
     told = ", ".join(words[:_TOLD])
     return f"{told} and {len(words) - _TOLD:,} more" if len(words) > _TOLD else told
@@ -105,8 +105,10 @@ def listed(words: Iterable[str]) -> str:
 def people_missing(
     found: Collection[str], expected: int, where: str, absent: Iterable[str] = ()
 ) -> list[str]:
-    """One sentence if other than the expected number of people were found; ``absent`` are names not
-    found."""
+    """Say in one sentence if other than the expected number of people were found.
+
+    ``absent`` are names not found.
+    """
     if len(found) == expected:
         return []
     names = list(absent)
@@ -115,39 +117,34 @@ def people_missing(
 
 
 def other_names(paths: Sequence[Path], example: str) -> list[str]:
-    """A note about pictures whose names are not the set's."""
+    """Note pictures whose names are not the set's."""
     if not paths:
         return []
     return [f"left out because of names unlike {example}: {listed(path.name for path in paths)}"]
 
 
 def in_halves(people: Iterable[str]) -> dict[str, str]:
-    """Splits for a set without a protocol: in order of name the first half trains, the others test."""
+    """Split a set without a protocol: in order of name the first half trains, the others test."""
     names = sorted(set(people))
     half = (len(names) + 1) // 2
     return {name: "train" if at < half else "test" for at, name in enumerate(names)}
 
 
 def in_order(entries: Iterable[Entry], rank: Callable[[str], int]) -> dict[str, list[Path]]:
-    """The pictures of each group, those whose light has the lowest rank first."""
+    """Order the pictures of each group, those whose light has the lowest rank first."""
     groups = defaultdict(list)
     for entry in entries:
         groups[entry.group].append((rank(entry.row.light), entry.row.light, entry.source))
     return {group: [path for _, _, path in sorted(found)] for group, found in groups.items()}
 
 
-def pose_word(yaw: int) -> str:
-    """How labels write a yaw in degrees: "-45" ... "0" ... "+45"."""
-    return f"{yaw:+d}" if yaw else "0"
-
-
 def nothing_found(folder: Path, what: str, give: str) -> DataError:
-    """The error for a folder in which no picture of the set lies."""
+    """Make the error for a folder in which no picture of the set lies."""
     return DataError(f"{folder} holds no pictures named as {what} are; give {give}.")
 
 
 def read_mat(path: Path, *names: str) -> dict[str, Any]:
-    """The named variables of a MATLAB file as far as it has them; raises LeftOutError."""
+    """Read the named variables that a MATLAB file has; raises LeftOutError if it cannot be read."""
     from scipy.io import loadmat
 
     try:

@@ -33,7 +33,7 @@ Point = tuple[float, float]
 
 
 def from_eyes(one: Point, other: Point, yaw: float = 0.0) -> Landmarks:
-    """Landmarks from eye centres alone; ``yaw`` in degrees shortens the distance between the eyes.
+    """Make landmarks from eye centres alone; ``yaw`` in degrees shortens the distance between the eyes.
 
     The scale is off by 7 % (one standard deviation), as people's proportions differ.
     """
@@ -42,12 +42,12 @@ def from_eyes(one: Point, other: Point, yaw: float = 0.0) -> Landmarks:
 
 
 def from_eyes_and_mouth(one: Point, other: Point, mouth: Point) -> Landmarks:
-    """Landmarks from eye centres and the middle of the mouth; off by 4 %, more if the mouth is open."""
+    """Make landmarks from eyes and the middle of the mouth; off by 4 %, more if the mouth is open."""
     return _scaled(one, other, mouth, MOUTH_TO_NOSE_BASE)
 
 
 def from_eyes_and_chin(one: Point, other: Point, chin: Point) -> Landmarks:
-    """Landmarks from eye centres and chin, as the paper aligned Multi-PIE (section 4.1)."""
+    """Make landmarks from eye centres and chin, as the paper aligned Multi-PIE (section 4.1)."""
     found = _scaled(one, other, chin, CHIN_TO_NOSE_BASE)
     return Landmarks(found.left_eye, found.right_eye, found.nose_base, chin)
 
@@ -59,7 +59,7 @@ class AnnotatedLandmarks:
         self._known, self._what = known, what
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError if there are none."""
+        """Look the landmarks up.  Raises LeftOutError if there are none."""
         found = self._known.get(entry.row.file)
         if found is None:
             raise LeftOutError(self._what)
@@ -78,7 +78,7 @@ class DetectedLandmarks:
         self._found: dict[str, Landmarks | None] = {}
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError if no face is found."""
+        """Find the landmarks.  Raises LeftOutError if no face is found."""
         if not entry.group:
             found = self._largest(photo)
         else:

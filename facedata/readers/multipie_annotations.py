@@ -34,7 +34,7 @@ Key = tuple[str, str, str]  # person, recording, camera: pictures taken together
 
 
 def parse_pos(text: str, yaw: float) -> Landmarks:
-    """Landmarks from the text of a ``.pos`` file; raises LeftOutError if it has none for a crop."""
+    """Parse the landmarks of a ``.pos`` file; raises LeftOutError if it has none for a crop."""
     words = text.split()
     try:
         count = int(words[0])
@@ -51,7 +51,7 @@ def parse_pos(text: str, yaw: float) -> Landmarks:
 
 
 def from_68(points: Any) -> Landmarks:
-    """Landmarks from (68, 2) or (66, 2) points in the usual order, counted from 1; raises LeftOutError."""
+    """Make landmarks from (68, 2) or (66, 2) points, counted from 1; raises LeftOutError if they are not."""
     try:
         marks = np.asarray(points, float) - _CENTRE
     except (TypeError, ValueError):
@@ -85,7 +85,7 @@ class MultiPieMarks:
             )
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError if nothing usable is annotated."""
+        """Read the landmarks.  Raises LeftOutError if nothing usable is annotated."""
         shot = parse_name(entry.source.stem)
         files = {} if shot is None else self._files.get(_key(shot), {})
         if shot is None or not files:

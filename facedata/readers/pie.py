@@ -42,18 +42,18 @@ _CAMERA = re.compile(r"(?:pose|pie|c)[ _-]*(\d\d)(?![\dx])", re.IGNORECASE)
 
 
 def camera_of(stem: str) -> str:
-    """The camera in a file's name, such as "05" of Pose05_64x64; "" for PIE_32x32 and others."""
+    """Return the camera in a file's name, such as "05" of Pose05_64x64; "" for PIE_32x32 and others."""
     found = _CAMERA.search(stem)
     return found[1] if found else ""
 
 
 def pose_word(camera: str) -> str:
-    """How the labels call a camera's pose: "0" from the front, else "c05", ...; "" if unknown."""
+    """Return how the labels call a camera's pose: "0" from the front, else "c05", ...; "" if unknown."""
     return "0" if camera == FRONTAL else f"c{camera}" if camera else ""
 
 
 def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
-    """The (N, S, S) uint8 crops of a file and the (N,) numbers of their people; raises DataError."""
+    """Read the (N, S, S) uint8 crops of a file and the (N,) numbers of their people; raises DataError."""
     try:
         found = read_mat(path, "fea", "gnd")
         pixels = np.asarray(found["fea"], np.float64)

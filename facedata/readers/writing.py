@@ -53,7 +53,7 @@ class Imported:
 def face_cutter(
     find: Finder, *, size: int, large: bool, opened: Opener = read_photo
 ) -> Callable[[Entry], Face]:
-    """A function that reads a photograph and cuts its face out as a network's crops are cut.
+    """Make a function that reads a photograph and cuts its face out as a network's crops are cut.
 
     ``size`` is the side of the crops; ``large`` asks for larger pictures as well, which are never enlarged.
     The function raises LeftOutError, or PhotoError if the picture cannot be read.

@@ -62,11 +62,11 @@ class AccessoryRecipe:
         return self.variety.free_light == 0
 
     def settings(self) -> dict[str, object]:
-        """JSON values that tell this recipe from every other."""
+        """Return JSON values that tell this recipe from every other."""
         return {"kind": "accessories", **asdict(self)}
 
     def rows(self, person: str) -> list[LabelRow]:
-        """Who and what is on the pictures of a person so called, without split: by accessory, then light."""
+        """List who and what is on the pictures of a person so called: by accessory, then light."""
         return [
             LabelRow(
                 file=f"{person}/{accessory}_light{light:02d}.png",
@@ -80,12 +80,12 @@ class AccessoryRecipe:
         ]
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """The pictures of person ``index`` in one row, in the order of ``rows``."""
+        """Render the pictures of person ``index`` in one row, in the order of ``rows``."""
         return render_accessories(self, head, index, large=large).in_one_row()
 
 
 def wardrobe(recipe: AccessoryRecipe, head: Head, index: int) -> list[Person]:
-    """Person ``index`` of the set in every one of ACCESSORIES; other people than a rotation set's.
+    """Dress person ``index`` in every one of ACCESSORIES; other people than a rotation set's.
 
     Everyone has their own copy of each accessory and their own way of wearing it.
     """
@@ -99,7 +99,7 @@ def wardrobe(recipe: AccessoryRecipe, head: Head, index: int) -> list[Person]:
 
 
 def render_accessories(recipe: AccessoryRecipe, head: Head, index: int, *, large: bool = False) -> Shots:
-    """All pictures (7 accessories, lights) of person ``index``, larger ones too if ``large``."""
+    """Render all pictures (7 accessories, lights) of person ``index``, larger ones too if ``large``."""
     people = wardrobe(recipe, head, index)
     shape = Shape(people[0].coefficients, head)
     rng = Stream.ACCESSORY_PICTURES.of(recipe.seed, index)

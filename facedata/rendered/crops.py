@@ -53,7 +53,7 @@ class Stream(IntEnum):
     ACCESSORY_PICTURES = 4
 
     def of(self, seed: int, person: int) -> np.random.Generator:
-        """The numbers of person ``person`` in the set with this seed."""
+        """Open the numbers of person ``person`` in the set with this seed."""
         return np.random.default_rng([seed, person, self.value])
 
 

@@ -103,7 +103,7 @@ class Person:
 def sample_person(
     rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0
 ) -> Person:
-    """A random person; ``glasses_share`` of all wear glasses, a quarter of these sunglasses, and the hair of
+    """Draw a person; ``glasses_share`` of all wear glasses, a quarter of these sunglasses, and the hair of
     ``low_hair_share`` comes down as it may on photographs."""
     coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
     skin = sample_skin(rng, head.face_points)
@@ -123,7 +123,7 @@ def sample_person(
 
 
 def sample_expression(rng: np.random.Generator, strength: float) -> dict[str, float]:
-    """Random blendshape weights 0..1: with chance ``strength`` a whole expression, always a little unrest."""
+    """Draw blendshape weights 0..1: with chance ``strength`` an expression, always a little unrest."""
     weights: dict[str, float] = {}
     if rng.random() < strength:
         chosen = _EXPRESSIONS[rng.integers(len(_EXPRESSIONS))]

@@ -32,15 +32,15 @@ class Recipe(Protocol):
     """A kind of set: what is rendered of each person."""
 
     def settings(self) -> dict[str, object]:
-        """JSON values that tell this recipe from every other; equal settings give equal pictures."""
+        """Return JSON values that tell this recipe from every other; equal settings give equal pictures."""
         ...
 
     def rows(self, person: str) -> list[LabelRow]:
-        """Who and what is on the pictures of a person so called; their files lie in a folder of that name."""
+        """List who and what is on the pictures of a person; their files lie in a folder of that name."""
         ...
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """The pictures of person ``index`` in one row, in the order of ``rows``.
+        """Render the pictures of person ``index`` in one row, in the order of ``rows``.
 
         With ``large``, larger ones too; the crops are the same with and without.
         """
@@ -55,7 +55,7 @@ _head: Head | None = None  # one per worker process: the model is 50 MB and slow
 
 
 def person_name(index: int) -> str:
-    """How a person is called: "0000", "0001", ..."""
+    """Name a person: "0000", "0001", ..."""
     return f"{index:04d}"
 
 
@@ -109,14 +109,14 @@ def render_set(
 
 
 def finished_people(out: Path) -> list[int]:
-    """Numbers of the people whose pictures are complete in a set (or in its ``large``), ascending."""
+    """List the numbers of the people that are complete in a set (or in its ``large``), ascending."""
     if not out.is_dir():
         return []
     return sorted(int(p.name) for p in out.iterdir() if re.fullmatch(r"[0-9]{4,}", p.name) and p.is_dir())
 
 
 def label_rows(recipe: Recipe, people: Iterable[int], train: int) -> Iterator[LabelRow]:
-    """The lines of a set's labels.csv: person by person, those below ``train`` with split train."""
+    """Yield the lines of a set's labels.csv: person by person, those below ``train`` with split train."""
     for index in people:
         split = "train" if index < train else "test"
         for row in recipe.rows(person_name(index)):
