@@ -47,14 +47,17 @@ def ready_crop(content: bytes, size: int) -> Pixels:
                 grey = Image.fromarray(deep.clip(0, 255).astype(np.uint8))
             else:
                 grey = picture.convert("L")
-            if width != size:
-                shrinks = width > size
-                grey = grey.resize(
-                    (size, size), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-                )
-            return np.asarray(grey)
+            return np.asarray(resized(grey, size))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnfitError(f"is not a readable picture ({error})") from None
+
+
+def resized(picture: Image.Image, side: int) -> Image.Image:
+    """Bring a square picture to another side: by area if it shrinks, smoothly if it grows."""
+    if picture.width == side:
+        return picture
+    way = Image.Resampling.BOX if picture.width > side else Image.Resampling.BILINEAR
+    return picture.resize((side, side), way)
 
 
 @dataclass(frozen=True)

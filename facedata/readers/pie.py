@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facedata.crops import resized
 from facedata.labels import LabelRow
 from facedata.readers.common import Entry, LeftOutError, Plan, files_below, listed, read_mat
 from facedata.readers.writing import Face
@@ -109,13 +110,9 @@ class PieCrops:
         self.plan = Plan(entries, _missing(counts, there), notes)
 
     def __call__(self, entry: Entry) -> Face:
-        """The crop of an entry, (S, S) uint8."""
+        """Return the crop of an entry, (S, S) uint8."""
         crop = Image.fromarray(self._crops[entry.source][entry.number])
-        if crop.width != self._size:
-            shrinks = crop.width > self._size
-            way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-            crop = crop.resize((self._size, self._size), way)
-        return Face(np.asarray(crop))
+        return Face(np.asarray(resized(crop, self._size)))
 
 
 def _entries(path: Path, camera: str, people: NDArray[np.int64]) -> list[Entry]:
