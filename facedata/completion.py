@@ -70,7 +70,7 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
             raise DataError(f"{source} has no face without accessory to put a bar over; choose another set.")
         try:
             settings = {"kind": "completion", "seed": seed, "source": _mark(files, labels, rows[0])}
-            with claimed(out, settings, file="recipe.json", what="completion set", error=DataError):
+            with claimed(out, settings, what="completion set"):
                 progress.start("drawing bars", len(rows), "faces")
                 try:
                     for row in rows:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from faces.errors import AnotherYouError
+from faces.errors import AnotherYouError, DataError
 from faces.files import PART, write_durably
 
-LOCK_FILE = ".lock"
+LOCK_FILE, RECIPE_FILE = ".lock", "recipe.json"
 
 
 class Lock:
@@ -48,7 +48,12 @@ class Lock:
 
 @contextlib.contextmanager
 def claimed(
-    folder: Path, settings: Mapping[str, object], *, file: str, what: str, error: type[AnotherYouError]
+    folder: Path,
+    settings: Mapping[str, object],
+    *,
+    what: str,
+    file: str = RECIPE_FILE,
+    error: type[AnotherYouError] = DataError,
 ) -> Iterator[None]:
     """Make ``folder`` the place of one piece of work, and hold it against other processes meanwhile.
 

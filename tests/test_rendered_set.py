@@ -23,7 +23,7 @@ from facedata.pairs import ordered_pairs
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
 from facedata.rendered.rotation import PROTOCOL_PEOPLE, PROTOCOL_TRAIN, RotationRecipe, render_rotation
-from facedata.rendered.sets import RECIPE_FILE, label_rows
+from facedata.rendered.sets import label_rows
 from facedata.rendered.workers import in_processes
 from faces import claims
 from faces.crop import CropGeometry
@@ -31,7 +31,7 @@ from faces.errors import DataError
 
 POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
 SETTINGS = {"kind": "rotation", "seed": 0}
-claimed = partial(claims.claimed, file=RECIPE_FILE, what="rendered set", error=DataError)
+claimed = partial(claims.claimed, what="rendered set")
 
 
 def protocol_rows() -> list[LabelRow]:

@@ -91,7 +91,7 @@ def import_faces(
     rows = []
     points: dict[str, Floats] = {}
     try:
-        with claimed(out, settings, file="recipe.json", what="imported set", error=DataError):
+        with claimed(out, settings, what="imported set"):
             progress.start("importing", len(plan.entries), "pictures")
             try:
                 for entry in plan.entries:

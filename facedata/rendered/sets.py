@@ -48,7 +48,6 @@ class Recipe(Protocol):
 
 
 Job = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
-RECIPE_FILE = "recipe.json"
 LARGE_QUALITY, LARGE_EFFORT = 75, 6  # of WebP: 1.4 KB a face
 
 _head: Head | None = None  # one per worker process: the model is 50 MB and slow to unpack
@@ -86,7 +85,7 @@ def render_set(
     progress = progress or NoProgress()
     load_head_model(head_model)  # complain before any process starts
     try:
-        with claimed(out, recipe.settings(), file=RECIPE_FILE, what="rendered set", error=DataError):
+        with claimed(out, recipe.settings(), what="rendered set"):
             finished = set(finished_people(out))
             if large:
                 finished &= set(finished_people(out / LARGE_FOLDER))
