@@ -22,7 +22,7 @@ from facedata.sources import FileSource
 from faces.claims import claimed
 from faces.errors import DataError
 from faces.files import write_atomically
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Pixels
 
 NONE, BAR = "none", "bar"
@@ -59,7 +59,6 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
     Raises LabelError for wrong labels, DataError if there is no such face, a picture is no square crop, or
     ``out`` holds something else or cannot be written.
     """
-    progress = progress or NoProgress()
     with FileSource(source, LABELS_FILE) as files:
         try:
             labels = files.read(LABELS_FILE)
@@ -71,13 +70,10 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
         try:
             settings = {"kind": "completion", "seed": seed, "source": _mark(files, labels, rows[0])}
             with claimed(out, settings, what="completion set"):
-                progress.start("drawing bars", len(rows), "faces")
-                try:
+                with underway(progress, "drawing bars", len(rows), "faces") as drawing:
                     for row in rows:
                         _add(files, row, out, seed)
-                        progress.advance()
-                finally:
-                    progress.finish()
+                        drawing.advance()
                 write_labels(out / LABELS_FILE, _labels(rows))
         except OSError as error:
             raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error

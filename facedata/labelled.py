@@ -20,7 +20,7 @@ from facedata.large_pictures import LargePictures, Pictures, stored_large
 from facedata.sources import FileSource
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError, PhotoError
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Pixels
 
 if TYPE_CHECKING:
@@ -180,7 +180,6 @@ def read_labelled(
     photographs, are read when they are asked for; clean versions of ready crops are read at once.
     """
     geometry = geometry or CropGeometry()
-    progress = progress or NoProgress()
     with FileSource(path, LABELS_FILE) as source:
         labels = source.where(LABELS_FILE)
         rows = parse_labels(_read_labels(source), labels)
@@ -198,8 +197,7 @@ def read_labelled(
         clean: dict[int, Pixels] = {}
         kept: list[LabelRow] = []
         found: list[FoundFace] = []
-        progress.start("reading faces", len(rows), "pictures")
-        try:
+        with underway(progress, "reading faces", len(rows), "pictures") as reading:
             for row in rows:
                 file = row.file
                 try:
@@ -218,9 +216,7 @@ def read_labelled(
                 if crop is not None:
                     crops[len(kept)] = crop
                     kept.append(row)
-                progress.advance()
-        finally:
-            progress.finish()
+                reading.advance()
     if not kept:
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
     if found:

@@ -11,7 +11,7 @@ from facedata.labels import LABELS_FILE, LabelRow, clean_name, format_labels, pa
 from facedata.large_pictures import LARGE_FILE, format_large, large_name, parse_large
 from faces.errors import DataError
 from faces.files import replacing
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Floats
 
 _NUMBERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
@@ -43,7 +43,6 @@ def pack_labelled(
     the new, never a half.  Raises LabelError for wrong labels, DataError if people or pictures are missing
     or ``out`` cannot be written.
     """
-    progress = progress or NoProgress()
     labels = folder / LABELS_FILE
     if not labels.is_file():
         raise DataError(f"{labels} is missing; a labelled folder has one beside its pictures.")
@@ -53,8 +52,11 @@ def pack_labelled(
         rows = _chosen(parse_labels(labels.read_bytes(), labels), people, labels)
         points = _points(folder, rows)
         out.parent.mkdir(parents=True, exist_ok=True)
-        progress.start("packing", len(rows), "pictures")
-        with replacing(out) as part, zipfile.ZipFile(part, "w") as archive:
+        with (
+            underway(progress, "packing", len(rows), "pictures") as packing,
+            replacing(out) as part,
+            zipfile.ZipFile(part, "w") as archive,
+        ):
             _add(archive, LABELS_FILE, format_labels(rows, labels))
             if points:
                 _add(archive, LARGE_FILE, format_large(points))
@@ -64,11 +66,9 @@ def pack_labelled(
                     _add(archive, clean_name(row.file), (folder / clean_name(row.file)).read_bytes())
                 if row.file in points:
                     _add(archive, large_name(row.file), (folder / large_name(row.file)).read_bytes())
-                progress.advance()
+                packing.advance()
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be packed: {error.strerror or error}.") from error
-    finally:
-        progress.finish()
     return len(rows)
 
 

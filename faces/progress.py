@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -29,3 +31,14 @@ class NoProgress:
 
     def finish(self) -> None:
         return
+
+
+@contextmanager
+def underway(progress: Progress | None, what: str, total: int | None, unit: str) -> Iterator[Progress]:
+    """Begin a piece of work and end it with the block, however that ends; ``progress`` None tells nobody."""
+    progress = progress or NoProgress()
+    progress.start(what, total, unit)
+    try:
+        yield progress
+    finally:
+        progress.finish()

@@ -11,7 +11,7 @@ from typing import Any
 
 from facedata.labels import LabelRow
 from faces.errors import DataError
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 _TOLD = 8  # names in one line before "and N more"
@@ -76,10 +76,8 @@ def files_below(
     def fail(error: OSError) -> None:
         raise DataError(f"{error.filename} cannot be listed ({error.strerror}).") from error
 
-    progress = progress or NoProgress()
-    progress.start("looking for files", None, "files")
     seen = set()
-    try:
+    with underway(progress, "looking for files", None, "files") as looking:
         for place, below, names in os.walk(folder, onerror=fail, followlinks=True):
             status = Path(place).stat()
             if (status.st_dev, status.st_ino) in seen:  # a link to a folder above it would never end
@@ -89,10 +87,8 @@ def files_below(
             below[:] = sorted(name for name in below if name[0] != "." and not skip(name.lower()))
             for name in sorted(names):
                 if name[0] != ".":
-                    progress.advance()
+                    looking.advance()
                     yield Path(place, name)
-    finally:
-        progress.finish()
 
 
 def listed(words: Iterable[str]) -> str:

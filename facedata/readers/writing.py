@@ -21,7 +21,7 @@ from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, PhotoError
 from faces.files import write_atomically
 from faces.photo import read_photo
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Floats, Landmarks, Photo, Pixels
 
 LEFT_OUT_FILE = "left-out.csv"
@@ -86,14 +86,12 @@ def import_faces(
     call with the same ``settings`` (JSON values) finished is kept; ``labels.csv`` is written last.  Raises
     DataError if ``out`` holds something else or cannot be written, or no picture could be used.
     """
-    progress = progress or NoProgress()
     left_out: list[tuple[Path, str]] = []
     rows = []
     points: dict[str, Floats] = {}
     try:
         with claimed(out, settings, what="imported set"):
-            progress.start("importing", len(plan.entries), "pictures")
-            try:
+            with underway(progress, "importing", len(plan.entries), "pictures") as importing:
                 for entry in plan.entries:
                     target = out / entry.row.file
                     try:
@@ -106,9 +104,7 @@ def import_faces(
                         rows.append(entry.row)
                         if five is not None:
                             points[entry.row.file] = five
-                    progress.advance()
-            finally:
-                progress.finish()
+                    importing.advance()
             if not rows:
                 first = f"; the first: {_told(left_out[0])}" if left_out else ""
                 raise DataError(f"none of the pictures could be used{first}.")

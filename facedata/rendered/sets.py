@@ -24,7 +24,7 @@ from facedata.rendered.workers import in_processes
 from faces.claims import claimed
 from faces.errors import DataError
 from faces.files import PART, write_atomically
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Floats, Pixels
 
 
@@ -82,7 +82,6 @@ def render_set(
     per_person = len(recipe.rows(person_name(first)))
     if people < 1 or first < 0 or per_person < 1:
         raise DataError("A rendered set needs a person and a light at least; give --people 1 or more.")
-    progress = progress or NoProgress()
     load_head_model(head_model)  # complain before any process starts
     try:
         with claimed(out, recipe.settings(), what="rendered set"):
@@ -92,13 +91,10 @@ def render_set(
             todo = sorted(set(range(first, first + people)) - finished)
             jobs: list[Job] = [(out, recipe, head_model, index, large) for index in todo]
             count = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
-            progress.start("rendering", people * per_person, "pictures")
-            try:
-                progress.advance((people - len(todo)) * per_person)
+            with underway(progress, "rendering", people * per_person, "pictures") as rendering:
+                rendering.advance((people - len(todo)) * per_person)
                 for _ in in_processes(_render_person, jobs, count):
-                    progress.advance(per_person)
-            finally:
-                progress.finish()
+                    rendering.advance(per_person)
             present = finished_people(out)
             write_labels(out / LABELS_FILE, label_rows(recipe, present, train))
             _write_points(out, present)
