@@ -17,7 +17,7 @@ from baselines.features import Features
 from baselines.searcher import QueryBatch
 from baselines.two_step import Label, nearest_within
 from facedata.labelled import FaceSet, Words
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Floats, Ints

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facedata.pictures import LargeFace
+from facedata.large_pictures import LargeFace
 from faces.types import Pixels
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from baselines.exact import Vectors, normalised
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.progress import Progress
 
 

@@ -15,7 +15,7 @@ from baselines.dlib_network import CHIP, load_dlib_network
 from baselines.exact import normalised
 from baselines.features import Features, ImageFeatures
 from baselines.vgg import VGG16, VGG_FACE, load_vgg
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.dlib_detector import model_file
 from faces.errors import RowUnavailable
 from faces.progress import NoProgress, Progress

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.labelled import Attribute, FaceSet, Words
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.types import Ints
 

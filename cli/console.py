@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 DRAW_AFTER = 1.0  # seconds; what is over sooner is not worth a bar
-LINE_EVERY = 10.0  # seconds between two lines where no bar can be drawn
+LINE_EVERY = 10.0  # seconds between two lines if no bar can be drawn
 
 _open: set[RichProgress] = set()
 
 
 def say(text: str) -> None:
-    """One plain line on stderr, ``anotheryou: text``; line breaks and control characters are spelt out."""
+    """Print one plain line on stderr, ``anotheryou: text``; line breaks and the like are spelt out."""
     print(f"anotheryou: {printable(text)}", file=sys.stderr)
 
 
 def printable(text: str) -> str:
-    """The text on one line: what would move the cursor is written as Python writes it in a string."""
+    """Put the text on one line: what would move the cursor is written as Python writes it in a string."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
@@ -64,7 +64,7 @@ def print_table(
 class RichProgress:
     """Draws the progress of long work on stderr: bar, count, rate and time left.
 
-    Implements ``faces.progress.Progress``.  Work that is over within a second draws nothing; where stderr
+    Implements ``faces.progress.Progress``.  Work that is over within a second draws nothing; if stderr
     is no terminal, a plain line appears every ten seconds instead of a bar.
     """
 
@@ -86,7 +86,7 @@ class RichProgress:
         self._last_line = 0.0
 
     def start(self, what: str, total: int | None, unit: str) -> None:
-        """A piece of work begins; one that was not finished is put away."""
+        """Begin a piece of work; one that was not finished is put away."""
         self.finish()
         with self._lock:
             self._what, self._total, self._unit, self._note = what, total, unit, ""
@@ -103,7 +103,7 @@ class RichProgress:
                 self._timer.start()
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """``count`` more units are done; ``note`` replaces the short text beside the bar."""
+        """Note ``count`` more units done; ``note`` replaces the short text beside the bar."""
         with self._lock:
             if self._pace is None:
                 return
@@ -116,7 +116,7 @@ class RichProgress:
                 self._line(self._figures())
 
     def finish(self) -> None:
-        """The piece of work is over, complete or not; what was drawn stays as it is."""
+        """End the piece of work, complete or not; what was drawn stays as it is."""
         with self._lock:
             pace, self._pace = self._pace, None
             if self._timer is not None:

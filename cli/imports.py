@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ from cli.options import DetectorOption
 
 if TYPE_CHECKING:
     from facedata.readers.common import Entry, Plan
-    from facedata.readers.writing import Face, Finder
+    from facedata.readers.writing import Face, Finder, Opener
 
 _TOLD = 10  # lines about what is missing or left out before they are only counted
 
@@ -52,21 +52,16 @@ def multipie(
     Example: anotheryou data import multipie Multi-Pie/data sets/multipie --annotations multipie-annotations
     """
     from cli.console import RichProgress
-    from facedata.readers.landmarks import DetectedLandmarks
     from facedata.readers.multipie import best_lit_first, plan_multipie
-    from facedata.readers.multipie_marks import MultiPieMarks
-    from facedata.readers.writing import face_cutter
-    from faces.detect import open_detector
+    from facedata.readers.multipie_annotations import MultiPieMarks
 
     plan = plan_multipie(source, progress=RichProgress())
-    find: Finder
     if annotations is None:
-        opened = open_detector(detector)
-        find, aligned = DetectedLandmarks(opened, best_lit_first(plan.entries)), opened.name
+        find, aligned = _detected(detector, best_lit_first(plan.entries))
     else:
         find, aligned = MultiPieMarks(annotations, progress=RichProgress()), "annotations"
     settings = {"kind": "multipie", "size": size, "large": large, "aligned": aligned}
-    _import("Multi-PIE", source, plan, out, face_cutter(find, size=size, large=large), settings, partial)
+    _import("Multi-PIE", source, out, plan, _cutter(find, size, large), settings, partial)
 
 
 @app.command()
@@ -86,11 +81,10 @@ def caspeal(
     """
     from cli.console import RichProgress
     from facedata.readers.caspeal import plan_caspeal
-    from facedata.readers.writing import face_cutter
 
-    plan, marks = plan_caspeal(source, progress=RichProgress())
+    plan, find = plan_caspeal(source, progress=RichProgress())
     settings = {"kind": "caspeal", "size": size, "large": large}
-    _import("CAS-PEAL-R1", source, plan, out, face_cutter(marks, size=size, large=large), settings, partial)
+    _import("CAS-PEAL-R1", source, out, plan, _cutter(find, size, large), settings, partial)
 
 
 @app.command()
@@ -107,7 +101,7 @@ def pie(
     from facedata.readers.pie import PieCrops
 
     crops = PieCrops(source, size=size, progress=RichProgress())
-    _import("CMU PIE", source, crops.plan, out, crops, {"kind": "pie", "size": size}, partial)
+    _import("CMU PIE", source, out, crops.plan, crops, {"kind": "pie", "size": size}, partial)
 
 
 @app.command()
@@ -127,18 +121,12 @@ def yaleb(
     Example: anotheryou data import yaleb ExtendedYaleB sets/yaleb
     """
     from cli.console import RichProgress
-    from facedata.readers.landmarks import DetectedLandmarks
-    from facedata.readers.writing import face_cutter
     from facedata.readers.yaleb import best_lit_first, plan_yaleb
-    from faces.detect import open_detector
 
     plan = plan_yaleb(source, progress=RichProgress())
-    opened = open_detector(detector)
-    find = DetectedLandmarks(opened, best_lit_first(plan.entries))
-    settings = {"kind": "yaleb", "size": size, "large": large, "aligned": opened.name}
-    _import(
-        "Extended Yale B", source, plan, out, face_cutter(find, size=size, large=large), settings, partial
-    )
+    find, aligned = _detected(detector, best_lit_first(plan.entries))
+    settings = {"kind": "yaleb", "size": size, "large": large, "aligned": aligned}
+    _import("Extended Yale B", source, out, plan, _cutter(find, size, large), settings, partial)
 
 
 @app.command()
@@ -162,12 +150,11 @@ def celeba(
     """
     from cli.console import RichProgress
     from facedata.readers.celeba import ATTRIBUTES, plan_celeba
-    from facedata.readers.writing import face_cutter
 
     chosen = tuple(attribute or ATTRIBUTES)
-    plan, marks = plan_celeba(source, attributes=chosen, progress=RichProgress())
+    plan, find = plan_celeba(source, attributes=chosen, progress=RichProgress())
     settings = {"kind": "celeba", "size": size, "large": large, "attributes": chosen}
-    _import("CelebA", source, plan, out, face_cutter(marks, size=size, large=large), settings, partial)
+    _import("CelebA", source, out, plan, _cutter(find, size, large), settings, partial)
 
 
 @app.command()
@@ -190,33 +177,39 @@ def ar(
     """
     from cli.console import RichProgress
     from facedata.readers.ar import open_ar, plan_ar
-    from facedata.readers.landmarks import DetectedLandmarks
-    from facedata.readers.writing import face_cutter
-    from faces.detect import open_detector
 
     plan = plan_ar(source, expressions=expressions, progress=RichProgress())
+    find, aligned = _detected(detector, {})
+    settings = {"kind": "ar", "size": size, "large": large, "aligned": aligned, "expressions": expressions}
+    _import("AR", source, out, plan, _cutter(find, size, large, opened=open_ar), settings, partial)
+
+
+def _detected(detector: Path | None, groups: Mapping[str, Sequence[Path]]) -> tuple[Finder, str]:
+    """Look for faces with a detector, in the best lit picture of each group; also returns its name."""
+    from facedata.readers.landmarks import DetectedLandmarks
+    from faces.detect import open_detector
+
     opened = open_detector(detector)
-    cut = face_cutter(DetectedLandmarks(opened, {}), size=size, large=large, opened=open_ar)
-    settings = {
-        "kind": "ar",
-        "size": size,
-        "large": large,
-        "aligned": opened.name,
-        "expressions": expressions,
-    }
-    _import("AR", source, plan, out, cut, settings, partial)
+    return DetectedLandmarks(opened, groups), opened.name
+
+
+def _cutter(find: Finder, size: int, large: bool, *, opened: Opener | None = None) -> Callable[[Entry], Face]:
+    from facedata.readers.writing import face_cutter
+    from faces.photo import read_photo
+
+    return face_cutter(find, size=size, large=large, opened=opened or read_photo)
 
 
 def _import(
     name: str,
     source: Path,
-    plan: Plan,
     out: Path,
+    plan: Plan,
     cut: Callable[[Entry], Face],
     settings: Mapping[str, object],
     partial: bool,
 ) -> None:
-    """Say what is missing, import the rest where that is wished, and say what came of it."""
+    """Say what is missing, import the rest if that is wished, and say what came of it."""
     from cli.console import RichProgress, say
     from facedata.readers.writing import LEFT_OUT_FILE, import_faces
 

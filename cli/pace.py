@@ -25,7 +25,7 @@ class Pace:
         return self._clock() - self._began
 
     def advance(self, count: int) -> None:
-        """``count`` more units are done."""
+        """Note ``count`` more units done."""
         now = self._clock()
         self.done += count
         if not self._advanced and now - self._began < _SAMPLE:
@@ -38,7 +38,7 @@ class Pace:
             self._samples.popleft()
 
     def rate(self) -> float | None:
-        """Units per second, or None while nothing can be said."""
+        """Return units per second, or None while nothing can be said."""
         if not self._advanced:
             return None
         begin, before = self._samples[0]
@@ -46,7 +46,7 @@ class Pace:
         return (self.done - before) / seconds if seconds >= _SAMPLE else None
 
     def left(self, total: int | None) -> float | None:
-        """Seconds until ``total`` units are done, or None while nothing can be said."""
+        """Return the seconds until ``total`` units are done, or None while nothing can be said."""
         rate = self.rate()
         if total is None or not rate:
             return None
@@ -54,7 +54,7 @@ class Pace:
 
 
 def in_words(seconds: float) -> str:
-    """``40 s``, ``12 min``, ``3 h 5 min``."""
+    """Write a duration: ``40 s``, ``12 min``, ``3 h 5 min``."""
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"

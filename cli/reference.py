@@ -6,12 +6,12 @@ python -m cli.reference --check    exit status 1 if it is not current
 
 from __future__ import annotations
 
-import inspect
-import re
+import textwrap
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from typer.cli import get_docs_for_click
 
 from cli.console import say
 
@@ -24,69 +24,17 @@ _HEAD = """\
 
 
 def reference(app: typer.Typer) -> str:
-    """The whole reference as Markdown."""
+    """The whole reference as Markdown, as ``typer utils docs`` writes it."""
     command = typer.main.get_command(app)
-    sections = _sections(command, _context(command, app.info.name, None))
-    return "\n".join([_HEAD, *sections])
+    context = typer.Context(command, info_name=app.info.name, **command.context_settings)
+    text = get_docs_for_click(obj=command, ctx=context, name=app.info.name or "", indent=1)
+    lines = (_wrapped(line) if line.startswith("* ") else line for line in text.rstrip().splitlines())
+    return "\n".join([_HEAD, *lines, ""])
 
 
-# Typer does not export the types of commands and contexts: Any stands for them.
-def _sections(command: Any, context: Any) -> list[str]:
-    """The section of a command and, for a group, of every command in it."""
-    parts = [_section(command, context)]
-    for name in command.list_commands(context) if hasattr(command, "commands") else ():
-        below = command.commands[name]
-        if not below.hidden:
-            parts += _sections(below, _context(below, name, context))
-    return parts
-
-
-def _context(command: Any, name: str | None, parent: Any) -> Any:
-    return command.make_context(name, [], parent=parent, resilient_parsing=True)
-
-
-def _section(command: Any, context: Any) -> str:
-    level = "#" * min(6, 2 + context.command_path.count(" "))
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    lines = [
-        f"{level} `{context.command_path}`",
-        "",
-        _markdown(command.help or ""),
-        "",
-        "```text",
-        usage,
-        "```",
-        "",
-    ]
-    for kind, title in (("argument", "Arguments"), ("option", "Options")):
-        records = [
-            record
-            for parameter in command.get_params(context)
-            if parameter.param_type_name == kind and (record := parameter.get_help_record(context))
-        ]
-        if records:
-            lines += [f"{title}:", "", *(_item(*record) for record in records), ""]
-    return "\n".join(lines)
-
-
-def _item(names: str, text: str) -> str:
-    return f"- `{names}`: {_one_line(text)}" if text else f"- `{names}`"
-
-
-def _markdown(text: str) -> str:
-    """A help text as Markdown: indented paragraphs become code, the others flow."""
-    paragraphs = []
-    for paragraph in inspect.cleandoc(text).replace("\b\n", "").split("\n\n"):
-        if paragraph.startswith("    "):
-            paragraphs.append(f"```sh\n{inspect.cleandoc(paragraph)}\n```")
-        else:
-            paragraphs.append(_one_line(paragraph))
-    return "\n\n".join(paragraphs)
-
-
-def _one_line(text: str) -> str:
-    """One line of Markdown in which ``<`` and ``*`` stand for themselves."""
-    return re.sub(r"([<*])", r"\\\1", " ".join(text.split()))
+def _wrapped(item: str) -> str:
+    """A line of a list on as many lines as it needs."""
+    return textwrap.fill(item, 119, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def write(

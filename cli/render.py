@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,13 +11,6 @@ if TYPE_CHECKING:
     from facedata.rendered.sets import Recipe
 
 app = typer.Typer(help="Render a set of faces from the morphable head.", no_args_is_help=True)
-
-
-class VarietyChoice(StrEnum):
-    """How much rendered pictures differ beyond what is labelled."""
-
-    none = "none"
-    full = "full"
 
 
 HeadModel = Annotated[
@@ -30,7 +22,7 @@ First = Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the fi
 Seed = Annotated[int, typer.Option(min=0, help="Another seed gives other people.")]
 Size = Annotated[int, typer.Option(min=16, max=256, help="Side of a crop in pixels.")]
 HowVaried = Annotated[
-    VarietyChoice, typer.Option(help="none: the paper's protocol; full: as photographs differ.")
+    Literal["none", "full"], typer.Option(help="none: the paper's protocol; full: as photographs differ.")
 ]
 Train = Annotated[int, typer.Option(min=0, help="People below this number get split train.")]
 Large = Annotated[
@@ -51,7 +43,7 @@ def rotation(
     lights: Annotated[
         int, typer.Option(min=1, max=1000, help="Lights of each person; 20 are the paper's.")
     ] = 20,
-    variety: HowVaried = VarietyChoice.none,
+    variety: HowVaried = "none",
     train: Train = 100,
     large: Large = False,
     workers: Workers = None,
@@ -68,9 +60,7 @@ def rotation(
     from facedata.rendered.rotation import RotationRecipe
     from faces.crop import CropGeometry
 
-    recipe = RotationRecipe(
-        seed=seed, geometry=CropGeometry(size=size), lights=lights, variety=VARIETIES[variety.value]
-    )
+    recipe = RotationRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])
     _render(recipe, head_model, out, range(first, first + people), train, large, workers)
 
 
@@ -85,7 +75,7 @@ def accessories(
     lights: Annotated[
         int, typer.Option(min=1, max=20, help="Lights of each person, chosen spread over the rig's 20.")
     ] = 5,
-    variety: HowVaried = VarietyChoice.none,
+    variety: HowVaried = "none",
     train: Train = 350,
     large: Large = False,
     workers: Workers = None,
@@ -106,9 +96,7 @@ def accessories(
     from facedata.rendered.photograph import VARIETIES
     from faces.crop import CropGeometry
 
-    recipe = AccessoryRecipe(
-        seed=seed, geometry=CropGeometry(size=size), lights=lights, variety=VARIETIES[variety.value]
-    )
+    recipe = AccessoryRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])
     _render(recipe, head_model, out, range(first, first + people), train, large, workers)
 
 

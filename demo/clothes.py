@@ -116,7 +116,7 @@ def _bust(body: Mesh) -> Caster:
 
 
 def _bust_radius(bust: Caster, y: Array, turn: Array) -> Array:
-    """How far the skin of neck and bust reaches from the axis, 0 where there is none: as ``y``."""
+    """How far the skin of neck and bust reaches from the axis, 0 if there is none: as ``y``."""
     outward = np.stack([np.sin(turn), np.zeros_like(turn), np.cos(turn)], -1)
     outward = np.broadcast_to(outward, (*y.shape, 3)).reshape(-1, 3)
     starts = outward * OUTSIDE + np.array([0, 0, AXIS_Z])

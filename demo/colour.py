@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 
 from facedata.rendered.camera import View
 from facedata.rendered.mesh import Array, Caster, Material
-from facedata.rendered.paint import inside_polygon, noise, soft_step
 from facedata.rendered.person import Posed
+from facedata.rendered.procedural import inside_polygon, noise, soft_step
 
 RGB = tuple[float, float, float]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)

@@ -29,6 +29,7 @@ from facedata.labels import LABELS_FILE, LabelRow, write_labels
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
 from faces.errors import HeadModelError
+from faces.files import replacing
 from faces.types import Pixels
 
 # Three places for each person and the poses shown there: every pose once, and two of them twice.
@@ -56,7 +57,7 @@ EXIF_ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to be made, and its line in labels.csv where it shows one person."""
+    """One picture to be made, and its line in labels.csv if it shows one person."""
 
     file: str
     sitters: tuple[Sitter, ...]
@@ -152,9 +153,8 @@ def _write(path: Path, shot: Shot, head: Head, turn: tuple[Image.Transpose, int]
     if turn:
         image = image.transpose(turn[0])
         exif[EXIF_ORIENTATION] = turn[1]
-    partial = path.with_name(path.name + ".part")
-    image.save(partial, "JPEG", quality=QUALITY, optimize=True, exif=exif)
-    partial.replace(path)
+    with replacing(path) as part:
+        image.save(part, "JPEG", quality=QUALITY, optimize=True, exif=exif)
 
 
 def _rng(word: str, purpose: int) -> np.random.Generator:

@@ -25,7 +25,7 @@ from evaluation.studio import Studio
 from evaluation.tables import Table
 from facedata.crops import large_face
 from facedata.labelled import Attribute, FaceSet, LabelRow, face_set
-from facedata.pictures import LargePictures
+from facedata.large_pictures import LargePictures
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 from faces.photo import read_photo

@@ -13,7 +13,7 @@ from evaluation.ours import CanonicalFeatures
 from evaluation.remembered import Remembered
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, Words
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.errors import RowUnavailable, WeightsError
 from faces.progress import NoProgress, Progress
 from retrieval.encoder import Encoder

@@ -19,7 +19,7 @@ from evaluation.bootstrap import recall_intervals
 from evaluation.experiment import Experiment
 from evaluation.recall import KS, first_right, recall_at, right_answers
 from evaluation.results import MisalignedRecord
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.types import Ints, Pixels
 
 Doubles = NDArray[np.float64]

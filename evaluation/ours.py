@@ -9,7 +9,7 @@ from baselines.searcher import QueryBatch
 from baselines.two_step import Label, rank_within
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, Words
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.progress import Progress
 from faces.types import Ints
 

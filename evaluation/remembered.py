@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from baselines.exact import Vectors
 from baselines.features import Features
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.progress import Progress
 
 

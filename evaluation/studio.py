@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.errors import WeightsError, WishError
 from faces.progress import NoProgress, Progress
 from faces.types import Ints

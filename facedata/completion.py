@@ -18,10 +18,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
-from facedata.rendered.claim import PART, claimed
-from facedata.sources import FileSource, FolderSource, open_source
+from facedata.sources import FileSource
+from faces.claims import claimed
 from faces.errors import DataError
-from faces.progress import NoProgress, Progress
+from faces.files import write_atomically
+from faces.progress import Progress, underway
 from faces.types import Pixels
 
 NONE, BAR = "none", "bar"
@@ -36,7 +37,7 @@ _FINER = 8  # the bar's edges are averaged over so many samples a pixel
 
 
 def bar_over_eyes(crop: Pixels, rng: np.random.Generator) -> Pixels:
-    """A copy of a face (S, S) uint8 with a black bar over the eyes, a little else with each draw."""
+    """Copy a face (S, S) uint8 with a black bar over the eyes, a little else with each draw."""
     side = len(crop)
     left, right, middle, height = (rng.uniform(*bounds) for bounds in (_LEFT, _RIGHT, _MIDDLE, _HEIGHT))
     slope = np.tan(np.radians(rng.uniform(-_TILT, _TILT)))
@@ -53,13 +54,12 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
     """Make the labelled folder ``out`` from the ready crops of ``source``; returns its number of pictures.
 
     ``source`` is a labelled folder or .zip; of its faces those with accessory none or unknown are taken.
-    Unchanged pictures are hard links to the source's where the disk allows it.  What an earlier, interrupted
+    Unchanged pictures are hard links to the source's if the disk allows it.  What an earlier, interrupted
     call made is kept.  The same source and seed give the same set.
-    Raises LabelError for wrong labels, DataError where there is no such face, a picture is no square crop, or
+    Raises LabelError for wrong labels, DataError if there is no such face, a picture is no square crop, or
     ``out`` holds something else or cannot be written.
     """
-    progress = progress or NoProgress()
-    with open_source(source, LABELS_FILE) as files:
+    with FileSource(source, LABELS_FILE) as files:
         try:
             labels = files.read(LABELS_FILE)
         except OSError as error:
@@ -69,14 +69,11 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
             raise DataError(f"{source} has no face without accessory to put a bar over; choose another set.")
         try:
             settings = {"kind": "completion", "seed": seed, "source": _mark(files, labels, rows[0])}
-            with claimed(out, settings):
-                progress.start("drawing bars", len(rows), "faces")
-                try:
+            with claimed(out, settings, what="completion set"):
+                with underway(progress, "drawing bars", len(rows), "faces") as drawing:
                     for row in rows:
                         _add(files, row, out, seed)
-                        progress.advance()
-                finally:
-                    progress.finish()
+                        drawing.advance()
                 write_labels(out / LABELS_FILE, _labels(rows))
         except OSError as error:
             raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
@@ -99,7 +96,7 @@ def _barred_name(row: LabelRow) -> str:
 
 
 def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
-    """Both pictures of a face, where they are not there yet."""
+    """Add both pictures of a face unless they are there."""
     plain, barred = out / NONE / row.file, out / _barred_name(row)
     if plain.is_file() and barred.is_file():
         return
@@ -110,9 +107,9 @@ def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
     rng = np.random.default_rng([seed, zlib.crc32(row.file.encode())])
     drawn = BytesIO()
     Image.fromarray(bar_over_eyes(crop, rng)).save(drawn, format="PNG", compress_level=6)
-    _write(barred, drawn.getvalue(), out)
+    write_atomically(barred, drawn.getvalue())
     if not plain.exists() and not _linked(files, row.file, plain):
-        _write(plain, content, out)
+        write_atomically(plain, content)
 
 
 def _crop(content: bytes, name: Path) -> Pixels:
@@ -128,17 +125,10 @@ def _crop(content: bytes, name: Path) -> Pixels:
 
 def _linked(files: FileSource, name: str, to: Path) -> bool:
     """Whether the picture could be put into the set without a copy."""
-    if not isinstance(files, FolderSource):
+    if files.folder is None:
         return False
     try:
         os.link(files.where(name).resolve(), to)
     except OSError:  # another disk, or one that knows no links
         return False
     return True
-
-
-def _write(path: Path, content: bytes, out: Path) -> None:
-    """A file that is whole or absent."""
-    partial = out / (path.name + PART)
-    partial.write_bytes(content)
-    partial.replace(path)

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from facedata.labels import LABELS_FILE
-from facedata.pictures import LargeFace, LargePictures
-from facedata.sources import FileSource, FolderSource, open_source
+from facedata.large_pictures import LargeFace, LargePictures, five_points
+from facedata.sources import FileSource
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.types import Floats, Landmarks, Photo, Pixels
 
 if TYPE_CHECKING:
     from faces.detect import Detector
 
-_LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, where the photograph has as many
-_HALF_EYE = 0.203  # of the distance between the eyes, on dlib's mean face
+_LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, if the photograph has as many
 _MAX_CROP_SIDE = 4096  # a ready crop is small; anything larger is a photograph or an attack on memory
 
 
@@ -33,10 +31,9 @@ class UnfitError(Exception):
 
 
 def ready_crop(content: bytes, size: int) -> Pixels:
-    """(S, S) uint8 grey from the bytes of a square picture, averaged over the area of each pixel where it
-    shrinks.
+    """Read a square picture as (S, S) uint8 grey, averaged over the area of each pixel if it shrinks.
 
-    Raises UnfitError.
+    Raises UnfitError if it does not do.
     """
     try:
         with Image.open(io.BytesIO(content)) as picture:
@@ -50,14 +47,17 @@ def ready_crop(content: bytes, size: int) -> Pixels:
                 grey = Image.fromarray(deep.clip(0, 255).astype(np.uint8))
             else:
                 grey = picture.convert("L")
-            if width != size:
-                shrinks = width > size
-                grey = grey.resize(
-                    (size, size), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-                )
-            return np.asarray(grey)
+            return np.asarray(resized(grey, size))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnfitError(f"is not a readable picture ({error})") from None
+
+
+def resized(picture: Image.Image, side: int) -> Image.Image:
+    """Bring a square picture to another side: by area if it shrinks, smoothly if it grows."""
+    if picture.width == side:
+        return picture
+    way = Image.Resampling.BOX if picture.width > side else Image.Resampling.BILINEAR
+    return picture.resize((side, side), way)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class FoundFace:
 
 
 def find_face(source: FileSource, name: str, detector: Detector, geometry: CropGeometry) -> FoundFace | None:
-    """The largest face of a photograph, or None where no usable face was found.
+    """Find the largest face of a photograph; None if no usable face was found.
 
     Raises PhotoError, and whatever reading the source raises.
     """
@@ -85,7 +85,7 @@ def find_face(source: FileSource, name: str, detector: Detector, geometry: CropG
 
 
 def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
-    """A face cut from its photograph, (H, W) grey or (H, W, 3) RGB uint8, with what is around it.
+    """Cut a face from its photograph, (H, W) grey or (H, W, 3) RGB uint8, with what is around it.
 
     Twice as wide as its crop, as far as the photograph reaches; a face of more than 300 pixels is averaged
     down by a whole factor.  Raises ValueError as ``crop_transform`` does, and for a face beside the picture.
@@ -99,12 +99,12 @@ def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
         raise ValueError("the face lies beside its picture")
     cut = Image.fromarray(np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]])).convert("L")
     factor = max(1, int(side / _LARGE_CROP))
-    points = (_five_points(landmarks) - low) / factor
+    points = (five_points(landmarks) - low) / factor
     return LargeFace(np.asarray(cut.reduce(factor)), points.astype(np.float32))
 
 
 def photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -> LargePictures:
-    """Larger pictures of the faces found on the photographs ``names`` of a labelled folder or .zip.
+    """Offer larger pictures of the faces found on the photographs ``names`` of a labelled folder or .zip.
 
     A photograph is opened again when its face is asked for, so that none of them stays in memory.
     """
@@ -112,26 +112,16 @@ def photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -
     points = np.stack([face.points for face in faces])
 
     def load(number: int) -> Pixels:
-        with open_source(path, LABELS_FILE) as source:
+        with FileSource(path, LABELS_FILE) as source:
             return large_face(_photo(source, names[number]).pixels, landmarks[number]).pixels
 
     return LargePictures(load=load, points=points)
 
 
-def _five_points(landmarks: Landmarks) -> NDArray[np.float64]:
-    """Corners of both eyes and nose base (5, 2), as ``LargeFace`` has them.
-
-    Eyes are as wide, compared with their distance, as on dlib's mean face.
-    """
-    left, right = np.array(landmarks.left_eye), np.array(landmarks.right_eye)
-    half = (right - left) * _HALF_EYE
-    return np.array([right + half, right - half, left - half, left + half, landmarks.nose_base])
-
-
 def _photo(source: FileSource, name: str) -> Photo:
     from faces.photo import read_photo
 
-    if isinstance(source, FolderSource):
+    if source.folder is not None:
         return read_photo(source.where(name))
     with tempfile.TemporaryDirectory() as folder:  # photographs are read from disk, so it is put there
         single = Path(folder, Path(name).name)

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.clean_files import clean_name
 from facedata.crops import FoundFace, UnfitError, find_face, photographed, ready_crop
-from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
-from facedata.large_files import stored_large
-from facedata.pictures import LargePictures, Pictures
-from facedata.sources import FileSource, open_source
+from facedata.labels import LABELS_FILE, LabelRow, clean_name, parse_labels, write_labels
+from facedata.large_pictures import LargePictures, Pictures, stored_large
+from facedata.sources import FileSource
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError, PhotoError
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Pixels
 
 if TYPE_CHECKING:
@@ -38,11 +36,11 @@ Words = NDArray[np.str_]
 class FaceSet:
     """Faces and what is known of them; N faces of S × S pixels, all arrays in one order.
 
-    ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, where ``""`` means unknown;
+    ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, ``""`` for unknown;
     ``splits`` holds train, val, test or ``""``; ``files`` the picture each face came from.
     ``left_out`` counts pictures that were labelled but in which no face was found.  ``large`` has larger
-    pictures of the same faces where there are some; ``clean`` (N, S, S) uint8 the same faces as they had
-    better be drawn (``facedata.clean_files``), a face without a clean version as it is.
+    pictures of the same faces if there are some; ``clean`` (N, S, S) uint8 the same faces as they had
+    better be drawn (``facedata.labels``), a face without a clean version as it is.
     """
 
     name: str
@@ -85,19 +83,19 @@ class FaceSet:
         return Pictures(self.crops, self.large)
 
     def attribute(self, name: Attribute) -> Words:
-        """The (N,) words of an attribute."""
+        """Return the (N,) words of an attribute; raises DataError if there is no such attribute."""
         if name not in ("pose", "light", "accessory"):
             raise DataError(f"{name!r} is no attribute; the attributes are pose, light and accessory.")
         found: Words = {"pose": self.poses, "light": self.lights, "accessory": self.accessories}[name]
         return found
 
     def values(self, name: Attribute) -> tuple[str, ...]:
-        """The known words of an attribute: numbers by size, then other words by name."""
+        """List the known words of an attribute: numbers by size, then other words by name."""
         words = {str(word) for word in np.unique(self.attribute(name))} - {""}
         return tuple(sorted(words, key=_by_number_then_name))
 
     def select(self, which: NDArray[Any]) -> Self:
-        """The faces of a boolean mask (N,) or of an array of indices, in that order."""
+        """Choose the faces of a boolean mask (N,) or of an array of indices, in that order."""
         return type(self)(
             name=self.name,
             crops=self.crops[which],
@@ -113,12 +111,12 @@ class FaceSet:
         )
 
     def split(self, name: Literal["train", "val", "test"]) -> Self:
-        """The faces of one split; none where the labels do not name it."""
+        """Choose the faces of one split; none if the labels do not name it."""
         return self.select(self.splits == name)
 
 
 def number_of(word: str) -> float | None:
-    """The number a word such as ``+30`` stands for, or None."""
+    """Return the number a word such as ``+30`` stands for, or None."""
     try:
         number = float(word)
     except ValueError:
@@ -134,7 +132,7 @@ def face_set(
     large: LargePictures | None = None,
     clean: NDArray[np.uint8] | None = None,
 ) -> FaceSet:
-    """A set from (N, S, S) uint8 crops, their N label rows, their larger pictures and clean versions."""
+    """Make a set from (N, S, S) uint8 crops, their N label rows, their larger pictures and clean versions."""
 
     def words(column: str) -> Words:
         return np.array([getattr(row, column) for row in rows], dtype=np.str_)
@@ -155,7 +153,7 @@ def face_set(
 
 
 def rendered_mini_path() -> Path:
-    """The small rendered set that comes with the project, a .zip; raises DataError where it is missing."""
+    """Return where the small rendered set is that comes along, a .zip; raises DataError if it is missing."""
     path = Path(__file__).parent / "mini" / "rendered-mini.zip"
     if not path.is_file():
         raise DataError(f"{path} is missing; install anotheryou again.")
@@ -173,17 +171,16 @@ def read_labelled(
     """Read a labelled folder, or a .zip of one without unpacking it.
 
     ``cropped`` says that the pictures are ready crops: square, grey or colour, brought to the size of
-    ``geometry`` by area where they have another.  Otherwise each goes through ``detector`` (the one of
-    faces.detect where None), its largest face is cropped as ``geometry`` says, and pictures without a face
+    ``geometry`` by area if they have another.  Otherwise each goes through ``detector`` (the one of
+    faces.detect if None), its largest face is cropped as ``geometry`` says, and pictures without a face
     are left out and counted.  Faces stand in the order of the label file.
 
-    Raises LabelError for a wrong line, a missing or an unreadable picture, DataError where there is nothing
-    to read.  Larger pictures, those kept beside ready crops (``facedata.large_files``) or cut from
+    Raises LabelError for a wrong line, a missing or an unreadable picture, DataError if there is nothing
+    to read.  Larger pictures, those kept beside ready crops (``facedata.large_pictures``) or cut from
     photographs, are read when they are asked for; clean versions of ready crops are read at once.
     """
     geometry = geometry or CropGeometry()
-    progress = progress or NoProgress()
-    with open_source(path, LABELS_FILE) as source:
+    with FileSource(path, LABELS_FILE) as source:
         labels = source.where(LABELS_FILE)
         rows = parse_labels(_read_labels(source), labels)
         if not rows:
@@ -200,8 +197,7 @@ def read_labelled(
         clean: dict[int, Pixels] = {}
         kept: list[LabelRow] = []
         found: list[FoundFace] = []
-        progress.start("reading faces", len(rows), "pictures")
-        try:
+        with underway(progress, "reading faces", len(rows), "pictures") as reading:
             for row in rows:
                 file = row.file
                 try:
@@ -220,9 +216,7 @@ def read_labelled(
                 if crop is not None:
                     crops[len(kept)] = crop
                     kept.append(row)
-                progress.advance()
-        finally:
-            progress.finish()
+                reading.advance()
     if not kept:
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
     if found:

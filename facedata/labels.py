@@ -4,6 +4,12 @@ One line per picture, comma separated, UTF-8, first line the header.  The column
 ``person``, ``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty
 throughout, and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture
 inside the folder, ``split`` one of train, val, test or empty; everything else is free words.
+
+A picture may have a clean version beside it: what a network that is shown a photograph had better draw.
+The clean version of ``0100/a.png`` is ``0100/clean/a.png``: the same person in the same light, as a studio's
+camera would have taken them, in the labelled pose exactly, before a plain wall, sharp and well cropped.
+What a photograph shows beside person, pose and light cannot be foretold, and a network asked for it draws
+the blurred mean of all there could be.
 """
 
 from __future__ import annotations
@@ -16,8 +22,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from faces.errors import LabelError
+from faces.files import write_atomically
 
 LABELS_FILE = "labels.csv"
+CLEAN_FOLDER = "clean"
 SPLITS = ("train", "val", "test")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _REQUIRED = ("file", "person")
@@ -42,8 +50,19 @@ class LabelRow:
 COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
 
 
+def pose_word(yaw: int) -> str:
+    """Write a yaw in degrees as labels do: "-45" ... "0" ... "+45"."""
+    return f"{yaw:+d}" if yaw else "0"
+
+
+def clean_name(file: str) -> str:
+    """Return where the clean version of the picture ``file`` lies inside a labelled folder."""
+    path = PurePosixPath(file)
+    return str(path.parent / CLEAN_FOLDER / path.name)
+
+
 def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
-    """The rows of a label file.
+    """Parse the rows of a label file.
 
     ``content`` is the whole file (UTF-8, with or without a byte order mark, any line ends); ``path``
     is its name for error messages.  Words are stripped of surrounding blanks, empty lines are skipped and
@@ -83,17 +102,14 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
 def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
     """Write ``labels.csv``, all columns; a reader sees the old file or the new, never a half.
 
-    ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError where the folder
+    ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError if the folder
     cannot be written.
     """
-    content = format_labels(rows, path)
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_atomically(path, format_labels(rows, path))
 
 
 def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
-    """What a label file with these rows holds, all columns; ``path`` is its name for error messages.
+    """Return the bytes of a label file with these rows; ``path`` is its name for error messages.
 
     Raises LabelError, naming the line that is wrong, for rows that could not be read back.
     """

@@ -7,11 +7,11 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from facedata.clean_files import clean_name
-from facedata.labels import LABELS_FILE, LabelRow, format_labels, parse_labels
-from facedata.large_files import LARGE_FILE, format_large, large_name, parse_large
+from facedata.labels import LABELS_FILE, LabelRow, clean_name, format_labels, parse_labels
+from facedata.large_pictures import LARGE_FILE, format_large, large_name, parse_large
 from faces.errors import DataError
-from faces.progress import NoProgress, Progress
+from faces.files import replacing
+from faces.progress import Progress, underway
 from faces.types import Floats
 
 _NUMBERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
@@ -21,7 +21,7 @@ _STORED = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".heic"})
 
 
 def parse_people(text: str) -> list[int]:
-    """The numbers that ``"100-123,130"`` names, ascending; raises DataError."""
+    """Parse ``"100-123,130"`` to ascending numbers; raises DataError if it names none."""
     numbers: set[int] = set()
     for word in text.split(","):
         found = _NUMBERS.fullmatch(word.strip())
@@ -39,23 +39,24 @@ def pack_labelled(
 
     ``people`` chooses those whose names are these numbers; None takes all.  Equal folders give equal bytes
     (with the same zlib): the order is that of the labels and no times are kept.  Pictures go in as they
-    are, with their larger and clean versions where the folder keeps some.  A reader sees the old archive or
-    the new, never a half.  Raises LabelError for wrong labels, DataError where people or pictures are missing
+    are, with their larger and clean versions if the folder keeps some.  A reader sees the old archive or
+    the new, never a half.  Raises LabelError for wrong labels, DataError if people or pictures are missing
     or ``out`` cannot be written.
     """
-    progress = progress or NoProgress()
     labels = folder / LABELS_FILE
     if not labels.is_file():
         raise DataError(f"{labels} is missing; a labelled folder has one beside its pictures.")
     if out.suffix.lower() != ".zip":
         raise DataError(f"{out} does not end in .zip; readers know the archive by that.")
-    partial = out.with_name(out.name + ".part")
     try:
         rows = _chosen(parse_labels(labels.read_bytes(), labels), people, labels)
         points = _points(folder, rows)
         out.parent.mkdir(parents=True, exist_ok=True)
-        progress.start("packing", len(rows), "pictures")
-        with zipfile.ZipFile(partial, "w") as archive:
+        with (
+            underway(progress, "packing", len(rows), "pictures") as packing,
+            replacing(out) as part,
+            zipfile.ZipFile(part, "w") as archive,
+        ):
             _add(archive, LABELS_FILE, format_labels(rows, labels))
             if points:
                 _add(archive, LARGE_FILE, format_large(points))
@@ -65,13 +66,9 @@ def pack_labelled(
                     _add(archive, clean_name(row.file), (folder / clean_name(row.file)).read_bytes())
                 if row.file in points:
                     _add(archive, large_name(row.file), (folder / large_name(row.file)).read_bytes())
-                progress.advance()
-        partial.replace(out)
+                packing.advance()
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be packed: {error.strerror or error}.") from error
-    finally:
-        progress.finish()
-        partial.unlink(missing_ok=True)
     return len(rows)
 
 

@@ -15,11 +15,11 @@ ATTRIBUTES: tuple[Attribute, ...] = ("pose", "light", "accessory")
 
 
 def split_by_person(faces: FaceSet, *, val: float, test: float, seed: int) -> FaceSet:
-    """The same faces with new ``splits``, drawn so that nobody is in two of them.
+    """Return the same faces with new ``splits``, drawn so that nobody is in two of them.
 
-    ``val`` and ``test`` are shares of the people, rounded, but at least one person where the share is above
+    ``val`` and ``test`` are shares of the people, rounded, but at least one person if the share is above
     0; the rest is for training.  The draw depends on the set of people and ``seed``, not on the order of the
-    faces.  Raises DataError where the shares are not in 0..1 or leave nobody to train on.
+    faces.  Raises DataError if the shares are not in 0..1 or leave nobody to train on.
     """
     if not (0 <= val < 1 and 0 <= test < 1):
         raise DataError(f"the shares of people must lie between 0 and 1, not val {val} and test {test}.")
@@ -38,7 +38,7 @@ def split_by_person(faces: FaceSet, *, val: float, test: float, seed: int) -> Fa
 
 
 def ordered_pairs(faces: FaceSet, attribute: Attribute) -> Ints:
-    """All (source, target) pairs of one person that differ in one attribute and in nothing else.
+    """List all (source, target) pairs of one person that differ in one attribute and in nothing else.
 
     (P, 2) int64 indices into ``faces``, by source, then target.  The two faces show the same person with
     different, known values of ``attribute`` and equal values of the other attributes (for poses: under the
@@ -62,7 +62,7 @@ def ordered_pairs(faces: FaceSet, attribute: Attribute) -> Ints:
 
 
 def groups(faces: FaceSet, *attributes: Attribute) -> Ints:
-    """(N,) int64: equal numbers, from 0, for faces of one person that agree in all these attributes."""
+    """Number groups, (N,) int64 from 0: equal for faces of one person that agree in all these attributes."""
     number: NDArray[np.int64] = np.unique(faces.persons, return_inverse=True)[1].astype(np.int64)
     for name in attributes:
         words, code = np.unique(faces.attribute(name), return_inverse=True)

@@ -14,21 +14,21 @@ _WITHIN = 0.7  # of the smaller box: an eye and a mouth found as a face inside t
 
 
 def shared_area(one: Box, other: Box) -> float:
-    """Area that two boxes share, square pixels."""
+    """Return the area that two boxes share, square pixels."""
     width = min(one.right, other.right) - max(one.left, other.left)
     height = min(one.bottom, other.bottom) - max(one.top, other.top)
     return width * height if width > 0 and height > 0 else 0.0
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union, 0..1; 0 where both are empty."""
+    """Return intersection over union, 0..1; 0 if both are empty."""
     shared = shared_area(one, other)
     union = one.width * one.height + other.width * other.height - shared
     return shared / union if union > 0 else 0.0
 
 
 def same_face(one: Box, other: Box) -> bool:
-    """Whether two boxes mean one face: they overlap, or one lies mostly within the other."""
+    """Tell whether two boxes mean one face: they overlap, or one lies mostly within the other."""
     smaller = min(one.width * one.height, other.width * other.height)
     return overlap(one, other) >= SAME_FACE or (smaller > 0 and shared_area(one, other) / smaller >= _WITHIN)
 
@@ -36,7 +36,7 @@ def same_face(one: Box, other: Box) -> bool:
 def best_of_each(
     found: Iterable[Found], box: Callable[[Found], Box], score: Callable[[Found], float]
 ) -> list[Found]:
-    """Of all finds that mean one face the one with the highest score, surest first.
+    """Keep of all finds that mean one face the one with the highest score, surest first.
 
     Equal scores are decided by the box, so that the answer does not depend on the order of ``found``.
     """

@@ -39,11 +39,11 @@ class CropGeometry:
 
 
 def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.float64]:
-    """The similarity that takes crop coordinates to picture coordinates, as a (2, 3) float64 matrix.
+    """Return the similarity from crop to picture coordinates, a (2, 3) float64 matrix.
 
     The angle comes from the eye line; the scale from the distance of the nose base (or of the chin
-    where it is annotated) from the eye line, measured at right angles to it, because that distance does not
-    shrink when the head turns.  Raises ValueError where the landmarks leave no scale (eyes or
+    if it is annotated) from the eye line, measured at right angles to it, because that distance does not
+    shrink when the head turns.  Raises ValueError if the landmarks leave no scale (eyes or
     nose base on one spot or on one line, nose above the eyes) or are no places in a photograph (not
     finite, or beyond ten million pixels).
     """
@@ -76,7 +76,7 @@ def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> P
     ``pixels`` is (H, W) grey or (H, W, 3) RGB uint8; the result (S, S) grey uint8.  Where the crop
     reaches beyond the picture the nearest edge pixel is repeated.  Large faces are averaged over the area of
     each crop pixel, so that nothing aliases; values are rounded once, at the end.  Raises ValueError as
-    ``crop_transform`` does, and where the crop would lie beside the picture or be more than eight times as
+    ``crop_transform`` does, and if the crop would lie beside the picture or be more than eight times as
     large as it: landmarks that bogus must not cost memory.
     """
     matrix = crop_transform(landmarks, geometry)

@@ -22,7 +22,7 @@ class Detector(Protocol):
     def name(self) -> str: ...
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Every usable face of a photograph, largest first.
+        """Find every usable face of a photograph, largest first.
 
         Faces smaller than the detector was opened for may be among them: whoever asked for a smallest size
         counts them and leaves them out.
@@ -31,10 +31,10 @@ class Detector(Protocol):
 
 
 def open_detector(model: Path | str | None = None, *, min_face: int = MIN_FACE) -> Detector:
-    """Open a detector: one of ``METHODS`` (None: the first), or YuNet where ``model`` is an .onnx file.
+    """Open a detector: one of ``METHODS`` (None: the first), or YuNet if ``model`` is an .onnx file.
 
     ``min_face`` is the width in pixels of the smallest face looked for; a larger one makes large photographs
-    quicker.  Raises DetectorError where there is no such detector, or its model is missing or broken.
+    quicker.  Raises DetectorError if there is no such detector, or its model is missing or broken.
     """
     if min_face < 1:
         raise DetectorError(f"the smallest face must be 1 pixel or more wide, not {min_face}.")

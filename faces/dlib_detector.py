@@ -4,7 +4,7 @@
 differently) is fast and sees faces turned by up to some 45 degrees.  *cnn* (a network trained by max-margin
 object detection, King, arXiv 1502.00046) sees nearly all of them and costs seventy times as much per pixel.
 *hog+cnn* has the first propose, with a threshold so low that most turned heads are among the proposals, and
-the second judge what is not sure; where nothing is left, the second looks at a small copy of the photograph.
+the second judge what is not sure; if nothing is left, the second looks at a small copy of the photograph.
 
 Mirrored copies and equalised contrast were tried for the first: each finds 13 to 20 more of the 624 CMU
 photographs' faces for twice the time, as does a second pyramid half a step apart, which was taken.
@@ -29,7 +29,7 @@ from faces.types import Box, DetectedFace, Photo
 from faces.views import View, cut, views
 
 _WINDOW = 80  # pixels: the smallest face that either detector sees
-_PROMISED = 40  # pixels: faces of this size are found up to _MOST pixels; smaller ones where that is cheap
+_PROMISED = 40  # pixels: faces of this size are found up to _MOST pixels; smaller ones if that is cheap
 # Pixels of the finest level.  The HOG detector takes 50 ns for one, so these are 0.4 s and 5 s; the
 # neural network 3.5 µs, so 3.5 s, and 0.5 s where it only looks again.
 _CHEAP, _MOST = 8_000_000, 100_000_000
@@ -50,9 +50,9 @@ class _Find:
 
 
 def model_file(name: str) -> Path:
-    """A model that comes with ``face_recognition_models``, which is found but not imported.
+    """Find a model that comes with ``face_recognition_models``, without importing that.
 
-    Its own import needs an old setuptools.  Raises DetectorError where it is missing.
+    Its own import needs an old setuptools.  Raises DetectorError if it is missing.
     """
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -90,9 +90,9 @@ class DlibDetector:
         self._five_points = FivePoints(model_file("shape_predictor_5_face_landmarks.dat"))
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Every face found, largest first, also those a little smaller than ``min_face``.
+        """Find every face, largest first, also those a little smaller than ``min_face``.
 
-        ``score`` is the HOG filter's distance from its threshold, or the network's confidence where that
+        ``score`` is the HOG filter's distance from its threshold, or the network's confidence if that
         judged; finds whose landmarks make no face are left out.
         """
         colour = Image.fromarray(photo.pixels)

@@ -44,7 +44,7 @@ class FivePoints:
             ) from error
 
     def find(self, grey: Image.Image, box: Box) -> Landmarks | None:
-        """Landmarks of the face in a box of a grey photograph; None where they make no face."""
+        """Find the landmarks of the face in a box of a grey photograph; None if they make no face."""
         side = max(box.width, 1e-6)
         scale = _FACE / side
         patch = _patch(grey, box, scale)
@@ -100,10 +100,10 @@ def _patch(grey: Image.Image, box: Box, scale: float) -> NDArray[np.uint8]:
 
 
 def landmarks_of(points: Points) -> Landmarks | None:
-    """Landmarks from dlib's five points (2 corners of one eye, 2 of the other, nose base; (5, 2), pixels).
+    """Make landmarks of dlib's five points (5, 2): 2 corners of one eye, 2 of the other, nose base; pixels.
 
     Which eye is left in the picture follows from the nose: it lies below the line from left to right, also
-    where the head lies on its side or stands on its head.  None where no crop fits these points.
+    if the head lies on its side or stands on its head.  None if no crop fits these points.
     """
     one, other, nose = points[:2].mean(axis=0), points[2:4].mean(axis=0), points[4]
     line, down = other - one, nose - (one + other) / 2

@@ -119,7 +119,7 @@ def _decode(image: Image.Image) -> Pixels:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) where it is missing or unreadable."""
+    """The EXIF orientation, 1 (upright) if it is missing or unreadable."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
     except Exception:  # damaged metadata beside a sound picture

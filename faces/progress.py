@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -9,13 +11,13 @@ class Progress(Protocol):
     """Receives the progress of one piece of work; the command line draws it, tests ignore it."""
 
     def start(self, what: str, total: int | None, unit: str) -> None:
-        """A piece of work begins: ``total`` units of it, or None where nobody knows."""
+        """Begin a piece of work: ``total`` units of it, or None if nobody knows."""
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """``count`` more units are done; ``note`` replaces the short text beside the bar."""
+        """Note ``count`` more units done; ``note`` replaces the short text beside the bar."""
 
     def finish(self) -> None:
-        """The piece of work is over, complete or not."""
+        """End the piece of work, complete or not."""
 
 
 class NoProgress:
@@ -29,3 +31,14 @@ class NoProgress:
 
     def finish(self) -> None:
         return
+
+
+@contextmanager
+def underway(progress: Progress | None, what: str, total: int | None, unit: str) -> Iterator[Progress]:
+    """Begin a piece of work and end it with the block, however that ends; ``progress`` None tells nobody."""
+    progress = progress or NoProgress()
+    progress.start(what, total, unit)
+    try:
+        yield progress
+    finally:
+        progress.finish()

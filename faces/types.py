@@ -42,7 +42,7 @@ class Landmarks:
 
     ``left_eye`` and ``right_eye`` are the eye centres as seen in the picture (left_eye has the smaller x
     in an upright face), each the mean of its two corners.  ``nose_base`` is the point where the
-    nose meets the upper lip.  ``chin`` is given where it was annotated.
+    nose meets the upper lip.  ``chin`` is given if it was annotated.
     """
 
     left_eye: tuple[float, float]

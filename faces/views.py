@@ -26,15 +26,15 @@ class View:
     top: float
 
     def in_photo(self, left: float, top: float, right: float, bottom: float) -> Box:
-        """A rectangle of this view in photograph coordinates."""
+        """Return a rectangle of this view in photograph coordinates."""
         x, y, factor = self.left, self.top, 1 / self.scale
         return Box(x + left * factor, y + top * factor, x + right * factor, y + bottom * factor)
 
 
 def cut(image: Image.Image, region: Box, scale: float) -> View:
-    """The part of a photograph within ``region`` (clipped to it), enlarged ``scale`` times.
+    """Cut the part of a photograph within ``region`` (clipped to it), enlarged ``scale`` times.
 
-    Bicubic; where it reduces the filter widens, so that nothing aliases.  Less than one pixel of the view is
+    Bicubic; if it reduces the filter widens, so that nothing aliases.  Less than one pixel of the view is
     lost at its right and lower edge, so that the scale is exact in both directions.
     """
     left, top = max(0, math.floor(region.left)), max(0, math.floor(region.top))
@@ -47,7 +47,7 @@ def cut(image: Image.Image, region: Box, scale: float) -> View:
 
 
 def views(image: Image.Image, scale: float, *, window: int) -> Iterator[View]:
-    """Views in which a detector with a ``window`` of this many pixels meets every face once at least.
+    """Yield views in which a detector with a ``window`` of so many pixels meets every face at least once.
 
     The finest level is ``scale`` times the photograph; each further one half of it, until one fits into a
     single view, whose pyramid reaches to the largest faces.  Levels that do not fit are cut into

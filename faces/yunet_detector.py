@@ -30,7 +30,7 @@ _TIP_TO_MOUTH = 0.41
 class YuNetDetector:
     """Finds faces with a YuNet model; ``min_face`` is the width in pixels down to which faces are wanted.
 
-    Raises DetectorError where OpenCV or the model file is missing or unusable.
+    Raises DetectorError if OpenCV or the model file is missing or unusable.
     """
 
     name = "yunet"
@@ -53,9 +53,9 @@ class YuNetDetector:
         self._min_face = max(1, min_face)
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Every face found, largest first; ``score`` is YuNet's, 0..1.
+        """Find every face, largest first; ``score`` is YuNet's, 0..1.
 
-        Raises DetectorError where the model turns out to be another kind of network.
+        Raises DetectorError if the model turns out to be another kind of network.
         """
         image = Image.fromarray(photo.pixels)
         longest = max(image.size)
@@ -81,7 +81,7 @@ class YuNetDetector:
 
 
 def _face(row: NDArray[np.float64], scale: float) -> DetectedFace | None:
-    """One row of YuNet's answer as a face; None where its landmarks make none.
+    """One row of YuNet's answer as a face; None if its landmarks make none.
 
     The row holds x, y, width, height, five points (eye, eye, nose tip, mouth corner, mouth corner)
     and the score.

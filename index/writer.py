@@ -16,7 +16,7 @@ from faces.types import Ints
 from index import migrations, rows
 from index.database import CATALOG, missing, open_engine, plain_errors
 from index.inserts import Beginning, bump, insert_collection, insert_photo
-from index.lock import LOCK, WriteLock
+from index.lock import LOCK, lock_for_writing
 from index.models import CollectionRow, FaceRow, PhotoRow
 from index.paths import at_or_below
 from index.records import Encoding, KnownPhoto, NewPhoto, Status
@@ -50,7 +50,7 @@ class CollectionWriter:
             _make_folder(folder)
         elif not (folder / CATALOG).is_file():
             raise missing(folder)
-        self._lock = WriteLock(folder)
+        self._lock = lock_for_writing(folder)
         self._engine = open_engine(folder, writing=True)
         self._connection: Connection | None = None
         try:

@@ -24,13 +24,13 @@ from facedata.rendered.accessories import (
     render_accessories,
     wardrobe,
 )
+from facedata.rendered.crops import STUDIO_WALL
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.light import N_LIGHTS, flash_directions
 from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.rotation import RotationRecipe, recipe_person
 from facedata.rendered.sets import label_rows
-from facedata.rendered.shoot import STUDIO_WALL
 from faces.crop import CropGeometry
 from faces.errors import DataError
 from faces.types import Pixels
@@ -221,4 +221,4 @@ def test_a_set_is_a_labelled_folder_that_is_finished_after_an_interruption(
 
     refused = run_cli("data", "render", "rotation", "--head-model", head_model_path, "--out", out)
     assert refused.exit_code == 1
-    assert "was begun with other settings" in refused.stderr
+    assert "begun with other settings" in refused.stderr

@@ -14,7 +14,7 @@ from baselines.arithmetic import Arithmetic, ValueMeans
 from baselines.exact import normalised
 from baselines.searcher import QueryBatch
 from facedata.labelled import Words
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
 

@@ -13,7 +13,7 @@ from baselines.two_step import TwoStep, two_step_image_true
 from evaluation.ours import canonical_label
 from evaluation.studio import Studio
 from facedata.labelled import FaceSet, Words
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.errors import DataError
 
 

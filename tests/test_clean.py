@@ -15,11 +15,11 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 from facedata.labelled import read_labelled
 from facedata.packing import pack_labelled
 from facedata.rendered.accessories import AccessoryRecipe, render_accessories
+from facedata.rendered.crops import STUDIO_WALL
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.rotation import RotationRecipe, render_rotation
-from facedata.rendered.shoot import STUDIO_WALL
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError
 

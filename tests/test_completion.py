@@ -21,6 +21,7 @@ from facedata.packing import pack_labelled
 from facedata.pairs import ordered_pairs
 from faces.crop import CropGeometry
 from faces.errors import DataError
+from faces.files import write_atomically
 
 SMALL = CropGeometry(size=8)
 
@@ -75,17 +76,16 @@ def test_what_was_made_is_kept_and_what_is_missing_is_made(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
-    write = facedata.completion._write
     written = 0
 
-    def interrupted(path: Path, content: bytes, folder: Path) -> None:
+    def interrupted(path: Path, content: bytes) -> None:
         nonlocal written
         written += 1
         if written == 4:
             raise KeyboardInterrupt
-        write(path, content, folder)
+        write_atomically(path, content)
 
-    monkeypatch.setattr(facedata.completion, "_write", interrupted)
+    monkeypatch.setattr(facedata.completion, "write_atomically", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_completion_set(source, out)
     assert not (out / "labels.csv").exists()

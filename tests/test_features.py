@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from baselines.chips import face_chip
 from baselines.dlib_network import CHIP, load_dlib_network
 from baselines.network_features import NetworkFeatures, open_features
-from facedata.pictures import LargeFace, LargePictures, Pictures
+from facedata.large_pictures import LargeFace, LargePictures, Pictures
 from faces.dlib_detector import model_file
 from faces.errors import RowUnavailable, WeightsError
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
-from facedata.rendered.paint import inside_polygon, line_distance, noise, soft_step
 from facedata.rendered.photograph import (
     Tone,
     misplaced,
@@ -20,6 +19,7 @@ from facedata.rendered.photograph import (
     sample_tone,
     scaled,
 )
+from facedata.rendered.procedural import inside_polygon, line_distance, noise, soft_step
 from faces.crop import CropGeometry, crop_transform
 from faces.types import Landmarks
 

@@ -16,14 +16,13 @@ from readers_made import CHIN, LEFT, NOSE, RIGHT, EyesDetector, photo, put
 
 from facedata.labelled import read_labelled
 from facedata.labels import LabelRow
+from facedata.large_pictures import five_points
 from facedata.readers.common import Entry, LeftOutError, Plan, files_below, in_halves, listed
 from facedata.readers.landmarks import (
-    HALF_EYE_TO_EYES,
     MOUTH_TO_NOSE_BASE,
     NOSE_TO_EYES,
     AnnotatedLandmarks,
     DetectedLandmarks,
-    five_points,
     from_eyes,
     from_eyes_and_chin,
     from_eyes_and_mouth,
@@ -91,10 +90,8 @@ def test_proportions_are_those_of_the_head_model(head_model_path: Path, rng: np.
     line = (eyes[0][:, 1] + eyes[1][:, 1]) / 2
     nose = seen[:, 33, 1] - line
     mouth = (seen[:, 48, 1] + seen[:, 54, 1]) / 2 - line
-    half = np.linalg.norm(seen[:, 39] - seen[:, 36], axis=1) / 2
     assert (nose / apart).mean() == pytest.approx(NOSE_TO_EYES, abs=0.01)
     assert (mouth / nose).mean() == pytest.approx(MOUTH_TO_NOSE_BASE, abs=0.01)
-    assert (half / apart).mean() == pytest.approx(HALF_EYE_TO_EYES, abs=0.005)
 
 
 places = st.floats(-200, 200)
@@ -129,8 +126,18 @@ def test_mouth_and_chin_give_the_scale_at_right_angles_to_the_eyes() -> None:
 
 def test_five_points_stand_in_the_order_of_the_larger_pictures() -> None:
     points = five_points(KNOWN)
-    assert points[:, 0].tolist() == pytest.approx([46.18, 37.82, 17.82, 26.18, 32.0], abs=0.01)
+    assert points[:, 0].tolist() == pytest.approx([46.06, 37.94, 17.94, 26.06, 32.0], abs=0.01)
     assert points[:, 1].tolist() == pytest.approx([20, 20, 20, 20, 34.5])
+
+
+def test_made_up_eye_corners_are_those_of_the_face_that_dlib_aligns_to() -> None:
+    # From dlib's get_face_chip_details: x and y of the corners of both eyes on its mean face.
+    mean = np.array(
+        [(0.85957, 0.21350), (0.64606, 0.22897), (0.12058, 0.21373), (0.33409, 0.22906), (0.49012, 0.62780)]
+    )
+    right, left = mean[:2].mean(0), mean[2:4].mean(0)
+    points = five_points(Landmarks(tuple(left), tuple(right), tuple(mean[4])))
+    np.testing.assert_allclose(points, mean, atol=0.01)
 
 
 def test_a_dark_picture_takes_the_landmarks_of_a_lit_one(tmp_path: Path) -> None:
@@ -235,7 +242,7 @@ def test_a_set_without_any_usable_picture_is_an_error(tmp_path: Path) -> None:
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     entries = entries_of([put(tmp_path / "src" / "ann.png")])
-    with pytest.raises(DataError, match="no import was begun"):
+    with pytest.raises(DataError, match="is not empty and holds no imported set"):
         import_faces(Plan(entries), tmp_path / "src", cutter(entries), SETTINGS)
     with pytest.raises(DataError, match="is a file"):
         import_faces(Plan(entries), tmp_path / "src" / "ann.png", cutter(entries), SETTINGS)

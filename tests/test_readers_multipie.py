@@ -18,7 +18,7 @@ from facedata.pairs import ordered_pairs
 from facedata.readers import multipie
 from facedata.readers.common import LeftOutError
 from facedata.readers.multipie import CAMERAS, Shot, best_lit_first, parse_name, plan_multipie
-from facedata.readers.multipie_marks import from_68, parse_pos
+from facedata.readers.multipie_annotations import from_68, parse_pos
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 from faces.types import Landmarks

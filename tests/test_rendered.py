@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.rendered.camera import Camera, View, picture_landmarks
+from facedata.rendered.crops import crop_view
 from facedata.rendered.glasses import sample_glasses
 from facedata.rendered.hair import STYLES
 from facedata.rendered.head_model import load_head_model
@@ -20,7 +21,6 @@ from facedata.rendered.mesh import Caster, Material
 from facedata.rendered.person import Head, Posed, pose_person, sample_expression
 from facedata.rendered.photograph import VARIETIES, Variety
 from facedata.rendered.rotation import YAWS, RotationRecipe, recipe_person, render_rotation
-from facedata.rendered.shoot import crop_view
 from faces.crop import CropGeometry, crop_transform
 from faces.types import Pixels
 

@@ -20,17 +20,18 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 from facedata.labelled import LabelRow, face_set, read_labelled, rendered_mini_path
 from facedata.labels import parse_labels
 from facedata.pairs import ordered_pairs
-from facedata.rendered.claim import claimed
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
 from facedata.rendered.rotation import PROTOCOL_PEOPLE, PROTOCOL_TRAIN, RotationRecipe, render_rotation
 from facedata.rendered.sets import label_rows
 from facedata.rendered.workers import in_processes
+from faces import claims
 from faces.crop import CropGeometry
 from faces.errors import DataError
 
 POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
 SETTINGS = {"kind": "rotation", "seed": 0}
+claimed = partial(claims.claimed, what="rendered set")
 
 
 def protocol_rows() -> list[LabelRow]:
@@ -122,7 +123,8 @@ def test_a_rendered_set_is_a_labelled_folder_with_the_pictures_of_its_recipe(
     refused = run_cli(*given, "--seed", "1")
     assert refused.exit_code == 1
     assert refused.stderr == (
-        f"anotheryou: {out} was begun with other settings; choose another folder or delete it.\n"
+        f"anotheryou: {out} holds another rendered set, begun with other settings (seed: 0 there, 1 here); "
+        "choose another folder, or give the same settings to go on.\n"
     )
     assert contents(out) == before
 
@@ -141,8 +143,8 @@ def test_a_missing_head_model_is_told_before_anything_is_written(
     [
         ("holiday.jpg", b"x", "is not empty and holds no rendered set"),
         ("recipe.json", b'{"kind": "rotation", "seed": 1}', "other settings"),
-        ("recipe.json", b"\xff\x00", "other settings"),
-        ("recipe.json", b"", "other settings"),
+        ("recipe.json", b"\xff\x00", "is damaged"),
+        ("recipe.json", b"", "is damaged"),
     ],
 )
 def test_a_folder_that_holds_anything_else_is_left_alone(
@@ -159,7 +161,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(
 def test_a_second_writer_gets_a_clear_error(tmp_path: Path) -> None:
     with (
         claimed(tmp_path, SETTINGS),
-        pytest.raises(DataError, match="Another process is writing"),
+        pytest.raises(DataError, match=f"Process {os.getpid()} is writing"),
         claimed(tmp_path, SETTINGS),
     ):
         pass

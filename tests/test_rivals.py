@@ -24,7 +24,7 @@ from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Studio
 from facedata.labelled import read_labelled, rendered_mini_path
 from facedata.labels import LABELS_FILE, LabelRow, write_labels
-from facedata.pictures import LargeFace, LargePictures, Pictures
+from facedata.large_pictures import LargeFace, LargePictures, Pictures
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.progress import Progress
 

@@ -19,7 +19,7 @@ from evaluation.remembered import Remembered
 from evaluation.rows import find_row, rows_for
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet
-from facedata.pictures import Pictures
+from facedata.large_pictures import Pictures
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.progress import Progress
 

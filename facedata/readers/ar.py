@@ -85,7 +85,7 @@ class Shot:
 
 
 def parse_name(stem: str) -> Shot | None:
-    """The shot that a file name without its ending stands for; None for other names."""
+    """Return the shot that a file name without its ending stands for; None for other names."""
     found = _NAME.fullmatch(stem.lower())
     if found is None or not 1 <= int(found[3]) <= 2 * SESSION:
         return None
@@ -93,7 +93,7 @@ def parse_name(stem: str) -> Shot | None:
 
 
 def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | None = None) -> Plan:
-    """Find the pictures below ``source``; raises DataError where there is none.
+    """Find the pictures below ``source``; raises DataError if there is none.
 
     Faces with an expression are only taken with ``expressions``; then it stands where accessories do.
     """

@@ -78,7 +78,7 @@ class Shot:
 
 
 def parse_name(stem: str) -> Shot | None:
-    """The shot that a file name without its ending stands for; None for other names."""
+    """Return the shot that a file name without its ending stands for; None for other names."""
     found = _NAME.fullmatch(stem.upper())
     if found is None:
         return None
@@ -130,7 +130,7 @@ def plan_caspeal(source: Path, *, progress: Progress | None = None) -> tuple[Pla
 
 
 def read_eyes(path: Path) -> dict[str, Landmarks]:
-    """Landmarks by upper-case name without ending; lines that are no name and four numbers are passed over.
+    """Read landmarks by upper-case name without ending; passes over lines of another form.
 
     Only the eyes are annotated, and approximately; the faces are frontal, so that the scale follows from the
     distance of the eyes.

@@ -39,19 +39,19 @@ _CENTRE = 0.5  # coordinates name pixels; a pixel's centre lies half a pixel fro
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A list of CelebA: the names of its columns, empty where it has none, and numbers by picture."""
+    """A list of CelebA: the names of its columns, empty if it has none, and numbers by picture."""
 
     columns: Sequence[str]
     rows: Mapping[str, Sequence[int]]
 
 
 def attribute_word(name: str) -> str:
-    """How the labels call an attribute: eyeglasses, hat, mouth-slightly-open."""
+    """Return how the labels call an attribute: eyeglasses, hat, mouth-slightly-open."""
     return name.lower().removeprefix("wearing_").replace("_", "-")
 
 
 def parse_table(text: str, path: Path) -> Table:
-    """A list from its text, separated by blanks or commas; ``path`` is its name for error messages.
+    """Parse a list from its text, separated by blanks or commas; ``path`` is its name for error messages.
 
     Pictures are known by the lower-case stem of their names.  Raises DataError, which names the line.
     """
@@ -75,7 +75,7 @@ def parse_table(text: str, path: Path) -> Table:
 def plan_celeba(
     source: Path, *, attributes: Sequence[str] = ATTRIBUTES, progress: Progress | None = None
 ) -> tuple[Plan, AnnotatedLandmarks]:
-    """Find pictures and lists below ``source``; raises DataError where a list is missing or wrong.
+    """Find pictures and lists below ``source``; raises DataError if a list is missing or wrong.
 
     ``attributes`` are those that become accessories.
     """

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from facedata.labels import LabelRow
 from faces.errors import DataError
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 _TOLD = 8  # names in one line before "and N more"
@@ -64,10 +65,10 @@ def files_below(
     skip: Callable[[str], bool] = lambda name: False,
     progress: Progress | None = None,
 ) -> Iterator[Path]:
-    """All files below a folder in order of name, hidden ones left out.
+    """Yield all files below a folder in order of name, hidden ones left out.
 
     ``skip`` is asked the lower-case name of each folder, and keeps out of those for which it is true.  Raises
-    DataError where the folder cannot be listed.
+    DataError if the folder cannot be listed.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give the one that holds the set.")
@@ -75,10 +76,8 @@ def files_below(
     def fail(error: OSError) -> None:
         raise DataError(f"{error.filename} cannot be listed ({error.strerror}).") from error
 
-    progress = progress or NoProgress()
-    progress.start("looking for files", None, "files")
     seen = set()
-    try:
+    with underway(progress, "looking for files", None, "files") as looking:
         for place, below, names in os.walk(folder, onerror=fail, followlinks=True):
             status = Path(place).stat()
             if (status.st_dev, status.st_ino) in seen:  # a link to a folder above it would never end
@@ -88,14 +87,12 @@ def files_below(
             below[:] = sorted(name for name in below if name[0] != "." and not skip(name.lower()))
             for name in sorted(names):
                 if name[0] != ".":
-                    progress.advance()
+                    looking.advance()
                     yield Path(place, name)
-    finally:
-        progress.finish()
 
 
 def listed(words: Iterable[str]) -> str:
-    """``a, b and 3 more``: enough of the words to know what to look for."""
+    """Write ``a, b and 3 more``: enough of the words to know what to look for."""
     words = list(words)
     told = ", ".join(words[:_TOLD])
     return f"{told} and {len(words) - _TOLD:,} more" if len(words) > _TOLD else told
@@ -104,8 +101,10 @@ def listed(words: Iterable[str]) -> str:
 def people_missing(
     found: Collection[str], expected: int, where: str, absent: Iterable[str] = ()
 ) -> list[str]:
-    """One sentence where other than the expected number of people were found; ``absent`` are names not
-    found."""
+    """Say in one sentence if other than the expected number of people were found.
+
+    ``absent`` are names not found.
+    """
     if len(found) == expected:
         return []
     names = list(absent)
@@ -114,32 +113,39 @@ def people_missing(
 
 
 def other_names(paths: Sequence[Path], example: str) -> list[str]:
-    """A note about pictures whose names are not the set's."""
+    """Note pictures whose names are not the set's."""
     if not paths:
         return []
     return [f"left out because of names unlike {example}: {listed(path.name for path in paths)}"]
 
 
 def in_halves(people: Iterable[str]) -> dict[str, str]:
-    """Splits for a set without a protocol: in order of name the first half trains, the others test."""
+    """Split a set without a protocol: in order of name the first half trains, the others test."""
     names = sorted(set(people))
     half = (len(names) + 1) // 2
     return {name: "train" if at < half else "test" for at, name in enumerate(names)}
 
 
 def in_order(entries: Iterable[Entry], rank: Callable[[str], int]) -> dict[str, list[Path]]:
-    """The pictures of each group, those whose light has the lowest rank first."""
+    """Order the pictures of each group, those whose light has the lowest rank first."""
     groups = defaultdict(list)
     for entry in entries:
         groups[entry.group].append((rank(entry.row.light), entry.row.light, entry.source))
     return {group: [path for _, _, path in sorted(found)] for group, found in groups.items()}
 
 
-def pose_word(yaw: int) -> str:
-    """How labels write a yaw in degrees: "-45" ... "0" ... "+45"."""
-    return f"{yaw:+d}" if yaw else "0"
-
-
 def nothing_found(folder: Path, what: str, give: str) -> DataError:
-    """The error for a folder in which no picture of the set lies."""
+    """Make the error for a folder in which no picture of the set lies."""
     return DataError(f"{folder} holds no pictures named as {what} are; give {give}.")
+
+
+def read_mat(path: Path, *names: str) -> dict[str, Any]:
+    """Read the named variables that a MATLAB file has; raises LeftOutError if it cannot be read."""
+    from scipy.io import loadmat
+
+    try:
+        found: dict[str, Any] = loadmat(str(path), variable_names=names, appendmat=False)
+    # A damaged file makes the reader raise nearly anything, and one bad file must never stop an import.
+    except Exception as error:
+        raise LeftOutError(f"{path.name} is no MATLAB file that can be read ({error})") from None
+    return {name: found[name] for name in names if name in found}

@@ -19,7 +19,7 @@ from facedata.readers.common import Entry, LeftOutError
 from faces.crop import CHIN_TO_NOSE_BASE, CropGeometry, crop_transform
 from faces.errors import PhotoError
 from faces.photo import read_photo
-from faces.types import Floats, Landmarks, Photo
+from faces.types import Landmarks, Photo
 
 if TYPE_CHECKING:
     from faces.detect import Detector
@@ -28,14 +28,12 @@ if TYPE_CHECKING:
 NOSE_TO_EYES = 0.723
 # Mouth below the eye line / nose base below it: 1.511 ± 0.059; hardly changes to 45 degrees of yaw (1.52).
 MOUTH_TO_NOSE_BASE = 1.511
-# Half an eye / distance of the eyes in a frontal face: 0.209 ± 0.014.
-HALF_EYE_TO_EYES = 0.209
 
 Point = tuple[float, float]
 
 
 def from_eyes(one: Point, other: Point, yaw: float = 0.0) -> Landmarks:
-    """Landmarks from eye centres alone; ``yaw`` in degrees shortens the distance between the eyes.
+    """Make landmarks from eye centres alone; ``yaw`` in degrees shortens the distance between the eyes.
 
     The scale is off by 7 % (one standard deviation), as people's proportions differ.
     """
@@ -44,25 +42,14 @@ def from_eyes(one: Point, other: Point, yaw: float = 0.0) -> Landmarks:
 
 
 def from_eyes_and_mouth(one: Point, other: Point, mouth: Point) -> Landmarks:
-    """Landmarks from eye centres and the middle of the mouth; off by 4 %, more where the mouth is open."""
+    """Make landmarks from eyes and the middle of the mouth; off by 4 %, more if the mouth is open."""
     return _scaled(one, other, mouth, MOUTH_TO_NOSE_BASE)
 
 
 def from_eyes_and_chin(one: Point, other: Point, chin: Point) -> Landmarks:
-    """Landmarks from eye centres and chin, as the paper aligned Multi-PIE (section 4.1)."""
+    """Make landmarks from eye centres and chin, as the paper aligned Multi-PIE (section 4.1)."""
     found = _scaled(one, other, chin, CHIN_TO_NOSE_BASE)
     return Landmarks(found.left_eye, found.right_eye, found.nose_base, chin)
-
-
-def five_points(landmarks: Landmarks) -> Floats:
-    """(5, 2) float32: eye corners and nose base in the order of ``facedata.pictures.LargeFace``.
-
-    The corners are set on the eye line, half a mean eye to both sides of each eye's centre.
-    """
-    left, right = np.array(landmarks.left_eye), np.array(landmarks.right_eye)
-    half = (right - left) * HALF_EYE_TO_EYES
-    points = [right + half, right - half, left - half, left + half, np.array(landmarks.nose_base)]
-    return np.array(points, np.float32)
 
 
 class AnnotatedLandmarks:
@@ -72,7 +59,7 @@ class AnnotatedLandmarks:
         self._known, self._what = known, what
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError where there are none."""
+        """Look the landmarks up.  Raises LeftOutError if there are none."""
         found = self._known.get(entry.row.file)
         if found is None:
             raise LeftOutError(self._what)
@@ -91,7 +78,7 @@ class DetectedLandmarks:
         self._found: dict[str, Landmarks | None] = {}
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError where no face is found."""
+        """Find the landmarks.  Raises LeftOutError if no face is found."""
         if not entry.group:
             found = self._largest(photo)
         else:
@@ -146,7 +133,7 @@ def _below(left: Point, right: Point, depth: float) -> Point:
 
 
 def _frame(left: Point, right: Point) -> tuple[Any, Any]:
-    """The point between the eyes, and the direction down the face (length 1; 0 where the eyes coincide)."""
+    """The point between the eyes, and the direction down the face (length 1; 0 if the eyes coincide)."""
     across = np.subtract(right, left)
     length = float(np.hypot(*across))
     across = across / length if length > 0 else across

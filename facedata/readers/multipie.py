@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from facedata.labels import LabelRow
+from facedata.labels import LabelRow, pose_word
 from facedata.readers.common import (
     PICTURE_SUFFIXES,
     Entry,
@@ -36,7 +36,6 @@ from facedata.readers.common import (
     nothing_found,
     other_names,
     people_missing,
-    pose_word,
 )
 from faces.progress import Progress
 
@@ -77,7 +76,7 @@ class Shot:
 
 
 def parse_name(stem: str) -> Shot | None:
-    """The shot that a file name without its ending stands for, such as 001_01_01_051_07; None for others."""
+    """Return the shot that a name without ending stands for, such as 001_01_01_051_07; None for others."""
     found = _NAME.fullmatch(stem)
     if found is None:
         return None
@@ -102,7 +101,7 @@ def keeps_out(folder: str) -> bool:
 
 
 def plan_multipie(source: Path, *, progress: Progress | None = None) -> Plan:
-    """Find the paper's pictures below ``source``; raises DataError where there is none."""
+    """Find the paper's pictures below ``source``; raises DataError if there is none."""
     shots: dict[Shot, Path] = {}
     others = []
     for path in files_below(source, skip=keeps_out, progress=progress):
@@ -135,7 +134,7 @@ def plan_multipie(source: Path, *, progress: Progress | None = None) -> Plan:
 
 
 def best_lit_first(entries: Iterable[Entry]) -> Mapping[str, list[Path]]:
-    """The pictures of each group in the order in which a face should be looked for."""
+    """Put the pictures of each group in the order in which a face should be looked for."""
     return in_order(entries, lambda light: _BEST_LIT.index(light) if light in _BEST_LIT else len(_BEST_LIT))
 
 

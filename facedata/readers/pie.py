@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facedata.crops import resized
 from facedata.labels import LabelRow
-from facedata.readers.common import Entry, LeftOutError, Plan, files_below, listed
-from facedata.readers.matlab import read_mat
+from facedata.readers.common import Entry, LeftOutError, Plan, files_below, listed, read_mat
 from facedata.readers.writing import Face
 from faces.errors import DataError
 from faces.progress import Progress
@@ -43,18 +43,18 @@ _CAMERA = re.compile(r"(?:pose|pie|c)[ _-]*(\d\d)(?![\dx])", re.IGNORECASE)
 
 
 def camera_of(stem: str) -> str:
-    """The camera in a file's name, such as "05" of Pose05_64x64; "" for PIE_32x32 and others."""
+    """Return the camera in a file's name, such as "05" of Pose05_64x64; "" for PIE_32x32 and others."""
     found = _CAMERA.search(stem)
     return found[1] if found else ""
 
 
 def pose_word(camera: str) -> str:
-    """How the labels call a camera's pose: "0" from the front, else "c05", ...; "" where unknown."""
+    """Return how the labels call a camera's pose: "0" from the front, else "c05", ...; "" if unknown."""
     return "0" if camera == FRONTAL else f"c{camera}" if camera else ""
 
 
 def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
-    """The (N, S, S) uint8 crops of a file and the (N,) numbers of their people; raises DataError."""
+    """Read the (N, S, S) uint8 crops of a file and the (N,) numbers of their people; raises DataError."""
     try:
         found = read_mat(path, "fea", "gnd")
         pixels = np.asarray(found["fea"], np.float64)
@@ -82,7 +82,7 @@ def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
 class PieCrops:
     """The crops of the files that a plan lists, and the plan.
 
-    ``size`` is the side to which crops are brought, by area where they shrink.
+    ``size`` is the side to which crops are brought, by area if they shrink.
     """
 
     def __init__(self, source: Path, *, size: int, progress: Progress | None = None) -> None:
@@ -110,13 +110,9 @@ class PieCrops:
         self.plan = Plan(entries, _missing(counts, there), notes)
 
     def __call__(self, entry: Entry) -> Face:
-        """The crop of an entry, (S, S) uint8."""
+        """Return the crop of an entry, (S, S) uint8."""
         crop = Image.fromarray(self._crops[entry.source][entry.number])
-        if crop.width != self._size:
-            shrinks = crop.width > self._size
-            way = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-            crop = crop.resize((self._size, self._size), way)
-        return Face(np.asarray(crop))
+        return Face(np.asarray(resized(crop, self._size)))
 
 
 def _entries(path: Path, camera: str, people: NDArray[np.int64]) -> list[Entry]:

@@ -14,15 +14,14 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from facedata.labels import LABELS_FILE, write_labels
-from facedata.large_files import LARGE_FILE, format_large, large_name
-from facedata.pictures import LargeFace
+from facedata.large_pictures import LARGE_FILE, LargeFace, five_points, format_large, large_name
 from facedata.readers.common import Entry, LeftOutError, Plan
-from facedata.readers.landmarks import five_points
-from facedata.rendered.claim import LOCK_FILE, PART, RECIPE_FILE, claimed
+from faces.claims import claimed
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, PhotoError
+from faces.files import write_atomically
 from faces.photo import read_photo
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Floats, Landmarks, Photo, Pixels
 
 LEFT_OUT_FILE = "left-out.csv"
@@ -36,7 +35,7 @@ Opener = Callable[[Path], Photo]
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """What is kept of a picture: ``crop`` (S, S) uint8 grey and, where there is one, its larger picture."""
+    """What is kept of a picture: ``crop`` (S, S) uint8 grey and, if there is one, its larger picture."""
 
     crop: Pixels
     large: LargeFace | None = None
@@ -54,10 +53,10 @@ class Imported:
 def face_cutter(
     find: Finder, *, size: int, large: bool, opened: Opener = read_photo
 ) -> Callable[[Entry], Face]:
-    """A function that reads a photograph and cuts its face out as a network's crops are cut.
+    """Make a function that reads a photograph and cuts its face out as a network's crops are cut.
 
     ``size`` is the side of the crops; ``large`` asks for larger pictures as well, which are never enlarged.
-    The function raises LeftOutError, or PhotoError where the picture cannot be read.
+    The function raises LeftOutError, or PhotoError if the picture cannot be read.
     """
     geometry = CropGeometry(size=size)
 
@@ -85,17 +84,14 @@ def import_faces(
 
     A picture that cannot be used is named in ``left-out.csv`` and left out.  What an earlier, interrupted
     call with the same ``settings`` (JSON values) finished is kept; ``labels.csv`` is written last.  Raises
-    DataError where ``out`` holds something else or cannot be written, or no picture could be used.
+    DataError if ``out`` holds something else or cannot be written, or no picture could be used.
     """
-    progress = progress or NoProgress()
     left_out: list[tuple[Path, str]] = []
     rows = []
     points: dict[str, Floats] = {}
     try:
-        _refuse_others(out)
-        with claimed(out, settings):
-            progress.start("importing", len(plan.entries), "pictures")
-            try:
+        with claimed(out, settings, what="imported set"):
+            with underway(progress, "importing", len(plan.entries), "pictures") as importing:
                 for entry in plan.entries:
                     target = out / entry.row.file
                     try:
@@ -108,15 +104,13 @@ def import_faces(
                         rows.append(entry.row)
                         if five is not None:
                             points[entry.row.file] = five
-                    progress.advance()
-            finally:
-                progress.finish()
+                    importing.advance()
             if not rows:
                 first = f"; the first: {_told(left_out[0])}" if left_out else ""
                 raise DataError(f"none of the pictures could be used{first}.")
             if points:
-                _replace(out / LARGE_FILE, format_large(points))
-            _replace(out / LEFT_OUT_FILE, _listing(left_out))
+                write_atomically(out / LARGE_FILE, format_large(points))
+            write_atomically(out / LEFT_OUT_FILE, _listing(left_out))
             write_labels(out / LABELS_FILE, rows)
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
@@ -134,31 +128,27 @@ def _larger(photo: Photo, landmarks: Landmarks) -> LargeFace:
 
 
 def _write(face: Face, entry: Entry, out: Path) -> Floats | None:
-    """Write both pictures, the crop last: where it is, both are."""
+    """Write both pictures, the crop last: if it is there, both are."""
+    crop, large = out / entry.row.file, out / large_name(entry.row.file)
+    crop.parent.mkdir(parents=True, exist_ok=True)
     text = PngInfo()
     if face.large is not None:
         drawn = BytesIO()
         Image.fromarray(face.large.pixels).save(drawn, "WEBP", quality=90, method=4)
-        _replace(out / large_name(entry.row.file), drawn.getvalue())
+        large.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(large, drawn.getvalue())
         text.add_text(_POINTS, " ".join(f"{value:.2f}" for value in face.large.points.ravel().tolist()))
     drawn = BytesIO()
     Image.fromarray(face.crop).save(drawn, "PNG", compress_level=6, pnginfo=text)
-    _replace(out / entry.row.file, drawn.getvalue())
+    write_atomically(crop, drawn.getvalue())
     return None if face.large is None else face.large.points
 
 
 def _finished(path: Path) -> Floats | None:
-    """The points that a crop of an earlier call keeps; None where it has no larger picture."""
+    """The points that a crop of an earlier call keeps; None if it has no larger picture."""
     with Image.open(path) as picture:
         words = str(picture.info.get(_POINTS, "")).split()
     return np.array(words, np.float32).reshape(-1, 2) if words else None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + PART)
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _listing(left_out: Sequence[tuple[Path, str]]) -> bytes:
@@ -170,11 +160,3 @@ def _listing(left_out: Sequence[tuple[Path, str]]) -> bytes:
 def _told(left_out: tuple[Path, str]) -> str:
     path, reason = left_out
     return f"{path}: {reason}"
-
-
-def _refuse_others(out: Path) -> None:
-    known = {LOCK_FILE, RECIPE_FILE}
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file; give a folder to write the set to.")
-    if out.is_dir() and not (out / RECIPE_FILE).exists() and any(p.name not in known for p in out.iterdir()):
-        raise DataError(f"{out} is not empty and no import was begun in it; choose another folder.")

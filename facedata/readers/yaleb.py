@@ -71,7 +71,7 @@ class Shot:
 
 
 def parse_name(stem: str) -> Shot | None:
-    """The shot that a file name without its ending stands for; None for other names."""
+    """Return the shot that a file name without its ending stands for; None for other names."""
     found = _NAME.fullmatch(stem.lower())
     if found is None:
         return None
@@ -82,7 +82,7 @@ def parse_name(stem: str) -> Shot | None:
 
 
 def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
-    """Find the pictures below ``source``; raises DataError where there is none."""
+    """Find the pictures below ``source``; raises DataError if there is none."""
     shots: dict[Shot, Path] = {}
     others, bad = [], []
     for path in files_below(source, progress=progress):
@@ -125,7 +125,7 @@ def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
 
 
 def best_lit_first(entries: Iterable[Entry]) -> Mapping[str, list[Path]]:
-    """The pictures of each group in the order in which a face should be looked for: frontal lights first."""
+    """Put the pictures of each group in the order in which to look for a face: frontal lights first."""
     return {group: paths[:_TRIED] for group, paths in in_order(entries, _slant).items()}
 
 

@@ -9,15 +9,14 @@ import numpy as np
 
 from facedata.labels import LabelRow
 from facedata.rendered.camera import View
+from facedata.rendered.crops import Shots, Stream, crop_view, render_views, sample_distance, sample_lights
 from facedata.rendered.glasses import sample_kind
 from facedata.rendered.hats import KINDS as HATS
 from facedata.rendered.hats import sample_hat
-from facedata.rendered.larger import Shots
 from facedata.rendered.light import Light
 from facedata.rendered.mesh import Caster
 from facedata.rendered.person import Head, Person, Shape, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Variety
-from facedata.rendered.shoot import crop_view, shoot, shoot_distance, shoot_lights
 from faces.crop import CropGeometry
 from faces.errors import DataError
 
@@ -26,9 +25,9 @@ ACCESSORIES = (BARE, "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glass
 PROTOCOL_PEOPLE = 438
 PROTOCOL_TRAIN = 350  # the first so many people train, the rest test (paper, section 4.2)
 PROTOCOL_LIGHTS = 5
-LIGHTS_PER_EXPRESSION = 2  # and turn of the head, where these vary
+LIGHTS_PER_EXPRESSION = 2  # and turn of the head, if these vary
 MOVEMENT = 2.0  # degrees (standard deviation) that a head moves while something is put on
-WILD = 2.5  # how much more accessories differ where everything does
+WILD = 2.5  # how much more accessories differ if everything does
 # The rig's lights in the order in which a smaller number of them is chosen: all flashes, none, from the
 # left, from the right, from above the forehead, from the front, from both sides, ...
 CHOSEN_LIGHTS = (19, 0, 4, 10, 16, 7, 1, 13, 14, 18, 2, 12, 15, 17, 5, 9, 3, 11, 6, 8)
@@ -63,11 +62,11 @@ class AccessoryRecipe:
         return self.variety.free_light == 0
 
     def settings(self) -> dict[str, object]:
-        """JSON values that tell this recipe from every other."""
+        """Return JSON values that tell this recipe from every other."""
         return {"kind": "accessories", **asdict(self)}
 
     def rows(self, person: str) -> list[LabelRow]:
-        """Who and what is on the pictures of a person so called, without split: by accessory, then light."""
+        """List who and what is on the pictures of a person so called: by accessory, then light."""
         return [
             LabelRow(
                 file=f"{person}/{accessory}_light{light:02d}.png",
@@ -81,18 +80,18 @@ class AccessoryRecipe:
         ]
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """The pictures of person ``index`` in one row, in the order of ``rows``."""
+        """Render the pictures of person ``index`` in one row, in the order of ``rows``."""
         return render_accessories(self, head, index, large=large).in_one_row()
 
 
 def wardrobe(recipe: AccessoryRecipe, head: Head, index: int) -> list[Person]:
-    """Person ``index`` of the set in every one of ACCESSORIES; other people than a rotation set's.
+    """Dress person ``index`` in every one of ACCESSORIES; other people than a rotation set's.
 
     Everyone has their own copy of each accessory and their own way of wearing it.
     """
-    rng = np.random.default_rng([recipe.seed, index, 2])
+    rng = Stream.ACCESSORY_PERSON.of(recipe.seed, index)
     person = sample_person(rng, head, low_hair_share=recipe.variety.low_hair)
-    rng = np.random.default_rng([recipe.seed, index, 3])
+    rng = Stream.ACCESSORIES.of(recipe.seed, index)
     spread = WILD if recipe.variety.camera else 1.0
     hats = [replace(person, hat=sample_hat(rng, kind, spread=spread)) for kind in HATS]
     glasses = [replace(person, glasses=sample_kind(rng, kind, spread=spread)) for kind in range(3)]
@@ -100,11 +99,11 @@ def wardrobe(recipe: AccessoryRecipe, head: Head, index: int) -> list[Person]:
 
 
 def render_accessories(recipe: AccessoryRecipe, head: Head, index: int, *, large: bool = False) -> Shots:
-    """All pictures (7 accessories, lights) of person ``index``, larger ones too if ``large``."""
+    """Render all pictures (7 accessories, lights) of person ``index``, larger ones too if ``large``."""
     people = wardrobe(recipe, head, index)
     shape = Shape(people[0].coefficients, head)
-    rng = np.random.default_rng([recipe.seed, index, 4])
-    lights = shoot_lights(rng, recipe.variety, recipe.lights, numbers=recipe.numbers if recipe.rig else None)
+    rng = Stream.ACCESSORY_PICTURES.of(recipe.seed, index)
+    lights = sample_lights(rng, recipe.variety, recipe.lights, numbers=recipe.numbers if recipe.rig else None)
     step = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
     groups = [
         _render_group(recipe, head, people, shape, lights[first : first + step], rng, large)
@@ -125,9 +124,9 @@ def _render_group(
     """Pictures (7, len(lights)): one expression and turn, seven meshes, cameras that stand nearly alike."""
     variety = recipe.variety
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
-    distance = shoot_distance(rng, variety)
+    distance = sample_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
-    # Drawn only where wanted: a further draw would change the pictures of the protocol.
+    # Drawn only if wanted: a further draw would change the pictures of the protocol.
     turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
     views: list[View] = []
     studio: list[View] = []
@@ -141,7 +140,7 @@ def _render_group(
         )
         views.append(view)
         studio += [look(yaw=turn)] if variety.camera else []
-    return shoot(
+    return render_views(
         views,
         lights,
         recipe.geometry,

@@ -36,7 +36,7 @@ class Camera:
     target: Array
 
     def axes(self) -> Array:
-        """Rows (3, 3): the camera's right, up and backward (towards the camera) in head coordinates."""
+        """Return rows (3, 3): the camera's right, up and backward (to the camera) in head coordinates."""
         yaw, pitch, roll = np.radians([self.yaw, self.pitch, self.roll])
         about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
         about_x = np.array([[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]])
@@ -44,13 +44,13 @@ class Camera:
         return np.asarray(about_z @ about_x @ about_y, np.float32)
 
     def project(self, points: Array) -> Array:
-        """Picture coordinates (n, 2), pixels, of points (n, 3) in head coordinates."""
+        """Return picture coordinates (n, 2), pixels, of points (n, 3) in head coordinates."""
         seen = (points - self.target) @ self.axes().T
         factor = self.scale * self.distance / (self.distance - seen[:, 2])
         return np.stack([self.side / 2 + seen[:, 0] * factor, self.side / 2 - seen[:, 1] * factor], 1)
 
     def rays(self) -> tuple[Array, Array]:
-        """Origins and unit directions, each (side * side, 3) float32, one per pixel in row order."""
+        """Return origins and unit directions, each (side * side, 3) float32, one per pixel in row order."""
         axes = self.axes()
         at = (np.arange(self.side) + 0.5 - self.side / 2) / self.scale
         right, down = np.meshgrid(at, at)
@@ -62,7 +62,7 @@ class Camera:
 
 
 def picture_landmarks(landmarks68: Array, camera: Camera) -> Landmarks:
-    """What a detector would give for 68 points (68, 3): eye centres from their corners, and the nose base."""
+    """Give what a detector would for 68 points (68, 3): eye centres from their corners, and nose base."""
     marks = camera.project(landmarks68)
     eyes = sorted([tuple((marks[36] + marks[39]) / 2), tuple((marks[42] + marks[45]) / 2)])
     left, right = ((float(x), float(y)) for x, y in eyes)
@@ -83,11 +83,11 @@ class View:
         self._openness: Array | None = None
 
     def again(self, camera: Camera) -> View:
-        """What another camera sees of the same head."""
+        """Look at the same head with another camera."""
         return View(self._posed, self._caster, camera)
 
     def radiance(self, light: Light, rng: np.random.Generator) -> Array:
-        """Linear light (hits,) that reaches the camera; white paper facing a lamp of weight 1 gives 1."""
+        """Return the linear light (hits,) at the camera; white paper facing a lamp of weight 1 gives 1."""
         hits = self.hits
         total = self.albedo * light.ambient * self._room()
         directions = light.directions @ self.camera.axes() if light.follows_camera else light.directions

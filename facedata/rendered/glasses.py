@@ -26,7 +26,7 @@ class Glasses:
 
 
 def sample_glasses(rng: np.random.Generator, *, dark: bool) -> Glasses:
-    """A random pair."""
+    """Draw a random pair."""
     return Glasses(
         width=float(rng.uniform(4.6, 6.0)),
         height=float(rng.uniform(3.2, 5.0) if not dark else rng.uniform(3.8, 5.4)),
@@ -47,7 +47,7 @@ _KINDS = (
 
 
 def sample_kind(rng: np.random.Generator, kind: int, *, spread: float = 1.0) -> Glasses:
-    """Glasses of kind 0 (round wire), 1 (thick and square) or 2 (dark), worn by somebody; ``spread``
+    """Draw glasses of kind 0 (round wire), 1 (thick and square) or 2 (dark), worn by somebody; ``spread``
     multiplies how much one pair differs from another."""
 
     def around(middle: float, deviation: float) -> float:
@@ -67,7 +67,7 @@ def sample_kind(rng: np.random.Generator, kind: int, *, spread: float = 1.0) -> 
 
 
 def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
-    """The glasses on a face with these 68 landmarks (68, 3)."""
+    """Build the glasses on a face with these 68 landmarks (68, 3)."""
     left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     front = float(landmarks[36:48, 2].max()) + 1.3
     level = float((left[1] + right[1]) / 2) - glasses.drop

@@ -44,7 +44,7 @@ class Hair:
 
 
 def sample_hair(rng: np.random.Generator) -> Hair:
-    """A random haircut."""
+    """Draw a random haircut."""
     style = str(rng.choice(STYLES, p=[0.05, 0.05, 0.14, 0.24, 0.08, 0.11, 0.17, 0.08, 0.08]))
     thickness = {
         "cropped": rng.uniform(0.15, 0.5),
@@ -69,8 +69,10 @@ def sample_hair(rng: np.random.Generator) -> Hair:
 
 
 def lowered(hair: Hair, rng: np.random.Generator) -> Hair:
-    """The haircut so that it reaches into the crop of a face, as it mostly does on photographs: over the
-    forehead (the brows lie at 2 degrees), combed aside by any amount, and in from the sides."""
+    """Change a haircut so that it reaches into the crop of a face, as it mostly does on photographs.
+
+    It comes over the forehead (the brows lie at 2 degrees), combed aside at will, and in from the sides.
+    """
     return replace(
         hair,
         hairline=float(rng.uniform(7, 25)),
@@ -81,7 +83,7 @@ def lowered(hair: Hair, rng: np.random.Generator) -> Hair:
 
 
 def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = None) -> Mesh | None:
-    """The shell of ``hair`` on a head with this ``skull_radius``; None for the bald.
+    """Build the shell of ``hair`` on a head with this ``skull_radius``; None for the bald.
 
     ``room`` tells of points (n, 3) of the skin how far, in cm (n,), hair may rise above them: little under a
     hat.
@@ -116,7 +118,7 @@ def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = 
 
 
 def skull_radius(head: Caster) -> Array:
-    """Distance (ROWS, COLUMNS) of the skin of a bald head from CENTRE with the ears smoothed away."""
+    """Measure how far, (ROWS, COLUMNS), a bald head's skin is from CENTRE, the ears smoothed away."""
     far = 40.0
     flat = _directions()[2].reshape(-1, 3)
     gap = head.distance(CENTRE + flat * far, -flat).reshape(ROWS, COLUMNS)

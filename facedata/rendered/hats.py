@@ -53,7 +53,7 @@ class Hat:
 
 
 def sample_hat(rng: np.random.Generator, kind: str, *, spread: float = 1.0) -> Hat:
-    """A hat of a kind, worn by somebody; ``spread`` multiplies how much one differs from another."""
+    """Draw a hat of a kind, worn by somebody; ``spread`` multiplies how much one differs from another."""
 
     def around(middle: float, deviation: float) -> float:
         return float(middle + spread * deviation * np.clip(rng.normal(), -2, 2))
@@ -114,7 +114,7 @@ class FittedHat:
         return np.asarray(np.minimum(free, inside + 2 * np.clip(below, 0, None)), np.float32)
 
     def mesh(self) -> Mesh:
-        """The hat in head coordinates."""
+        """Build the hat in head coordinates."""
         parts = [self._sheet(self._crown, self._heights, self._azimuth, self._tone, wrap=True)]
         if self.hat.kind == "cap":
             parts.append(self._peak(self._crown[0]))

@@ -62,7 +62,7 @@ class HeadModel:
 def load_head_model(path: Path) -> HeadModel:
     """Read the head from ``path``: the packed archive, or the published folder with its OBJ files.
 
-    Both give the same arrays to the last bit.  Raises HeadModelError where it is missing, incomplete or
+    Both give the same arrays to the last bit.  Raises HeadModelError if it is missing, incomplete or
     damaged.
     """
     if path.is_dir():

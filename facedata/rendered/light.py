@@ -13,7 +13,7 @@ N_LIGHTS = N_FLASHES + 2  # no flash; each flash alone; all flashes
 
 
 def flash_directions() -> Array:
-    """Unit directions (18, 3) from the head to the flashes of the rig, in head coordinates.
+    """Return unit directions (18, 3) from the head to the flashes of the rig, in head coordinates.
 
     In the manner of Multi-PIE's (Gross et al. 2010, *Multi-PIE*): thirteen little above head height every
     15 degrees from the picture's left (-90) to its right (+90), then five higher up.
@@ -43,7 +43,7 @@ class Light:
 
 
 def rig_lights(ambient: float) -> list[Light]:
-    """The 20 lights of the protocol: no flash, each of the 18 alone, all; ``ambient`` is the room's share."""
+    """Return the protocol's 20 lights: no flash, each of 18 alone, all; ``ambient`` is the room's share."""
     directions = flash_directions()
     none = Light(directions[:0], np.zeros(0, np.float32), 3.2 * ambient, 0.0)
     single = [Light(directions[i : i + 1], np.ones(1, np.float32), ambient, 0.03) for i in range(N_FLASHES)]
@@ -52,7 +52,7 @@ def rig_lights(ambient: float) -> list[Light]:
 
 
 def sample_light(rng: np.random.Generator, *, follows_camera: bool) -> Light:
-    """A lighting as photographs have: a key lamp or window, sometimes a fill, and room light."""
+    """Draw a lighting as photographs have: a key lamp or window, sometimes a fill, and room light."""
     count = int(rng.integers(1, 4))
     azimuth = np.radians(rng.normal(0, 45, count).clip(-110, 110))
     elevation = np.radians(rng.uniform(-10, 65, count))

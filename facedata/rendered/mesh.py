@@ -55,7 +55,7 @@ def surface(
     rest: Array | None = None,
     shade: Array | None = None,
 ) -> Mesh:
-    """A mesh of one material with smooth normals."""
+    """Make a mesh of one material with smooth normals."""
     count = len(vertices)
     return Mesh(
         vertices=vertices.astype(np.float32),
@@ -68,7 +68,7 @@ def surface(
 
 
 def join(meshes: list[Mesh]) -> Mesh:
-    """One mesh of several."""
+    """Make one mesh of several."""
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     return Mesh(
         vertices=np.concatenate([mesh.vertices for mesh in meshes]),
@@ -83,7 +83,7 @@ def join(meshes: list[Mesh]) -> Mesh:
 
 
 def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Array:
-    """Unit vertex normals (n, 3): the area-weighted mean of the adjoining triangles' normals."""
+    """Return unit vertex normals (n, 3): the area-weighted mean of the adjoining triangles' normals."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     face_normals = np.cross(b - a, c - a)
     count, corners = len(triangles), triangles.ravel()
@@ -95,7 +95,7 @@ def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Arra
 
 
 def grid_triangles(rows: int, columns: int, *, wrap: bool) -> Triangles:
-    """Triangles of a rows x columns grid of vertices in row order; ``wrap`` joins last column to first."""
+    """Return triangles of a rows x columns grid, row by row; ``wrap`` joins last column to first."""
     row, column = np.mgrid[0 : rows - 1, 0 : columns if wrap else columns - 1]
     right = (column + 1) % columns
     a, b = row * columns + column, row * columns + right
@@ -130,7 +130,7 @@ class Caster:
         self._held = TriangleMesh(self._scene, mesh.vertices, mesh.triangles)
 
     def cast(self, origins: Array, directions: Array) -> Hits:
-        """The first surface along each ray; ``origins`` and unit ``directions`` are (r, 3) float32."""
+        """Find the first surface along each ray; ``origins`` and unit ``directions`` are (r, 3) float32."""
         mesh = self._mesh
         found = self._scene.run(origins, directions, None, query="INTERSECT", output=True)
         ray = np.flatnonzero(found["primID"] >= 0)
@@ -152,7 +152,7 @@ class Caster:
         )
 
     def distance(self, origins: Array, directions: Array) -> Array:
-        """Distance to the first surface along each ray, cm, infinite where there is none: (r,) float32."""
+        """Measure how far each ray goes to the first surface, cm, infinite if there is none: (r,) float32."""
         found = self._scene.run(origins, directions, None, query="INTERSECT", output=True)
         return np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
 

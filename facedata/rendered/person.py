@@ -50,7 +50,7 @@ _EXPRESSIONS: tuple[dict[str, float], ...] = (
 class Head:
     """What all persons share of the head model: the triangles that are rendered and what they are made of.
 
-    Raises HeadModelError where the model lacks an expression that is used.
+    Raises HeadModelError if the model lacks an expression that is used.
     """
 
     def __init__(self, model: HeadModel) -> None:
@@ -103,12 +103,12 @@ class Person:
 def sample_person(
     rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0
 ) -> Person:
-    """A random person; ``glasses_share`` of all wear glasses, a quarter of these sunglasses, and the hair of
+    """Draw a person; ``glasses_share`` of all wear glasses, a quarter of these sunglasses, and the hair of
     ``low_hair_share`` comes down as it may on photographs."""
     coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
     skin = sample_skin(rng, head.face_points)
     hair = sample_hair(rng)
-    # Drawn only where wanted: a further draw would change the people of the protocol.
+    # Drawn only if wanted: a further draw would change the people of the protocol.
     if low_hair_share and rng.random() < low_hair_share:
         hair = lowered(hair, rng)
     wears = rng.random() < glasses_share
@@ -123,7 +123,7 @@ def sample_person(
 
 
 def sample_expression(rng: np.random.Generator, strength: float) -> dict[str, float]:
-    """Random blendshape weights 0..1: with chance ``strength`` a whole expression, always a little unrest."""
+    """Draw blendshape weights 0..1: with chance ``strength`` an expression, always a little unrest."""
     weights: dict[str, float] = {}
     if rng.random() < strength:
         chosen = _EXPRESSIONS[rng.integers(len(_EXPRESSIONS))]

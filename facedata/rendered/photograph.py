@@ -78,7 +78,7 @@ class Tone:
 
 
 def sample_tone(rng: np.random.Generator, skin_light: float) -> Tone:
-    """A random exposure that brings the brighter part of the skin (linear ``skin_light``) to a usual grey."""
+    """Draw an exposure that brings the brighter part of the skin (linear ``skin_light``) to a usual grey."""
     wished = rng.uniform(0.5, 1.12)
     gamma = float(GAMMA * rng.uniform(0.75, 1.35))
     return Tone(
@@ -89,7 +89,7 @@ def sample_tone(rng: np.random.Generator, skin_light: float) -> Tone:
 
 
 def sample_background(rng: np.random.Generator, side: int) -> Array:
-    """A random background (side, side) of grey 0..1: plain, shaded, blurred shapes or clutter."""
+    """Draw a background (side, side) of grey 0..1: plain, shaded, blurred shapes or clutter."""
     level = rng.uniform(0, 1)
     kind = rng.integers(4)
     ground = np.full((side, side), level, np.float32)
@@ -132,14 +132,14 @@ def photograph(
 
 
 def scaled(landmarks: Landmarks, factor: float) -> Landmarks:
-    """The landmarks of a picture enlarged by ``factor``."""
+    """Return the landmarks of a picture enlarged by ``factor``."""
     points = [landmarks.left_eye, landmarks.right_eye, landmarks.nose_base]
     left, right, nose = ((x * factor, y * factor) for x, y in points)
     return Landmarks(left, right, nose)
 
 
 def misplaced(landmarks: Landmarks, error: float, rng: np.random.Generator) -> Landmarks:
-    """The landmarks as a detector misplaces them: together, by a small shift, turn and change of scale.
+    """Misplace landmarks as a detector does: together, by a small shift, turn and change of scale.
 
     ``error`` is relative: 0.01 is a shift of 1 % of a crop's side (standard deviation), with turn and scale
     to match.

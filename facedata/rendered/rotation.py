@@ -7,13 +7,12 @@ from functools import partial
 
 import numpy as np
 
-from facedata.labels import LabelRow
-from facedata.rendered.larger import Shots
+from facedata.labels import LabelRow, pose_word
+from facedata.rendered.crops import Shots, Stream, crop_view, render_views, sample_distance, sample_lights
 from facedata.rendered.light import N_LIGHTS, Light
 from facedata.rendered.mesh import Caster
 from facedata.rendered.person import Head, Person, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Variety
-from facedata.rendered.shoot import crop_view, shoot, shoot_distance, shoot_lights
 from faces.crop import CropGeometry
 
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
@@ -41,16 +40,16 @@ class RotationRecipe:
         return self.variety.free_light == 0 and self.lights == N_LIGHTS
 
     def settings(self) -> dict[str, object]:
-        """JSON values that tell this recipe from every other."""
+        """Return JSON values that tell this recipe from every other."""
         return {"kind": "rotation", **asdict(self)}
 
     def rows(self, person: str) -> list[LabelRow]:
-        """Who and what is on the pictures of a person so called, without split: by pose, then light."""
+        """List who and what is on the pictures of a person so called: by pose, then light."""
         return [
             LabelRow(
-                file=f"{person}/pose{pose_name(yaw)}_light{light:02d}.png",
+                file=f"{person}/pose{pose_word(yaw)}_light{light:02d}.png",
                 person=person,
-                pose=pose_name(yaw),
+                pose=pose_word(yaw),
                 light=f"{light:02d}",
             )
             for yaw in YAWS
@@ -58,28 +57,23 @@ class RotationRecipe:
         ]
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """The pictures of person ``index`` in one row, in the order of ``rows``."""
+        """Render the pictures of person ``index`` in one row, in the order of ``rows``."""
         return render_rotation(self, head, index, large=large).in_one_row()
 
 
-def pose_name(yaw: int) -> str:
-    """How a pose is written: "-45" ... "0" ... "+45"."""
-    return f"{yaw:+d}" if yaw else "0"
-
-
 def recipe_person(recipe: RotationRecipe, head: Head, index: int) -> Person:
-    """Person ``index`` of the set."""
-    rng = np.random.default_rng([recipe.seed, index, 0])
+    """Draw person ``index`` of the set."""
+    rng = Stream.ROTATION_PERSON.of(recipe.seed, index)
     variety = recipe.variety
     return sample_person(rng, head, glasses_share=variety.glasses, low_hair_share=variety.low_hair)
 
 
 def render_rotation(recipe: RotationRecipe, head: Head, index: int, *, large: bool = False) -> Shots:
-    """All pictures (7 poses, lights) of person ``index``, larger ones too if ``large``."""
+    """Render all pictures (7 poses, lights) of person ``index``, larger ones too if ``large``."""
     person = recipe_person(recipe, head, index)
-    rng = np.random.default_rng([recipe.seed, index, 1])
+    rng = Stream.ROTATION_PICTURES.of(recipe.seed, index)
     numbers = range(N_LIGHTS) if recipe.protocol else None
-    lights = shoot_lights(rng, recipe.variety, recipe.lights, numbers=numbers)
+    lights = sample_lights(rng, recipe.variety, recipe.lights, numbers=numbers)
     step = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
     groups = [
         _render_group(recipe, head, person, lights[first : first + step], rng, large)
@@ -101,7 +95,7 @@ def _render_group(
     expression = sample_expression(rng, variety.expression) if variety.expression else {}
     posed = pose_person(person, head, expression)
     caster = Caster(posed.mesh)
-    distance = shoot_distance(rng, variety)
+    distance = sample_distance(rng, variety)
     wall = float(rng.uniform(0.05, 0.5))
     look = partial(crop_view, posed, caster, recipe.geometry, distance=distance)
     views = [
@@ -112,7 +106,7 @@ def _render_group(
         )
         for yaw in YAWS
     ]
-    return shoot(
+    return render_views(
         views,
         lights,
         recipe.geometry,

@@ -15,16 +15,16 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from facedata.clean_files import CLEAN_FOLDER, clean_name
-from facedata.labels import LABELS_FILE, LabelRow, write_labels
-from facedata.large_files import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
-from facedata.rendered.claim import PART, claimed
+from facedata.labels import CLEAN_FOLDER, LABELS_FILE, LabelRow, clean_name, write_labels
+from facedata.large_pictures import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
+from facedata.rendered.crops import Shots
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.larger import Shots
 from facedata.rendered.person import Head
 from facedata.rendered.workers import in_processes
+from faces.claims import claimed
 from faces.errors import DataError
-from faces.progress import NoProgress, Progress
+from faces.files import PART, write_atomically
+from faces.progress import Progress, underway
 from faces.types import Floats, Pixels
 
 
@@ -32,15 +32,15 @@ class Recipe(Protocol):
     """A kind of set: what is rendered of each person."""
 
     def settings(self) -> dict[str, object]:
-        """JSON values that tell this recipe from every other; equal settings give equal pictures."""
+        """Return JSON values that tell this recipe from every other; equal settings give equal pictures."""
         ...
 
     def rows(self, person: str) -> list[LabelRow]:
-        """Who and what is on the pictures of a person so called; their files lie in a folder of that name."""
+        """List who and what is on the pictures of a person; their files lie in a folder of that name."""
         ...
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """The pictures of person ``index`` in one row, in the order of ``rows``.
+        """Render the pictures of person ``index`` in one row, in the order of ``rows``.
 
         With ``large``, larger ones too; the crops are the same with and without.
         """
@@ -54,7 +54,7 @@ _head: Head | None = None  # one per worker process: the model is 50 MB and slow
 
 
 def person_name(index: int) -> str:
-    """How a person is called: "0000", "0001", ..."""
+    """Name a person: "0000", "0001", ..."""
     return f"{index:04d}"
 
 
@@ -74,31 +74,27 @@ def render_set(
     pictures it holds then.
 
     People below ``train`` get split train, the others test.  ``workers`` is the number of processes, all
-    cores where None.  What an earlier, interrupted call with the same recipe finished is kept, people outside
+    cores if None.  What an earlier, interrupted call with the same recipe finished is kept, people outside
     the range too: a person is complete or absent.  With ``large``, a larger picture of every face is kept as
-    well (``facedata.large_files``), also of people whose crops are there already.  Raises DataError where
-    ``out`` holds something else or cannot be written, HeadModelError where the head model is missing.
+    well (``facedata.large_pictures``), also of people whose crops are there already.  Raises DataError if
+    ``out`` holds something else or cannot be written, HeadModelError if the head model is missing.
     """
     per_person = len(recipe.rows(person_name(first)))
     if people < 1 or first < 0 or per_person < 1:
         raise DataError("A rendered set needs a person and a light at least; give --people 1 or more.")
-    progress = progress or NoProgress()
     load_head_model(head_model)  # complain before any process starts
     try:
-        with claimed(out, recipe.settings()):
+        with claimed(out, recipe.settings(), what="rendered set"):
             finished = set(finished_people(out))
             if large:
                 finished &= set(finished_people(out / LARGE_FOLDER))
             todo = sorted(set(range(first, first + people)) - finished)
             jobs: list[Job] = [(out, recipe, head_model, index, large) for index in todo]
             count = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
-            progress.start("rendering", people * per_person, "pictures")
-            try:
-                progress.advance((people - len(todo)) * per_person)
+            with underway(progress, "rendering", people * per_person, "pictures") as rendering:
+                rendering.advance((people - len(todo)) * per_person)
                 for _ in in_processes(_render_person, jobs, count):
-                    progress.advance(per_person)
-            finally:
-                progress.finish()
+                    rendering.advance(per_person)
             present = finished_people(out)
             write_labels(out / LABELS_FILE, label_rows(recipe, present, train))
             _write_points(out, present)
@@ -108,14 +104,14 @@ def render_set(
 
 
 def finished_people(out: Path) -> list[int]:
-    """Numbers of the people whose pictures are complete in a set (or in its ``large``), ascending."""
+    """List the numbers of the people that are complete in a set (or in its ``large``), ascending."""
     if not out.is_dir():
         return []
     return sorted(int(p.name) for p in out.iterdir() if re.fullmatch(r"[0-9]{4,}", p.name) and p.is_dir())
 
 
 def label_rows(recipe: Recipe, people: Iterable[int], train: int) -> Iterator[LabelRow]:
-    """The lines of a set's labels.csv: person by person, those below ``train`` with split train."""
+    """Yield the lines of a set's labels.csv: person by person, those below ``train`` with split train."""
     for index in people:
         split = "train" if index < train else "test"
         for row in recipe.rows(person_name(index)):
@@ -178,6 +174,4 @@ def _write_points(out: Path, people: Iterable[int]) -> None:
         if path.is_file():
             points |= {file: five for file, (_, five) in parse_large(path.read_bytes(), path).items()}
     if points:
-        part = out / (LARGE_FILE + PART)
-        part.write_bytes(format_large(points))
-        part.replace(out / LARGE_FILE)
+        write_atomically(out / LARGE_FILE, format_large(points))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.rendered.paint import Array, Noise, inside_polygon, line_distance, noise, soft_step
+from facedata.rendered.mesh import Array
+from facedata.rendered.procedural import Noise, inside_polygon, line_distance, noise, soft_step
 
 BEARDS = ("none", "stubble", "full", "goatee", "moustache")
 
@@ -48,7 +49,7 @@ class Skin:
 
 
 def sample_skin(rng: np.random.Generator, face_points: Array) -> Skin:
-    """A random person's paint; moles lie on some of ``face_points`` (n, 3)."""
+    """Draw a person's paint; moles lie on some of ``face_points`` (n, 3)."""
     tone = float(np.exp(rng.uniform(np.log(0.16), np.log(0.72))))
     fair = tone > 0.4
     hair_tone = float(rng.choice([0.02, 0.04, 0.08, 0.16, 0.3, 0.5], p=[0.3, 0.25, 0.15, 0.12, 0.1, 0.08]))
@@ -125,7 +126,7 @@ class FaceMap:
 
 
 def skin_albedo(skin: Skin, face: FaceMap, points: Array) -> Array:
-    """Albedo (n,) of skin at points (n, 3) of the mean head."""
+    """Return the albedo (n,) of skin at points (n, 3) of the mean head."""
     marks = face.landmarks
     albedo = np.full(len(points), skin.tone, np.float32)
     for strength, blotch in skin.blotches:
@@ -208,7 +209,7 @@ def _add_beard(skin: Skin, face: FaceMap, points: Array, albedo: Array, lips: ND
 
 
 def eye_albedo(skin: Skin, points: Array, centres: Array) -> Array:
-    """Albedo (n,) of eyeballs at rest points (n, 3); ``centres`` (2, 3) of the left and right ball."""
+    """Return the albedo (n,) of eyeballs at rest points (n, 3); ``centres`` (2, 3) of left and right ball."""
     centre = centres[(points[:, 0] > 0).astype(int)]
     direction = points - centre
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)

@@ -25,7 +25,7 @@ def in_processes(work: Callable[[Job], None], jobs: Iterable[Job], count: int) -
 
     ``work`` is a function of a module, and it and the jobs can be pickled.  With a ``count`` of 1 it runs in
     this process.  An exception of ``work`` is raised here.  Leaving the loop early, Ctrl-C and even the death
-    of this process end the workers in the middle of their jobs.  Raises DataError where a worker dies.
+    of this process end the workers in the middle of their jobs.  Raises DataError if a worker dies.
     """
     if count <= 1:
         for job in jobs:

@@ -1,76 +1,19 @@
-"""Whose folder it is: a training's own, another's, or one that is being trained in."""
+"""The folder that a training writes to: one process at a time, one training for ever."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from faces.claims import claimed as claimed_folder
 from faces.errors import TrainingError
-from generator.training.state import replace_durably
 
 IDENTITY_FILE = "training.json"
 
 
-@contextlib.contextmanager
-def claimed(out: Path, identity: dict[str, object]) -> Iterator[None]:
+def claimed(out: Path, identity: dict[str, object]) -> AbstractContextManager[None]:
     """Make ``out`` this training's folder and keep other processes from training in it meanwhile.
 
-    Raises TrainingError where it is another training's, saying what differs, holds other things, or
-    is in use.
+    Raises TrainingError if it is another training's (it says what differs), holds other things, or is in use.
     """
-    path = out / IDENTITY_FILE
-    if path.is_file():
-        _compare(path, identity)
-    else:
-        if out.exists() and (not out.is_dir() or any(one.suffix != ".partial" for one in out.iterdir())):
-            raise TrainingError(f"{out} is not empty and holds no training; name another --out folder.")
-        out.mkdir(parents=True, exist_ok=True)
-        partial = out / (IDENTITY_FILE + ".partial")
-        partial.write_text(json.dumps(identity, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        replace_durably(partial, path)
-    with _locked(path, out):
-        yield
-
-
-def _compare(path: Path, identity: dict[str, object]) -> None:
-    try:
-        old = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise TrainingError(f"{path} is damaged; delete the folder to start again.") from None
-    differing = _differences(old, json.loads(json.dumps(identity)))
-    if differing:
-        raise TrainingError(
-            f"{path.parent} holds another training ({', '.join(differing)}); name another --out folder, or "
-            "give the same settings to go on."
-        )
-
-
-def _differences(old: object, new: object, name: str = "") -> list[str]:
-    """Which settings differ, as ``recipe.batch: 32 there, 128 here``."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [
-            line
-            for key in sorted({*old, *new})
-            for line in _differences(old.get(key), new.get(key), f"{name}.{key}" if name else str(key))
-        ]
-    return [] if old == new else [f"{name}: {old} there, {new} here"]
-
-
-@contextlib.contextmanager
-def _locked(path: Path, out: Path) -> Iterator[None]:
-    """Hold the system's lock on a file, which a killed process loses by itself."""
-    try:
-        import fcntl
-    except ImportError:  # a system without such locks
-        yield
-        return
-    with path.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(
-                f"Another process is training in {out}; wait for it, or name another --out."
-            ) from None
-        yield
+    return claimed_folder(out, identity, file=IDENTITY_FILE, what="training", error=TrainingError)

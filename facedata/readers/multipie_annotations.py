@@ -4,7 +4,7 @@
 Linear Discriminant Analysis", 2013; the paper's annotations; http://www.idiap.ch/resource/biometric) repeat
 the set's folders and names.  Their format is known from https://github.com/walkoncross/bob.db.multipie
 (bob/db/multipie/query.py): the first line is a number of points, then a line "x y" for each; 16 points for
-frontal faces, 8 for half turned ones, 6 for profiles, 2 where only the eyes could be seen.
+frontal faces, 8 for half turned ones, 6 for profiles, 2 if only the eyes could be seen.
 
 ``SSS_SS_RR_CCC_LL_lm.mat`` (folder MPie_Labels, by Gross et al.) have a variable ``pts`` of 68 points (66
 without the inner corners of the mouth) in the usual order of 68, or of 39 in profiles.  There are 6,152, so
@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from facedata.readers.common import Entry, LeftOutError, files_below
+from facedata.readers.common import Entry, LeftOutError, files_below, read_mat
 from facedata.readers.landmarks import from_eyes, from_eyes_and_chin, is_face
-from facedata.readers.matlab import read_mat
 from facedata.readers.multipie import Shot, is_wanted, keeps_out, parse_name
 from faces.errors import DataError
 from faces.progress import Progress
@@ -35,7 +34,7 @@ Key = tuple[str, str, str]  # person, recording, camera: pictures taken together
 
 
 def parse_pos(text: str, yaw: float) -> Landmarks:
-    """Landmarks from the text of a ``.pos`` file; raises LeftOutError where it has none for a crop."""
+    """Parse the landmarks of a ``.pos`` file; raises LeftOutError if it has none for a crop."""
     words = text.split()
     try:
         count = int(words[0])
@@ -52,7 +51,7 @@ def parse_pos(text: str, yaw: float) -> Landmarks:
 
 
 def from_68(points: Any) -> Landmarks:
-    """Landmarks from (68, 2) or (66, 2) points in the usual order, counted from 1; raises LeftOutError."""
+    """Make landmarks from (68, 2) or (66, 2) points, counted from 1; raises LeftOutError if they are not."""
     try:
         marks = np.asarray(points, float) - _CENTRE
     except (TypeError, ValueError):
@@ -86,7 +85,7 @@ class MultiPieMarks:
             )
 
     def __call__(self, entry: Entry, photo: Photo) -> Landmarks:
-        """Raises LeftOutError where nothing usable is annotated."""
+        """Read the landmarks.  Raises LeftOutError if nothing usable is annotated."""
         shot = parse_name(entry.source.stem)
         files = {} if shot is None else self._files.get(_key(shot), {})
         if shot is None or not files:

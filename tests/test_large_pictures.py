@@ -14,8 +14,15 @@ from PIL import Image
 
 from facedata.crops import large_face
 from facedata.labelled import LabelRow, read_labelled, rendered_mini_path, write_labels
-from facedata.large_files import COLUMNS, format_large, large_name, parse_large
-from facedata.pictures import LargeFace, LargePictures, Pictures
+from facedata.large_pictures import (
+    COLUMNS,
+    LargeFace,
+    LargePictures,
+    Pictures,
+    format_large,
+    large_name,
+    parse_large,
+)
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError, LabelError, RowUnavailable
 from faces.landmarks import landmarks_of

@@ -12,10 +12,10 @@ from typer.testing import Result
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.labelled import read_labelled
-from facedata.large_files import LARGE_FILE
+from facedata.large_pictures import LARGE_FILE
 from facedata.packing import pack_labelled
+from facedata.rendered.crops import LARGE_SIDE
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.larger import SIDE
 from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.rotation import YAWS, RotationRecipe, render_rotation
@@ -36,7 +36,7 @@ def test_crops_are_the_same_with_and_without_larger_pictures(head: Head, variety
     shots = render_rotation(recipe, head, 3, large=True)
     assert np.array_equal(shots.crops, render_rotation(recipe, head, 3).crops)
     assert shots.large is not None
-    assert shots.large.shape == (len(YAWS), 2, SIDE, SIDE)
+    assert shots.large.shape == (len(YAWS), 2, LARGE_SIDE, LARGE_SIDE)
 
 
 def test_a_larger_picture_shows_what_the_crop_shows(head: Head) -> None:
@@ -51,8 +51,8 @@ def test_a_larger_picture_shows_what_the_crop_shows(head: Head) -> None:
         outer_right, inner_right, outer_left, inner_left, nose = points
         assert outer_left[0] < inner_left[0] < inner_right[0] < outer_right[0]
         assert nose[1] > points[:4, 1].max()
-        assert (points > 0.15 * SIDE).all()
-        assert (points < 0.85 * SIDE).all()
+        assert (points > 0.15 * LARGE_SIDE).all()
+        assert (points < 0.85 * LARGE_SIDE).all()
 
 
 def arguments(head_model: Path, out: Path, *more: str) -> list[str]:
@@ -100,7 +100,7 @@ def test_a_set_is_completed_with_larger_pictures_at_any_time(
         one, other = large.read(index), plain.read(index)
         assert np.array_equal(one.pixels, other.pixels)
         assert np.array_equal(one.points, other.points)
-        assert one.pixels.shape == (SIDE, SIDE)
+        assert one.pixels.shape == (LARGE_SIDE, LARGE_SIDE)
 
 
 def test_what_an_interruption_left_of_larger_pictures_is_made_again(

@@ -1,4 +1,4 @@
-"""Small tools for painting on a head: noise, soft steps, distances to lines."""
+"""Procedural paint, as functions of points: noise, soft steps, distances to lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from facedata.rendered.mesh import Array
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Noise:
 
 
 def noise(rng: np.random.Generator, scale: float, waves: int = 20) -> Noise:
-    """Noise whose bumps are about ``scale`` cm wide."""
+    """Draw noise whose bumps are about ``scale`` cm wide."""
     return Noise(
         waves=(rng.normal(size=(waves, 3)) / scale).astype(np.float32),
         phases=rng.uniform(0, 2 * np.pi, waves).astype(np.float32),
@@ -36,12 +36,12 @@ def noise(rng: np.random.Generator, scale: float, waves: int = 20) -> Noise:
 
 
 def soft_step(values: Array, sharpness: float) -> Array:
-    """0 far below zero, 1 far above: the logistic function of sharpness * value."""
+    """Go from 0 far below zero to 1 far above: the logistic function of sharpness * value."""
     return np.asarray(1 / (1 + np.exp(-np.clip(values * sharpness, -30, 30))), np.float32)
 
 
 def line_distance(points: Array, line: Array) -> Array:
-    """Distance (n,) of points (n, 3) to a polyline (k, 3)."""
+    """Measure the distance (n,) of points (n, 3) to a polyline (k, 3)."""
     start, step = line[:-1], np.diff(line, axis=0)
     offset = points[:, None] - start
     along = np.clip((offset * step).sum(2) / ((step * step).sum(1) + 1e-9), 0, 1)
@@ -50,7 +50,7 @@ def line_distance(points: Array, line: Array) -> Array:
 
 
 def inside_polygon(points: Array, polygon: Array) -> NDArray[np.bool_]:
-    """Whether points (n, 2) lie inside a closed polygon (k, 2), by the crossing rule."""
+    """Tell whether points (n, 2) lie inside a closed polygon (k, 2), by the crossing rule."""
     x, y = points[:, 0, None], points[:, 1, None]
     x1, y1 = polygon[:, 0], polygon[:, 1]
     x2, y2 = np.roll(x1, -1), np.roll(y1, -1)
