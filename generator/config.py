@@ -16,7 +16,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A network's sizes, its preprocessing and its origin.  Raises ValueError where parts disagree."""
+    """A network's sizes, its preprocessing and its origin.  Raises ValueError if parts disagree."""
 
     architecture: Architecture
     geometry: CropGeometry
@@ -48,7 +48,7 @@ class ModelConfig:
 
 
 def essentials(config: ModelConfig) -> dict[str, object]:
-    """What decides, together with the weights, what the network draws: JSON values."""
+    """Return what decides, together with the weights, what the network draws: JSON values."""
     return {
         "architecture": asdict(config.architecture),
         "crop": {
@@ -65,7 +65,7 @@ def essentials(config: ModelConfig) -> dict[str, object]:
 
 
 def to_json(config: ModelConfig) -> dict[str, object]:
-    """The whole configuration as JSON values; ``from_json`` reads it back."""
+    """Return the whole configuration as JSON values; ``from_json`` reads it back."""
     return {
         "format": FORMAT,
         **essentials(config),

@@ -24,7 +24,7 @@ BORDER = WINDOW // 2
 
 @dataclass(frozen=True)
 class CPIArchitecture:
-    """Sizes of both networks.  Raises ValueError where they make no network."""
+    """Sizes of both networks.  Raises ValueError if they make no network."""
 
     size: int = 32
     """S, side of a picture in pixels; a multiple of 4, because it is halved twice."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from faces.errors import TrainingError
-from generator.training.state import replace_durably
+from faces.files import write_durably
 
 IDENTITY_FILE = "training.json"
 
@@ -17,8 +17,7 @@ IDENTITY_FILE = "training.json"
 def claimed(out: Path, identity: dict[str, object]) -> Iterator[None]:
     """Make ``out`` this training's folder and keep other processes from training in it meanwhile.
 
-    Raises TrainingError where it is another training's, saying what differs, holds other things, or
-    is in use.
+    Raises TrainingError if it is another training's, saying what differs, holds other things, or is in use.
     """
     path = out / IDENTITY_FILE
     if path.is_file():
@@ -27,9 +26,7 @@ def claimed(out: Path, identity: dict[str, object]) -> Iterator[None]:
         if out.exists() and (not out.is_dir() or any(one.suffix != ".partial" for one in out.iterdir())):
             raise TrainingError(f"{out} is not empty and holds no training; name another --out folder.")
         out.mkdir(parents=True, exist_ok=True)
-        partial = out / (IDENTITY_FILE + ".partial")
-        partial.write_text(json.dumps(identity, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        replace_durably(partial, path)
+        write_durably(path, (json.dumps(identity, indent=2, sort_keys=True) + "\n").encode())
     with _locked(path, out):
         yield
 
@@ -39,6 +36,11 @@ def _compare(path: Path, identity: dict[str, object]) -> None:
         old = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         raise TrainingError(f"{path} is damaged; delete the folder to start again.") from None
+    if '"rate"' in json.dumps(old):
+        raise TrainingError(
+            f"{path.parent} holds a training of an earlier version, which this one cannot go on with; its "
+            "weights stay usable. Name another --out folder."
+        )
     differing = _differences(old, json.loads(json.dumps(identity)))
     if differing:
         raise TrainingError(
@@ -48,7 +50,7 @@ def _compare(path: Path, identity: dict[str, object]) -> None:
 
 
 def _differences(old: object, new: object, name: str = "") -> list[str]:
-    """Which settings differ, as ``recipe.batch: 32 there, 128 here``."""
+    """Which settings differ, as ``recipe.batch_size: 32 there, 128 here``."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [
             line

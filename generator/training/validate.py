@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facedata.pairs import ATTRIBUTES, groups
+from generator.devices import autocast
 from generator.networks import TwoStage
-from generator.training.data import PairSet, TrainingData, drawn_as
-from generator.training.feeder import Feeder
+from generator.training.batches import BatchMaker, one_hot_codes
+from generator.training.data import PairSet, Stream, TrainingData, drawn_as
 from generator.training.losses import contrastive, grey_levels, row_errors
-from generator.training.precision import autocast
 from generator.training.recipes import Recipe
 
 _PAIRS = 512
 _CHUNK = 128
 _GALLERY, _EACH, _QUERIES = 280, 14, 300  # each: faces of a person, two lights of the paper's seven poses
-_STREAM = 5
 
 
 class Validation:
@@ -37,32 +36,22 @@ class Validation:
         self._set = data.validation
         if self._set is None:
             return
-        rng = np.random.default_rng([seed, _STREAM])
+        rng = np.random.default_rng([seed, Stream.VALIDATION])
         total = len(self._set.pairs)
         self._pairs = self._set.pairs.rows[rng.permutation(total)[:_PAIRS]]
         self._gallery = _gallery_rows(data, self._set, rng)
         candidates = self._set.pairs.rows[np.isin(self._set.pairs.rows[:, 1], self._gallery)]
         self._queries = candidates[rng.permutation(len(candidates))[:_QUERIES]]
-        people = min(recipe.people or 8, self._set.pairs.people)
-        each = max(1, (recipe.batch if recipe.people else 64) // (recipe.people or 8))
-        self._contrast = Feeder(
-            self._set,
-            vocabulary=data.vocabulary,
-            mean=data.mean,
-            std=data.std,
-            recipe=replace(recipe, batch=people * each, people=people),
-            seed=seed,
-            device=device,
-            augmentation=None,
-        )
-        count = len(data.vocabulary.combinations)
-        self._one_hot = torch.from_numpy(
-            np.asarray(data.vocabulary.one_hot(np.arange(count, dtype=np.int64)), np.float32)
-        ).to(device)
+        wanted = recipe.people_per_batch or 8
+        each = max(1, (recipe.batch_size if recipe.people_per_batch else 64) // wanted)
+        people = min(wanted, self._set.pairs.people)
+        settings = replace(recipe, batch_size=people * each, people_per_batch=people)
+        self._contrast = BatchMaker(self._set, data, settings, seed=seed, device=device, augmentation=None)
+        self._one_hot = torch.from_numpy(one_hot_codes(data.vocabulary)).to(device)
 
     @torch.no_grad()
     def __call__(self, network: TwoStage) -> dict[str, float]:
-        """The figures named in ``history.Entry``; none where there is nobody to validate on."""
+        """Return the figures named in ``state.Entry``; none if there is nobody to validate on."""
         if self._set is None:
             return {}
         network.eval()
