@@ -70,7 +70,9 @@ def train(
     people_per_batch: Annotated[
         int | None, typer.Option(help="People in a batch, instead of the preset's; 0: pairs as they come.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak, instead of the preset's.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate, instead of the preset's.")
+    ] = None,
     contrastive_weight: Annotated[
         float | None, typer.Option(help="Weight of the contrastive term, instead of the preset's.")
     ] = None,
@@ -203,7 +205,9 @@ def train_cpi(
     redrawn: Annotated[
         float | None, typer.Option(help="Share of examples that are turned on from a drawing.")
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak, instead of the recipe's.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate, instead of the recipe's.")
+    ] = None,
     cropped: _Cropped = False,
     size: _Size = 32,
     seed: _Seed = 0,

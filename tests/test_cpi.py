@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from training_made import made_faces, write_faces
 
 from baselines.cpi.model import SHIPPED, WEIGHTS_FILE, CPIConfig, CPIModel, load_cpi, read_cpi, save_cpi
@@ -213,6 +214,8 @@ def test_training_learns_and_leaves_weights_that_load(tmp_path: Path) -> None:
     entries = [json.loads(line) for line in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
     assert entries[-1]["train"]["error"] < entries[0]["train"]["error"] / 2
     assert load_cpi(tmp_path / "out").config.light == "01"
+    with Image.open(tmp_path / "out" / "curves.png") as picture:
+        assert picture.width > 400
 
 
 def test_a_stopped_training_goes_on_as_if_it_never_stopped(tmp_path: Path) -> None:

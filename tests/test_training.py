@@ -200,6 +200,13 @@ def test_another_training_in_the_folder_is_refused_naming_what_differs(
     assert (out / STATE_FILE).read_bytes() == state
 
 
+def test_a_training_of_an_earlier_version_is_left_alone(data: TrainingData, tmp_path: Path) -> None:
+    (tmp_path / "training.json").write_text('{"recipe": {"rate": 0.001}}')
+    with pytest.raises(TrainingError, match="earlier version"):
+        train(data, SMALL, out=tmp_path, budget=TINY, options=EXACT)
+    assert [path.name for path in tmp_path.iterdir()] == ["training.json"]
+
+
 def test_a_folder_of_other_things_is_not_written_into(data: TrainingData, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(TrainingError, match="not empty"):

@@ -59,7 +59,6 @@ class Counters:
 def save_state(
     folder: Path,
     *,
-    identity: dict[str, object],
     counters: Counters,
     network: nn.Module,
     ema: nn.Module | None,
@@ -73,11 +72,7 @@ def save_state(
         for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimiser.{number}.{name}"] = value.detach().cpu().contiguous()
-    metadata = {
-        "format": str(_FORMAT),
-        "identity": json.dumps(identity, sort_keys=True),
-        "counters": json.dumps(asdict(counters)),
-    }
+    metadata = {"format": str(_FORMAT), "counters": json.dumps(asdict(counters))}
     write_durably(folder / STATE_FILE, save(tensors, metadata=metadata))
 
 

@@ -247,7 +247,6 @@ class _Trainer(Generic[Network]):
     def _save(self) -> None:
         save_state(
             self._out,
-            identity=self._task.identity,
             counters=self._counters,
             network=self._network,
             ema=self._ema,
