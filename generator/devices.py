@@ -15,9 +15,9 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """The device of that name; None: CUDA where there is one, else the processor.
+    """Return the device of that name; None: CUDA if there is one, else the processor.
 
-    Raises WeightsError where there is no such device.
+    Raises WeightsError if there is no such device.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -30,7 +30,7 @@ def pick_device(name: str | None = None) -> torch.device:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware itself multiplies bfloat16, so that it is faster than float32."""
+    """Tell whether the hardware itself multiplies bfloat16, so that it is faster than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
@@ -62,7 +62,7 @@ def keep_freed_memory() -> None:
     """Let the C library keep up to 256 MB of freed memory instead of handing it back at once.
 
     A network on the processor frees and takes blocks of some MB all the time, and having the kernel clear
-    them anew each time costs a quarter to a third of the whole.  Does nothing where the library is not glibc.
+    them anew each time costs a quarter to a third of the whole.  Does nothing if the library is not glibc.
     """
     if not sys.platform.startswith("linux"):
         return

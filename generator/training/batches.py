@@ -188,7 +188,7 @@ class EpochSampler:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def __call__(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs (B, 2) of batch number ``step``; each is a group of its own."""
+        """Return the pairs (B, 2) of batch number ``step``; each is a group of its own."""
         total = len(self._pairs)
         places = np.arange(step * self._batch_size, (step + 1) * self._batch_size)
         chosen = np.concatenate(
@@ -214,7 +214,7 @@ class PersonSampler:
         self._people, self._each = people, batch_size // people
 
     def __call__(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs (B, 2) of batch number ``step`` and, (B,), the number 0..people-1 of each pair's person."""
+        """Return the pairs (B, 2) of batch number ``step`` and, (B,), 0..people-1, whose each is."""
         rng = np.random.default_rng([self._seed, Stream.BATCH, step])
         available = self._pairs.people
         chosen = rng.choice(available, self._people, replace=self._people > available)

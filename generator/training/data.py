@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, unique
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,7 @@ from generator.attributes import AttributeGroup, Vocabulary
 _HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 20
 
 
+@unique
 class Stream(IntEnum):
     """The streams of random numbers that a training draws from, each with the seed before it."""
 

@@ -69,6 +69,8 @@ def train(
     batches = training_batches(data, recipe, seed, device)
     threads = options.threads or os.cpu_count() or 1
     scale = grey_levels(data.std, recipe.error)
+    held = data.validation
+    validation = held and Validation(held, data, recipe, seed=seed, device=device, dtype=dtype)
 
     def export(network: TwoStage, counters: Counters, last: Entry | None) -> None:
         config = ModelConfig(
@@ -91,7 +93,7 @@ def train(
         task = Task(
             network=network,
             phases=[phase(one) for one in drawing_phases(network, recipe)],
-            validate=Validation(data, recipe, seed=seed, device=device, dtype=dtype),
+            validate=validation or (lambda network: {}),
             export=export,
             scales={"stage1": scale, "stage2": scale},
             identity={
