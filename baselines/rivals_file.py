@@ -20,6 +20,7 @@ from baselines.rivals import Candidate, Rivals
 from facedata.labelled import Attribute
 from faces.errors import WeightsError
 from faces.files import write_durably
+from generator.checkpoint import find_weights
 
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
@@ -70,7 +71,9 @@ def load_rivals(name_or_folder: str | Path) -> Rivals:
 
     Raises WeightsError that names the file and says what to do.
     """
-    folder = _find(name_or_folder)
+    folder = find_weights(
+        name_or_folder, SHIPPED, holding=TENSORS_FILE, what="fitted rivals", command="train-rivals"
+    )
     config, tensors = folder / CONFIG_FILE, folder / TENSORS_FILE
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
@@ -89,24 +92,6 @@ def load_rivals(name_or_folder: str | Path) -> Rivals:
             "`anotheryou train-rivals` anew."
         )
     return replace(found, rivals_id=identity)
-
-
-def shipped_rivals() -> list[str]:
-    """Names of the folders that come with the project, sorted."""
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{TENSORS_FILE}"))
-
-
-def _find(name_or_folder: str | Path) -> Path:
-    path = Path(name_or_folder).expanduser()
-    if isinstance(name_or_folder, str) and path.name == name_or_folder and (SHIPPED / path).is_dir():
-        return SHIPPED / path
-    if path.is_dir():
-        return path
-    names = ", ".join(shipped_rivals()) or "none come with this installation"
-    raise WeightsError(
-        f"There are no fitted rivals {str(name_or_folder)!r}; name a folder that `anotheryou train-rivals` "
-        f"has written, or one of: {names}."
-    )
 
 
 def _parse(content: Any, arrays: _Arrays) -> Rivals:

@@ -49,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     model = load_cpi(options.weights)
     gallery = read_labelled(options.set, cropped=True, geometry=model.config.geometry)
-    told = float((model.tell_poses(gallery.crops) == model.codes_of(gallery.poses)).mean())
+    told = float((model.estimate_poses(gallery.crops) == model.codes_of(gallery.poses)).mean())
     say(f"pose told rightly: {100 * told:.1f} %")
     figures = {way.name: measure(way, gallery, options.queries) for way in ways(model)}
     rows = [[name, *(f"{value:.1f}" for value in values.values())] for name, values in figures.items()]

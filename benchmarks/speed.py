@@ -28,9 +28,8 @@ from faces.crop import CropGeometry
 from faces.types import Box, Landmarks, Pixels
 from generator.checkpoint import load_generator
 from generator.model import Generator
-from generator.training import Budget, Options, prepare, recipe
+from generator.training import Budget, Entry, Options, prepare, recipe
 from generator.training import train as train_networks
-from generator.training.history import Entry
 from index import Beginning, Collection, CollectionWriter, Encoding, Features, NewFace, NewPhoto, Status
 from retrieval.batch import encode
 

@@ -65,8 +65,7 @@ def edit(
 
     import numpy as np
 
-    from generator.checkpoint import load_generator
-    from generator.choice import weights_for
+    from generator.checkpoint import load_generator, weights_for
     from generator.sheet import draw_strip, enlarge
 
     if weights is None:

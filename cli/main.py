@@ -23,8 +23,7 @@ from cli.edit import edit
 from cli.guard import INTERRUPTED, GuardedGroup
 from cli.index import forget, index, info, reindex
 from cli.search import search
-from cli.train import train
-from cli.train_cpi import train_cpi
+from cli.train import train, train_cpi
 from cli.train_rivals import train_rivals
 
 # In the order in which a user meets them.

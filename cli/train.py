@@ -1,16 +1,37 @@
-"""``anotheryou train``: from labelled faces to weights."""
+"""``anotheryou train`` and ``train-cpi``: from labelled faces to weights of our networks and of a rival's."""
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.guard import INTERRUPTED
+
 if TYPE_CHECKING:
     from facedata.labelled import Attribute, FaceSet
+    from faces.progress import Progress
     from generator.training import Entry
+
+_Out = Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")]
+_Validate = Annotated[
+    Path | None, typer.Option(help="Labelled folder or .zip to validate on, so that nobody is held out.")
+]
+_Cropped = Annotated[
+    bool, typer.Option("--cropped", help="The pictures are ready crops; otherwise faces are detected.")
+]
+_Size = Annotated[int, typer.Option(help="Side of the crops in pixels.")]
+_Seed = Annotated[int, typer.Option(help="Seed of everything drawn at random.")]
+_Threads = Annotated[int, typer.Option(help="Threads that compute; 0: one per core.")]
+_SaveEvery = Annotated[
+    float, typer.Option(min=0, help="Minutes between two states on disk; a kill loses no more than that.")
+]
 
 
 def train(
@@ -20,7 +41,7 @@ def train(
             help="Labelled folders or .zip files of one; several are joined, their people kept apart."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")],
+    out: _Out,
     attribute: Annotated[str, typer.Option(help="What shall be changed: pose, light or accessory.")] = "pose",
     to: Annotated[
         list[str] | None,
@@ -41,16 +62,18 @@ def train(
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Length of the training in minutes (60 where neither is given), resumptions included."
+            help="Length of the training in minutes (60 if neither is given), resumptions included."
         ),
     ] = None,
     pairs: Annotated[int | None, typer.Option(help="Length of the training in pairs instead.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Pairs in a batch, instead of the preset's.")] = None,
-    batch_people: Annotated[
+    batch_size: Annotated[int | None, typer.Option(help="Pairs in a batch, instead of the preset's.")] = None,
+    people_per_batch: Annotated[
         int | None, typer.Option(help="People in a batch, instead of the preset's; 0: pairs as they come.")
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate, instead of the preset's.")] = None,
-    contrast: Annotated[
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate, instead of the preset's.")
+    ] = None,
+    contrastive_weight: Annotated[
         float | None, typer.Option(help="Weight of the contrastive term, instead of the preset's.")
     ] = None,
     any_light: Annotated[
@@ -74,12 +97,10 @@ def train(
         int | None,
         typer.Option(
             help="People kept from training to validate on, drawn by the seed. Otherwise those of split val "
-            "or, where there are none, one in twenty."
+            "or, if there are none, one in twenty."
         ),
     ] = None,
-    validate: Annotated[
-        Path | None, typer.Option(help="Labelled folder or .zip to validate on, so that nobody is held out.")
-    ] = None,
+    validate: _Validate = None,
     start_from: Annotated[
         str | None,
         typer.Option(
@@ -87,23 +108,19 @@ def train(
             "learned another attribute."
         ),
     ] = None,
-    cropped: Annotated[
-        bool, typer.Option("--cropped", help="The pictures are ready crops; otherwise faces are detected.")
-    ] = False,
-    size: Annotated[int, typer.Option(help="Side of the crops in pixels.")] = 32,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
-    threads: Annotated[int, typer.Option(help="Threads that compute; 0: one per core.")] = 0,
-    save_every: Annotated[
-        float, typer.Option(min=0, help="Minutes between two states on disk; a kill loses no more than that.")
-    ] = 2.0,
+    cropped: _Cropped = False,
+    size: _Size = 32,
+    seed: _Seed = 0,
+    threads: _Threads = 0,
+    save_every: _SaveEvery = 2.0,
     precision: Annotated[
         str,
-        typer.Option(help="auto, float32 or bfloat16; auto is bfloat16 where the hardware multiplies it."),
+        typer.Option(help="auto, float32 or bfloat16; auto is bfloat16 if the hardware multiplies it."),
     ] = "auto",
 ) -> None:
     """Train both networks on labelled faces.
 
-    A killed or interrupted training goes on where it stood when the same command is given again.
+    A killed or interrupted training goes on from its last state if the same command is given again.
     The folder then holds the weights (usable from the first minutes on), history.jsonl and curves.png.
     People of split test are never looked at.
 
@@ -114,10 +131,8 @@ def train(
         anotheryou benchmark faces --cropped --weights my-weights --out report
     """
     from cli.console import RichProgress, say
-    from cli.stopping import stop_on_signal, tell_end
-    from facedata.labelled import read_labelled
     from faces.crop import CropGeometry
-    from generator.checkpoint import find_checkpoint, load_checkpoint
+    from generator.checkpoint import load_checkpoint
     from generator.training import (
         Budget,
         Options,
@@ -129,32 +144,21 @@ def train(
     )
     from generator.training import train as run
 
-    if threads:
-        import torch
-
-        torch.set_num_threads(threads)
     chosen = adjusted(
         recipe(preset),
-        batch=batch,
-        people=batch_people,
-        rate=rate,
-        contrast=contrast,
+        batch_size=batch_size,
+        people_per_batch=people_per_batch,
+        learning_rate=learning_rate,
+        contrastive_weight=contrastive_weight,
         any_light=any_light,
         augment=augment,
     )
     budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
     budget.check()
     name = attribute_named(attribute)
-    geometry = CropGeometry(size=size)
     progress = RichProgress()
-
-    def read(path: Path) -> FaceSet:
-        faces = read_labelled(path, cropped=cropped, geometry=geometry, progress=progress)
-        if faces.left_out:
-            say(f"{path}: no face was found on {faces.left_out} pictures; they are left out")
-        return faces
-
-    faces = join_sets([read(path) for path in data])
+    _compute_on(threads)
+    faces = join_sets([_read(path, cropped, size, progress) for path in data])
     if people is not None:
         faces = restrict_people(faces, *_range(people))
     prepared = prepare(
@@ -163,32 +167,103 @@ def train(
         to=to,
         seed=seed,
         held_out=held_out,
-        validation=read(validate) if validate else None,
+        validation=_read(validate, cropped, size, progress) if validate else None,
     )
     learners, unseen = prepared.train, prepared.validation
     say(
         f"{learners.pairs.people:,} people, {len(learners.faces):,} faces, {len(learners.pairs):,} pairs; "
         + (f"validated on {unseen.pairs.people} others" if unseen else "nobody to validate on")
     )
-    with stop_on_signal() as stopped:
+    with _stop_on_signal() as stopped:
         finished = run(
             prepared,
             chosen,
             out=out,
             budget=budget,
             seed=seed,
-            geometry=geometry,
-            start=load_checkpoint(find_checkpoint(start_from)) if start_from else None,
+            geometry=CropGeometry(size=size),
+            start=load_checkpoint(start_from) if start_from else None,
             options=Options(state_minutes=save_every, precision=precision, threads=threads),
             progress=progress,
-            report=lambda entry: say(_line(entry)),
+            report=_report,
             stop=stopped.is_set,
         )
-    tell_end(finished, out)
+    _tell_end(finished, out)
+
+
+def train_cpi(
+    data: Annotated[Path, typer.Argument(help="Labelled folder or .zip of one, with poses and lights.")],
+    out: _Out,
+    minutes: Annotated[float, typer.Option(help="Length of the training in minutes.")] = 45.0,
+    light: Annotated[
+        str,
+        typer.Option(
+            help="Light of the drawings: the word of one, as published (07 is the frontal flash), or same."
+        ),
+    ] = "07",
+    validate: _Validate = None,
+    redrawn: Annotated[
+        float | None, typer.Option(help="Share of examples that are turned on from a drawing.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate, instead of the recipe's.")
+    ] = None,
+    cropped: _Cropped = False,
+    size: _Size = 32,
+    seed: _Seed = 0,
+    threads: _Threads = 0,
+    save_every: _SaveEvery = 2.0,
+) -> None:
+    """Train CPI, the rival of the tables (Yim et al. 2015), on labelled faces.
+
+    A killed or interrupted training goes on from its last state if the same command is given again.
+    The folder then holds weights for the row cpi of the benchmark.
+    People of split test are never looked at.
+
+    Example:
+
+        anotheryou train-cpi faces --cropped --minutes 45 --out my-cpi
+    """
+    from dataclasses import replace
+
+    from baselines.cpi.training import CPISettings
+    from baselines.cpi.training import train_cpi as run
+    from cli.console import RichProgress, say
+    from faces.crop import CropGeometry
+    from generator.training import Budget, Options, prepare
+
+    settings = CPISettings(light=light)
+    if redrawn is not None:
+        settings = replace(settings, redrawn=redrawn)
+    if learning_rate is not None:
+        settings = replace(settings, recipe=replace(settings.recipe, learning_rate=learning_rate))
+    progress = RichProgress()
+    _compute_on(threads)
+    prepared = prepare(
+        _read(data, cropped, size, progress),
+        attribute="pose",
+        seed=seed,
+        validation=_read(validate, cropped, size, progress) if validate else None,
+    )
+    say(f"{prepared.train.pairs.people:,} people, {len(prepared.train.faces):,} faces")
+    with _stop_on_signal() as stopped:
+        finished = run(
+            prepared,
+            settings,
+            out=out,
+            budget=Budget(minutes=minutes),
+            seed=seed,
+            geometry=CropGeometry(size=size),
+            options=Options(state_minutes=save_every),
+            progress=progress,
+            report=_report,
+            stop=stopped.is_set,
+        )
+    _tell_end(finished, out)
 
 
 def attribute_named(name: str) -> Attribute:
-    """The attribute that ``--attribute`` names; raises BadParameter that lists them."""
+    """Return the attribute that ``--attribute`` names; raises BadParameter that lists them."""
     from facedata.pairs import ATTRIBUTES
 
     for known in ATTRIBUTES:
@@ -204,15 +279,64 @@ def _range(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _line(entry: Entry) -> str:
-    """One line of history for people to read; errors are of the kind the recipe makes small."""
+def _compute_on(threads: int) -> None:
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _read(path: Path, cropped: bool, size: int, progress: Progress) -> FaceSet:
+    from cli.console import say
+    from facedata.labelled import read_labelled
+    from faces.crop import CropGeometry
+
+    faces = read_labelled(path, cropped=cropped, geometry=CropGeometry(size=size), progress=progress)
+    if faces.left_out:
+        say(f"{path}: no face was found on {faces.left_out} pictures; they are left out")
+    return faces
+
+
+@contextlib.contextmanager
+def _stop_on_signal() -> Iterator[threading.Event]:
+    """Set by the first Ctrl-C or SIGTERM, so that the training ends after a step; a second one interrupts."""
+    stopped = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_end(finished: bool, out: Path) -> None:
+    """Say that the weights in ``out`` are trained, or how to go on; ends the program in the second case."""
+    from cli.console import say
+
+    if not finished:
+        say("stopped and kept; the same command goes on from here")
+        raise typer.Exit(INTERRUPTED)
+    typer.echo(f"trained: {out}")
+
+
+def _report(entry: Entry) -> None:
+    """Say one line of history; errors are of the kind the recipe makes small."""
+    from cli.console import say
+
     parts = [
         f"{100 * entry.fraction:.0f} %",
         f"{entry.pairs:,} pairs",
         f"{entry.pairs_per_second:.0f} pairs/s",
     ]
     for title, figures in (("training", entry.train), ("unseen people", entry.validation)):
-        errors = [f"{figures[stage]:.1f}" for stage in ("stage1", "stage2") if stage in figures]
+        known = ("stage1", "stage2", "error", "auxiliary")  # the last two are CPI's
+        errors = [f"{figures[name]:.1f}" for name in known if name in figures]
         if errors:
             parts.append(f"{title}: {entry.error} error {' / '.join(errors)}")
     for key, title in (
@@ -220,7 +344,8 @@ def _line(entry: Entry) -> str:
         ("recall1", "recall@1"),
         ("recall1_exact", "same light"),
         ("value_accuracy", "value recognised"),
+        ("pose_right", "pose recognised"),
     ):
         if key in entry.validation:
             parts.append(f"{title} {100 * entry.validation[key]:.1f} %")
-    return ", ".join(parts)
+    say(", ".join(parts))

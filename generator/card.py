@@ -45,7 +45,7 @@ consent.
 
 
 def model_card(config: ModelConfig, *, name: str, weights_id: str, parameters: int, version: str) -> str:
-    """The card as Markdown."""
+    """Return the card as Markdown."""
     groups = config.vocabulary.groups
     return _TEMPLATE.substitute(
         name=name,

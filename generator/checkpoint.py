@@ -20,8 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor
 
-from faces.errors import WeightsError
+from faces.errors import WeightsError, WishError
 from faces.files import write_durably
+from generator.attributes import Vocabulary
 from generator.card import model_card
 from generator.config import ModelConfig, essentials, from_json, to_json
 from generator.model import Generator
@@ -30,6 +31,8 @@ from generator.tensorfile import read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
 SHIPPED = Path(__file__).resolve().parent / "weights"
+PREFERRED = ("rotation-32", "accessories-32")
+"""For photographs.  Others are for the paper's protocols and serve if only they know a wish."""
 _WEIGHTS_ID = "weights_id"
 
 
@@ -46,8 +49,8 @@ class Checkpoint:
 def save_checkpoint(folder: Path, network: TwoStage, config: ModelConfig) -> str:
     """Write a checkpoint into a folder, which is made if need be, and return its weights id.
 
-    A kill at any moment leaves the old checkpoint or the new one.  Raises WeightsError where the network does
-    not fit the configuration, ValueError where ``data`` or ``metrics`` hold no JSON values, OSError where the
+    A kill at any moment leaves the old checkpoint or the new one.  Raises WeightsError if the network does
+    not fit the configuration, ValueError if ``data`` or ``metrics`` hold no JSON values, OSError if the
     folder cannot be written to.
     """
     if network.architecture != config.architecture:
@@ -77,13 +80,12 @@ def save_checkpoint(folder: Path, network: TwoStage, config: ModelConfig) -> str
     return identity
 
 
-def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read a checkpoint, every name, shape, type and the hash checked.
+def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
+    """Read a checkpoint (see ``find_weights``), every name, shape, type and the hash checked.
 
     Raises WeightsError that names the file and says what to do.
     """
-    if not folder.is_dir():
-        raise WeightsError(f"There is no folder {folder}; name a folder that `anotheryou train` has written.")
+    folder = find_weights(name_or_folder, SHIPPED, holding=CONFIG_FILE, what="weights", command="train")
     config_path, weights_path = folder / CONFIG_FILE, folder / WEIGHTS_FILE
     for path in (config_path, weights_path):
         if not path.is_file():
@@ -108,43 +110,92 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(folder, network.eval().requires_grad_(False), config, identity)
 
 
-def load_generator(name_or_dir: str | Path = "rotation-32", *, device: str | None = None) -> Generator:
-    """A network that draws, with its preprocessing: weights that come with the project, or a folder.
+def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | None = None) -> Generator:
+    """Load a network that draws, with its preprocessing: weights that come with the project, or a folder.
 
-    A name without a slash that is among the shipped weights means those; anything else is a folder.
-    ``device`` None: CUDA where there is one.  Raises WeightsError.
+    ``device`` None means CUDA if there is one.  Raises WeightsError.
     """
-    folder = find_checkpoint(name_or_dir)
-    loaded = load_checkpoint(folder)
-    return Generator(
-        loaded.network, loaded.config, name=folder.resolve().name, weights_id=loaded.weights_id, device=device
-    )
+    loaded = load_checkpoint(name_or_folder)
+    name = loaded.folder.resolve().name
+    return Generator(loaded.network, loaded.config, name=name, weights_id=loaded.weights_id, device=device)
 
 
-def find_checkpoint(name_or_dir: str | Path) -> Path:
-    """The folder that a name or path means; raises WeightsError that lists the names there are."""
-    path = Path(name_or_dir).expanduser()
-    bare = isinstance(name_or_dir, str) and path.name == name_or_dir
-    if bare and (SHIPPED / path).is_dir():
-        return SHIPPED / path
+def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, what: str, command: str) -> Path:
+    """Return the folder that a name or a path means.
+
+    A word without a slash that is a folder in ``shipped`` means that one; anything else is a path.
+    Raises WeightsError that says ``what`` is not there, which ``command`` makes it, and which names there
+    are: folders in ``shipped`` with a file ``holding``.
+    """
+    path = Path(name_or_folder).expanduser()
+    bare = isinstance(name_or_folder, str) and path.name == name_or_folder
+    if bare and (shipped / path).is_dir():
+        return shipped / path
     if path.is_dir():
         return path
-    names = ", ".join(shipped_names()) or "none come with this installation"
+    names = ", ".join(names_in(shipped, holding)) or "none come with this installation"
     raise WeightsError(
-        f"There are no weights {str(name_or_dir)!r}; name a folder that `anotheryou train` has written, or "
-        f"one of: {names}."
+        f"There are no {what} {str(name_or_folder)!r}; name a folder that `anotheryou {command}` has written,"
+        f" or one of: {names}."
     )
+
+
+def names_in(shipped: Path, holding: str) -> list[str]:
+    """Return the names of the folders in ``shipped`` that hold a file of that name, sorted."""
+    return sorted(path.parent.name for path in shipped.glob(f"*/{holding}"))
 
 
 def shipped_names() -> list[str]:
-    """Names of the weights that come with the project, sorted."""
-    if not SHIPPED.is_dir():
-        return []
-    return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / CONFIG_FILE).is_file())
+    """Return the names of the weights that come with the project, sorted."""
+    return names_in(SHIPPED, CONFIG_FILE)
+
+
+def weights_knowing(wish: Mapping[str, str | None]) -> list[str]:
+    """Return the names of the shipped weights that know a whole wish, the best for photographs first.
+
+    A wish maps attributes to values, ``{"pose": "+30"}``; here a value None stands for any.
+    """
+    names = sorted(shipped_names(), key=lambda name: (name not in PREFERRED, name))
+    return [name for name in names if _knows(_vocabulary(name), wish)]
+
+
+def weights_for(wish: Mapping[str, str | None]) -> str:
+    """Return the name of the shipped weights to draw a wish with.
+
+    Raises WishError if none know it, saying what there is.
+    """
+    found = weights_knowing(wish)
+    if found:
+        return found[0]
+    for attribute, value in wish.items():
+        alone = weights_knowing({attribute: None})
+        if not alone:
+            known = {group.name for name in shipped_names() for group in _vocabulary(name).groups}
+            raise WishError(
+                f"No weights that come along know {attribute!r}; choose one of: {', '.join(sorted(known))}."
+            )
+        if value is not None and not weights_knowing({attribute: value}):
+            _vocabulary(alone[0]).group(attribute).find(value)  # says what there is
+    raise WishError(f"No weights that come along know {' and '.join(wish)} together; wish for one at a time.")
+
+
+def _knows(vocabulary: Vocabulary, wish: Mapping[str, str | None]) -> bool:
+    try:
+        for attribute, value in wish.items():
+            group = vocabulary.group(attribute)
+            if value is not None:
+                group.find(value)
+    except WishError:
+        return False
+    return True
+
+
+def _vocabulary(name: str) -> Vocabulary:
+    return read_config(SHIPPED / name / CONFIG_FILE)[0].vocabulary
 
 
 def weights_id(config: ModelConfig, tensors: Mapping[str, Tensor]) -> str:
-    """12 hex digits of a SHA-256 over architecture, preprocessing, vocabulary and float32 weights."""
+    """Return 12 hex digits of a SHA-256 over architecture, preprocessing, vocabulary and float32 weights."""
     digest = hashlib.sha256(json.dumps(essentials(config), sort_keys=True).encode())
     for name in sorted(tensors):
         value = tensors[name]
@@ -154,7 +205,7 @@ def weights_id(config: ModelConfig, tensors: Mapping[str, Tensor]) -> str:
 
 
 def read_config(path: Path) -> tuple[ModelConfig, str]:
-    """What a ``config.json`` says, and the weights id; raises WeightsError."""
+    """Return what a ``config.json`` says, and the weights id; raises WeightsError."""
     try:
         return _parse_config(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -185,7 +236,7 @@ def _read_weights(path: Path) -> tuple[str, dict[str, Tensor]]:
 
 
 def _interrupted_save(copy: str, old: str, tensors: Mapping[str, Tensor]) -> tuple[ModelConfig, str] | None:
-    """The configuration in the weights file, where ``config.json`` (id ``old``) was never replaced."""
+    """The configuration in the weights file, if ``config.json`` (id ``old``) was never replaced."""
     try:
         config, identity = _parse_config(copy)
     except (ValueError, RecursionError):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from faces.crop import CropGeometry
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.networks import Architecture
 
 FORMAT = 1
+Kind = TypeVar("Kind")
+_KINDS = {dict: "JSON object", list: "list", str: "text", float: "number", int: "whole number"}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A network's sizes, its preprocessing and its origin.  Raises ValueError where parts disagree."""
+    """A network's sizes, its preprocessing and its origin.  Raises ValueError if parts disagree."""
 
     architecture: Architecture
     geometry: CropGeometry
@@ -48,7 +50,7 @@ class ModelConfig:
 
 
 def essentials(config: ModelConfig) -> dict[str, object]:
-    """What decides, together with the weights, what the network draws: JSON values."""
+    """Return what decides, together with the weights, what the network draws: JSON values."""
     return {
         "architecture": asdict(config.architecture),
         "crop": {
@@ -65,7 +67,7 @@ def essentials(config: ModelConfig) -> dict[str, object]:
 
 
 def to_json(config: ModelConfig) -> dict[str, object]:
-    """The whole configuration as JSON values; ``from_json`` reads it back."""
+    """Return the whole configuration as JSON values; ``from_json`` reads it back."""
     return {
         "format": FORMAT,
         **essentials(config),
@@ -80,80 +82,64 @@ def from_json(content: object) -> ModelConfig:
 
     Raises ValueError with a short reason that names the member.
     """
-    whole = _table(content, "the whole")
-    version = whole.get("format")
+    if not isinstance(content, dict):
+        raise ValueError("the whole is no JSON object")
+    version = content.get("format")
     if version != FORMAT or isinstance(version, bool):
         raise ValueError(f"format {version!r} is not known to this version, which reads {FORMAT}; update it")
+    optional = {"preset": "", "data": {}, "metrics": {}, **content}
     return ModelConfig(
-        architecture=_architecture(_table(_member(whole, "architecture"), "architecture")),
-        geometry=_geometry(_table(_member(whole, "crop"), "crop")),
-        mean=_number(_member(whole, "mean"), "mean"),
-        std=_number(_member(whole, "std"), "std"),
-        vocabulary=_vocabulary(_member(whole, "vocabulary")),
-        preset=_word(whole.get("preset", ""), "preset"),
-        data=_table(whole.get("data", {}), "data"),
-        metrics=_table(whole.get("metrics", {}), "metrics"),
+        architecture=_architecture(_member(content, "architecture", dict)),
+        geometry=_geometry(_member(content, "crop", dict)),
+        mean=_member(content, "mean", float),
+        std=_member(content, "std", float),
+        vocabulary=_vocabulary(_member(content, "vocabulary", list)),
+        preset=_member(optional, "preset", str),
+        data=_member(optional, "data", dict),
+        metrics=_member(optional, "metrics", dict),
     )
 
 
 def _architecture(table: Mapping[str, Any]) -> Architecture:
     known = {one.name for one in fields(Architecture)}
-    unknown = sorted(set(table) - known)
-    if unknown:
-        raise ValueError(f"architecture has unknown members: {', '.join(unknown)}")
-    for name in known:
-        _member(table, name)
+    unknown, missing = sorted(set(table) - known), sorted(known - set(table))
+    if unknown or missing:
+        raise ValueError(f"architecture has {'unknown' if unknown else 'no'} {', '.join(unknown or missing)}")
     return Architecture(**table)  # checks each value itself
 
 
 def _geometry(table: Mapping[str, Any]) -> CropGeometry:
-    size = _member(table, "size")
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise ValueError("crop.size is no whole number")
-    eye_y = _number(_member(table, "eye_y"), "crop.eye_y")
-    nose_distance = _number(_member(table, "nose_distance"), "crop.nose_distance")
+    size = _member(table, "size", int, "crop.")
+    eye_y = _member(table, "eye_y", float, "crop.")
+    nose_distance = _member(table, "nose_distance", float, "crop.")
     if not (0 <= eye_y <= 1 and 0 < nose_distance <= 1):
         raise ValueError("crop.eye_y and crop.nose_distance must be fractions of the side")
     return CropGeometry(size=size, eye_y=eye_y, nose_distance=nose_distance)
 
 
-def _vocabulary(content: object) -> Vocabulary:
-    if not isinstance(content, list):
-        raise ValueError("vocabulary is no list")
+def _vocabulary(content: list[Any]) -> Vocabulary:
     groups = []
-    for number, one in enumerate(content):
+    for number, table in enumerate(content):
         name = f"vocabulary[{number}]"
-        table = _table(one, name)
-        values = _member(table, "values")
-        if not isinstance(values, list):
-            raise ValueError(f"{name}.values is no list")
-        words = tuple(_word(value, f"{name}.values") for value in values)
-        groups.append(AttributeGroup(name=_word(_member(table, "name"), f"{name}.name"), values=words))
+        if not isinstance(table, dict):
+            raise ValueError(f"{name} is no JSON object")
+        values = _member(table, "values", list, f"{name}.")
+        if not all(isinstance(value, str) for value in values):
+            raise ValueError(f"{name}.values has something that is no text")
+        groups.append(AttributeGroup(name=_member(table, "name", str, f"{name}."), values=tuple(values)))
     return Vocabulary(groups=tuple(groups))
 
 
-def _member(table: Mapping[str, Any], name: str) -> object:
+def _member(table: Mapping[str, Any], name: str, kind: type[Kind], within: str = "") -> Kind:
+    """A member of a JSON object that must be of a kind; whole numbers are numbers, true and false are not."""
     if name not in table:
-        raise ValueError(f"{name} is missing")
-    return table[name]
-
-
-def _table(content: object, name: str) -> dict[str, Any]:
-    if not isinstance(content, dict):
-        raise ValueError(f"{name} is no JSON object")
-    return content
-
-
-def _number(content: object, name: str) -> float:
-    if isinstance(content, bool) or not isinstance(content, (int, float)):
-        raise ValueError(f"{name} is no number")
-    try:
-        return float(content)
-    except OverflowError:
-        raise ValueError(f"{name} is out of range") from None
-
-
-def _word(content: object, name: str) -> str:
-    if not isinstance(content, str):
-        raise ValueError(f"{name} is no text")
-    return content
+        raise ValueError(f"{within}{name} is missing")
+    value = table[name]
+    if kind is float and type(value) is int:
+        try:
+            value = float(value)
+        except OverflowError:
+            raise ValueError(f"{within}{name} is out of range") from None
+    if type(value) is not kind:
+        raise ValueError(f"{within}{name} is no {_KINDS[kind]}")
+    return value

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import sys
+from contextlib import AbstractContextManager
 
 import torch
 
-from faces.errors import WeightsError
+from faces.errors import TrainingError, WeightsError
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """The device of that name; None: CUDA where there is one, else the processor.
+    """Return the device of that name; None: CUDA if there is one, else the processor.
 
-    Raises WeightsError where there is no such device.
+    Raises WeightsError if there is no such device.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -27,7 +30,7 @@ def pick_device(name: str | None = None) -> torch.device:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware itself multiplies bfloat16, so that it is faster than float32."""
+    """Tell whether the hardware itself multiplies bfloat16, so that it is faster than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
@@ -36,11 +39,30 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return any(abilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
+def pick_precision(choice: str, device: torch.device) -> torch.dtype:
+    """Return bfloat16 if the hardware multiplies it (it is about three times as fast then), else float32.
+
+    Raises TrainingError for a choice that is none of ``PRECISIONS``.
+    """
+    if choice not in PRECISIONS:
+        raise TrainingError(f"There is no precision {choice!r}; choose one of: {', '.join(PRECISIONS)}.")
+    if choice != "auto":
+        return torch.bfloat16 if choice == "bfloat16" else torch.float32
+    return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Run the enclosed network in ``dtype``; weights, losses and the optimiser stay float32."""
+    if dtype == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep up to 256 MB of freed memory instead of handing it back at once.
 
     A network on the processor frees and takes blocks of some MB all the time, and having the kernel clear
-    them anew each time costs a quarter to a third of the whole.  Does nothing where the library is not glibc.
+    them anew each time costs a quarter to a third of the whole.  Does nothing if the library is not glibc.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,7 +1,7 @@
 """Reading safetensors files that a training may be replacing at the same moment.
 
-``safe_open(..., framework="pt")`` opens a file twice by its name, for the header and for the tensors; where
-it is replaced in between, the two do not belong together.  Here each file is opened once.
+``safe_open(..., framework="pt")`` opens a file twice by its name, for the header and for the tensors; if it
+is replaced in between, the two do not belong together.  Here each file is opened once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The words in the header; the tensors are not read.  Raises SafetensorError or OSError."""
+    """Return the words in the header; the tensors are not read.  Raises SafetensorError or OSError."""
     with safe_open(path, framework="np") as stored:
         return stored.metadata() or {}
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """The words in the header, and the tensors, of one moment.  Raises SafetensorError or OSError."""
+    """Return the words in the header, and the tensors, of one moment.  Raises SafetensorError or OSError."""
     content = path.read_bytes()
     tensors = load(content)  # checks the header
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])

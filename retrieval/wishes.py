@@ -22,7 +22,7 @@ def codes_of(wish: Mapping[str, str], encoder: Encoder, folder: Path, encoding: 
     try:
         return encoder.vocabulary.codes(wish)
     except WishError:
-        from generator.choice import weights_for, weights_knowing
+        from generator.checkpoint import weights_for, weights_knowing
 
         able = weights_knowing(wish)
         if able:

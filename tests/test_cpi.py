@@ -11,21 +11,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from training_made import made_faces, write_faces
 
-from baselines.cpi.examples import ExampleMaker, target_rows
-from baselines.cpi.losses import losses
-from baselines.cpi.model import CPIModel, load_cpi
+from baselines.cpi.model import SHIPPED, WEIGHTS_FILE, CPIConfig, CPIModel, load_cpi, read_cpi, save_cpi
 from baselines.cpi.network import BORDER, WINDOW, CPIArchitecture, CPINetwork, LocallyConnected, MainNetwork
 from baselines.cpi.searcher import CPI
-from baselines.cpi.settings import CPISettings
-from baselines.cpi.training import Training, train_cpi
-from baselines.cpi.weights import SHIPPED, WEIGHTS_FILE, CPIConfig, read_cpi, save_cpi
+from baselines.cpi.training import CPISettings, ExampleMaker, cpi_loss, target_rows, train_cpi
 from baselines.searcher import QueryBatch
 from facedata.labelled import FaceSet, read_labelled, rendered_mini_path
 from faces.crop import CropGeometry
 from faces.errors import DataError, TrainingError, WeightsError, WishError
-from generator.training import Budget, TrainingData, prepare
+from generator.training import Budget, Options, TrainingData, prepare
 
 POSES = ("-45", "0", "+45")
 SMALL = CPIArchitecture(
@@ -35,7 +32,7 @@ SMALL = CPIArchitecture(
 
 def small_settings(**changes: object) -> CPISettings:
     settings = CPISettings(light="01")
-    return replace(settings, recipe=replace(settings.recipe, batch=16, rate=3e-3), **changes)  # type: ignore[arg-type]
+    return replace(settings, recipe=replace(settings.recipe, batch_size=16, learning_rate=3e-3), **changes)  # type: ignore[arg-type]
 
 
 def small_data(*, people: int = 4, lights: int = 2) -> TrainingData:
@@ -134,12 +131,14 @@ def test_targets_are_the_same_person_in_the_wished_pose_and_light() -> None:
 def test_a_light_that_nobody_has_is_named_with_those_there_are() -> None:
     data = small_data()
     with pytest.raises(TrainingError, match=r"'07'.*00, 01"):
-        ExampleMaker(data.train, data, light="07", batch=4, seed=0, mirror=False)
+        ExampleMaker(data.train, data, light="07", batch_size=4, seed=0, mirror=False)
 
 
 def test_examples_are_a_function_of_seed_and_step() -> None:
     data = small_data()
-    one, two = (ExampleMaker(data.train, data, light="same", batch=8, seed=3, mirror=True) for _ in range(2))
+    one, two = (
+        ExampleMaker(data.train, data, light="same", batch_size=8, seed=3, mirror=True) for _ in range(2)
+    )
     assert torch.equal(one(5).source, two(5).source)
     assert torch.equal(one(5).codes, two(5).codes)
     assert not torch.equal(one(5).source, two(6).source)
@@ -147,8 +146,8 @@ def test_examples_are_a_function_of_seed_and_step() -> None:
 
 def test_mirrored_examples_turn_the_sign_of_their_poses() -> None:
     data = small_data()
-    plain = ExampleMaker(data.train, data, light="01", batch=64, seed=0, mirror=False)(0)
-    maybe = ExampleMaker(data.train, data, light="01", batch=64, seed=0, mirror=True)(0)
+    plain = ExampleMaker(data.train, data, light="01", batch_size=64, seed=0, mirror=False)(0)
+    maybe = ExampleMaker(data.train, data, light="01", batch_size=64, seed=0, mirror=True)(0)
     turned = (maybe.source != plain.source).flatten(1).any(1)
     assert 16 < int(turned.sum()) < 48
     assert torch.equal(maybe.source[turned], plain.source[turned].flip(-1))
@@ -161,11 +160,11 @@ def test_the_pose_head_teaches_the_network_nothing() -> None:
     data = small_data()
     torch.manual_seed(0)
     network = CPINetwork(SMALL)
-    examples = ExampleMaker(data.train, data, light="01", batch=8, seed=0, mirror=False)(0)
+    examples = ExampleMaker(data.train, data, light="01", batch_size=8, seed=0, mirror=False)(0)
     gradients = []
     for _ in range(2):
         network.zero_grad()
-        losses(network, examples, small_settings())[0].backward()  # type: ignore[no-untyped-call]
+        cpi_loss(network, examples, small_settings())[0].backward()  # type: ignore[no-untyped-call]
         gradients.append([p.grad.clone() for p in network.main.parameters() if p.grad is not None])
         torch.nn.init.normal_(network.pose.weight)
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
@@ -176,7 +175,7 @@ def test_redrawn_sources_are_turned_on_from_their_drawings() -> None:
     data = small_data()
     torch.manual_seed(0)
     network = CPINetwork(SMALL)
-    examples = ExampleMaker(data.train, data, light="01", batch=8, seed=0, mirror=False)(0)
+    examples = ExampleMaker(data.train, data, light="01", batch_size=8, seed=0, mirror=False)(0)
     poses = torch.tensor([0, 2, 1])
     with torch.no_grad():
         drawings = network.main(examples.source[:3], torch.eye(3)[poses])[0]
@@ -185,8 +184,8 @@ def test_redrawn_sources_are_turned_on_from_their_drawings() -> None:
             source=torch.cat([drawings, examples.source[3:]]),
             own=torch.cat([poses, examples.own[3:]]),
         )
-        expected = losses(network, by_hand, small_settings())[1]
-        assert losses(network, examples, small_settings(), poses)[1] == pytest.approx(expected)
+        expected = cpi_loss(network, by_hand, small_settings())[1]
+        assert cpi_loss(network, examples, small_settings(), poses)[1] == pytest.approx(expected)
 
 
 def run_training(
@@ -198,12 +197,14 @@ def run_training(
     settings: CPISettings | None = None,
 ) -> bool:
     steps = iter(range(1, 10**6))
-    settings = settings or small_settings()
-    training = Training(small_data(), settings, SMALL, Budget(pairs=pairs), seed=seed)
     return train_cpi(
-        training,
+        small_data(),
+        settings or small_settings(),
         out=out,
-        precision="float32",
+        budget=Budget(pairs=pairs),
+        seed=seed,
+        architecture=SMALL,
+        options=Options(precision="float32"),
         stop=(lambda: next(steps) == stop_at) if stop_at else None,
     )
 
@@ -213,6 +214,8 @@ def test_training_learns_and_leaves_weights_that_load(tmp_path: Path) -> None:
     entries = [json.loads(line) for line in (tmp_path / "out" / "history.jsonl").read_text().splitlines()]
     assert entries[-1]["train"]["error"] < entries[0]["train"]["error"] / 2
     assert load_cpi(tmp_path / "out").config.light == "01"
+    with Image.open(tmp_path / "out" / "curves.png") as picture:
+        assert picture.width > 400
 
 
 def test_a_stopped_training_goes_on_as_if_it_never_stopped(tmp_path: Path) -> None:
@@ -285,12 +288,12 @@ def test_poses_are_known_however_they_are_written() -> None:
 
 def test_faces_of_another_size_are_refused() -> None:
     with pytest.raises(WeightsError, match="8×8"):
-        small_model().tell_poses(np.zeros((1, 16, 16), np.uint8))
+        small_model().estimate_poses(np.zeros((1, 16, 16), np.uint8))
 
 
 def test_turning_stepwise_feeds_the_drawing_back() -> None:
     model, faces = small_model(), made_faces()
-    told = model.tell_poses(faces.crops)
+    told = model.estimate_poses(faces.crops)
     start = int(np.bincount(told).argmax())
     crops = faces.crops[told == start]
     near = np.full(len(crops), start)
@@ -336,7 +339,7 @@ def test_answers_are_told_to_have_the_wished_pose(compare_in: str) -> None:
 
 def test_a_face_told_its_own_pose_is_nearest_to_itself() -> None:
     faces, model = made_faces(), small_model()
-    own = np.array(POSES)[model.tell_poses(faces.crops)]
+    own = np.array(POSES)[model.estimate_poses(faces.crops)]
     for compare_in in ("own", "wished", "all"):
         searcher = CPI(model=model, compare_in=compare_in).fit(faces)
         assert searcher.rank(batch_of(faces, own), 1)[:, 0].tolist() == list(range(len(faces)))
@@ -367,7 +370,7 @@ def test_shipped_weights_are_small_and_find_people() -> None:
     faces = read_labelled(rendered_mini_path(), cropped=True, geometry=model.config.geometry)
     some = faces.select(np.isin(faces.persons, np.unique(faces.persons)[:5]))
     some = some.select(np.isin(some.lights, ("03", "07", "12")))
-    told = np.array(model.config.poses)[model.tell_poses(some.crops)]
+    told = np.array(model.config.poses)[model.estimate_poses(some.crops)]
     assert (told == some.poses).mean() > 0.8
     queries = some.select(some.poses != "+30")
     best = CPI(model=model).fit(some).rank(batch_of(queries, np.full(len(queries), "+30")), 1)[:, 0]

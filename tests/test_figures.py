@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from results_made import one_figure, pose_records
 
-from baselines.cpi.model import CPIModel
+from baselines.cpi.model import CPIConfig, CPIModel
 from baselines.cpi.network import CPIArchitecture, CPINetwork
-from baselines.cpi.weights import CPIConfig
 from evaluation.experiment import Experiment, prepare
 from evaluation.figures import make_figures
 from evaluation.figures.answers import found_cell, ranks_of_right

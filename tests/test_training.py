@@ -24,12 +24,18 @@ from faces.errors import TrainingError
 from generator.checkpoint import load_checkpoint
 from generator.networks import Architecture, TwoStage
 from generator.training import Budget, Entry, Options, Recipe, TrainingData, prepare, recipe, train
-from generator.training import history as histories
 from generator.training.folder import claimed
-from generator.training.state import STATE_FILE, read_counters
+from generator.training.state import (
+    HISTORY_FILE,
+    STATE_FILE,
+    append_entry,
+    read_counters,
+    read_history,
+    rewind_history,
+)
 
 EXACT = Options(precision="float32", threads=1)
-SMALL = replace(recipe("default"), batch=8, people=4)
+SMALL = replace(recipe("default"), batch_size=8, people_per_batch=4)
 TINY = Budget(pairs=8 * 8)
 
 
@@ -39,7 +45,7 @@ def data() -> TrainingData:
 
 
 def small(name: str) -> Recipe:
-    return SMALL if name == "default" else replace(recipe("paper"), batch=8, rate=1e-4)
+    return SMALL if name == "default" else replace(recipe("paper"), batch_size=8, learning_rate=1e-4)
 
 
 class StopAfter:
@@ -56,7 +62,7 @@ class StopAfter:
 def test_training_begins_as_the_weights_it_starts_from(data: TrainingData, tmp_path: Path) -> None:
     train(data, SMALL, out=tmp_path / "first", budget=TINY, options=EXACT)
     first = load_checkpoint(tmp_path / "first")
-    still = replace(SMALL, rate=1e-12, average=0.0, weight_decay=0.0)
+    still = replace(SMALL, learning_rate=1e-12, ema_decay=0.0, weight_decay=0.0)
     train(data, still, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
     second = load_checkpoint(tmp_path / "second")
     for name, value in first.network.state_dict().items():
@@ -71,7 +77,7 @@ def test_weights_for_other_values_give_all_but_what_encodes_the_value(
     train(data, SMALL, out=tmp_path / "first", budget=Budget(pairs=8), options=EXACT)
     first = load_checkpoint(tmp_path / "first")
     other = prepare(made_faces(people=5), attribute="pose", seed=0, to=["+45", "0"], held_out=1)
-    still = replace(SMALL, rate=1e-12, average=0.0, weight_decay=0.0)
+    still = replace(SMALL, learning_rate=1e-12, ema_decay=0.0, weight_decay=0.0)
     train(other, still, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
     second = load_checkpoint(tmp_path / "second").network.state_dict()
     for name, value in first.network.state_dict().items():
@@ -123,7 +129,7 @@ def test_errors_fall_and_the_checkpoint_is_the_trained_network(
     assert loaded.config.data["seed"] == 0 and loaded.config.data["people"] == 4
     errors = loaded.config.metrics["unseen_people_stage2"]
     assert errors == pytest.approx(last.validation["stage2"], abs=1e-3)
-    assert [entry.step for entry in histories.read(tmp_path / "o")] == [entry.step for entry in entries]
+    assert [entry.step for entry in read_history(tmp_path / "o")] == [entry.step for entry in entries]
     with Image.open(tmp_path / "o" / "curves.png") as picture:
         assert picture.width > 400
 
@@ -146,12 +152,12 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert train(data, small(name), out=straight, budget=TINY, options=EXACT)
     assert not train(data, small(name), out=parted, budget=TINY, options=EXACT, stop=StopAfter(steps))
     halfway = read_counters(parted)
-    assert halfway is not None and halfway[0].step == steps
+    assert halfway is not None and halfway.step == steps
     load_checkpoint(parted)  # usable at once
     assert train(data, small(name), out=parted, budget=TINY, options=EXACT)
     ours, theirs = read_counters(parted), read_counters(straight)
     assert ours is not None and theirs is not None
-    assert (ours[0].step, ours[0].pairs, ours[0].phase) == (theirs[0].step, theirs[0].pairs, theirs[0].phase)
+    assert (ours.step, ours.pairs, ours.phase) == (theirs.step, theirs.pairs, theirs.phase)
     expected = load_file(straight / STATE_FILE)
     found = load_file(parted / STATE_FILE)
     assert found.keys() == expected.keys()
@@ -184,14 +190,21 @@ def test_another_training_in_the_folder_is_refused_naming_what_differs(
     out = tmp_path / "o"
     train(data, SMALL, out=out, budget=TINY, options=EXACT, stop=StopAfter(1))
     state = (out / STATE_FILE).read_bytes()
-    with pytest.raises(TrainingError, match=r"recipe\.rate: 0\.001 there, 0\.002 here"):
-        train(data, replace(SMALL, rate=2e-3), out=out, budget=TINY, options=EXACT)
+    with pytest.raises(TrainingError, match=r"recipe\.learning_rate: 0\.001 there, 0\.002 here"):
+        train(data, replace(SMALL, learning_rate=2e-3), out=out, budget=TINY, options=EXACT)
     with pytest.raises(TrainingError, match="seed"):
         train(data, SMALL, out=out, budget=TINY, seed=1, options=EXACT)
     others = prepare(made_faces(people=5, seed=8), attribute="pose", seed=0, held_out=1)
     with pytest.raises(TrainingError, match=r"data\.sha256"):
         train(others, SMALL, out=out, budget=TINY, options=EXACT)
     assert (out / STATE_FILE).read_bytes() == state
+
+
+def test_a_training_of_an_earlier_version_is_left_alone(data: TrainingData, tmp_path: Path) -> None:
+    (tmp_path / "training.json").write_text('{"recipe": {"rate": 0.001}}')
+    with pytest.raises(TrainingError, match="earlier version"):
+        train(data, SMALL, out=tmp_path, budget=TINY, options=EXACT)
+    assert [path.name for path in tmp_path.iterdir()] == ["training.json"]
 
 
 def test_a_folder_of_other_things_is_not_written_into(data: TrainingData, tmp_path: Path) -> None:
@@ -222,18 +235,18 @@ def test_a_damaged_state_is_named(content: bytes, data: TrainingData, tmp_path: 
 
 
 def test_a_diverging_training_ends_with_a_plain_error(data: TrainingData, tmp_path: Path) -> None:
-    wild = replace(recipe("paper"), batch=8, rate=5.0)
-    with pytest.raises(TrainingError, match="lower --rate"):
+    wild = replace(recipe("paper"), batch_size=8, learning_rate=5.0)
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
         train(data, wild, out=tmp_path / "o", budget=Budget(pairs=800), options=EXACT)
 
 
 def test_a_training_to_one_value_in_absolute_errors_is_whole_and_says_so(tmp_path: Path) -> None:
     data = prepare(made_faces(people=5), attribute="pose", seed=0, to=["0"], held_out=1)
     entries: list[Entry] = []
-    settings = replace(recipe("completion"), batch=8, people=4)
+    settings = replace(recipe("completion"), batch_size=8, people_per_batch=4)
     train(data, settings, out=tmp_path / "o", budget=TINY, options=EXACT, report=entries.append)
     last = entries[-1]
-    assert last.error == "absolute" and histories.read(tmp_path / "o")[-1].error == "absolute"
+    assert last.error == "absolute" and read_history(tmp_path / "o")[-1].error == "absolute"
     loaded = load_checkpoint(tmp_path / "o")
     assert loaded.config.vocabulary.groups[0].values == ("0",)
     assert loaded.config.metrics["error"] == "mean absolute error per pixel, grey levels (0-255)"
@@ -250,25 +263,26 @@ def test_a_training_to_one_value_in_absolute_errors_is_whole_and_says_so(tmp_pat
 
 def test_histories_of_before_errors_had_kinds_are_read(tmp_path: Path) -> None:
     entry = Entry(1, 8, 1.0, 0.1, "both", 0.1, 5.0, {}, {})
-    histories.append(tmp_path, entry)
-    path = tmp_path / histories.HISTORY_FILE
+    append_entry(tmp_path, entry)
+    path = tmp_path / HISTORY_FILE
     path.write_text(path.read_text().replace(', "error": "squared"', ""))
-    assert histories.read(tmp_path) == [entry]
+    assert read_history(tmp_path) == [entry]
 
 
 def test_history_forgets_what_will_be_lived_through_again(tmp_path: Path) -> None:
     entries = [Entry(step, 8 * step, 1.0, 0.1, "both", 0.1, 5.0, {}, {}) for step in (1, 2, 3)]
     for entry in entries:
-        histories.append(tmp_path, entry)
-    with (tmp_path / histories.HISTORY_FILE).open("a") as handle:
+        append_entry(tmp_path, entry)
+    with (tmp_path / HISTORY_FILE).open("a") as handle:
         handle.write('{"step": 4, "pa')  # a kill while writing
-    histories.rewind(tmp_path, 2)
-    assert histories.read(tmp_path) == entries[:2]
+    rewind_history(tmp_path, 2)
+    assert read_history(tmp_path) == entries[:2]
 
 
 def command(faces: Path, out: Path) -> list[str]:
-    options = "--cropped --size 8 --batch 8 --batch-people 4 --pairs 320 --held-out 1 --precision float32"
-    return ["train", str(faces), *options.split(), "--threads", "1", "--out", str(out)]
+    options = "--cropped --size 8 --batch-size 8 --people-per-batch 4 --pairs 320 --held-out 1"
+    exact = "--precision float32 --threads 1"
+    return ["train", str(faces), *options.split(), *exact.split(), "--out", str(out)]
 
 
 @pytest.mark.slow
@@ -282,24 +296,24 @@ def test_killed_command_goes_on_and_ends_as_if_undisturbed(
     for _ in range(3):
         with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=environment) as process:
             before = read_counters(out)
-            earlier = before[0].step if before else 0
+            earlier = before.step if before else 0
             while process.poll() is None:  # until it has got on by a few steps
                 found = read_counters(out) if out.exists() else None
-                if found and found[0].step >= earlier + 3:
+                if found and found.step >= earlier + 3:
                     time.sleep(float(rng.uniform(0, 0.1)))
                     break
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
         found = read_counters(out)
         assert found is not None
-        reached.append(found[0].step)
+        reached.append(found.step)
         load_checkpoint(out)
     assert 0 < reached[0] < reached[1] < reached[2] < 40
     finishing = run_cli(*command(faces, out))
     assert finishing.exit_code == 0, finishing.stderr
     undisturbed = run_cli(*command(faces, tmp_path / "other"))
     assert undisturbed.exit_code == 0, undisturbed.stderr
-    last = histories.read(out)[-1]
+    last = read_history(out)[-1]
     assert (last.step, last.pairs, last.fraction) == (40, 320, 1.0)
     expected = load_checkpoint(tmp_path / "other").network.state_dict()
     for name, value in load_checkpoint(out).network.state_dict().items():
@@ -328,7 +342,7 @@ def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callab
         (["--attribute", "hat"], "pose, light, accessory"),
         (["--attribute", "accessory"], "accessory"),
         (["--to", "none"], "the faces show: -45, 0, +45"),
-        (["--batch", "7"], "multiple"),
+        (["--batch-size", "7"], "multiple"),
         (["--precision", "half"], "bfloat16"),
         (["--held-out", "5"], "held out"),
     ],

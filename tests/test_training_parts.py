@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,29 +12,36 @@ from training_made import made_faces
 
 from faces.errors import TrainingError
 from generator.attributes import AttributeGroup, Vocabulary
+from generator.devices import autocast, pick_precision
 from generator.networks import Architecture, TwoStage
 from generator.training import Augmentation, Budget, adjusted, join_sets, prepare, recipe, restrict_people
-from generator.training.augment import degrade, mirror, shared_changes
-from generator.training.batches import EpochBatches, MatchedBatches, PersonBatches
+from generator.training.batches import (
+    EpochSampler,
+    MatchedSampler,
+    PersonSampler,
+    _alike,
+    degrade,
+    mirror,
+    shared_changes,
+    training_batches,
+)
 from generator.training.data import TrainingData, mirrored_codes
-from generator.training.feeder import _alike, training_feeder
-from generator.training.gradients import GradientMaker
-from generator.training.losses import contrastive, grey_levels, row_errors
-from generator.training.optimise import average_decay, learning_rate, update_average
-from generator.training.phases import phases
-from generator.training.precision import autocast, pick_precision
+from generator.training.losses import GradientMaker, contrastive, drawing_phases, grey_levels, row_errors
 from generator.training.recipes import check_recipe
+from generator.training.trainer import ema_decay_at, learning_rate_at, update_ema
 
 CPU = torch.device("cpu")
 
 
-SMALL = replace(recipe("default"), batch=8, people=4, augmentation=None)
+SMALL = replace(recipe("default"), batch_size=8, people_per_batch=4, augmentation=None)
 
 
 def test_paper_preset_is_the_papers_recipe() -> None:
     paper = recipe("paper")
-    assert (paper.batch, paper.optimiser, paper.momentum, paper.rate) == (32, "sgd", 0.95, 1e-5)
-    assert paper.summed_error and not paper.together and paper.augmentation is None and not paper.contrast
+    assert (paper.batch_size, paper.optimiser, paper.momentum, paper.learning_rate) == (32, "sgd", 0.95, 1e-5)
+    assert (
+        paper.summed_error and not paper.joint and paper.augmentation is None and not paper.contrastive_weight
+    )
 
 
 def test_unknown_preset_lists_the_known_ones() -> None:
@@ -44,11 +52,11 @@ def test_unknown_preset_lists_the_known_ones() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"batch": 0},
-        {"batch": 10, "people": 4},
+        {"batch_size": 0},
+        {"batch_size": 10, "people_per_batch": 4},
         {"optimiser": "adam"},
-        {"together": False},
-        {"rate": 0.0},
+        {"joint": False},
+        {"learning_rate": 0.0},
         {"error": "cubed"},
     ],
 )
@@ -60,9 +68,15 @@ def test_contradictory_recipe_is_refused(changes: dict[str, object]) -> None:
 def test_adjusted_changes_only_what_is_given() -> None:
     default = recipe("default")
     assert adjusted(default) == default
-    changed = adjusted(default, batch=32, people=8, rate=0.1, contrast=0.2, any_light=0.5, augment="none")
-    given = {"batch": 32, "people": 8, "rate": 0.1, "contrast": 0.2, "any_light": 0.5}
-    assert changed == replace(default, **given, augmentation=None)  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        "batch_size": 32,
+        "people_per_batch": 8,
+        "learning_rate": 0.1,
+        "contrastive_weight": 0.2,
+        "any_light": 0.5,
+    }
+    changed = adjusted(default, **given, augment="none")
+    assert changed == replace(default, **given, augmentation=None)
     with pytest.raises(TrainingError, match="none, mirror, full"):
         adjusted(default, augment="half")
 
@@ -82,7 +96,7 @@ def test_budget_is_counted_in_its_own_unit() -> None:
 
 def test_an_epoch_shows_every_pair_once() -> None:
     pairs = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train.pairs
-    batches = EpochBatches(pairs, batch=7, seed=3)
+    batches = EpochSampler(pairs, batch_size=7, seed=3)
     seen = np.concatenate([batches(step)[0] for step in range(len(pairs))])  # seven epochs
     for epoch in np.split(seen, 7):
         assert sorted(map(tuple, epoch)) == sorted(map(tuple, pairs.rows))
@@ -91,10 +105,15 @@ def test_an_epoch_shows_every_pair_once() -> None:
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
     pairs = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train.pairs
     for make in (
-        lambda seed: EpochBatches(pairs, batch=6, seed=seed),
-        lambda seed: PersonBatches(pairs, batch=6, people=3, seed=seed),
-        lambda seed: MatchedBatches(
-            pairs, values=pairs.rows[:, 1] % 3, settings=pairs.rows[:, 0] % 2, batch=6, people=3, seed=seed
+        lambda seed: EpochSampler(pairs, batch_size=6, seed=seed),
+        lambda seed: PersonSampler(pairs, batch_size=6, people=3, seed=seed),
+        lambda seed: MatchedSampler(
+            pairs,
+            values=pairs.rows[:, 1] % 3,
+            settings=pairs.rows[:, 0] % 2,
+            batch_size=6,
+            people=3,
+            seed=seed,
         ),
     ):
         straight, late = make(1), make(1)
@@ -105,7 +124,7 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
 
 def test_person_batches_hold_several_different_pairs_of_few_people() -> None:
     data = prepare(made_faces(people=6), attribute="pose", seed=0, held_out=0)
-    rows, groups = PersonBatches(data.train.pairs, batch=12, people=3, seed=0)(0)
+    rows, groups = PersonSampler(data.train.pairs, batch_size=12, people=3, seed=0)(0)
     persons = data.train.faces.persons
     assert np.array_equal(persons[rows[:, 0]], persons[rows[:, 1]])
     for group in range(3):
@@ -114,11 +133,11 @@ def test_person_batches_hold_several_different_pairs_of_few_people() -> None:
     assert len(set(persons[rows[:, 0]])) == 3
 
 
-def matched(data: TrainingData, *, batch: int, people: int) -> MatchedBatches:
+def matched(data: TrainingData, *, batch: int, people: int) -> MatchedSampler:
     targets = data.train.pairs.rows[:, 1]
     values, settings = data.train.codes[targets], data.train.settings[targets]
-    return MatchedBatches(
-        data.train.pairs, values=values, settings=settings, batch=batch, people=people, seed=0
+    return MatchedSampler(
+        data.train.pairs, values=values, settings=settings, batch_size=batch, people=people, seed=0
     )
 
 
@@ -166,9 +185,9 @@ def test_matched_batches_have_as_many_pairs_as_asked(each: int) -> None:
 def test_matched_batches_are_mirrored_all_or_none() -> None:
     data = prepare(made_faces(people=6), attribute="pose", seed=0, held_out=0)
     only_mirror = Augmentation(gain=0, offset=0, gamma=0, degraded=0)
-    settings = replace(SMALL, people=4, matched=True, augmentation=only_mirror)
+    settings = replace(SMALL, people_per_batch=4, matched=True, augmentation=only_mirror)
     feeder, plain = (
-        training_feeder(data, one, 0, CPU) for one in (settings, replace(settings, augmentation=None))
+        training_batches(data, one, 0, CPU) for one in (settings, replace(settings, augmentation=None))
     )
     flipped = {
         torch.allclose(feeder(step).target, plain(step).target.flip(-1), atol=1e-4) for step in range(12)
@@ -199,8 +218,8 @@ def test_mirroring_swaps_left_and_right_of_the_chosen() -> None:
 def test_a_mirrored_pair_is_told_the_mirrored_pose() -> None:
     data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
     only_mirror = Augmentation(gain=0, offset=0, gamma=0, degraded=0)
-    feeder = training_feeder(data, replace(SMALL, augmentation=only_mirror), 0, CPU)
-    plain = training_feeder(data, SMALL, 0, CPU)
+    feeder = training_batches(data, replace(SMALL, augmentation=only_mirror), 0, CPU)
+    plain = training_batches(data, SMALL, 0, CPU)
     flipped = kept = 0
     for step in range(6):
         changed, straight = feeder(step), plain(step)
@@ -241,8 +260,8 @@ def test_degradation_of_nought_changes_nothing_and_of_one_everything() -> None:
 def test_the_target_stays_clean_while_what_is_shown_is_degraded() -> None:
     data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
     settings = Augmentation(mirror=False, gain=0, offset=0, gamma=0, degraded=1.0)
-    changed = training_feeder(data, replace(SMALL, augmentation=settings), 0, CPU)(0)
-    plain = training_feeder(data, SMALL, 0, CPU)(0)
+    changed = training_batches(data, replace(SMALL, augmentation=settings), 0, CPU)(0)
+    plain = training_batches(data, SMALL, 0, CPU)(0)
     assert torch.allclose(changed.target, plain.target, atol=1e-4)
     assert not torch.allclose(changed.source, plain.source, atol=0.05)
     assert not torch.allclose(changed.positive_shown, plain.target, atol=0.05)
@@ -250,7 +269,7 @@ def test_the_target_stays_clean_while_what_is_shown_is_degraded() -> None:
 
 def test_rows_with_the_very_same_target_are_marked() -> None:
     data = prepare(made_faces(people=1, lights=1), attribute="pose", seed=0, held_out=0)
-    batch = training_feeder(data, replace(SMALL, batch=6, people=1), 0, CPU)(0)
+    batch = training_batches(data, replace(SMALL, batch_size=6, people_per_batch=1), 0, CPU)(0)
     for row in range(6):
         for other in range(6):
             alike = torch.equal(batch.target[row], batch.target[other])
@@ -261,8 +280,8 @@ def test_rows_with_the_very_same_target_are_marked() -> None:
 def test_any_light_takes_positives_from_other_lights_and_spares_them_as_negatives() -> None:
     data = prepare(made_faces(people=2, lights=4), attribute="pose", seed=0, held_out=0)
     faces = data.train.faces
-    settings = replace(SMALL, batch=8, people=2, any_light=1.0)
-    feeder = training_feeder(data, settings, 0, CPU)
+    settings = replace(SMALL, batch_size=8, people_per_batch=2, any_light=1.0)
+    feeder = training_batches(data, settings, 0, CPU)
     pictures = (torch.from_numpy(faces.crops).float() - data.mean) / data.std
     other_lights = 0
     for step in range(4):
@@ -281,7 +300,7 @@ def test_pairs_that_keep_their_light_have_the_other_lights_as_negatives() -> Non
     data = prepare(made_faces(people=2, lights=2), attribute="pose", seed=0, held_out=0)
     faces = data.train.faces
     pictures = (torch.from_numpy(faces.crops).float() - data.mean) / data.std
-    feeder = training_feeder(data, replace(SMALL, batch=8, people=2, any_light=0.5), 0, CPU)
+    feeder = training_batches(data, replace(SMALL, batch_size=8, people_per_batch=2, any_light=0.5), 0, CPU)
     spared = negatives = 0
     for step in range(16):
         batch = feeder(step)
@@ -305,7 +324,7 @@ def test_what_is_drawn_is_the_clean_version_and_what_is_shown_is_not() -> None:
     plain = made_faces()
     data = prepare(replace(plain, clean=255 - plain.crops), attribute="pose", seed=0, held_out=0)
     settings = replace(SMALL, any_light=0.5, augmentation=Augmentation(gain=0, offset=0, gamma=0, degraded=0))
-    batch = training_feeder(data, settings, 0, CPU)(0)
+    batch = training_batches(data, settings, 0, CPU)(0)
 
     def levels(part: torch.Tensor) -> torch.Tensor:
         return part * data.std + data.mean
@@ -313,7 +332,7 @@ def test_what_is_drawn_is_the_clean_version_and_what_is_shown_is_not() -> None:
     # What is drawn with its own value stays as it is: that is what canonicalisation knows a value by.
     assert torch.allclose(levels(batch.positive), levels(batch.positive_shown), atol=0.05)
     without = prepare(plain, attribute="pose", seed=0, held_out=0)
-    usual = training_feeder(without, settings, 0, CPU)(0)
+    usual = training_batches(without, settings, 0, CPU)(0)
     assert torch.equal(batch.source, usual.source)
     assert torch.allclose(levels(batch.target), 255 - levels(usual.target), atol=0.05)
     assert data.describe()["sha256"] != without.describe()["sha256"]
@@ -347,13 +366,15 @@ def test_row_errors_are_means_over_pixels() -> None:
 def test_gradients_in_parts_are_those_of_the_whole_batch(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.training.gradients._PART", 3)
+    monkeypatch.setattr("generator.training.losses._PART", 3)
     data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
-    settings = replace(recipe("default"), batch=8, people=4, reconstruction=0.5, contrast=0.3)
+    settings = replace(
+        recipe("default"), batch_size=8, people_per_batch=4, reconstruction_weight=0.5, contrastive_weight=0.3
+    )
     torch.manual_seed(0)
     network = TwoStage(Architecture(size=8, attribute_size=3))
-    phase = phases(network, settings)[0]
-    batch = training_feeder(data, settings, 0, CPU)(0)
+    phase = drawing_phases(network, settings)[0]
+    batch = training_batches(data, settings, 0, CPU)(0)
     maker = GradientMaker(settings, threads=threads, device=CPU, dtype=torch.float32)
     loss, measures = maker(phase, batch)
     maker.close()
@@ -376,10 +397,10 @@ def test_gradients_in_parts_are_those_of_the_whole_batch(
 
 def test_paper_trains_one_stage_at_a_time_on_the_summed_error() -> None:
     data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
-    settings = replace(recipe("paper"), batch=4)
+    settings = replace(recipe("paper"), batch_size=4)
     network = TwoStage(Architecture(size=8, attribute_size=3))
-    first, second = phases(network, settings)
-    batch = training_feeder(data, settings, 0, CPU)(0)
+    first, second = drawing_phases(network, settings)
+    batch = training_batches(data, settings, 0, CPU)(0)
     maker = GradientMaker(settings, threads=1, device=CPU, dtype=torch.float32)
     loss, measures = maker(first, batch)
     assert loss == pytest.approx(64 * measures["stage1"], rel=1e-5) and "stage2" not in measures
@@ -393,17 +414,17 @@ def test_paper_trains_one_stage_at_a_time_on_the_summed_error() -> None:
 
 def test_the_rate_warms_up_and_falls_to_nearly_nothing() -> None:
     default = recipe("default")
-    rates = [learning_rate(default, share) for share in np.linspace(0, 1, 101)]
+    rates = [learning_rate_at(default, share) for share in np.linspace(0, 1, 101)]
     peak = int(np.argmax(rates))
-    assert rates[peak] == pytest.approx(default.rate) and 2 <= peak <= 4
+    assert rates[peak] == pytest.approx(default.learning_rate) and 2 <= peak <= 4
     assert rates == sorted(rates[:peak]) + sorted(rates[peak:], reverse=True)
-    assert 0 < rates[-1] < 0.01 * default.rate
+    assert 0 < rates[-1] < 0.01 * default.learning_rate
 
 
 def test_the_papers_rate_stays_once_it_is_warm() -> None:
     paper = recipe("paper")
-    assert 0 < learning_rate(paper, 0.0) < learning_rate(paper, 0.5 * paper.warm_up) < 1e-5
-    assert learning_rate(paper, paper.warm_up) == learning_rate(paper, 1.0) == 1e-5
+    assert 0 < learning_rate_at(paper, 0.0) < learning_rate_at(paper, 0.5 * paper.warmup) < 1e-5
+    assert learning_rate_at(paper, paper.warmup) == learning_rate_at(paper, 1.0) == 1e-5
 
 
 def test_the_average_of_weights_follows_the_network() -> None:
@@ -411,11 +432,11 @@ def test_the_average_of_weights_follows_the_network() -> None:
     for module, value in ((average, 0.0), (network, 1.0)):
         torch.nn.init.constant_(module.weight, value)
         torch.nn.init.constant_(module.bias, value)
-    update_average(average, network, 0.75)
+    update_ema(average, network, 0.75)
     assert average.weight.item() == pytest.approx(0.25)
     default = recipe("default")
-    assert average_decay(default, 0) == pytest.approx(0.1)
-    assert average_decay(default, 10**6) == default.average
+    assert ema_decay_at(default, 0) == pytest.approx(0.1)
+    assert ema_decay_at(default, 10**6) == default.ema_decay
 
 
 def test_precision_is_what_was_asked_for() -> None:
@@ -511,12 +532,18 @@ def test_the_absolute_error_is_trained_on_where_the_recipe_says_so() -> None:
     drawn = torch.tensor([1.0, -3.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
     assert row_errors(drawn, torch.zeros(2, 1, 2, 2), "absolute").tolist() == [1.0, 3.0]
     assert (grey_levels(50.0, "squared"), grey_levels(50.0, "absolute")) == (2500.0, 50.0)
-    settings = replace(recipe("completion"), batch=4, people=2, contrast=0.0, reconstruction=0.0)
+    settings = replace(
+        recipe("completion"),
+        batch_size=4,
+        people_per_batch=2,
+        contrastive_weight=0.0,
+        reconstruction_weight=0.0,
+    )
     assert settings.error == "absolute" and recipe("default").error == recipe("paper").error == "squared"
     data = prepare(made_faces(), attribute="pose", seed=0, to=["0"], held_out=0)
     network = TwoStage(Architecture(size=8, attribute_size=1))
-    phase = phases(network, settings)[0]
-    batch = training_feeder(data, settings, 0, CPU)(0)
+    phase = drawing_phases(network, settings)[0]
+    batch = training_batches(data, settings, 0, CPU)(0)
     maker = GradientMaker(settings, threads=1, device=CPU, dtype=torch.float32)
     loss, measures = maker(phase, batch)
     maker.close()

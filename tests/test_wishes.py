@@ -17,11 +17,9 @@ from PIL import Image
 from typer.testing import Result
 
 import generator.checkpoint
-import generator.choice
 from faces.errors import WishError
 from generator.attributes import EVERYDAY, AttributeGroup, Vocabulary, parse_wishes
-from generator.checkpoint import load_generator, save_checkpoint
-from generator.choice import weights_for, weights_knowing
+from generator.checkpoint import load_generator, save_checkpoint, weights_for, weights_knowing
 from generator.networks import Architecture, TwoStage
 from index import Encoding
 from retrieval.encoder import encoding_of
@@ -87,8 +85,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save(place / "accessories-32", ACCESSORY)
     save(place / "completion-32", AttributeGroup("accessory", ("none",)))
     save(place / "rotation-32", AttributeGroup("pose", POSES))
-    for module in (generator.checkpoint, generator.choice):
-        monkeypatch.setattr(module, "SHIPPED", place)
+    monkeypatch.setattr(generator.checkpoint, "SHIPPED", place)
     return place
 
 

@@ -1,25 +1,66 @@
-"""CPI's network and preprocessing in one: grey faces in, drawn faces and descriptors out."""
+"""CPI's network and preprocessing in one, and how both are kept on disk.
+
+A folder holds ``config.json`` and ``weights.safetensors``: only what retrieval uses, the main network and
+the pose head, as float16, which is half the size, and a rounding far below what the pictures resolve.
+Networks are computed in float32, or in bfloat16 if the hardware multiplies it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import save
 from torch import Tensor
 
-from baselines.cpi.network import CPINetwork
-from baselines.cpi.weights import CPIConfig, read_cpi
+from baselines.cpi.network import CPIArchitecture, CPINetwork
 from facedata.labelled import Words, number_of
+from faces.crop import CropGeometry
 from faces.errors import WeightsError, WishError
+from faces.files import write_durably
 from faces.types import Floats, Ints
-from generator.training.precision import autocast, pick_precision
+from generator.checkpoint import find_weights
+from generator.devices import autocast, pick_precision
+from generator.tensorfile import read_tensors
 
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
+SHIPPED = Path(__file__).resolve().parents[1] / "weights"
+_FORMAT = 1
+_LEFT_OUT = "auxiliary."
 _BATCH = 128
 _CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class CPIConfig:
+    """A network's sizes, its preprocessing and its origin.  Raises ValueError if parts disagree."""
+
+    architecture: CPIArchitecture
+    geometry: CropGeometry
+    """How the faces it was trained on were cropped."""
+    mean: float
+    """Mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std."""
+    std: float
+    poses: tuple[str, ...]
+    """Words of the poses, in the order of the remote code."""
+    light: str
+    """Light of the drawings: a word, or ``same``."""
+    data: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.geometry.size != self.architecture.size or len(self.poses) != self.architecture.poses:
+            raise ValueError("the sizes of crops, poses and network disagree")
+        if not self.std > 0:
+            raise ValueError("std must be above 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +73,12 @@ class Turned:
     """(N, R) float32: what the drawing does not show of the input, its light above all."""
     hidden: Floats
     """(N, D) float32: the last hidden layer."""
-    told: Floats
+    pose_probabilities: Floats
     """(N, V) float32: how likely each pose of the input is to the pose head, as seen from this drawing."""
 
 
 class CPIModel:
-    """Turns faces and tells their pose, on the processor, in batches of bounded memory.
-
-    Computed in bfloat16 where the hardware multiplies it, as our own networks are.
-    """
+    """Turns faces and estimates their pose, on the processor, in batches of bounded memory."""
 
     def __init__(self, network: CPINetwork, config: CPIConfig, *, name: str, weights_id: str) -> None:
         self.config = config
@@ -51,7 +89,7 @@ class CPIModel:
         self._dtype = pick_precision("auto", _CPU)
 
     def codes_of(self, words: Words) -> Ints:
-        """(N,) int64 codes of (N,) words; raises WishError for a pose that was not learned."""
+        """Return the codes (N,) int64 of words (N,); raises WishError for a pose that was not learned."""
         known = {word: code for code, word in enumerate(self.config.poses)}
         known |= {str(number_of(word)): code for code, word in enumerate(self.config.poses)}
         codes = np.empty(len(words), np.int64)
@@ -66,19 +104,19 @@ class CPIModel:
     def turn(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
         """Draw faces (N, S, S) uint8, each in the pose of its code (N,) int64.
 
-        Raises WeightsError where the faces have another size.
+        Raises WeightsError if the faces have another size.
         """
         parts = [self._turned(x, codes[part]) for part, x in self._standardised(crops)]
         return _joined(parts, self.config)
 
     def turn_stepwise(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
-        """The same in steps of one pose, each drawing fed back in to be turned further (recurrent rotation).
+        """Turn in steps of one pose, each drawing fed back in to be turned further (recurrent rotation).
 
-        A face starts from the pose it is told to have; one that is already there is drawn once.
+        A face starts from its estimated pose; one that is already there is drawn once.
         """
         parts = []
         for part, x in self._standardised(crops):
-            at, goal = self._tell(x), codes[part]
+            at, goal = self._estimate(x), codes[part]
             done = self._turned(x, at + np.sign(goal - at))
             at = at + np.sign(goal - at)
             while np.any(at != goal):
@@ -88,29 +126,30 @@ class CPIModel:
             parts.append(done)
         return _joined(parts, self.config)
 
-    def tell_poses(self, crops: NDArray[np.uint8]) -> Ints:
-        """(N,) int64 codes of the poses that the pose head tells faces (N, S, S) uint8 to have.
+    def estimate_poses(self, crops: NDArray[np.uint8]) -> Ints:
+        """Return the codes (N,) int64 of the poses that the pose head takes faces (N, S, S) uint8 to have.
 
-        Raises WeightsError where the faces have another size.
+        Raises WeightsError if the faces have another size.
         """
-        told = [self._tell(x) for _, x in self._standardised(crops)]
-        return np.concatenate([np.empty(0, np.int64), *told])
+        found = [self._estimate(x) for _, x in self._standardised(crops)]
+        return np.concatenate([np.empty(0, np.int64), *found])
 
     @torch.inference_mode()
     def _turned(self, x: Tensor, codes: Ints) -> Turned:
         with autocast(_CPU, self._dtype):
             drawn, recovery, hidden = self._main(x, self._remote[torch.from_numpy(codes)])
-            told = torch.softmax(self._head(hidden).float(), 1)
+            poses = torch.softmax(self._head(hidden).float(), 1)
         drawn, recovery, hidden = drawn.float(), recovery.float(), hidden.float()
-        return Turned(drawn.flatten(1).numpy(), recovery.numpy(), hidden.numpy(), told.numpy())
+        return Turned(drawn.flatten(1).numpy(), recovery.numpy(), hidden.numpy(), poses.numpy())
 
-    def _tell(self, x: Tensor) -> Ints:
+    def _estimate(self, x: Tensor) -> Ints:
         """Summed over the drawings in all poses, so that none of them is favoured."""
-        views = [self._turned(x, np.full(len(x), code)).told for code in range(len(self._remote))]
+        count = len(self._remote)
+        views = [self._turned(x, np.full(len(x), code)).pose_probabilities for code in range(count)]
         return np.asarray(np.sum(views, axis=0).argmax(1))
 
     def _standardised(self, crops: NDArray[np.uint8]) -> Iterator[tuple[slice, Tensor]]:
-        """Batches of faces: where they stand, and (B, S, S) float32."""
+        """Batches of faces: their places, and (B, S, S) float32."""
         size = self.config.geometry.size
         if crops.ndim != 3 or crops.shape[1:] != (size, size):
             raise WeightsError(
@@ -124,9 +163,60 @@ class CPIModel:
 
 
 def load_cpi(name_or_folder: str | Path = "cpi-32") -> CPIModel:
-    """The weights that come with the project, by name, or those in a folder; raises WeightsError."""
+    """Load the weights that come with the project, by name, or those in a folder; raises WeightsError."""
     network, config, identity = read_cpi(name_or_folder)
     return CPIModel(network, config, name=Path(name_or_folder).name, weights_id=identity)
+
+
+def read_cpi(name_or_folder: str | Path) -> tuple[CPINetwork, CPIConfig, str]:
+    """Return the network (float32, evaluation mode; its auxiliary network is untrained), configuration and
+    weights id that a name or folder means.
+
+    Raises WeightsError that names the file and says what to do.
+    """
+    folder = find_weights(
+        name_or_folder, SHIPPED, holding=WEIGHTS_FILE, what="CPI weights", command="train-cpi"
+    )
+    config, identity = _read_config(folder / CONFIG_FILE)
+    path = folder / WEIGHTS_FILE
+    try:
+        _, tensors = read_tensors(path)
+    except (SafetensorError, OSError) as error:
+        raise _unusable(path, error) from None
+    if _identity(config, tensors) != identity:
+        raise WeightsError(
+            f"{folder / CONFIG_FILE} and {path} do not belong together; copy the whole folder again, or "
+            "train anew."
+        )
+    network = CPINetwork(config.architecture)
+    whole = {**tensors, **{n: v for n, v in network.state_dict().items() if n.startswith(_LEFT_OUT)}}
+    try:
+        network.load_state_dict({name: value.float() for name, value in whole.items()})
+    except RuntimeError:
+        raise WeightsError(
+            f"{path} does not fit {CONFIG_FILE}; copy the whole folder again, or train anew."
+        ) from None
+    return network.eval().requires_grad_(False), config, identity
+
+
+def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
+    """Write both files into a folder, made if need be, and return the weights id: 12 hex digits.
+
+    A kill leaves two files that belong together, or a pair that ``read_cpi`` refuses.
+    """
+    tensors = {
+        name: value.detach().to("cpu", torch.float16).contiguous()
+        for name, value in network.state_dict().items()
+        if not name.startswith(_LEFT_OUT)
+    }
+    identity = _identity(config, tensors)
+    text = json.dumps(
+        {"format": _FORMAT, **asdict(config), "weights_id": identity}, indent=2, ensure_ascii=False
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_durably(folder / WEIGHTS_FILE, save(tensors))
+    write_durably(folder / CONFIG_FILE, (text + "\n").encode())
+    return identity
 
 
 def _joined(parts: list[Turned], config: CPIConfig) -> Turned:
@@ -135,5 +225,39 @@ def _joined(parts: list[Turned], config: CPIConfig) -> Turned:
         np.concatenate([np.empty((0, a.size**2), np.float32), *(part.pictures for part in parts)]),
         np.concatenate([np.empty((0, a.recovery), np.float32), *(part.recovery for part in parts)]),
         np.concatenate([np.empty((0, a.features), np.float32), *(part.hidden for part in parts)]),
-        np.concatenate([np.empty((0, a.poses), np.float32), *(part.told for part in parts)]),
+        np.concatenate([np.empty((0, a.poses), np.float32), *(part.pose_probabilities for part in parts)]),
     )
+
+
+def _read_config(path: Path) -> tuple[CPIConfig, str]:
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format") != _FORMAT:
+            raise ValueError("another version wrote it")
+        identity = content.pop("weights_id")
+        known = {one.name for one in fields(CPIConfig)}
+        config = CPIConfig(
+            **{
+                **{name: value for name, value in content.items() if name in known},
+                "architecture": CPIArchitecture(**content["architecture"]),
+                "geometry": CropGeometry(**content["geometry"]),
+                "poses": tuple(content["poses"]),
+            }
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unusable(path, error) from None
+    return config, identity
+
+
+def _identity(config: CPIConfig, tensors: Mapping[str, Tensor]) -> str:
+    """A hash over what decides the features: sizes, preprocessing and weights."""
+    decisive = [asdict(config.architecture), asdict(config.geometry), config.mean, config.std, config.poses]
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
+    for name in sorted(tensors):
+        digest.update(f"\n{name} {tuple(tensors[name].shape)}\n".encode())
+        digest.update(tensors[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _unusable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path} cannot be used ({error}); copy the folder again, or train anew.")

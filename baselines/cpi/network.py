@@ -24,7 +24,7 @@ BORDER = WINDOW // 2
 
 @dataclass(frozen=True)
 class CPIArchitecture:
-    """Sizes of both networks.  Raises ValueError where they make no network."""
+    """Sizes of both networks.  Raises ValueError if they make no network."""
 
     size: int = 32
     """S, side of a picture in pixels; a multiple of 4, because it is halved twice."""
@@ -69,7 +69,7 @@ class LocallyConnected(nn.Module):
         self.register_buffer("windows", _windows(side), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """All windows side by side, then one matrix product for each place."""
+        """Lay all windows side by side; then it is one matrix product for each place."""
         places = x.flatten(0, 1)  # (P, C, B)
         cut = places.index_select(0, self.windows)  # (side² · 25, C, B)
         cut = cut.view(self.side**2, -1, x.shape[-1])  # (side², 25 C, B)
@@ -107,8 +107,8 @@ class MainNetwork(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, remote: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (B, S, S) and one-hot remote codes (B, V) to drawings (B, S, S), recovery codes (B, R) and
-        the last hidden layer (B, D)."""
+        """Turn pictures (B, S, S) and one-hot remote codes (B, V) into drawings (B, S, S), recovery codes
+        (B, R) and the last hidden layer (B, D)."""
         y = self.framed(x, remote)[:, :, None]  # (S + 4, S + 4, 1, B)
         y = _pooled(functional.relu(self.local1(y)))  # (S / 2, S / 2, 12, B)
         y = _pooled(functional.relu(self.local2(_padded(y))))  # (S / 4, S / 4, 16, B)
@@ -118,7 +118,7 @@ class MainNetwork(nn.Module):
         return self.draw(y).view_as(x), self.recover(y), y
 
     def framed(self, x: Tensor, remote: Tensor) -> Tensor:
-        """(S + 4, S + 4, B): the pictures with the remote code in the frame around them."""
+        """Return (S + 4, S + 4, B): the pictures with the remote code in the frame around them."""
         frame = self.digits @ remote.T  # ((S + 4)², B)
         frame = frame.view(x.shape[1] + 2 * BORDER, x.shape[2] + 2 * BORDER, -1)
         inside = functional.pad(x.permute(1, 2, 0), (0, 0, BORDER, BORDER, BORDER, BORDER))
@@ -138,7 +138,7 @@ class AuxiliaryNetwork(nn.Module):
         nn.init.zeros_(self.full1.bias)
 
     def forward(self, drawn: Tensor, recovery: Tensor) -> tuple[Tensor, Tensor]:
-        """Drawings (B, S, S) and recovery codes (B, R) to inputs (B, S, S) and remote codes (B, V)."""
+        """Turn drawings (B, S, S) and recovery codes (B, R) into inputs (B, S, S) and remote codes (B, V)."""
         y = functional.relu(self.full1(torch.cat([drawn.flatten(1), recovery], 1)))
         made = self.full2(y)
         pixels = drawn[0].numel()

@@ -27,18 +27,18 @@ RECOVERY = 0.05
 class CPI:
     """Search with what CPI draws of query and gallery; ``name`` is the row in the tables.
 
-    The poses of the gallery are not known: each face has the pose that the network's pose head tells.
+    The poses of the gallery are not known: each face has the pose that the network's pose head estimates.
     ``compare_in`` says which drawings are compared:
 
-    - ``all``: faces told to have the wished pose are kept, and compared with the query by the drawings in all
-      poses, the controlled pose images of Yim et al. together;
+    - ``all``: faces that seem to have the wished pose are kept, and compared with the query by the drawings
+      in all poses, the controlled pose images of Yim et al. together;
     - ``wished``: the same by the drawing in the wished pose alone;
     - ``own``: nothing is filtered, the query is drawn in the wished pose and each gallery face in its own
-      told one, as our gallery is canonicalised.
+      estimated one, as our gallery is canonicalised.
 
     A drawing is described by its pixels and, at the weight ``recovery``, by the recovery code (``picture``),
     or by the last hidden layer (``hidden``); each part is L2-normalised.  Learned by ``fit``: ``poses_`` (N,)
-    told codes and ``features_`` (N, D) float16.
+    estimated codes and ``features_`` (N, D) float16.
     """
 
     def __init__(
@@ -61,17 +61,16 @@ class CPI:
         self.progress = progress
 
     def fit(self, gallery: FaceSet) -> Self:
-        """Tell the poses of N faces and describe them.  Raises WeightsError where the size does not fit."""
+        """Estimate the poses of N faces and describe them.  Raises WeightsError if the size does not fit."""
         poses, features = [], []
         for part in self._parts(len(gallery), "turning the gallery"):
-            told = self.model.tell_poses(gallery.crops[part])
-            poses.append(told)
-            features.append(self._describe(gallery.crops[part], told))
+            poses.append(self.model.estimate_poses(gallery.crops[part]))
+            features.append(self._describe(gallery.crops[part], poses[-1]))
         self.poses_, self.features_ = np.concatenate(poses), np.concatenate(features)
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, nearest first, -1 where fewer than k faces are told to have the pose.
+        """Return (Q, k) int64 gallery indices, nearest first, -1 if fewer than k faces seem to have the pose.
 
         Raises DataError for wishes of another attribute than the pose, WishError for a pose not learned.
         """
@@ -90,7 +89,7 @@ class CPI:
         return ranking
 
     def _parts(self, count: int, what: str) -> Iterator[slice]:
-        """Slices of ``count`` faces, with progress; an empty one where there are none."""
+        """Slices of ``count`` faces, with progress; an empty one if there are none."""
         progress = self.progress or NoProgress()
         progress.start(what, count, "faces")
         try:

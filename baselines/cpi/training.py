@@ -1,272 +1,313 @@
-"""Training CPI: a loop over examples that goes on after a kill."""
+"""How CPI is trained: on which examples, to make what small."""
 
 from __future__ import annotations
 
-import copy
-import math
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
-from baselines.cpi.examples import ExampleMaker
-from baselines.cpi.losses import losses
+from baselines.cpi.model import CPIConfig, save_cpi
 from baselines.cpi.network import CPIArchitecture, CPINetwork
-from baselines.cpi.settings import CPISettings
-from baselines.cpi.weights import CPIConfig, save_cpi
+from facedata.labelled import number_of
 from faces.crop import CropGeometry
 from faces.errors import TrainingError
-from faces.progress import NoProgress, Progress
-from generator.devices import keep_freed_memory
-from generator.training import history
-from generator.training.data import TrainingData
-from generator.training.folder import claimed
-from generator.training.optimise import average_decay, learning_rate, make_optimiser, update_average
-from generator.training.precision import autocast, pick_precision
-from generator.training.recipes import Budget
-from generator.training.state import Counters, load_tensors, read_counters, save_state
+from faces.progress import Progress
+from generator.devices import autocast, keep_freed_memory, pick_precision
+from generator.training import Budget, Entry, Options, Recipe, TrainingData
+from generator.training.data import PairSet, mirrored_codes
+from generator.training.state import Counters
+from generator.training.trainer import Measures, Phase, Task, run_training
 
-_TELL_EVERY = 0.05  # of the budget
-_NOTE_EVERY = 5.0  # seconds
+SAME_LIGHT = "same"
+_EXAMPLE_STREAM, _REDRAW_STREAM = 11, 12  # beside those of generator.training.data.Stream
+_POSE_WEIGHT = 0.1  # of any size: the pose head's loss moves nothing but the head
 _VALIDATION_BATCHES = 8  # of other people, always the same
-_REDRAW_STREAM = 12
 _CPU = torch.device("cpu")
 
 
-@dataclass(frozen=True)
-class Training:
-    """What is trained, and for how long."""
+def _recipe() -> Recipe:
+    return Recipe(
+        name="cpi",
+        batch_size=128,
+        optimiser="adamw",
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        warmup=0.03,
+        cosine=True,
+        clip_norm=1.0,
+        ema_decay=0.999,
+    )
 
-    data: TrainingData
-    settings: CPISettings
-    architecture: CPIArchitecture
-    budget: Budget
-    seed: int = 0
-    geometry: CropGeometry | None = None
+
+@dataclass(frozen=True, slots=True)
+class CPISettings:
+    """Everything that decides the outcome of a training beside data, seed and budget."""
+
+    light: str = "07"
+    """Light of the drawings: the word of one (Yim et al. draw everybody in frontal light), or ``same``."""
+    recipe: Recipe = field(default_factory=_recipe)
+    """Optimiser and its course, which are those of our own networks: no rival shall lose by its optimiser."""
+    auxiliary: float = 1.0
+    """Weight of the auxiliary task beside the squared error of the drawing."""
+    remote: float = 0.1
+    """Weight, within the auxiliary task, of the remote code beside the input picture."""
+    redrawn: float = 0.1
+    """Share of the examples whose input is a drawing of the network itself, so that it learns to turn on from
+    its own pictures."""
+    mirror: bool = True
+    """Half of the examples mirrored, the sign of the pose turned."""
 
     def check(self) -> None:
-        """Raises TrainingError where settings, budget or data do not fit each other."""
-        self.settings.check()
-        self.budget.check()
-        size, poses = self.data.train.faces.size, len(self.data.vocabulary.combinations)
-        if (self.architecture.size, self.architecture.poses) != (size, poses):
-            raise TrainingError(
-                f"The network must be one for {size} pixels and {poses} poses, as the faces are."
-            )
-
-    def crop(self) -> CropGeometry:
-        return self.geometry or CropGeometry(size=self.architecture.size)
-
-    def identity(self) -> dict[str, object]:
-        """What makes a training this one and no other."""
-        return {
-            "method": "cpi",
-            "settings": asdict(self.settings),
-            "architecture": asdict(self.architecture),
-            "budget": asdict(self.budget),
-            "seed": self.seed,
-            "geometry": asdict(self.crop()),
-            "data": self.data.describe(),
-        }
+        """Raise TrainingError if the settings contradict themselves."""
+        if not self.light.strip():
+            raise TrainingError("Name the light of the drawings, or say same.")
+        if min(self.auxiliary, self.remote) < 0 or not 0 <= self.redrawn <= 1:
+            raise TrainingError("Weights cannot be negative, and a share lies between 0 and 1.")
+        if self.recipe.batch_size < 2 or not 0 < self.recipe.learning_rate < 10:
+            raise TrainingError("A batch needs two examples or more, and a learning rate between 0 and 10.")
 
 
 def train_cpi(
-    training: Training,
+    data: TrainingData,
+    settings: CPISettings,
     *,
     out: Path,
-    state_minutes: float = 2.0,
-    precision: str = "auto",
+    budget: Budget,
+    seed: int = 0,
+    geometry: CropGeometry | None = None,
+    architecture: CPIArchitecture | None = None,
+    options: Options | None = None,
     progress: Progress | None = None,
-    report: Callable[[history.Entry], None] | None = None,
+    report: Callable[[Entry], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> bool:
     """Train CPI on the processor and keep it in the folder ``out``, from which ``load_cpi`` reads it.
 
-    The same call on the same folder goes on where a killed run stood.  ``report`` gets each line of history;
-    ``stop`` is asked after each step: where it says true the state is kept and False returned.  True means
-    the budget is used up.  Raises TrainingError where settings, budget, data or folder do not fit, or where
-    the loss is no longer a number.
+    The same call on the same folder goes on where a killed run stood.  ``architecture`` None is the usual one
+    for these crops and poses.  ``report`` gets each line of history; ``stop`` is asked after each step: if it
+    says true the state is kept and False returned.  True means that the budget is used up.
+    Raises TrainingError if settings, budget, data or folder do not fit, or if the loss is no longer a number.
     """
-    training.check()
-    progress = progress or NoProgress()
-    with claimed(out, training.identity()):
-        run = _Run(training, out, pick_precision(precision, _CPU))
-        progress.start("training", training.budget.pairs, "examples")
-        try:
-            return run.go(progress, report or (lambda entry: None), stop or (lambda: False), state_minutes)
-        finally:
-            progress.finish()
-
-
-class _Run:
-    """Steps, states and history; made anew whenever a training starts or goes on."""
-
-    def __init__(self, training: Training, out: Path, dtype: torch.dtype) -> None:
-        self._training, self._out, self._dtype = training, out, dtype
-        self._settings, self._recipe = training.settings, training.settings.recipe
-        keep_freed_memory()
-        torch.manual_seed(training.seed)
-        self._network = CPINetwork(training.architecture)
-        self._average = copy.deepcopy(self._network)
-        self._optimiser = make_optimiser(list(self._network.parameters()), self._recipe)
-        self._learners = self._examples(validation=False)
-        self._others = self._examples(validation=True) if training.data.validation else None
-        found = read_counters(out)
-        self._counters = found[0] if found else Counters()
-        if found:
-            load_tensors(out, network=self._network, average=self._average, optimiser=self._optimiser)
-        history.rewind(out, self._counters.step)
-        self._started = time.monotonic() - self._counters.seconds
-
-    def _examples(self, *, validation: bool) -> ExampleMaker:
-        data = self._training.data
-        return ExampleMaker(
-            data.validation if validation and data.validation else data.train,
-            data,
-            light=self._settings.light,
-            batch=self._recipe.batch,
-            seed=self._training.seed,
-            mirror=self._settings.mirror and not validation,
+    settings.check()
+    budget.check()
+    options, recipe = options or Options(), settings.recipe
+    size, poses = data.train.faces.size, len(data.vocabulary.combinations)
+    architecture = architecture or CPIArchitecture(size=size, poses=poses)
+    if (architecture.size, architecture.poses) != (size, poses):
+        raise TrainingError(f"The network must be one for {size} pixels and {poses} poses, as the faces are.")
+    geometry = geometry or CropGeometry(size=size)
+    dtype = pick_precision(options.precision, _CPU)
+    keep_freed_memory()
+    torch.manual_seed(seed)
+    network = CPINetwork(architecture)
+    learners = ExampleMaker(
+        data.train,
+        data,
+        light=settings.light,
+        batch_size=recipe.batch_size,
+        seed=seed,
+        mirror=settings.mirror,
+    )
+    others = None
+    if data.validation is not None:
+        others = ExampleMaker(
+            data.validation, data, light=settings.light, batch_size=recipe.batch_size, seed=seed
         )
+    scales = {"error": data.std**2, "auxiliary": data.std**2}
 
-    def go(
-        self,
-        progress: Progress,
-        report: Callable[[history.Entry], None],
-        stop: Callable[[], bool],
-        state_minutes: float,
-    ) -> bool:
-        """Step until the budget is used (True) or ``stop`` says so (False)."""
-        counters = self._counters
-        progress.advance(counters.pairs)
-        saved = noted = time.monotonic()
-        begun = (counters.pairs, counters.seconds)
-        while self._fraction() < 1.0:
-            self._step()
-            counters.seconds = time.monotonic() - self._started
-            now, finished, stopping = time.monotonic(), self._fraction() >= 1.0, stop()
-            note = ""
-            if now - noted > _NOTE_EVERY:
-                noted, note = now, self._note()
-            progress.advance(self._recipe.batch, note)
-            if finished or self._fraction() - counters.validated_at >= _TELL_EVERY:
-                rate = (counters.pairs - begun[0]) / max(counters.seconds - begun[1], 1e-9)
-                report(self._tell(rate))
-                begun = (counters.pairs, counters.seconds)
-            if finished or stopping or now - saved > 60 * state_minutes:
-                self._save()
-                saved = time.monotonic()
-            if stopping:
-                return finished
-        return True
-
-    def _fraction(self) -> float:
-        return self._training.budget.fraction(self._counters.pairs, self._counters.seconds)
-
-    def _step(self) -> None:
-        counters, recipe = self._counters, self._recipe
-        for group in self._optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, self._fraction())
-        self._optimiser.zero_grad(set_to_none=True)
-        with autocast(_CPU, self._dtype):
-            loss, measures = losses(
-                self._network, self._learners(counters.step), self._settings, self._redrawn(counters.step)
-            )
-        if not math.isfinite(float(loss.detach())):
-            raise TrainingError(
-                f"The loss is no longer a number at step {counters.step}; start again with a lower --rate."
-            )
+    def backward(step: int) -> tuple[float, Measures]:
+        count = round(settings.redrawn * recipe.batch_size)
+        redrawn = np.random.default_rng([seed, _REDRAW_STREAM, step]).integers(0, poses, count)
+        network.zero_grad(set_to_none=True)
+        with autocast(_CPU, dtype):
+            loss, measures = cpi_loss(network, learners(step), settings, torch.from_numpy(redrawn))
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip)
-        self._optimiser.step()
-        update_average(self._average, self._network, average_decay(recipe, counters.step))
-        counters.step += 1
-        counters.pairs += recipe.batch
-        for name, value in {**measures, "steps": 1.0}.items():
-            counters.sums[name] = counters.sums.get(name, 0.0) + value
-
-    def _redrawn(self, step: int) -> torch.Tensor:
-        """Poses to which the first examples of a batch are turned beforehand."""
-        count = round(self._settings.redrawn * self._recipe.batch)
-        rng = np.random.default_rng([self._training.seed, _REDRAW_STREAM, step])
-        return torch.from_numpy(rng.integers(0, self._training.architecture.poses, count))
-
-    def _means(self) -> dict[str, float]:
-        steps = self._counters.sums.get("steps", 0.0)
-        return {
-            name: self._unit(name) * value / steps
-            for name, value in self._counters.sums.items()
-            if name != "steps" and steps
-        }
-
-    def _unit(self, name: str) -> float:
-        """What makes a squared standardised error one in squared grey levels."""
-        return self._training.data.std**2 if name in ("error", "auxiliary") else 1.0
-
-    def _note(self) -> str:
-        error, minutes = self._means()["error"], self._training.budget.minutes
-        left = f", {(1 - self._fraction()) * minutes:.0f} of {minutes:g} min left" if minutes else ""
-        return f"squared error {error:.0f}{left}"
+        return float(loss.detach()), measures
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
-        """The measures on other people, none where there are none."""
-        if self._others is None:
-            return {}
-        sums: dict[str, float] = {}
+    def validate(network: CPINetwork) -> Measures:
+        sums: Measures = {}
+        if others is None:
+            return sums
         for step in range(_VALIDATION_BATCHES):
-            with autocast(_CPU, self._dtype):
-                _, measures = losses(self._average, self._others(step), self._settings)
+            with autocast(_CPU, dtype):
+                _, measures = cpi_loss(network, others(step), settings)
             for name, value in measures.items():
-                sums[name] = sums.get(name, 0.0) + value * self._unit(name) / _VALIDATION_BATCHES
+                sums[name] = sums.get(name, 0.0) + value * scales.get(name, 1.0) / _VALIDATION_BATCHES
         return sums
 
-    def _tell(self, rate: float) -> history.Entry:
-        counters = self._counters
-        counters.validated_at = self._fraction()
-        entry = history.Entry(
-            step=counters.step,
-            pairs=counters.pairs,
-            seconds=round(counters.seconds, 1),
-            fraction=round(self._fraction(), 4),
-            phase="cpi",
-            rate=learning_rate(self._recipe, self._fraction()),
-            pairs_per_second=round(rate, 1),
-            train=self._means(),
-            validation=self._validate(),
-        )
-        counters.sums = {}
-        history.append(self._out, entry)
-        return entry
-
-    def _save(self) -> None:
-        save_state(
-            self._out,
-            identity=self._training.identity(),
-            counters=self._counters,
-            network=self._network,
-            average=self._average,
-            optimiser=self._optimiser,
-        )
-        save_cpi(self._out, self._average, self._config())
-
-    def _config(self) -> CPIConfig:
-        training, entries = self._training, history.read(self._out)
-        last = entries[-1].validation if entries else {}
-        return CPIConfig(
-            architecture=training.architecture,
-            geometry=training.crop(),
-            mean=training.data.mean,
-            std=training.data.std,
-            poses=training.data.vocabulary.groups[0].values,
-            light=self._settings.light,
-            data={**training.data.describe(), "seed": training.seed, "settings": asdict(self._settings)},
+    def export(network: CPINetwork, counters: Counters, last: Entry | None) -> None:
+        measured = last.validation if last else {}
+        config = CPIConfig(
+            architecture=architecture,
+            geometry=geometry,
+            mean=data.mean,
+            std=data.std,
+            poses=data.vocabulary.groups[0].values,
+            light=settings.light,
+            data={**data.describe(), "seed": seed, "settings": asdict(settings)},
             metrics={
-                "examples_seen": self._counters.pairs,
-                "minutes": round(self._counters.seconds / 60, 1),
-                **{f"unseen_people_{name}": round(value, 4) for name, value in last.items()},
+                "examples_seen": counters.pairs,
+                "minutes": round(counters.seconds / 60, 1),
+                **{f"unseen_people_{name}": round(value, 4) for name, value in measured.items()},
             },
         )
+        save_cpi(out, network, config)
+
+    task = Task(
+        network=network,
+        phases=[Phase("cpi", list(network.parameters()), backward)],
+        validate=validate,
+        export=export,
+        scales=scales,
+        identity={
+            "method": "cpi",
+            "settings": asdict(settings),
+            "architecture": asdict(architecture),
+            "budget": asdict(budget),
+            "seed": seed,
+            "geometry": asdict(geometry),
+            "data": data.describe(),
+        },
+    )
+    return run_training(
+        task,
+        recipe,
+        out=out,
+        budget=budget,
+        options=options,
+        progress=progress,
+        report=report,
+        stop=stop,
+    )
+
+
+@dataclass(frozen=True)
+class Examples:
+    """B examples, standardised: (grey level - mean) / std."""
+
+    source: Tensor
+    """(B, S, S) float32, what is turned."""
+    target: Tensor
+    """(B, S, S) float32, the same person in the pose of ``codes``, in the light that shall be drawn."""
+    codes: Tensor
+    """(B,) int64 poses to turn to, the source's own among them."""
+    own: Tensor
+    """(B,) int64 poses of the sources."""
+
+
+class ExampleMaker:
+    """Examples from a set of faces; the same seed and step always give the same ones.
+
+    ``light`` is the word of the light that every target has, or ``same``: the light of its source.
+    With ``mirror`` half of them are mirrored.
+    Raises TrainingError if nobody was photographed so.
+    """
+
+    def __init__(
+        self,
+        faces: PairSet,
+        data: TrainingData,
+        *,
+        light: str,
+        batch_size: int,
+        seed: int,
+        mirror: bool = False,
+    ) -> None:
+        self._crops, self._mean, self._std = torch.from_numpy(faces.faces.crops), data.mean, data.std
+        self._codes, self._batch_size, self._seed = faces.codes, batch_size, seed
+        poses = len(data.vocabulary.combinations)
+        self.targets = target_rows(faces, poses=poses, light=light)
+        self.sources = np.flatnonzero((self.targets >= 0).all(1))
+        if not len(self.sources):
+            wanted = "in one light" if light == SAME_LIGHT else f"in the light {light!r}"
+            known = ", ".join(faces.faces.values("light")) or "none"
+            raise TrainingError(
+                f"Nobody in {faces.faces.name} was photographed in all {poses} poses {wanted}; its lights "
+                f"are: {known}."
+            )
+        self._mirrored = mirrored_codes(data.vocabulary) if mirror else None
+
+    def __call__(self, step: int) -> Examples:
+        """Return examples number ``step``: random faces, each with a random pose; half of them mirrored."""
+        rng = np.random.default_rng([self._seed, _EXAMPLE_STREAM, step])
+        rows = self.sources[rng.integers(0, len(self.sources), self._batch_size)]
+        codes = rng.integers(0, self.targets.shape[1], self._batch_size)
+        own = self._codes[rows]
+        source = self._crops[rows].float()
+        target = self._crops[self.targets[rows, codes]].float()
+        if self._mirrored is not None:
+            turned = rng.random(self._batch_size) < 0.5
+            chosen = torch.from_numpy(turned)[:, None, None]
+            source, target = (torch.where(chosen, part.flip(-1), part) for part in (source, target))
+            codes, own = (np.where(turned, self._mirrored[part], part) for part in (codes, own))
+        source, target = ((part - self._mean) / self._std for part in (source, target))
+        return Examples(source, target, torch.from_numpy(codes), torch.from_numpy(own))
+
+
+def target_rows(faces: PairSet, *, poses: int, light: str) -> NDArray[np.int64]:
+    """Return (N, V) rows of the pictures that show the person of face n in pose v, -1 if there is none.
+
+    Targets have the light of that word, however a number is written ("7" for "07"), or, for ``same``, the
+    light of face n.  Of several such pictures the last stands.
+    """
+    lights = np.array([_canonical(word) for word in faces.faces.lights.tolist()], dtype=np.str_)
+    people = np.unique(faces.faces.persons, return_inverse=True)[1]
+    words, which = np.unique(lights, return_inverse=True)
+    table = np.full((int(people.max()) + 1, len(words), poses), -1, np.int64)
+    table[people, which, faces.codes] = np.arange(len(people))
+    rows = np.full((len(people), poses), -1, np.int64)
+    if light == SAME_LIGHT:
+        rows[:] = table[people, which]
+    elif len(wanted := np.flatnonzero(words == _canonical(light))):
+        rows[:] = table[people, wanted[0]]
+    return rows
+
+
+def _canonical(word: str) -> str:
+    number = number_of(word)
+    return word if number is None else f"{number:g}"
+
+
+def cpi_loss(
+    network: CPINetwork, examples: Examples, settings: CPISettings, redrawn_codes: Tensor | None = None
+) -> tuple[Tensor, Measures]:
+    """Return the loss to go down on, and its parts: ``error`` of the drawings, ``auxiliary`` of the inputs
+    made anew from them (both squared, per pixel, standardised), and ``pose_right``, the share of poses that
+    the head gets right.
+
+    Yim et al. (2015) add the squared errors of the two tasks.  With ``redrawn_codes`` (R,) the first R
+    sources are first turned to these poses by the network itself, and turned on from there.
+    """
+    codes = torch.eye(network.architecture.poses, device=examples.source.device)
+    source, own = examples.source, examples.own
+    if redrawn_codes is not None and len(redrawn_codes):
+        source, own = _redrawn(network, source, own, redrawn_codes, codes)
+    remote = codes[examples.codes]
+    drawn, recovery, hidden = network.main(source, remote)
+    made, digits = network.auxiliary(drawn, recovery)
+    logits = network.pose(hidden.detach())
+    error = (drawn.float() - examples.target).square().mean()
+    auxiliary = (made.float() - source).square().mean()
+    returned = (digits.float() - remote).square().mean()
+    pose = functional.cross_entropy(logits.float(), own)
+    loss = error + settings.auxiliary * (auxiliary + settings.remote * returned) + _POSE_WEIGHT * pose
+    right = (logits.detach().argmax(1) == own).float().mean()
+    parts = {"error": error, "auxiliary": auxiliary, "pose_right": right}
+    return loss, {name: float(value.detach()) for name, value in parts.items()}
+
+
+def _redrawn(
+    network: CPINetwork, source: Tensor, own: Tensor, poses: Tensor, codes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Sources and their poses with the first rows replaced by drawings of them in ``poses``."""
+    count = len(poses)
+    with torch.no_grad():
+        drawings = network.main(source[:count], codes[poses])[0].to(source.dtype)
+    return torch.cat([drawings, source[count:]]), torch.cat([poses, own[count:]])

@@ -1,10 +1,10 @@
 """Training: data, recipes, and a loop that survives being killed."""
 
 from generator.training.data import TrainingData, join_sets, prepare, restrict_people
-from generator.training.history import Entry
-from generator.training.loop import train
 from generator.training.recipes import PRESETS, Augmentation, Budget, Recipe, adjusted, recipe
-from generator.training.run import Options
+from generator.training.state import Entry
+from generator.training.trainer import Options
+from generator.training.two_stage import train
 
 __all__ = [
     "PRESETS",

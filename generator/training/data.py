@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum, unique
 from functools import cached_property
 
 import numpy as np
@@ -14,9 +15,39 @@ from facedata.labelled import Attribute, FaceSet, number_of
 from facedata.pairs import ATTRIBUTES, ordered_pairs
 from faces.errors import TrainingError
 from generator.attributes import AttributeGroup, Vocabulary
-from generator.training.batches import Pairs, sort_pairs
 
 _HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 20
+
+
+@unique
+class Stream(IntEnum):
+    """The streams of random numbers that a training draws from, each with the seed before it."""
+
+    EPOCH = 1
+    BATCH = 2
+    HELD_OUT = 3
+    AUGMENTATION = 4
+    ANY_LIGHT = 5
+    VALIDATION = 6
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All the pairs one may train on, sorted by person.
+
+    ``rows`` is (P, 2) int64: source and target, indices of crops; the pairs of person p are
+    ``rows[starts[p]:starts[p + 1]]``.
+    """
+
+    rows: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @property
+    def people(self) -> int:
+        return len(self.starts) - 1
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(frozen=True)
@@ -25,7 +56,7 @@ class PairSet:
 
     faces: FaceSet
     codes: NDArray[np.int64]
-    """(N,) the code of each face's value in the vocabulary; -1 where it is only changed from, never to."""
+    """(N,) the code of each face's value in the vocabulary; -1 if it is only changed from, never to."""
     settings: NDArray[np.int64]
     """(N,) equal numbers for faces that agree in all other attributes, whoever they are."""
     pairs: Pairs
@@ -47,7 +78,7 @@ class TrainingData:
         return _fingerprint(self.train)
 
     def describe(self) -> dict[str, object]:
-        """For checkpoints: which data it was, exactly."""
+        """Say exactly which data it is, as JSON values."""
         held = self.validation
         return {
             "name": self.train.faces.name,
@@ -62,9 +93,9 @@ class TrainingData:
 
 
 def join_sets(sets: Sequence[FaceSet]) -> FaceSet:
-    """Several sets as one; people of different sets are different people, even where their names agree.
+    """Join several sets; people of different sets are different people, even if their names agree.
 
-    Raises TrainingError where the crops differ in size or there is no set.
+    Raises TrainingError if the crops differ in size or there is no set.
     """
     if not sets:
         raise TrainingError("There are no faces to train on; name at least one labelled folder.")
@@ -92,14 +123,14 @@ def join_sets(sets: Sequence[FaceSet]) -> FaceSet:
 
 
 def drawn_as(faces: FaceSet) -> NDArray[np.uint8]:
-    """(N, S, S) uint8: what shall be drawn where a face is the target, its clean version if there is one."""
+    """Return (N, S, S) uint8: what shall be drawn of each face, its clean version if there is one."""
     return faces.crops if faces.clean is None else faces.clean
 
 
 def restrict_people(faces: FaceSet, first: int, last: int) -> FaceSet:
-    """The faces of people ``first`` to ``last``, inclusive, counted from 0 in the order of their names.
+    """Keep the faces of people ``first`` to ``last``, inclusive, counted from 0 in the order of their names.
 
-    Raises TrainingError where that is nobody.
+    Raises TrainingError if that is nobody.
     """
     people = np.unique(faces.persons)
     chosen = people[max(first, 0) : last + 1]
@@ -119,15 +150,15 @@ def prepare(
     held_out: int | None = None,
     validation: FaceSet | None = None,
 ) -> TrainingData:
-    """Who trains and who validates, by the labels' splits.
+    """Decide who trains and who validates, by the labels' splits.
 
     The vocabulary is all the values that the faces show, or ``to``, in that order: then faces of any value
     are changed, but to these values only, such as from a bar over the eyes to none.
     People of split ``test`` are never looked at.  People of split ``val`` validate and everybody else trains;
-    where nobody is of split ``val``, one in twenty validates, drawn by ``seed``, 20 at most.  ``held_out``
+    if nobody is of split ``val``, one in twenty validates, drawn by ``seed``, 20 at most.  ``held_out``
     draws that many instead, whatever the splits.  ``validation`` gives other faces to validate on, so
     that everybody trains but the people of split ``val``.
-    Raises TrainingError where the attribute has fewer than two values, ``to`` names what no face shows, or
+    Raises TrainingError if the attribute has fewer than two values, ``to`` names what no face shows, or
     nobody is left.
     """
     usable = faces.select((faces.splits != "test") & (faces.attribute(attribute) != ""))
@@ -150,8 +181,7 @@ def prepare(
             )
     if not len(learners):
         raise TrainingError("Nobody is left to train on; name a set with people of split train or of none.")
-    crops = learners.crops
-    mean, std = _moments(crops)
+    mean, std = _moments(learners.crops)
     if std <= 0:
         raise TrainingError("All the faces to train on are of one grey level; the pictures must be wrong.")
     return TrainingData(
@@ -165,9 +195,9 @@ def prepare(
 
 
 def mirrored_codes(vocabulary: Vocabulary) -> NDArray[np.int64] | None:
-    """What each code becomes when a picture is mirrored: signed numbers change sign, words stay.
+    """Return what each code becomes when a picture is mirrored: signed numbers change sign, words stay.
 
-    (V,) int64, or None where a group has signed numbers without their opposites, so that mirrored pictures
+    (V,) int64, or None if a group has signed numbers without their opposites, so that mirrored pictures
     would show values the vocabulary does not know.
     """
     opposites: list[dict[str, str]] = []
@@ -216,7 +246,7 @@ def _unseen(faces: FaceSet, seed: int, held_out: int | None) -> NDArray[np.bool_
         raise TrainingError(
             f"{count} of {len(people)} people cannot be held out; leave somebody to train on."
         )
-    chosen = np.random.default_rng([seed, 3]).permutation(people)[:count]
+    chosen = np.random.default_rng([seed, Stream.HELD_OUT]).permutation(people)[:count]
     unseen: NDArray[np.bool_] = np.isin(faces.persons, chosen)
     return unseen
 
@@ -243,8 +273,20 @@ def _pair_set(faces: FaceSet, attribute: Attribute, vocabulary: Vocabulary) -> P
         faces=faces,
         codes=codes,
         settings=np.asarray(settings, np.int64).reshape(-1),
-        pairs=sort_pairs(rows[codes[rows[:, 1]] >= 0], faces.persons),
+        pairs=_sort_pairs(rows[codes[rows[:, 1]] >= 0], faces.persons),
     )
+
+
+def _sort_pairs(rows: NDArray[np.int64], persons: NDArray[np.str_]) -> Pairs:
+    """Group ordered pairs (P, 2) by person; ``persons`` (N,) names the person of each crop."""
+    if not len(rows):
+        raise TrainingError(
+            "No person has two pictures that differ in the attribute alone, so nothing can be learnt."
+        )
+    _, owners = np.unique(persons[rows[:, 0]], return_inverse=True)
+    order = np.argsort(owners, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(owners))])
+    return Pairs(rows=rows[order], starts=starts.astype(np.int64))
 
 
 def _fingerprint(data: PairSet) -> str:

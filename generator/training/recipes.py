@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from faces.errors import TrainingError
-from generator.training.losses import ERROR_KINDS, ErrorKind
+
+ErrorKind = Literal["squared", "absolute"]
+ERROR_KINDS: tuple[ErrorKind, ...] = ("squared", "absolute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +53,37 @@ class Recipe:
     """Everything that decides the outcome of a training beside data, seed and budget."""
 
     name: str
-    batch: int
+    batch_size: int
     """Pairs in a batch."""
     optimiser: str
     """``sgd`` (``momentum``) or ``adamw`` (``weight_decay``)."""
-    rate: float
-    """Learning rate (its peak where ``cosine``)."""
-    people: int = 0
-    """People in a batch, each with batch / people pairs; 0: all pairs once an epoch, whose they may be."""
+    learning_rate: float
+    """Its peak, if it changes (``warmup``, ``cosine``)."""
+    people_per_batch: int = 0
+    """Each has batch_size / people_per_batch pairs; 0: all pairs once an epoch, whose they may be."""
     matched: bool = False
-    """With ``people``: all of them are drawn with the same values in the same lights, since those are whom a
-    search confuses; mirrored all or none."""
-    together: bool = False
+    """With ``people_per_batch``: all of them are drawn with the same values in the same lights, since those
+    are whom a search confuses; mirrored all or none."""
+    joint: bool = False
     """Both stages at once (else stage 1, then stage 2 on stage 1's output, half of the budget each)."""
     error: ErrorKind = "squared"
-    """Of each pixel: ``squared``, or ``absolute`` where much can be drawn rightly in many ways."""
+    """Of each pixel: ``squared``, or ``absolute`` if there are many right ways to draw it."""
     summed_error: bool = False
     """The error is the sum over a picture's pixels (else the mean); over the batch it is the mean."""
     momentum: float = 0.0
     weight_decay: float = 0.0
-    warm_up: float = 0.0
-    """Share of the budget in which the rate rises linearly from nought."""
+    warmup: float = 0.0
+    """Share of the budget in which the learning rate rises linearly from nought."""
     cosine: bool = False
-    """The rate falls along a half cosine to nought at the end of the budget (else it stays)."""
-    clip: float = 0.0
+    """The learning rate falls along a half cosine to nought at the end of the budget (else it stays)."""
+    clip_norm: float = 0.0
     """The gradient's norm is cut to this; 0: never."""
-    average: float = 0.0
-    """Decay per step of the moving average of the weights, which is validated and kept; 0: no average."""
-    reconstruction: float = 0.0
+    ema_decay: float = 0.0
+    """Decay per step of the exponential moving average of the weights, which is kept; 0: no average."""
+    reconstruction_weight: float = 0.0
     """Weight of the error of drawing the target picture from itself with its own value."""
-    contrast: float = 0.0
-    """Weight of the contrastive term; it and ``reconstruction`` need ``together``."""
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive term; it and the reconstruction need ``joint``."""
     temperature: float = 0.03
     any_light: float = 0.0
     """Share of pairs whose positive is the target in any of its lights; for these, other pictures of
@@ -100,12 +103,12 @@ def paper() -> Recipe:
     """
     return Recipe(
         name="paper",
-        batch=32,
+        batch_size=32,
         optimiser="sgd",
-        rate=1e-5,
+        learning_rate=1e-5,
         momentum=0.95,
         summed_error=True,
-        warm_up=0.03,
+        warmup=0.03,
     )
 
 
@@ -122,19 +125,19 @@ def default() -> Recipe:
     """
     return Recipe(
         name="default",
-        batch=64,
-        people=16,
+        batch_size=64,
+        people_per_batch=16,
         matched=True,
         optimiser="adamw",
-        rate=1e-3,
-        together=True,
+        learning_rate=1e-3,
+        joint=True,
         weight_decay=1e-4,
-        warm_up=0.03,
+        warmup=0.03,
         cosine=True,
-        clip=1.0,
-        average=0.995,
-        reconstruction=1.0,
-        contrast=0.05,
+        clip_norm=1.0,
+        ema_decay=0.995,
+        reconstruction_weight=1.0,
+        contrastive_weight=0.05,
         augmentation=Augmentation(),
     )
 
@@ -151,7 +154,7 @@ PRESETS: dict[str, Callable[[], Recipe]] = {"paper": paper, "default": default, 
 
 
 def recipe(name: str) -> Recipe:
-    """The preset of that name; raises TrainingError with the names there are."""
+    """Return the preset of that name; raises TrainingError that lists the names there are."""
     if name not in PRESETS:
         raise TrainingError(f"There is no preset {name!r}; choose one of: {', '.join(PRESETS)}.")
     return PRESETS[name]()
@@ -168,58 +171,58 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
 def adjusted(
     recipe: Recipe,
     *,
-    batch: int | None = None,
-    people: int | None = None,
-    rate: float | None = None,
-    contrast: float | None = None,
+    batch_size: int | None = None,
+    people_per_batch: int | None = None,
+    learning_rate: float | None = None,
+    contrastive_weight: float | None = None,
     any_light: float | None = None,
     augment: str | None = None,
 ) -> Recipe:
-    """The recipe with what the user gave instead of its own; None leaves a value as it is.
+    """Return the recipe with what the user gave instead of its own; None leaves a value as it is.
 
-    Raises TrainingError where ``augment`` is none of ``AUGMENTATIONS``.
+    Raises TrainingError if ``augment`` is none of ``AUGMENTATIONS``.
     """
-    if augment is not None and augment not in AUGMENTATIONS:
-        raise TrainingError(
-            f"There is no augmentation {augment!r}; choose one of: {', '.join(AUGMENTATIONS)}."
-        )
-    return replace(
-        recipe,
-        batch=recipe.batch if batch is None else batch,
-        people=recipe.people if people is None else people,
-        rate=recipe.rate if rate is None else rate,
-        contrast=recipe.contrast if contrast is None else contrast,
-        any_light=recipe.any_light if any_light is None else any_light,
-        augmentation=recipe.augmentation if augment is None else AUGMENTATIONS[augment],
-    )
+    if augment is not None:
+        if augment not in AUGMENTATIONS:
+            known = ", ".join(AUGMENTATIONS)
+            raise TrainingError(f"There is no augmentation {augment!r}; choose one of: {known}.")
+        recipe = replace(recipe, augmentation=AUGMENTATIONS[augment])
+    changes: dict[str, Any] = {
+        "batch_size": batch_size,
+        "people_per_batch": people_per_batch,
+        "learning_rate": learning_rate,
+        "contrastive_weight": contrastive_weight,
+        "any_light": any_light,
+    }
+    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raises TrainingError where a recipe contradicts itself."""
-    if recipe.batch < 1:
-        raise TrainingError(f"A batch needs at least one pair, not {recipe.batch}; choose --batch 1 or more.")
-    if recipe.people < 0 or not 0 < recipe.rate < 10:
+    """Raise TrainingError if a recipe contradicts itself."""
+    size, people = recipe.batch_size, recipe.people_per_batch
+    if size < 1:
+        raise TrainingError(f"A batch needs at least one pair, not {size}; choose --batch-size 1 or more.")
+    if people < 0 or not 0 < recipe.learning_rate < 10:
         raise TrainingError(
             "The learning rate must lie between 0 and 10, and people in a batch cannot be negative."
         )
-    if recipe.people and recipe.batch % recipe.people:
+    if people and size % people:
         raise TrainingError(
-            f"A batch of {recipe.batch} pairs cannot be shared evenly by {recipe.people} people; choose a "
-            "multiple of them."
+            f"A batch of {size} pairs cannot be shared evenly by {people} people; choose a multiple of them."
         )
     if recipe.error not in ERROR_KINDS:
         raise TrainingError(f"There is no error {recipe.error!r}; choose {' or '.join(ERROR_KINDS)}.")
     if recipe.optimiser not in ("sgd", "adamw"):
         raise TrainingError(f"There is no optimiser {recipe.optimiser!r}; choose sgd or adamw.")
-    if not 0 <= recipe.any_light <= 1 or recipe.contrast < 0:
+    if not 0 <= recipe.any_light <= 1 or recipe.contrastive_weight < 0:
         raise TrainingError(
-            "The share of any light lies between 0 and 1, and the contrast's weight is never below 0."
+            "The share of any light lies between 0 and 1, and the contrastive weight is never below 0."
         )
-    if (recipe.contrast or recipe.reconstruction) and not recipe.together:
+    if (recipe.contrastive_weight or recipe.reconstruction_weight) and not recipe.joint:
         raise TrainingError("Contrast and reconstruction need both stages trained together.")
-    if recipe.contrast and recipe.batch < 2:
+    if recipe.contrastive_weight and size < 2:
         raise TrainingError(
-            "The contrastive term needs at least two pairs in a batch; choose --batch 2 or more."
+            "The contrastive term needs at least two pairs in a batch; choose --batch-size 2 or more."
         )
 
 
@@ -231,7 +234,7 @@ class Budget:
     minutes: float | None = None
 
     def check(self) -> None:
-        """Raises TrainingError unless exactly one of the two is given and positive."""
+        """Raise TrainingError unless exactly one of the two is given and positive."""
         given = [value for value in (self.pairs, self.minutes) if value is not None]
         if len(given) != 1 or given[0] <= 0:
             raise TrainingError(
@@ -239,7 +242,7 @@ class Budget:
             )
 
     def fraction(self, pairs: int, seconds: float) -> float:
-        """How much of the budget is used, 0..1, after so many pairs and seconds."""
+        """Return how much of the budget is used, 0..1, after so many pairs and seconds."""
         if self.pairs is not None:
             return min(pairs / self.pairs, 1.0)
         return min(seconds / (60.0 * (self.minutes or 1.0)), 1.0)

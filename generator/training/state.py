@@ -1,27 +1,44 @@
-"""The state of a training on disk: one safetensors file, replaced atomically, no pickle.
+"""What a training keeps on disk: its state to go on from, its history, and a picture of that.
 
-Tensors are named ``network.*``, ``average.*`` and ``optimiser.<number>.*``; counters stand as JSON in the
-file's own metadata, so that tensors and counters can never be of different moments.  No state of a random
-generator is needed: a batch is a function of seed and step (see ``batches``).
+The state is one safetensors file, replaced atomically, no pickle.  Tensors are named ``network.*``,
+``ema.*`` and ``optimiser.<number>.*``; counters stand as JSON in the file's own metadata, so that tensors and
+counters can never be of different moments.  No state of a random generator is needed: a batch is a function
+of seed and step (see ``batches``).  The history is one JSON object a line.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from faces.errors import TrainingError
+from faces.files import write_durably
 from generator.tensorfile import read_metadata, read_tensors
+from generator.training.recipes import ErrorKind
 
-STATE_FILE = "state.safetensors"
-_FORMAT = 1
+STATE_FILE, HISTORY_FILE, CURVES_FILE = "state.safetensors", "history.jsonl", "curves.png"
+_FORMAT = 2
+_PAPER_STAGE2 = 369.16  # Ghodrati et al. (2015), Table 1
+_ERRORS = {
+    "stage1": ("stage 1", "tab:orange"),
+    "stage2": ("stage 2", "tab:blue"),
+    "error": ("drawings", "tab:blue"),
+    "auxiliary": ("inputs made anew", "tab:orange"),
+}
+_SHARES = {
+    "recall1": "recall@1, person and value",
+    "recall1_exact": "recall@1, the very picture",
+    "contrast_accuracy": "contrast, unseen people",
+    "value_accuracy": "canonicalised value right",
+    "pose_right": "pose right",
+}
 
 
 @dataclass
@@ -42,34 +59,27 @@ class Counters:
 def save_state(
     folder: Path,
     *,
-    identity: dict[str, object],
     counters: Counters,
     network: nn.Module,
-    average: nn.Module | None,
+    ema: nn.Module | None,
     optimiser: torch.optim.Optimizer,
 ) -> None:
     """Write the whole state; a kill at any moment leaves the old one or the new one."""
     tensors = _named("network", network)
-    if average is not None:
-        tensors |= _named("average", average)
+    if ema is not None:
+        tensors |= _named("ema", ema)
     for number, values in optimiser.state_dict()["state"].items():
         for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimiser.{number}.{name}"] = value.detach().cpu().contiguous()
-    metadata = {
-        "format": str(_FORMAT),
-        "identity": json.dumps(identity, sort_keys=True),
-        "counters": json.dumps(asdict(counters)),
-    }
-    partial = folder / (STATE_FILE + ".partial")
-    save_file(tensors, partial, metadata=metadata)
-    replace_durably(partial, folder / STATE_FILE)
+    metadata = {"format": str(_FORMAT), "counters": json.dumps(asdict(counters))}
+    write_durably(folder / STATE_FILE, save(tensors, metadata=metadata))
 
 
-def read_counters(folder: Path) -> tuple[Counters, dict[str, object]] | None:
-    """Counters and identity of the state in a folder, or None where there is none.
+def read_counters(folder: Path) -> Counters | None:
+    """Return the counters of the state in a folder, or None if there is no state.
 
-    Raises TrainingError where the file is damaged.
+    Raises TrainingError if the file is damaged.
     """
     path = folder / STATE_FILE
     if not path.is_file():
@@ -78,26 +88,25 @@ def read_counters(folder: Path) -> tuple[Counters, dict[str, object]] | None:
         metadata = read_metadata(path)
         if metadata.get("format") != str(_FORMAT):
             raise ValueError("unknown format")
-        stored_counters = json.loads(metadata["counters"])
-        known = {one.name: stored_counters[one.name] for one in fields(Counters)}
-        return Counters(**known), json.loads(metadata["identity"])
+        stored = json.loads(metadata["counters"])
+        return Counters(**{one.name: stored[one.name] for one in fields(Counters)})
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from None
 
 
 def load_tensors(
-    folder: Path, *, network: nn.Module, average: nn.Module | None, optimiser: torch.optim.Optimizer
+    folder: Path, *, network: nn.Module, ema: nn.Module | None, optimiser: torch.optim.Optimizer
 ) -> None:
-    """Put the stored weights, average and optimiser state where they belong.
+    """Put the stored weights, their average and the optimiser's state into the objects given.
 
-    Raises TrainingError where the file does not fit.
+    Raises TrainingError if the file does not fit.
     """
     path = folder / STATE_FILE
     try:
         _, tensors = read_tensors(path)
         network.load_state_dict(_under("network", tensors))
-        if average is not None:
-            average.load_state_dict(_under("average", tensors))
+        if ema is not None:
+            ema.load_state_dict(_under("ema", tensors))
         remembered: dict[int, dict[str, Tensor]] = {}
         for name, value in _under("optimiser", tensors).items():
             number, _, key = name.partition(".")
@@ -108,13 +117,6 @@ def load_tensors(
         optimiser.load_state_dict({"state": remembered, "param_groups": blank["param_groups"]})
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise _damaged(path, error) from None
-
-
-def replace_durably(partial: Path, final: Path) -> None:
-    """Move a finished file into place so that not even a power cut leaves half of it."""
-    with partial.open("rb") as handle:
-        os.fsync(handle.fileno())
-    partial.replace(final)
 
 
 def _named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
@@ -134,3 +136,89 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _damaged(path: Path, error: Exception) -> TrainingError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return TrainingError(f"{path} cannot be gone on from ({reason}); delete the folder to start again.")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of history; shares lie in 0..1, errors are per pixel and of the kind ``error``: squared grey
+    levels (0-255), or grey levels if it is ``absolute``.
+
+    ``train`` holds means over the steps since the line before, ``validation`` what unseen people gave (empty
+    if there are none).  Keys: ``stage1``, ``stage2``, ``contrast``, ``contrast_accuracy``; for validation
+    also ``recall1`` (person and value right at rank 1), ``recall1_exact`` (the very picture) and
+    ``value_accuracy`` (canonicalisation names the right value).  Of CPI: ``error``, ``auxiliary`` and
+    ``pose_right``.
+    """
+
+    step: int
+    pairs: int
+    seconds: float
+    fraction: float
+    phase: str
+    learning_rate: float
+    pairs_per_second: float
+    train: dict[str, float]
+    validation: dict[str, float]
+    error: ErrorKind = "squared"
+
+
+def append_entry(folder: Path, entry: Entry) -> None:
+    """Add a line to the history."""
+    with (folder / HISTORY_FILE).open("a", encoding="utf-8") as handle:
+        handle.write(json.dumps(asdict(entry)) + "\n")
+
+
+def read_history(folder: Path) -> list[Entry]:
+    """Return all whole lines; a line that a kill cut short is left out."""
+    path = folder / HISTORY_FILE
+    if not path.is_file():
+        return []
+    entries: list[Entry] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entries.append(Entry(**json.loads(line)))
+        except (ValueError, TypeError):
+            break
+    return entries
+
+
+def rewind_history(folder: Path, step: int) -> None:
+    """Forget the lines after ``step``: they will be lived through again."""
+    kept = [entry for entry in read_history(folder) if entry.step <= step]
+    lines = "".join(json.dumps(asdict(entry)) + "\n" for entry in kept)
+    write_durably(folder / HISTORY_FILE, lines.encode())
+
+
+def draw_curves(folder: Path) -> None:
+    """Draw ``curves.png``: errors, ours beside the paper's, and shares of what was found or told rightly."""
+    entries = read_history(folder)
+    if not entries:
+        return
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    errors, shares = figure.subplots(1, 2)
+    for key, (label, colour) in _ERRORS.items():
+        for kind, style, who in (("train", "--", "training"), ("validation", "-", "unseen people")):
+            points = [(e.pairs, getattr(e, kind)[key]) for e in entries if key in getattr(e, kind)]
+            if points:
+                errors.plot(*zip(*points, strict=True), style, color=colour, label=f"{label}, {who}")
+    kind_of_error = entries[-1].error
+    if kind_of_error == "squared" and "stage1" in entries[-1].train:
+        label = f"paper, stage 2 ({_PAPER_STAGE2})"
+        errors.axhline(_PAPER_STAGE2, color="grey", linewidth=0.8, linestyle=":", label=label)
+    label = f"{kind_of_error} error per pixel (grey levels 0-255)"
+    errors.set(xlabel="pairs seen", ylabel=label, yscale="log")
+    errors.legend(fontsize="small")
+    for key, label in _SHARES.items():
+        points = [(e.pairs, 100 * e.validation[key]) for e in entries if key in e.validation]
+        if points:
+            shares.plot(*zip(*points, strict=True), label=label)
+    shares.set(xlabel="pairs seen", ylabel="percent", ylim=(0, 100))
+    if shares.lines:
+        shares.legend(fontsize="small")
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_durably(folder / CURVES_FILE, content.getvalue())

@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facedata.pairs import ATTRIBUTES, groups
+from generator.devices import autocast
 from generator.networks import TwoStage
-from generator.training.data import PairSet, TrainingData, drawn_as
-from generator.training.feeder import Feeder
+from generator.training.batches import BatchMaker, one_hot_codes
+from generator.training.data import PairSet, Stream, TrainingData, drawn_as
 from generator.training.losses import contrastive, grey_levels, row_errors
-from generator.training.precision import autocast
 from generator.training.recipes import Recipe
 
 _PAIRS = 512
 _CHUNK = 128
 _GALLERY, _EACH, _QUERIES = 280, 14, 300  # each: faces of a person, two lights of the paper's seven poses
-_STREAM = 5
 
 
 class Validation:
@@ -31,40 +30,33 @@ class Validation:
     """
 
     def __init__(
-        self, data: TrainingData, recipe: Recipe, *, seed: int, device: torch.device, dtype: torch.dtype
+        self,
+        faces: PairSet,
+        data: TrainingData,
+        recipe: Recipe,
+        *,
+        seed: int,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
-        self._data, self._recipe, self._device, self._dtype = data, recipe, device, dtype
-        self._set = data.validation
-        if self._set is None:
-            return
-        rng = np.random.default_rng([seed, _STREAM])
-        total = len(self._set.pairs)
-        self._pairs = self._set.pairs.rows[rng.permutation(total)[:_PAIRS]]
-        self._gallery = _gallery_rows(data, self._set, rng)
-        candidates = self._set.pairs.rows[np.isin(self._set.pairs.rows[:, 1], self._gallery)]
+        self._faces, self._data, self._recipe = faces, data, recipe
+        self._device, self._dtype = device, dtype
+        rng = np.random.default_rng([seed, Stream.VALIDATION])
+        pairs = faces.pairs.rows
+        self._pairs = pairs[rng.permutation(len(pairs))[:_PAIRS]]
+        self._gallery = _gallery_rows(data, faces, rng)
+        candidates = pairs[np.isin(pairs[:, 1], self._gallery)]
         self._queries = candidates[rng.permutation(len(candidates))[:_QUERIES]]
-        people = min(recipe.people or 8, self._set.pairs.people)
-        each = max(1, (recipe.batch if recipe.people else 64) // (recipe.people or 8))
-        self._contrast = Feeder(
-            self._set,
-            vocabulary=data.vocabulary,
-            mean=data.mean,
-            std=data.std,
-            recipe=replace(recipe, batch=people * each, people=people),
-            seed=seed,
-            device=device,
-            augmentation=None,
-        )
-        count = len(data.vocabulary.combinations)
-        self._one_hot = torch.from_numpy(
-            np.asarray(data.vocabulary.one_hot(np.arange(count, dtype=np.int64)), np.float32)
-        ).to(device)
+        wanted = recipe.people_per_batch or 8
+        each = max(1, (recipe.batch_size if recipe.people_per_batch else 64) // wanted)
+        people = min(wanted, faces.pairs.people)
+        settings = replace(recipe, batch_size=people * each, people_per_batch=people)
+        self._contrast = BatchMaker(faces, data, settings, seed=seed, device=device, augmentation=None)
+        self._one_hot = torch.from_numpy(one_hot_codes(data.vocabulary)).to(device)
 
     @torch.no_grad()
     def __call__(self, network: TwoStage) -> dict[str, float]:
-        """The figures named in ``history.Entry``; none where there is nobody to validate on."""
-        if self._set is None:
-            return {}
+        """Return the figures named in ``state.Entry``."""
         network.eval()
         try:
             return {**self._errors(network), **self._contrast_accuracy(network), **self._recall(network)}
@@ -72,10 +64,9 @@ class Validation:
             network.train()
 
     def _errors(self, network: TwoStage) -> dict[str, float]:
-        faces = self._faces()
         sums = np.zeros(2)
         for rows in np.array_split(self._pairs, max(1, len(self._pairs) // _CHUNK)):
-            drawn = self._run(network, self._tensor(rows[:, 0]), faces.codes[rows[:, 1]])
+            drawn = self._run(network, self._tensor(rows[:, 0]), self._faces.codes[rows[:, 1]])
             target = self._tensor(rows[:, 1], drawn=True)
             sums += [float(row_errors(one, target, self._recipe.error).sum()) for one in drawn[:2]]
         stage1, stage2 = sums / len(self._pairs) * grey_levels(self._data.std, self._recipe.error)
@@ -93,20 +84,19 @@ class Validation:
         return {"contrast": loss, "contrast_accuracy": right}
 
     def _recall(self, network: TwoStage) -> dict[str, float]:
-        faces = self._faces()
         rows, queries = self._gallery, self._queries
         if not len(queries):
             return {}
         features, named = self._canonicalised(network, rows)
         asked = torch.cat(
             [
-                self._run(network, self._tensor(part[:, 0]), faces.codes[part[:, 1]])[2].float()
+                self._run(network, self._tensor(part[:, 0]), self._faces.codes[part[:, 1]])[2].float()
                 for part in np.array_split(queries, max(1, len(queries) // _CHUNK))
             ]
         )
         first = rows[(asked @ features.T).argmax(1).cpu().numpy()]
         wanted = queries[:, 1]
-        persons, codes = faces.faces.persons, faces.codes
+        persons, codes = self._faces.faces.persons, self._faces.codes
         right = (persons[first] == persons[wanted]) & (codes[first] == codes[wanted])
         found = {"recall1": float(right.mean()), "recall1_exact": float((first == wanted).mean())}
         if len(self._one_hot) > 1:  # a single value is never named wrongly
@@ -137,14 +127,9 @@ class Validation:
         return draft.float(), drawn.float(), features
 
     def _tensor(self, rows: NDArray[np.int64], drawn: bool = False) -> Tensor:
-        faces = self._faces().faces
+        faces = self._faces.faces
         pictures = torch.from_numpy((drawn_as(faces) if drawn else faces.crops)[rows]).float()
         return ((pictures - self._data.mean) / self._data.std)[:, None].to(self._device)
-
-    def _faces(self) -> PairSet:
-        if self._set is None:
-            raise ValueError("there is nobody to validate on")
-        return self._set
 
 
 def _gallery_rows(data: TrainingData, faces: PairSet, rng: np.random.Generator) -> NDArray[np.int64]:

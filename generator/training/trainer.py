@@ -1,0 +1,296 @@
+"""One training of any network, from its start to its end, a stop, or a kill.
+
+What is trained comes as a ``Task``: a network, how to get a gradient, how to validate and what to write.  The
+loop, the optimiser, the average of the weights, states and history are the same for all.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import nn
+from torch.nn import Parameter
+
+from faces.errors import TrainingError
+from faces.progress import NoProgress, Progress
+from generator.training.folder import claimed
+from generator.training.recipes import Budget, Recipe
+from generator.training.state import (
+    Counters,
+    Entry,
+    append_entry,
+    draw_curves,
+    load_tensors,
+    read_counters,
+    read_history,
+    rewind_history,
+    save_state,
+)
+
+_VALIDATE_EVERY = 0.05  # of the budget
+_VALIDATION_SHARE = 0.05  # of the time, at most
+_NOTE_EVERY = 5.0  # seconds
+
+Measures = dict[str, float]
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run may change without becoming another training."""
+
+    state_minutes: float = 2.0
+    """Time between two states on disk."""
+    precision: str = "auto"
+    threads: int = 0
+    """Threads that compute; 0: one per core."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, which trains ``parameters``.
+
+    ``backward`` sets their gradients for the batch of a step, and returns the loss and what was measured:
+    means over the batch.
+    """
+
+    name: str
+    parameters: list[Parameter]
+    backward: Callable[[int], tuple[float, Measures]]
+
+
+@dataclass(frozen=True)
+class Task(Generic[Network]):
+    """What is trained."""
+
+    network: Network
+    phases: Sequence[Phase]
+    """One after the other, each with an equal part of the budget."""
+    validate: Callable[[Network], Measures]
+    """Called with the network that is kept: the average of the weights, if the recipe has one."""
+    export: Callable[[Network, Counters, Entry | None], object]
+    """Writes usable weights; is told how far the training is, and its last line of history."""
+    scales: Mapping[str, float]
+    """The measures that are errors, and by what to multiply them to have them in grey levels."""
+    identity: dict[str, object]
+    """What makes a training this one and no other: JSON values."""
+
+
+def run_training(
+    task: Task[Network],
+    recipe: Recipe,
+    *,
+    out: Path,
+    budget: Budget,
+    options: Options,
+    progress: Progress | None = None,
+    report: Callable[[Entry], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> bool:
+    """Train in the folder ``out``, going on from the state that a killed or stopped run left there.
+
+    ``report`` gets each line of history; ``stop`` is asked after each step: if it says true the state is kept
+    and False returned.  True means that the budget is used up.
+    Raises TrainingError if the folder holds something else, or if the loss is no longer a number.
+    """
+    progress = progress or NoProgress()
+    with claimed(out, task.identity):
+        trainer = _Trainer(task, recipe, out, budget, options)
+        progress.start("training", budget.pairs, "pairs")
+        try:
+            return trainer.run(progress, report or (lambda entry: None), stop or (lambda: False))
+        finally:
+            progress.finish()
+
+
+class _Trainer(Generic[Network]):
+    """Steps, validation, history and states; made anew whenever a training starts or goes on."""
+
+    def __init__(
+        self, task: Task[Network], recipe: Recipe, out: Path, budget: Budget, options: Options
+    ) -> None:
+        self._task, self._recipe, self._out = task, recipe, out
+        self._budget, self._options = budget, options
+        self._network = task.network
+        self._ema = copy.deepcopy(task.network) if recipe.ema_decay else None
+        found = read_counters(out)
+        self._counters = found or Counters()
+        self._optimiser = make_optimiser(self._phase.parameters, recipe)
+        if found:
+            load_tensors(out, network=self._network, ema=self._ema, optimiser=self._optimiser)
+        rewind_history(out, self._counters.step)
+        self._validation_seconds = 0.0
+        self._started = time.monotonic() - self._counters.seconds
+
+    def run(self, progress: Progress, report: Callable[[Entry], None], stop: Callable[[], bool]) -> bool:
+        """Step until the budget is used (True) or ``stop`` says so (False)."""
+        self._network.train()
+        counters = self._counters
+        progress.advance(counters.pairs)
+        if self._fraction() >= 1.0:
+            self._export()  # a kill may have come between the last state and the weights
+        saved = noted = time.monotonic()
+        first, first_seconds = counters.pairs, counters.seconds
+        while self._fraction() < 1.0:
+            self._enter_phase()
+            self._step()
+            counters.seconds = time.monotonic() - self._started
+            now, finished, stopping = time.monotonic(), self._fraction() >= 1.0, stop()
+            note = ""
+            if now - noted > _NOTE_EVERY:
+                noted, note = now, self._note()
+            progress.advance(self._recipe.batch_size, note)
+            if finished or self._validation_due():
+                report(self._validate((counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)))
+                first, first_seconds = counters.pairs, counters.seconds
+            if finished or stopping or now - saved > 60 * self._options.state_minutes:
+                self._save()
+                saved = time.monotonic()
+            if stopping:
+                return finished
+        return True
+
+    @property
+    def _phase(self) -> Phase:
+        return self._task.phases[self._counters.phase]
+
+    @property
+    def _kept(self) -> Network:
+        return self._network if self._ema is None else self._ema
+
+    def _fraction(self) -> float:
+        return self._budget.fraction(self._counters.pairs, self._counters.seconds)
+
+    def _enter_phase(self) -> None:
+        count = len(self._task.phases)
+        due = min(int(self._fraction() * count), count - 1)
+        if due > self._counters.phase:
+            self._counters.phase, self._counters.sums = due, {}
+            self._optimiser = make_optimiser(self._phase.parameters, self._recipe)
+
+    def _learning_rate(self) -> float:
+        share = self._fraction() * len(self._task.phases) - self._counters.phase
+        return learning_rate_at(self._recipe, min(max(share, 0.0), 1.0))
+
+    def _step(self) -> None:
+        counters, recipe, phase = self._counters, self._recipe, self._phase
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        loss, measures = phase.backward(counters.step)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss is no longer a number at step {counters.step}; start again with a lower "
+                "--learning-rate."
+            )
+        if recipe.clip_norm:
+            torch.nn.utils.clip_grad_norm_(phase.parameters, recipe.clip_norm)
+        self._optimiser.step()
+        if self._ema is not None:
+            update_ema(self._ema, self._network, ema_decay_at(recipe, counters.step))
+        counters.step += 1
+        counters.pairs += recipe.batch_size
+        for name, value in {**measures, "steps": 1.0}.items():
+            counters.sums[name] = counters.sums.get(name, 0.0) + value
+
+    def _validation_due(self) -> bool:
+        share = self._fraction() - self._counters.validated_at
+        spent = self._validation_seconds / max(self._counters.seconds, 1e-9)
+        return share >= _VALIDATE_EVERY and spent < _VALIDATION_SHARE
+
+    def _means(self) -> Measures:
+        """Means of the measures since the last line of history, errors in grey levels or their squares."""
+        sums = self._counters.sums
+        steps, scales = sums.get("steps", 0.0), self._task.scales
+        means = {name: value / steps for name, value in sums.items() if name != "steps" and steps}
+        return {name: value * scales.get(name, 1.0) for name, value in means.items()}
+
+    def _note(self) -> str:
+        """With a length in minutes the number of pairs is not known, so the note tells the time left."""
+        means = self._means()
+        errors = " / ".join(f"{means[name]:.4g}" for name in self._task.scales if name in means)
+        if self._budget.minutes is None:
+            return f"{self._recipe.error} error {errors}"
+        left = (1 - self._fraction()) * self._budget.minutes
+        return f"{self._recipe.error} error {errors}, {left:.0f} of {self._budget.minutes:g} min left"
+
+    def _validate(self, pairs_per_second: float) -> Entry:
+        counters = self._counters
+        begun = time.monotonic()
+        figures = self._task.validate(self._kept)
+        self._validation_seconds += time.monotonic() - begun
+        counters.seconds = time.monotonic() - self._started
+        counters.validated_at = self._fraction()
+        entry = Entry(
+            step=counters.step,
+            pairs=counters.pairs,
+            seconds=round(counters.seconds, 1),
+            fraction=round(self._fraction(), 4),
+            phase=self._phase.name,
+            learning_rate=self._learning_rate(),
+            pairs_per_second=round(pairs_per_second, 1),
+            train=self._means(),
+            validation=figures,
+            error=self._recipe.error,
+        )
+        counters.sums = {}
+        append_entry(self._out, entry)
+        draw_curves(self._out)
+        return entry
+
+    def _save(self) -> None:
+        save_state(
+            self._out,
+            counters=self._counters,
+            network=self._network,
+            ema=self._ema,
+            optimiser=self._optimiser,
+        )
+        self._export()
+
+    def _export(self) -> None:
+        entries = read_history(self._out)
+        self._task.export(self._kept, self._counters, entries[-1] if entries else None)
+
+
+def make_optimiser(parameters: list[Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """Return SGD or AdamW as the recipe says; biases are not decayed."""
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(
+            parameters, lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        )
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def learning_rate_at(recipe: Recipe, fraction: float) -> float:
+    """Return the rate after ``fraction`` (0..1) of the phase's budget: linear warm-up, then half a cosine."""
+    if recipe.warmup and fraction < recipe.warmup:
+        return recipe.learning_rate * max(fraction / recipe.warmup, 0.01)
+    if not recipe.cosine:
+        return recipe.learning_rate
+    rest = (fraction - recipe.warmup) / (1 - recipe.warmup)
+    return recipe.learning_rate * max(0.5 * (1 + math.cos(math.pi * rest)), 0.002)
+
+
+def ema_decay_at(recipe: Recipe, step: int) -> float:
+    """Return the decay of the average at a step: low at first, so that the random start is soon forgotten."""
+    return min(recipe.ema_decay, (1 + step) / (10 + step))
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, network: nn.Module, decay: float) -> None:
+    """``ema`` := decay · ema + (1 - decay) · network, parameter by parameter.
+
+    ``torch.optim.swa_utils.AveragedModel`` would copy the weights in its first step and keep one decay.
+    """
+    torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), 1 - decay)
