@@ -19,7 +19,7 @@ _GAP, _MARGIN = 8, 20
 def draw_strip(
     source: Pixels, drawing: Drawing, captions: Sequence[str], *, note: str = "", side: int = 160
 ) -> Image.Image:
-    """Show the source (S, S) uint8 and to its right a column for each of the N drawings, stage 1 over stage 2.
+    """Show the source (S, S) uint8, and to its right a column for each of N drawings: stage 1 over stage 2.
 
     ``captions`` head the columns; ``note`` stands under the source; ``side`` is each face's size in pixels.
     Raises ValueError if there is not one caption for each drawing.

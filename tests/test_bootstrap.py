@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.bootstrap import mean_interval, recall_intervals
+from evaluation.recall import mean_interval, recall_intervals
 from faces.errors import DataError
 
 

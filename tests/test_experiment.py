@@ -1,4 +1,4 @@
-"""What is measured of a set of faces where the user does not say."""
+"""What is measured of a set of faces if the user does not say."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fake_generators import PerfectGenerator, readable_faces
 
-from evaluation.experiment import best_studios
+from evaluation.protocol import best_studios
 from evaluation.studio import Studio
 from facedata.labelled import FaceSet
 from faces.errors import DataError
