@@ -15,13 +15,14 @@ from pathlib import Path
 
 from cli.console import RichProgress, print_table, say
 from cli.guard import run_script
-from evaluation.benchmark import StepProgress, run_experiment
+from evaluation.benchmark import run_experiment
 from evaluation.cmu_faces import WISHES, Wish, experiment_on, find_faces, found_table, one_of_each
 from evaluation.context import Context
 from evaluation.figures.drawings import generated_sheet
 from evaluation.methods import methods_for
 from evaluation.report import write_report
 from evaluation.results import Journal
+from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from evaluation.tables import set_tables
 from facedata.labelled import FaceSet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,21 +75,18 @@ class Context:
         draws, WeightsError if a folder that was named cannot be used.
         """
         if self._rivals is None:
-            name = self._rivals_name or SHIPPED_RIVALS.get(self.attribute)
-            if name is None:
-                raise RowUnavailable(f"no rivals fitted for the {self.attribute}: --rivals DIR")
+            shipped = SHIPPED_RIVALS.get(self.attribute, f"rivals-{self.attribute}")
             try:
-                found = load_rivals(name)
+                self._rivals = load_rivals(self._rivals_name or shipped)
             except WeightsError:
                 if self._rivals_name is None:
                     raise RowUnavailable(f"no rivals fitted for the {self.attribute}: --rivals DIR") from None
                 raise
-            if found.attribute != self.attribute:
-                raise RowUnavailable(f"the rivals were fitted for {found.attribute}, not {self.attribute}")
-            image = found.means.get("image")
-            if image is not None and image.means_.shape[1] != self.studio.generator.geometry.size**2:
-                raise RowUnavailable("the rivals were fitted on faces of another size")
-            self._rivals = found
+        if self._rivals.attribute != self.attribute:
+            raise RowUnavailable(f"the rivals were fitted for {self._rivals.attribute}, not {self.attribute}")
+        image = self._rivals.means.get("image")
+        if image is not None and image.means_.shape[1] != self.studio.generator.geometry.size**2:
+            raise RowUnavailable("the rivals were fitted on faces of another size")
         return self._rivals
 
     @property
@@ -136,18 +134,10 @@ class Context:
     def with_weights(self, weights: str) -> Context:
         """Return the same with other weights (a name or a folder) under test; raises WeightsError."""
         if weights not in self._family:
-            studio = Studio(self._load(weights), progress=self.progress)
-            other = Context(
-                studio=studio,
-                attribute=self.attribute,
-                rivals=self._rivals_name,
-                cpi=self._cpi_name,
-                vgg16=self.vgg16,
-                vgg_face=self.vgg_face,
-                load=self._load,
-                progress=self.progress,
-            )
-            other._features, other._family = self._features, self._family
+            other = copy(self)  # shares what does not depend on the weights
+            other.studio = Studio(self._load(weights), progress=self.progress)
+            other._canonical = CachedFeatures(CanonicalFeatures(studio=other.studio))
+            other._identities = {}
             self._family[weights] = other
         return self._family[weights]
 

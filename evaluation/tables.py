@@ -72,7 +72,7 @@ class Table:
 
 def set_tables(header: SetHeader, results: Results) -> dict[str, list[Table]]:
     """Every table of a set of faces, by the part of the report that it belongs to."""
-    criteria = range(1, len(header.criteria) + 1)
+    criteria = range(1, len(header.criteria) + 1) if results.methods() else ()
     return {
         "retrieval": [recall_table(header, results, criterion) for criterion in criteria],
         "drawing": error_tables(header, results),

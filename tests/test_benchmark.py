@@ -9,7 +9,7 @@ from fake_generators import POSES, SIDE, Group, PerfectGenerator, RandomGenerato
 from PIL import Image
 from typer.testing import Result as Ran
 
-from evaluation.benchmark import PARTS, Benchmark, Options, Read, StepProgress, named
+from evaluation.benchmark import PARTS, Benchmark, Options, Read, named
 from evaluation.figures import read_figures
 from evaluation.figures.drawings import generated_sheet
 from evaluation.measurements import (
@@ -25,6 +25,7 @@ from evaluation.paper import RECALL
 from evaluation.protocol import Experiment, prepare
 from evaluation.recall import KS
 from evaluation.results import Journal, Results, Unavailable, Value, read_results
+from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from evaluation.tables import error_tables, recall_table, recognition_tables, set_tables
 from facedata.labelled import FaceSet, LabelRow, face_set, write_labels
