@@ -195,7 +195,8 @@ class _Plan:
             method.family == "rival" and "rivals" in method.uses for method in plain
         ):
             uses = {what: self.context.identity(what) for what in ("rivals", "vgg16", "vgg_face")}
-            steps.append(Step("classifier", self._identity("classifier", **uses), self._classifier))
+            measure = partial(classifier_values, self.experiment, self.context)
+            steps.append(Step("classifier", self._identity("classifier", **uses), measure))
         steps += self._of_weights(self.experiment.studio, parts)
         steps += self._misaligned(plain, parts)
         for name, studio in self.experiment.others.items():
@@ -263,9 +264,11 @@ class _Plan:
     def _of_weights(self, studio: Studio, parts: Collection[str]) -> list[Step]:
         """What is measured of weights without a search."""
         steps = []
+        gallery, queries = self.experiment.gallery, self.experiment.queries
         if "errors" in parts:
+            measure = partial(error_values, gallery, studio, queries.attribute, seed=queries.seed)
             identity = self._identity("errors", weights=studio.weights)
-            steps.append(Step("errors", identity, partial(self._measure_errors, studio), cost=17))
+            steps.append(Step("errors", identity, measure, cost=17))
         if "confusion" in parts and self.experiment.searched:
             identity = self._identity("confusion", weights=studio.weights)
             steps.append(Step("confusion", identity, partial(self._measure_confusion, studio)))
@@ -284,17 +287,7 @@ class _Plan:
             self._recall_identity(method), {"rankings": rankings.astype(np.int32), **arrays}
         )
         seconds = time.monotonic() - begun
-        return recall_values(self.experiment, method, method.made_with(self.context), ranks, seconds)
-
-    def _classifier(self) -> Sequence[Record]:
-        try:
-            return classifier_values(self.experiment, self.context)
-        except RowUnavailable:
-            return []
-
-    def _measure_errors(self, studio: Studio) -> Sequence[Record]:
-        experiment = self.experiment
-        return error_values(experiment.gallery, studio, experiment.attribute, seed=experiment.queries.seed)
+        return recall_values(self.experiment, method.name, method.made_with(self.context), ranks, seconds)
 
     def _measure_confusion(self, studio: Studio) -> Sequence[Record]:
         values = canonicalised_values(self.experiment.gallery, studio, self.experiment.attribute)
@@ -313,11 +306,8 @@ class _Plan:
         return records
 
     def _measure_misaligned(self, method: Method) -> Sequence[Record]:
-        try:
-            searcher = method.build(self.context).fit(self.experiment.gallery)
-            return misaligned_values(self.experiment, method, method.made_with(self.context), searcher)
-        except RowUnavailable:
-            return []
+        searcher = method.build(self.context).fit(self.experiment.gallery)
+        return misaligned_values(self.experiment, method.name, method.made_with(self.context), searcher)
 
     def _draw_figures(self) -> Sequence[Record]:
         name, attribute = self.experiment.gallery.name, self.experiment.attribute

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.protocol import Experiment, Queries, criteria, fingerprint
+from evaluation.protocol import Experiment, Queries
 from evaluation.studio import Studio
 from facedata.crops import large_face
 from facedata.labelled import Attribute, FaceSet, LabelRow, face_set
@@ -136,16 +136,7 @@ def queries_for(faces: FaceSet, wish: Wish) -> Queries:
 def experiment_on(faces: FaceSet, wish: Wish, studio: Studio) -> Experiment:
     """Make the experiment of a wish, for ``evaluation.benchmark``."""
     gallery = replace(faces, name=f"{faces.name}-{wish.name}")
-    queries = queries_for(gallery, wish)
-    return Experiment(
-        gallery=gallery,
-        queries=queries,
-        studio=studio,
-        others={},
-        criteria=tuple(criteria(gallery, queries)),
-        batch=queries.batch(gallery),
-        fingerprint=fingerprint(gallery),
-    )
+    return Experiment(gallery, queries_for(gallery, wish), studio)
 
 
 def found_table(found: FoundFaces) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

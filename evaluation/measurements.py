@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines.searcher import QueryBatch, Searcher
 from evaluation.context import Context
-from evaluation.methods import OURS, Method, described
+from evaluation.methods import OURS, described
 from evaluation.misalignment import AMOUNTS, COUNT, moved
 from evaluation.protocol import Experiment
 from evaluation.recall import KS, first_right, mean_interval, recall_at, recall_intervals, right_answers
@@ -48,21 +48,17 @@ def ranks_of_right(experiment: Experiment, rankings: Ints) -> dict[int, Ints]:
 
 
 def recall_values(
-    experiment: Experiment, method: Method, weights: str, ranks: Mapping[int, Ints], seconds: float
+    experiment: Experiment, method: str, weights: str, ranks: Mapping[int, Ints], seconds: float
 ) -> list[Value]:
-    """Recall@K under each criterion from the ranks of ``ranks_of_right``, and how long the row took."""
-    values = []
-    for criterion, first, people in _asked(experiment, ranks):
-        recall, intervals = recall_at(first), recall_intervals(first, people)
-        for k in KS:
-            one = (method.name, weights, "recall", criterion, k, recall[k], intervals[k], len(first))
-            values.append(_value(experiment.gallery, *one))
-    took = (method.name, weights, "seconds", 0, 0, seconds, None, len(experiment.queries))
-    return [*values, _value(experiment.gallery, *took)]
+    """Compute recall@K from the ranks of ``ranks_of_right``; the row took ``seconds``."""
+    took = _value(
+        experiment.gallery, method, weights, "seconds", 0, 0, seconds, None, len(experiment.queries)
+    )
+    return [*_recall(experiment, method, weights, ranks, "recall"), took]
 
 
 def misaligned_values(
-    experiment: Experiment, method: Method, weights: str, searcher: Searcher, *, count: int = COUNT
+    experiment: Experiment, method: str, weights: str, searcher: Searcher, *, count: int = COUNT
 ) -> list[Value]:
     """Ask ``count`` of the queries, the first ones, with each motion and amount; ``searcher`` is fitted.
 
@@ -81,12 +77,7 @@ def misaligned_values(
             ranks = unmoved
             if amount:
                 ranks = asked_with(moved(crops, motion, amount, seed=experiment.queries.seed))
-            for criterion, first, people in _asked(experiment, ranks):
-                recall, intervals = recall_at(first), recall_intervals(first, people)
-                for k in KS:
-                    measure = f"recall@{k} by {motion}"
-                    one = (method.name, weights, measure, criterion, amount, recall[k], intervals[k])
-                    values.append(_value(experiment.gallery, *one, len(first)))
+            values += _recall(experiment, method, weights, ranks, f"recall@{{k}} by {motion}", at=amount)
     return values
 
 
@@ -109,16 +100,11 @@ def change_values(
     if sizes is None:
         return []
     values = []
-    for criterion, first in ranks.items():
-        people = experiment.gallery.persons[experiment.queries.faces]
-        for size in np.unique(sizes[sizes > 0]).tolist():
-            group = (sizes == size) & (first >= 0)
-            if group.any():
-                recall = recall_at(first[group], (CHANGE_K,))[CHANGE_K]
-                interval = recall_intervals(first[group], people[group], (CHANGE_K,))[CHANGE_K]
-                measure = f"recall@{CHANGE_K} by change"
-                one = (method, weights, measure, criterion, size, recall, interval, int(group.sum()))
-                values.append(_value(experiment.gallery, *one))
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        group = {criterion: np.where(sizes == size, first, -1) for criterion, first in ranks.items()}
+        group = {criterion: first for criterion, first in group.items() if (first >= 0).any()}
+        measure = "recall@{k} by change"
+        values += _recall(experiment, method, weights, group, measure, at=size, ks=(CHANGE_K,))
     return values
 
 
@@ -230,12 +216,26 @@ def _told_rightly(
     return 100.0 * (true == found)[judged], faces.persons[judged]
 
 
-def _asked(experiment: Experiment, ranks: Mapping[int, Ints]) -> list[tuple[int, Ints, Words]]:
-    """Criterion, ranks and people of the queries that have a right answer."""
-    people = experiment.gallery.persons[experiment.queries.faces]
-    return [
-        (criterion, first[first >= 0], people[: len(first)][first >= 0]) for criterion, first in ranks.items()
-    ]
+def _recall(
+    experiment: Experiment,
+    method: str,
+    weights: str,
+    ranks: Mapping[int, Ints],
+    measure: str,
+    *,
+    at: Bin | None = None,
+    ks: Sequence[int] = KS,
+) -> list[Value]:
+    """Recall@K of the queries that have a right answer, by criterion; ``at`` is the bin, if it is not K."""
+    values = []
+    for criterion, first in ranks.items():
+        asked = first >= 0
+        people = experiment.gallery.persons[experiment.queries.faces[: len(first)]][asked]
+        recall, intervals = recall_at(first[asked], ks), recall_intervals(first[asked], people, ks)
+        for k in ks:
+            one = (measure.format(k=k), criterion, k if at is None else at, recall[k], intervals[k])
+            values.append(_value(experiment.gallery, method, weights, *one, int(asked.sum())))
+    return values
 
 
 def _mean(values: Doubles, people: Words) -> tuple[float, Interval | None, int]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -140,18 +141,35 @@ def _answerable(number: int, meaning: str, query_key: Ints, gallery_key: Ints) -
 class Experiment:
     """A gallery of test faces and the queries drawn from it.
 
-    ``studio`` holds the weights under test, ``others`` further weights by name.  ``criteria`` are those that
-    some query can fulfil; ``batch`` is what a searcher gets to see of the queries.  If weights know one value
+    ``studio`` holds the weights under test, ``others`` further weights by name.  If weights know one value
     only, there is nothing to search for: no queries, and no criteria.
     """
 
     gallery: FaceSet
     queries: Queries
     studio: Studio
-    others: Mapping[str, Studio]
-    criteria: tuple[Criterion, ...]
-    batch: QueryBatch
-    fingerprint: str
+    others: Mapping[str, Studio] = field(default_factory=dict)
+
+    @cached_property
+    def criteria(self) -> tuple[Criterion, ...]:
+        """Those that some query can fulfil."""
+        return tuple(kind for kind in criteria(self.gallery, self.queries) if kind.asked.any())
+
+    @cached_property
+    def batch(self) -> QueryBatch:
+        """What a searcher gets to see of the queries."""
+        return self.queries.batch(self.gallery)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits that stand for the gallery's crops and labels, in this order."""
+        faces = self.gallery
+        digest = hashlib.sha256(np.ascontiguousarray(faces.crops).tobytes())
+        for words in (faces.persons, faces.poses, faces.lights, faces.accessories):
+            digest.update("\0".join(words.tolist()).encode())
+            digest.update(b"\1")
+        digest.update(b"large" if faces.large is not None else b"")
+        return digest.hexdigest()[:12]
 
     @property
     def attribute(self) -> Attribute:
@@ -205,7 +223,6 @@ def prepare(
     DataError if the faces show no value that the weights can draw, or if no query could be answered.
     """
     faces = faces_to_test(faces)
-    others = others or {}
     attribute = attribute or attribute_to_measure(faces, studio)
     if attribute is None:
         known = ", ".join(group.name for group in studio.generator.vocabulary.groups)
@@ -223,16 +240,15 @@ def prepare(
         )
     if len(studio.values(attribute)) == 1:
         # Canonicalised, a gallery shows this one value throughout: whoever asks finds the query's own face.
-        nothing = np.zeros(0, np.int64)
-        queries = Queries(attribute, nothing, np.zeros(0, np.str_), seed)
-        return Experiment(gallery, queries, studio, others, (), queries.batch(gallery), fingerprint(gallery))
+        queries = Queries(attribute, np.zeros(0, np.int64), np.zeros(0, np.str_), seed)
+        return Experiment(gallery, queries, studio, others or {})
     queries = draw_queries(gallery, attribute, values, count=count, seed=seed)
-    kinds = tuple(kind for kind in criteria(gallery, queries) if kind.asked.any())
-    if not kinds:
+    experiment = Experiment(gallery, queries, studio, others or {})
+    if not experiment.criteria:
         raise DataError(
             f"no query of {gallery.name} has a right answer: nobody is there with two values of {attribute}."
         )
-    return Experiment(gallery, queries, studio, others, kinds, queries.batch(gallery), fingerprint(gallery))
+    return experiment
 
 
 def shared_values(faces: FaceSet, studio: Studio, attribute: Attribute) -> tuple[str, ...]:
@@ -247,16 +263,11 @@ def attribute_to_measure(faces: FaceSet, studio: Studio) -> Attribute | None:
 
     None if there is no such attribute.
     """
-    best: Attribute | None = None
-    most = 0
-    for group in studio.generator.vocabulary.groups:
-        for name in ATTRIBUTES:
-            if name != group.name or len(faces.values(name)) < 2:
-                continue
-            shared = len(shared_values(faces, studio, name))
-            if shared > most:
-                best, most = name, shared
-    return best
+    drawn = [group.name for group in studio.generator.vocabulary.groups]
+    differing = [name for name in ATTRIBUTES if name in drawn and len(faces.values(name)) > 1]
+    shared = {name: len(shared_values(faces, studio, name)) for name in differing}
+    best = max(sorted(shared, key=drawn.index), key=lambda name: shared[name], default=None)
+    return best if best is not None and shared[best] else None
 
 
 def best_studios(
@@ -296,13 +307,3 @@ def best_studios(
         and set(shared_values(faces, studio, measured)) == wished
     ]
     return measured, [best, *others]
-
-
-def fingerprint(faces: FaceSet) -> str:
-    """Compute 12 hexadecimal digits that stand for these crops and labels, in this order."""
-    digest = hashlib.sha256(np.ascontiguousarray(faces.crops).tobytes())
-    for words in (faces.persons, faces.poses, faces.lights, faces.accessories):
-        digest.update("\0".join(words.tolist()).encode())
-        digest.update(b"\1")
-    digest.update(b"large" if faces.large is not None else b"")
-    return digest.hexdigest()[:12]

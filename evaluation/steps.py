@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evaluation.results import Journal, Record
+from faces.errors import RowUnavailable
 from faces.progress import Progress
 
 
@@ -15,7 +16,8 @@ class Step:
     """One thing to measure.
 
     ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records, none if
-    there is nothing to measure.  ``cost`` is its share of the work, in seconds on some machine.
+    there is nothing to measure, or raises RowUnavailable.  ``cost`` is its share of the work, in seconds on
+    some machine.
     """
 
     name: str
@@ -77,6 +79,8 @@ def run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -
         progress.enter(f"{number} of {len(missing)}, {step.name}")
         try:
             records = step.measure()
+        except RowUnavailable:
+            records = ()
         finally:
             progress.leave(step.cost)
         journal.append(step.identity, records)
