@@ -20,7 +20,7 @@ from facedata.pairs import ATTRIBUTES
 from faces.errors import DataError, RowUnavailable
 
 OURS = "ours-features"
-"""The row that is meant by "ours" where only one is shown."""
+"""The row that is meant by "ours" if only one is shown."""
 
 ALL_VALUES = "ours-all-values"
 

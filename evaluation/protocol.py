@@ -193,7 +193,7 @@ class Experiment:
 
     @property
     def header(self) -> SetHeader:
-        """What is told of the set in the results."""
+        """What the results say of the set."""
         return SetHeader(
             set=self.gallery.name,
             fingerprint=self.fingerprint,

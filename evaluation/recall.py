@@ -71,7 +71,7 @@ def mean_interval(values: NDArray[np.generic], clusters: NDArray[np.generic]) ->
     """Compute the 95 % interval of the mean of ``values`` (M,); ``clusters`` (M,) names the person of each.
 
     The same people and the same number of values give the same draws, so that rows asked the same queries can
-    be compared.  None for fewer than two people, of whom nothing can be told.  Raises DataError for arrays
+    be compared.  None for fewer than two people, of whom nothing can be said.  Raises DataError for arrays
     that do not fit.
     """
     if values.ndim != 1 or values.shape != clusters.shape:

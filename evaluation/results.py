@@ -16,7 +16,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -109,29 +109,25 @@ _KINDS: dict[str, type[Record]] = {"set": SetHeader, "value": Value, "unavailabl
 
 @dataclass(frozen=True)
 class Results:
-    """Records of each kind, in the order in which they were written."""
+    """Records, in the order in which they were written."""
 
-    sets: list[SetHeader] = field(default_factory=list)
-    values: list[Value] = field(default_factory=list)
-    unavailable: list[Unavailable] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
-    @classmethod
-    def of_records(cls, records: Iterator[Record]) -> Results:
-        """Sort records by kind."""
-        found = cls()
-        for record in records:
-            if isinstance(record, SetHeader):
-                found.sets.append(record)
-            elif isinstance(record, Value):
-                found.values.append(record)
-            else:
-                found.unavailable.append(record)
-        return found
+    @property
+    def sets(self) -> list[SetHeader]:
+        return [record for record in self.records if isinstance(record, SetHeader)]
+
+    @property
+    def values(self) -> list[Value]:
+        return [record for record in self.records if isinstance(record, Value)]
+
+    @property
+    def unavailable(self) -> list[Unavailable]:
+        return [record for record in self.records if isinstance(record, Unavailable)]
 
     def of(self, name: str) -> Results:
         """The records of one set of faces."""
-        records: list[Record] = [*self.sets, *self.values, *self.unavailable]
-        return Results.of_records(record for record in records if record.set == name)
+        return Results([record for record in self.records if record.set == name])
 
     def find(self, measure: str, **wanted: object) -> list[Value]:
         """The values of a measure whose other fields are as wanted, such as ``criterion=1``."""
@@ -164,7 +160,7 @@ def read_results(folder: Path) -> Results:
         raise DataError(
             f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}"
         )
-    return Results.of_records(record for records in steps.values() for record in records)
+    return Results([record for records in steps.values() for record in records])
 
 
 def read_arrays(folder: Path, step: str) -> dict[str, NDArray[Any]]:
@@ -205,7 +201,7 @@ class Journal:
     @property
     def results(self) -> Results:
         """Everything that is finished."""
-        return Results.of_records(record for records in self._steps.values() for record in records)
+        return Results([record for records in self._steps.values() for record in records])
 
     def records(self, step: str) -> tuple[Record, ...]:
         """What a finished step wrote."""

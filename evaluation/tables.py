@@ -180,7 +180,7 @@ def recognition_tables(header: SetHeader, results: Results) -> list[Table]:
 def verdict_tables(header: SetHeader, results: Results) -> list[Table]:
     """Ours against the best rival at each K, a table for each criterion under which ours was measured.
 
-    Rivals are those that are told no more than ours; ``note`` says in a sentence what it comes to.
+    Rivals know no more than ours; ``note`` says in a sentence what it comes to.
     """
     tables = []
     for criterion, meaning in enumerate(header.criteria, start=1):
@@ -265,7 +265,7 @@ def _sentence(ours: dict[Bin, Value], rivals: dict[Method, dict[Bin, Value]]) ->
     """Who is ahead, in words."""
     if not rivals:
         reached = ", ".join(f"{ours[k].value:.1f} % (R@{k})" for k in KS)
-        return f"Ours: {reached}. No rival that is told as little was measured."
+        return f"Ours: {reached}. No rival that knows as little was measured."
     count = "the one rival" if len(rivals) == 1 else f"all {len(rivals)} rivals"
     won = [f"R@{k}" for k in KS if all(recall[k].value < ours[k].value for recall in rivals.values())]
     if len(won) == len(KS):

@@ -36,7 +36,7 @@ def draw_strip(
     middle = top + (side + line) // 2  # level with the gap between the rows
     strip.paste(enlarge(source, side), (_MARGIN, middle))
     draw.text((_MARGIN, middle - line), "source", INK, letters)
-    draw.text((_MARGIN, middle + side + size // 3), note, FAINT, letters)
+    draw.text((_MARGIN, middle + side + size // 6), note, FAINT, letters)
     for row, (name, faces) in enumerate((("stage 1", drawing.stage1), ("stage 2", drawing.stage2))):
         y = top + row * (side + line)
         for number, (face, caption) in enumerate(zip(faces, captions, strict=True)):
@@ -44,5 +44,5 @@ def draw_strip(
             strip.paste(enlarge(face, side), (x, y))
             if row == 0:
                 draw.text((x + side / 2, y - line), caption, INK, letters, anchor="ma")
-        draw.text((left, y + side + size // 3), name, FAINT, letters)
+        draw.text((left, y + side + size // 6), name, FAINT, letters)
     return strip

@@ -384,7 +384,7 @@ def test_the_best_two_rivals_are_compared_by_change() -> None:
     }
     values = [Value("set", row, "", "recall", 1, 5, at_5, None, None, 9) for row, at_5 in reached.items()]
     unavailable = [Unavailable("set", "two-step-deep-fc6", "weights not given")]
-    results = Results(values=values, unavailable=unavailable)
+    results = Results([*values, *unavailable])
     assert compared_by_change(results, "pose") == ["ours-features", "cpi", "two-step-dlib"]
 
 

@@ -264,7 +264,7 @@ def test_figure_6_has_a_curve_for_each_row_and_tells_the_ends() -> None:
     values = by_bin("ours-features", "recall@5 by change", {45: 90.0, 90: 70.0}, n=10)
     values[0] = replace(values[0], low=0.0, high=99.0)
     values += by_bin("cpi", "recall@5 by change", {45: 60.0, 90: 5.0}, n=10)
-    figure = pose_change_figure(Results(values=values), "pose")
+    figure = pose_change_figure(Results([*values]), "pose")
     assert figure is not None
     assert "At 45° and at 90° (criterion 1): ours, 2nd network, 90.0 % and 70.0 %;" in figure.caption
     assert "Queries in the groups: 10, 20." in figure.caption
@@ -280,20 +280,20 @@ def test_misalignment_tells_what_the_worst_costs() -> None:
         for k in (1, 5)
         for value in by_bin("ours-features", f"recall@{k} by {motion}", {0.0: 79.0 + k, 10.0: 69.0 + k})
     ]
-    figure = misalignment_figure(Results(values=values), "pose")
+    figure = misalignment_figure(Results([*values]), "pose")
     assert figure is not None
     assert "turn, 10 degrees: 70.0 % instead of 80.0 %" in figure.caption and "500 queries" in figure.caption
-    others = Results(values=[replace(value, criterion=2) for value in values])
+    others = Results([replace(value, criterion=2) for value in values])
     assert misalignment_figure(others, "pose") is None
 
 
 def test_the_confusion_names_the_commonest_mistake() -> None:
-    results = Results.of_records(iter(confusion(((9, 1), (3, 7)), weights="w@1")))
+    results = Results(confusion(((9, 1), (3, 7)), weights="w@1"))
     figure = confusion_figure(results, "pose", "w@1")
     assert figure is not None
     assert "20 faces, 80.0 % right" in figure.caption
     assert "0° for −45°, 30.0 % of its faces" in figure.caption
-    perfect = Results.of_records(iter(confusion(((10, 0), (0, 10)), weights="w@1")))
+    perfect = Results(confusion(((10, 0), (0, 10)), weights="w@1"))
     figure = confusion_figure(perfect, "pose", "w@1")
     assert figure is not None and "mistaken" not in figure.caption
     assert confusion_figure(perfect, "pose", "other@2") is None
@@ -333,12 +333,8 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 
 def test_everything_there_is_something_to_show_of_is_drawn(tmp_path: Path) -> None:
     experiment = experiment_on()
-    results = Results.of_records(iter(pose_records(experiment.gallery.name)))
-    results.values.extend(
-        value
-        for value in confusion(((9, 1), (3, 7)), experiment.gallery.name, experiment.studio.weights)
-        if isinstance(value, Value)
-    )
+    name, weights = experiment.gallery.name, experiment.studio.weights
+    results = Results([*pose_records(name), *confusion(((9, 1), (3, 7)), name, weights)])
     make_figures(experiment, results, tmp_path)
-    names = [figure.name for figure in read_figures(tmp_path, experiment.gallery.name)]
+    names = [figure.name for figure in read_figures(tmp_path, name)]
     assert names == ["figure-4", "figure-5", "figure-7", "confusion"]

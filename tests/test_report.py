@@ -168,7 +168,7 @@ def test_nothing_to_report_and_missing_pictures_are_one_clear_error(tmp_path: Pa
 def verdict(*rows: list[Record]) -> Table:
     """The verdict on one criterion."""
     records = [record for one in rows for record in one]
-    (table,) = verdict_tables(header(criteria=("right person and pose",)), Results.of_records(iter(records)))
+    (table,) = verdict_tables(header(criteria=("right person and pose",)), Results(records))
     return table
 
 
@@ -210,7 +210,7 @@ def test_without_a_rival_or_without_ours_nothing_is_claimed() -> None:
     assert not alone.rows and "No rival" in alone.note
     for rows in (row("two-step-dlib"), row("ours-features", criterion=2)):
         one = header(criteria=("right person and pose",))
-        assert verdict_tables(one, Results.of_records(iter(rows))) == []
+        assert verdict_tables(one, Results(rows)) == []
 
 
 percents = st.tuples(*[st.integers(0, 1000).map(lambda n: n / 10)] * 3).map(
@@ -237,7 +237,7 @@ def test_rows_left_out_are_told_by_reason() -> None:
         Unavailable("made-up", "two-step-vgg16-fc7", "weights not given"),
         Unavailable("made-up", "cpi", "no CPI trained"),
     ]
-    assert missing_rows(Results(unavailable=missing), "pose") == {
+    assert missing_rows(Results([*missing]), "pose") == {
         "weights not given": ["two-step, VGG-16 fc7"],
         "no CPI trained": ["CPI (Yim et al.)"],
     }

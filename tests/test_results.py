@@ -88,6 +88,7 @@ def written(folder: Path) -> Journal:
 def test_results_hold_every_record_by_kind_and_are_found_by_field(tmp_path: Path) -> None:
     Journal(tmp_path).append("all", RECORDS)
     results = read_results(tmp_path)
+    assert results.records == RECORDS
     assert [*results.sets, *results.values, *results.unavailable] == RECORDS
     assert results.of("mini") == results
     assert results.of("other") == Results()
@@ -126,7 +127,7 @@ def test_a_step_that_was_unavailable_is_not_finished_but_kept(tmp_path: Path) ->
     assert read_results(tmp_path).unavailable[0].reason == "weights not given"
     journal.append("row", [RECALL])
     assert "row" in Journal(tmp_path)
-    assert read_results(tmp_path) == Results(values=[RECALL])
+    assert read_results(tmp_path) == Results([RECALL])
 
 
 def test_only_what_is_valid_is_kept_of_a_set_and_everything_of_others(tmp_path: Path) -> None:
