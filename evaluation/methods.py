@@ -133,6 +133,7 @@ def cpi(context: Context, name: str) -> Searcher:
 
 _RIVAL = ("rivals", "weights")
 _2ND = "our 2nd network"
+_ADDED_UP = (("image", "image", "image"), ("dlib", "dlib-128", "Deep (dlib)"), ("features", "features", _2ND))
 
 METHODS: tuple[Method, ...] = (
     Method(
@@ -181,20 +182,19 @@ METHODS: tuple[Method, ...] = (
         "two-step-dlib", "two-step, Deep (dlib)", "rival", two_step("dlib-128"), _RIVAL, "two-step-deep-fc6",
         cost=18,
     ),
-    Method("arithmetic-image", "arithmetic, image", "rival", arithmetic("image"), _RIVAL),
-    Method("arithmetic-dlib", "arithmetic, Deep (dlib)", "rival", arithmetic("dlib-128"), _RIVAL),
-    Method("arithmetic-features", f"arithmetic, {_2ND}", "rival", arithmetic("features"), _RIVAL),
-    Method(
-        "two-step-arithmetic-image", "two-step arithmetic, image", "rival",
-        arithmetic("image", classified), _RIVAL,
+    *(
+        Method(f"arithmetic-{short}", f"arithmetic, {words}", "rival", arithmetic(feature), _RIVAL)
+        for short, feature, words in _ADDED_UP
     ),
-    Method(
-        "two-step-arithmetic-dlib", "two-step arithmetic, Deep (dlib)", "rival",
-        arithmetic("dlib-128", classified), _RIVAL,
-    ),
-    Method(
-        "two-step-arithmetic-features", f"two-step arithmetic, {_2ND}", "rival",
-        arithmetic("features", classified), _RIVAL,
+    *(
+        Method(
+            f"two-step-arithmetic-{short}",
+            f"two-step arithmetic, {words}",
+            "rival",
+            arithmetic(feature, classified),
+            _RIVAL,
+        )
+        for short, feature, words in _ADDED_UP
     ),
     Method(
         "two-step-image-true-{attribute}", "two-step, image, true {attribute}", "oracle",
