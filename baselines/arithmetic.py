@@ -112,7 +112,7 @@ class Arithmetic:
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, nearest first, -1 where fewer than k faces passed the first step."""
+        """(Q, k) int64 gallery indices, nearest first, -1 if fewer than k faces passed the first step."""
         vectors = self.features(queries.pictures, self.progress)
         wanted = self.means.moved(vectors, self.tell(queries.pictures), queries.targets)
         if self.labels_ is not None:

@@ -73,7 +73,7 @@ class AttributeClassifier:
         return made
 
     def fit(self, vectors: Vectors, words: Words) -> Self:
-        """Learn from (N, D) vectors and their (N,) words; raises DataError where these are all the same."""
+        """Learn from (N, D) vectors and their (N,) words; raises DataError if these are all the same."""
         return self.fit_reduced(reduce(vectors, components=self.components, seed=self.seed), words)
 
     def fit_reduced(self, reduced: Reduced, words: Words) -> Self:
@@ -112,7 +112,7 @@ class AttributeClassifier:
         return told
 
     def accuracy(self, vectors: Vectors, words: Words) -> float:
-        """Percent of (N, D) vectors told rightly; NaN where there are none."""
+        """Percent of (N, D) vectors told rightly; NaN if there are none."""
         return 100 * float(np.mean(self.predict(vectors) == words)) if len(words) else float("nan")
 
 

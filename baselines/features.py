@@ -24,7 +24,7 @@ class Features(Protocol):
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
         """(N, D) float16 or float32, each row of length 1.
 
-        Raises RowUnavailable where larger pictures or weights are missing.
+        Raises RowUnavailable if larger pictures or weights are missing.
         """
 
 

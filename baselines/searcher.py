@@ -42,7 +42,7 @@ class QueryBatch:
 class Searcher(Protocol):
     """A way to search; ``name`` is its row in the tables.
 
-    A searcher may read the labels of the gallery only if its name says ``true``.
+    A searcher may read the labels of the gallery only if it is an oracle, whose name says ``true``.
     """
 
     @property
@@ -52,4 +52,4 @@ class Searcher(Protocol):
         """Learn the gallery of N faces."""
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 indices into the gallery, best first, -1 where a searcher has no more answers."""
+        """(Q, k) int64 indices into the gallery, best first, -1 if a searcher has no more answers."""

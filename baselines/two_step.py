@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from baselines.exact import Vectors, exact_search
-from baselines.features import Features, ImageFeatures
+from baselines.features import Features
 from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError
@@ -46,7 +46,7 @@ class TwoStep:
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, best first, -1 where fewer than k faces passed the filter."""
+        """(Q, k) int64 gallery indices, best first, -1 if fewer than k faces passed the filter."""
         wanted = self.features(queries.pictures, self.progress)
         return nearest_within(self.features_, self.labels_, wanted, queries.targets, k)
 
@@ -54,7 +54,7 @@ class TwoStep:
 def nearest_within(gallery: Vectors, labels: Words, wanted: Vectors, targets: Words, k: int) -> Ints:
     """(Q, k) int64: the gallery faces nearest to each query among those with its target as their label.
 
-    ``gallery`` (N, D) has ``labels`` (N,), ``wanted`` (Q, D) has ``targets`` (Q,); -1 where no face is left.
+    ``gallery`` (N, D) has ``labels`` (N,), ``wanted`` (Q, D) has ``targets`` (Q,); -1 if no face is left.
     """
     return rank_within(
         labels, targets, k, lambda kept, asked: exact_search(gallery[kept], wanted[asked], k)[0]
@@ -65,10 +65,10 @@ def rank_within(
     labels: Words | Ints, targets: Words | Ints, k: int, search: Callable[[Ints, Ints], Ints]
 ) -> Ints:
     """(Q, k) int64: of each query the gallery faces that ``search`` ranks among those with its target as
-    their label, -1 where no face is left.
+    their label, -1 if no face is left.
 
     ``labels`` (N,) and ``targets`` (Q,) are words or codes.  ``search`` gets the indices of the n > 0 faces
-    and of the q queries of one value, and returns their ranking (q, k) by places 0 .. n - 1, -1 where none
+    and of the q queries of one value, and returns their ranking (q, k) by places 0 .. n - 1, -1 if none
     is left.
     """
     ranking = np.full((len(targets), k), -1, np.int64)
@@ -81,16 +81,9 @@ def rank_within(
 
 
 def true_label(attribute: Attribute) -> Label:
-    """A first step that is never wrong: it reads the labels, and shows the ceiling of the method."""
+    """Make a first step that is never wrong: it reads the labels, and shows the ceiling of the method."""
 
     def label(gallery: FaceSet) -> Words:
         return gallery.attribute(attribute)
 
     return label
-
-
-def two_step_image_true(attribute: Attribute) -> TwoStep:
-    """The row ``two-step-image-true-pose`` (or ``-light``, ``-accessory``)."""
-    return TwoStep(
-        name=f"two-step-image-true-{attribute}", label=true_label(attribute), features=ImageFeatures()
-    )

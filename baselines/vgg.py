@@ -87,7 +87,7 @@ class Vgg(nn.Module):
 def load_vgg(path: Path, config: VggConfig) -> Vgg:
     """The network with its published weights.
 
-    Raises WeightsError where ``path`` is not the published file, to the last bit, or cannot be read.
+    Raises WeightsError if ``path`` is not the published file, to the last bit, or cannot be read.
     """
     hint = f"give {config.file} of {WHERE}"
     try:
@@ -135,7 +135,7 @@ def _layers(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
 
 
 def _fill(layer: nn.Module, name: str, weights: NDArray[Any], biases: NDArray[Any]) -> None:
-    """Copy the parameters into a convolution; raises ValueError where they have other shapes."""
+    """Copy the parameters into a convolution; raises ValueError if they have other shapes."""
     if not isinstance(layer, nn.Conv2d) or layer.bias is None:
         raise ValueError(f"{name} is no convolution")
     out, wide, rows, columns = layer.weight.shape

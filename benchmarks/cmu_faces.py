@@ -15,16 +15,16 @@ from pathlib import Path
 
 from cli.console import RichProgress, print_table, say
 from cli.guard import run_script
-from evaluation.benchmark import run_benchmark
+from evaluation.benchmark import run_experiment
 from evaluation.cmu_faces import WISHES, Wish, experiment_on, find_faces, found_table, one_of_each
 from evaluation.context import Context
-from evaluation.journal import Journal
+from evaluation.figures.drawings import generated_sheet
+from evaluation.methods import methods_for
 from evaluation.report import write_report
-from evaluation.rows import rows_for
-from evaluation.sheets import generated_sheet
+from evaluation.results import Journal
 from evaluation.steps import StepProgress
 from evaluation.studio import Studio
-from evaluation.tables import all_tables
+from evaluation.tables import set_tables
 from facedata.labelled import FaceSet
 from faces.detect import open_detector
 from generator.checkpoint import load_generator
@@ -54,13 +54,13 @@ def measure(wanted: argparse.Namespace) -> None:
     geometry = generators["pose"].geometry
     found = find_faces(wanted.photos, open_detector(wanted.detector), geometry, progress)
     journal = Journal(wanted.out)
-    told: set[str] = set()
+    asked: set[str] = set()
     for wish in WISHES:
         if wish.attribute not in generators:
             continue
-        # The gallery is the same for every wish of an attribute, and so is what is told of it.
-        parts = set() if wish.attribute in told else {"classifier", "confusion"}
-        told.add(wish.attribute)
+        # The gallery is the same for every wish of an attribute, and so is what is measured of it alone.
+        parts = {"tables"} if wish.attribute in asked else {"tables", "classifier", "confusion"}
+        asked.add(wish.attribute)
         rivals = wanted.rivals if wish.attribute == "pose" else wanted.accessory_rivals
         ask(found.faces, wish, generators[wish.attribute], rivals, journal, progress, parts)
     for attribute, generator in generators.items():
@@ -70,9 +70,16 @@ def measure(wanted: argparse.Namespace) -> None:
         )
         page.save(wanted.out / f"generated-{attribute}.png")
     write_report(wanted.out)
-    for table in (found_table(found), *all_tables(journal.results)):
-        print(f"\n{table.title}\n")
-        print_table(table.columns, table.rows, right=table.columns[1:])
+    columns, rows = found_table(found)
+    print("\nFaces found\n")
+    print_table(columns, rows, right=columns[1:])
+    results = journal.results
+    for header in results.sets:
+        for tables in set_tables(header, results.of(header.set)).values():
+            for table in tables:
+                print(f"\n{header.set}: {table.title}\n")
+                columns, rows = table.plain()
+                print_table(columns, rows, right=columns[1:])
     say(f"the results are in {wanted.out}")
 
 
@@ -90,10 +97,10 @@ def ask(
     context = Context(
         studio=Studio(generator, progress=steps), attribute=wish.attribute, rivals=rivals, progress=steps
     )
-    known = rows_for(wish.attribute)
+    known = methods_for(wish.attribute)
     rows = [name for row in ROWS if (name := row.format(attribute=wish.attribute)) in known]
     experiment = experiment_on(faces, wish, context.studio)
-    run_benchmark(experiment, context, journal, steps, rows=rows, parts=parts)
+    run_experiment(experiment, context, journal, steps, rows=rows, parts=parts)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
     python benchmarks/detection.py FOLDER [--detector hog --detector …] [--every 1] [--large] [--json OUT]
 
 Each photograph shows one head, whose place nobody noted down.  Heads of one person looking one way
-lie much alike, so a find counts as wrong where its centre is further than one box width from the median
+lie much alike, so a find counts as wrong if its centre is further than one box width from the median
 centre of all detectors' finds of that person and direction; a second face on the head is counted too.  The
 time is processor time, which a busy machine lengthens less than the clock's.
 """

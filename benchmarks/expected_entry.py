@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 
 from cli.guard import run_script
-from evaluation.journal import read_results
+from evaluation.methods import in_order, methods_for
 from evaluation.protocol import QUERIES
 from evaluation.recall import KS
-from evaluation.results import Results
-from evaluation.tables import in_order, row_names
+from evaluation.results import Results, Value, read_results
 from faces.errors import DataError
 
 TOLERANCES = {
@@ -30,7 +29,7 @@ TOLERANCES = {
 
 
 def entry(results: Results, name: str, data: str, make: str, *, cropped: bool) -> str:
-    """The entry of the set that ``data`` is called, as YAML.  Raises DataError where it was not measured."""
+    """The entry of the set that ``data`` is called, as YAML.  Raises DataError if it was not measured."""
     dataset = Path(data).stem
     found = results.of(dataset)
     if not found.sets:
@@ -47,39 +46,54 @@ def entry(results: Results, name: str, data: str, make: str, *, cropped: bool) -
 
 def _parts(found: Results) -> dict[str, list[str]]:
     """The lines of each kind of number."""
-    recall: dict[str, list[str]] = {}
-    for row in in_order([row for row in found.rows if row.available], found.sets[0].attribute):
-        values = ", ".join(f"{row.recall[k]:.1f}" for k in KS)
-        recall.setdefault(row.row, []).append(f"{row.criterion}: [{values}]")
-    change: dict[str, list[str]] = {}
-    for one in found.changes:
-        values = ", ".join(f"{size}: {value:.1f}" for size, value in one.recall.items())
-        change.setdefault(one.row, []).append(f"{one.criterion}: {{{values}}}")
+    header = found.sets[0]
+    recall = []
+    for method in in_order(found.methods(), header.attribute):
+        by_criterion = []
+        for criterion in range(1, len(header.criteria) + 1):
+            if values := found.recall(method.name, criterion):
+                by_criterion.append(f"{criterion}: [{', '.join(f'{values[k].value:.1f}' for k in KS)}]")
+        if by_criterion:
+            recall.append(f"{method.name}: {{{', '.join(by_criterion)}}}")
+    by_row: dict[str, dict[int, list[str]]] = {}
+    for value in found.find("recall@5 by change"):
+        by_size = by_row.setdefault(value.method, {}).setdefault(value.criterion, [])
+        by_size.append(f"{value.k}: {value.value:.1f}")
+    change = []
+    for row, criteria in by_row.items():
+        numbers = [f"{criterion}: {{{', '.join(sizes)}}}" for criterion, sizes in criteria.items()]
+        change.append(f"{row}: {{{', '.join(numbers)}}}")
+    canonicalised = found.find("canonicalised")
     return {
-        "recall": [f"{row}: {{{', '.join(lines)}}}" for row, lines in recall.items()],
-        "error": [_stages(one.weights, one.squared, 1) for one in found.errors],
-        "absolute-error": [_stages(one.weights, one.absolute, 2) for one in found.errors],
-        "canonicalised": [f"{one.weights.partition('@')[0]}: {one.accuracy:.1f}" for one in found.confusions],
-        "classifier": [f" {one.accuracy:.1f}" for one in found.classifiers],
-        "change": [f"{row}: {{{', '.join(lines)}}}" for row, lines in change.items()],
+        "recall": recall,
+        "error": _stages(found.find("squared error"), 1),
+        "absolute-error": _stages(found.find("absolute error"), 2),
+        "canonicalised": [f"{one.weights.partition('@')[0]}: {one.value:.1f}" for one in canonicalised],
+        "classifier": [f" {one.value:.1f}" for one in found.find("classifier")],
+        "change": change,
     }
 
 
-def _stages(weights: str, errors: dict[str, float], digits: int) -> str:
-    return f"{weights.partition('@')[0]}: [{', '.join(f'{value:.{digits}f}' for value in errors.values())}]"
+def _stages(errors: list[Value], digits: int) -> list[str]:
+    """A line for each weights: the errors of both stages."""
+    lines = []
+    for weights in dict.fromkeys(error.weights for error in errors):
+        values = [f"{error.value:.{digits}f}" for error in errors if error.weights == weights]
+        lines.append(f"{weights.partition('@')[0]}: [{', '.join(values)}]")
+    return lines
 
 
 def _command(found: Results, data: str, *, cropped: bool) -> str:
-    measured = found.sets[0]
+    header = found.sets[0]
     words = ["anotheryou benchmark", data, *(["--cropped"] if cropped else [])]
-    words += [f"--weights {weights.partition('@')[0]}" for weights in measured.weights]
-    if measured.queries not in (0, QUERIES):
-        words.append(f"--queries {measured.queries}")
-    rows = list(dict.fromkeys(row.row for row in in_order(found.rows, measured.attribute)))
-    if not set(rows) >= set(row_names(measured.attribute)):
+    words += [f"--weights {weights.partition('@')[0]}" for weights in header.weights]
+    if header.queries not in (0, QUERIES):
+        words.append(f"--queries {header.queries}")
+    rows = [method.name for method in in_order(found.methods(), header.attribute)]
+    if not set(rows) >= set(methods_for(header.attribute)):
         words.append(f"--rows {','.join(rows)}")
-    if measured.seed:
-        words.append(f"--seed {measured.seed}")
+    if header.seed:
+        words.append(f"--seed {header.seed}")
     return " ".join(words)
 
 

@@ -65,8 +65,9 @@ def edit(
 
     import numpy as np
 
+    from faces.sheet import enlarge
     from generator.checkpoint import load_generator, weights_for
-    from generator.sheet import draw_strip, enlarge
+    from generator.sheet import draw_strip
 
     if weights is None:
         weights = weights_for({name: None if name == varied else value for name, value in wishes.items()})

@@ -35,7 +35,7 @@ def train_rivals(
         ),
     ] = None,
     held_out: Annotated[
-        int, typer.Option(min=1, help="Training people kept aside to choose by, where no others are named.")
+        int, typer.Option(min=1, help="Training people kept aside to choose by, if no others are named.")
     ] = 20,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The pictures are ready crops; otherwise faces are detected.")
@@ -47,7 +47,7 @@ def train_rivals(
     Two-step retrieval filters the gallery by a classifier of the pose (or the accessory). Every kind of
     classifier is tried on every kind of feature, and the best on people it has not seen is kept. Feature
     arithmetic takes the mean features of each value. Faces are described by their pixels, by the features of
-    the weights and, where the set keeps larger pictures, by dlib's 128 numbers.
+    the weights and, if the set keeps larger pictures, by dlib's 128 numbers.
 
     Example:
 
@@ -55,8 +55,7 @@ def train_rivals(
         anotheryou benchmark sets/rotation --cropped --rivals my-rivals --out results
     """
     from baselines.network_features import open_features
-    from baselines.rivals import fit_rivals, people_to_learn_from, split_people
-    from baselines.rivals_file import save_rivals
+    from baselines.rivals import fit_rivals, people_to_learn_from, save_rivals, split_people
     from cli.console import RichProgress, print_table, say
     from cli.train import attribute_named
     from evaluation.ours import CanonicalFeatures

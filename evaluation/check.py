@@ -1,39 +1,112 @@
 """Whether the numbers that are reported come out again.
 
-A number is OK within its tolerance, CLOSE within three times that, and FAIL beyond, or where it was not
-measured at all.
+``expected.yaml`` names the commands behind them and what each must give.  A number is OK within its
+tolerance, CLOSE within three times that, and FAIL beyond, or if it was not measured at all.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NoReturn
 
-from evaluation.expected import Entry, Number
-from evaluation.journal import Journal
-from evaluation.results import Results
-from evaluation.run import Settings, Workshop, at_hand, generators_named, open_set
+import yaml
+
+from evaluation.benchmark import Benchmark, Options, find_set, generators_named, open_set
+from evaluation.measurements import STAGES
+from evaluation.protocol import QUERIES
+from evaluation.recall import KS
+from evaluation.results import Journal, Results
+from facedata.pairs import ATTRIBUTES
 from faces.errors import DataError
 from faces.progress import Progress
 
-Verdict = Literal["OK", "CLOSE", "FAIL"]
-_PARTS = {
-    "error": "errors",
-    "absolute-error": "errors",
-    "canonicalised": "confusion",
-    "classifier": "classifier",
-    "change": "change",
-}
+FILE = Path(__file__).parent / "expected.yaml"
+
 CLOSE = 3
 """Times the tolerance."""
+
+Verdict = Literal["OK", "CLOSE", "FAIL"]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of number in the file: its measure, the part of the benchmark, and how it is told in words.
+
+    ``levels`` are what the file maps to a number: words, whole numbers, or a list for these places.
+    """
+
+    measure: str
+    part: str
+    words: str
+    levels: tuple[type | tuple[int, ...], ...]
+
+
+_KINDS = {
+    "recall": _Kind("recall", "tables", "{of}, criterion {criterion}, recall@{k}", (str, int, KS)),
+    "error": _Kind("squared error", "errors", "{of}, squared error of stage {k}", (str, STAGES)),
+    "absolute-error": _Kind("absolute error", "errors", "{of}, absolute error of stage {k}", (str, STAGES)),
+    "canonicalised": _Kind("canonicalised", "confusion", "{of}, values told by canonicalisation, %", (str,)),
+    "classifier": _Kind("classifier", "classifier", "values told by the classifier, %", ()),
+    "change": _Kind(
+        "recall@5 by change",
+        "change",
+        "{of}, criterion {criterion}, recall@5 at {k} degrees",
+        (str, int, int),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """One expected number.
+
+    ``kind`` is recall, error, absolute-error, canonicalised, classifier or change.  ``of`` is the row, or the
+    name of the weights, or empty; ``criterion`` and ``k`` are those of ``evaluation.results.Value``.
+    """
+
+    kind: str
+    of: str
+    criterion: int
+    k: int
+    value: float
+    tolerance: float
+
+    def __str__(self) -> str:
+        return _KINDS[self.kind].words.format(of=self.of, criterion=self.criterion, k=self.k)
+
+    def measured(self, results: Results) -> float:
+        """What came out in the results of one set, NaN if it is not there."""
+        for value in results.find(_KINDS[self.kind].measure, criterion=self.criterion, k=self.k):
+            if self.of in ("", value.method or value.weights.partition("@")[0]):
+                return value.value
+        return math.nan
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One command and its numbers; ``make`` says where its set of faces comes from.
+
+    ``data``, the set, and ``options`` are what the command names.
+    """
+
+    name: str
+    command: str
+    make: str
+    data: str
+    weights: tuple[str, ...]
+    cropped: bool
+    options: Options
+    numbers: tuple[Number, ...]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A number and what it came out as, NaN where it was not measured."""
+    """A number and what it came out as, NaN if it was not measured."""
 
     number: Number
     measured: float
@@ -49,16 +122,16 @@ class Checked:
 
 @dataclass(frozen=True)
 class CheckedEntry:
-    """An entry whose command was run; ``checked`` is None where its set of faces was not at hand."""
+    """An entry whose command was run; ``checked`` is None if its set of faces was not there."""
 
     entry: Entry
     checked: tuple[Checked, ...] | None
 
 
 def chosen(entries: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]:
-    """The entries of these names, all where None; ``quick`` means every ``quick-…`` as well.
+    """Choose the entries of these names, all if None; ``quick`` means every ``quick-…`` as well.
 
-    Raises DataError for a name that there is not.
+    Raises DataError for a name that does not exist.
     """
     if names is None:
         return list(entries)
@@ -82,61 +155,122 @@ def check(
     to ``out``, a folder for each entry, and what is finished there is not measured again.
     """
     for entry in entries:
-        found = at_hand(entry.data, data)
+        found = find_set(entry.data, data)
         if found is None:
             yield CheckedEntry(entry, None)
             continue
         journal = Journal(out / entry.name)
-        workshop = Workshop(
-            generators_named(entry.weights),
-            compare=bool(entry.weights),
-            settings=Settings(
-                rows=entry.rows,
-                attribute=entry.attribute,
-                queries=entry.queries,
-                seed=entry.seed,
-                rivals=entry.rivals,
-                cpi=entry.cpi,
-                parts=frozenset(_PARTS[number.kind] for number in entry.numbers if number.kind in _PARTS),
-            ),
+        benchmark = Benchmark(
+            generators_named(entry.weights), compare=bool(entry.weights), options=entry.options
         )
-        experiment = workshop.measure(
+        experiment = benchmark.measure(
             open_set(found, cropped=entry.cropped, progress=progress), journal, progress
         )
         results = journal.results.of(experiment.gallery.name)
-        yield CheckedEntry(
-            entry, tuple(Checked(number, measured(results, number)) for number in entry.numbers)
-        )
+        checked = tuple(Checked(number, number.measured(results)) for number in entry.numbers)
+        yield CheckedEntry(entry, checked)
 
 
-def measured(results: Results, number: Number) -> float:
-    """What a number came out as in the results of one set, NaN where it is not there."""
-    match number.kind:
-        case "recall":
-            values = [
-                row.recall[number.place]
-                for row in results.rows
-                if (row.row, row.criterion) == (number.of, number.criterion) and number.place in row.recall
-            ]
-        case "change":
-            values = [
-                change.recall[number.place]
-                for change in results.changes
-                if (change.row, change.criterion) == (number.of, number.criterion)
-                and number.place in change.recall
-            ]
-        case "error" | "absolute-error":
-            values = [
-                (errors.squared if number.kind == "error" else errors.absolute)[f"stage{number.place}"]
-                for errors in results.errors
-                if errors.weights.partition("@")[0] == number.of
-            ]
-        case "canonicalised":
-            values = [
-                confusion.accuracy
-                for confusion in results.confusions
-                if confusion.weights.partition("@")[0] == number.of
-            ]
-        case _:
-            values = [classifier.accuracy for classifier in results.classifiers]
-    return values[0] if values else math.nan
+def read_expected(path: Path = FILE) -> list[Entry]:
+    """Read the entries of a file; raises DataError that names the file and what is wrong in it."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not YAML ({str(error).splitlines()[0]}).") from None
+    if not isinstance(content, Mapping) or not content:
+        raise DataError(f"{path} must map names to entries.")
+    entries = []
+    for name, found in content.items():
+        try:
+            entries.append(_entry(str(name), found))
+        except ValueError as error:
+            raise DataError(f"{path}, {name}: {error}.") from None
+    return entries
+
+
+def _entry(name: str, content: Any) -> Entry:
+    """One entry; raises ValueError that says what is wrong in it."""
+    if not isinstance(content, Mapping):
+        raise ValueError("the entry must map words to values")
+    for needed in ("command", "make", "tolerance"):
+        if needed not in content:
+            raise ValueError(f"the entry lacks {needed!r}")
+    for said in ("command", "make"):
+        if not isinstance(content[said], str) or not content[said].strip():
+            raise ValueError(f"{said} must be words")
+    for other in set(content) - {"command", "make", "tolerance", *_KINDS}:
+        raise ValueError(f"the entry has {other!r}, which is not known")
+    tolerances = {keys[0]: value for keys, value in _leaves(content["tolerance"], (str,), "tolerance")}
+    numbers = []
+    for kind, known in _KINDS.items():
+        if kind in content and kind not in tolerances:
+            raise ValueError(f"tolerance has no {kind!r}")
+        for keys, value in _leaves(content[kind], known.levels, kind) if kind in content else ():
+            of, criterion = keys[0] if keys else "", keys[1] if len(keys) > 2 else 0
+            k = keys[-1] if len(keys) > 1 else 0
+            numbers.append(Number(kind, of, criterion, k, value, tolerances[kind]))
+    if not numbers:
+        raise ValueError("there is no number to check")
+    command = " ".join(content["command"].split())
+    named = _parsed(command)
+    options = Options(
+        rows=None if named.rows is None else tuple(named.rows.split(",")),
+        attribute=named.attribute,
+        queries=named.queries,
+        seed=named.seed,
+        rivals=named.rivals,
+        cpi=named.cpi,
+        parts={"tables", *(_KINDS[number.kind].part for number in numbers)},
+    )
+    make = " ".join(content["make"].split())
+    return Entry(
+        name, command, make, named.data, tuple(named.weights), named.cropped, options, tuple(numbers)
+    )
+
+
+def _leaves(
+    content: Any, levels: Sequence[type | tuple[int, ...]], said: str
+) -> Iterator[tuple[tuple[Any, ...], float]]:
+    """The numbers of nested maps and lists, each with the keys that lead to it; raises ValueError."""
+    if not levels:
+        if isinstance(content, bool) or not isinstance(content, int | float):
+            raise ValueError(f"{said} holds {content!r}, which is no number")
+        yield (), float(content)
+        return
+    level, *rest = levels
+    if isinstance(level, tuple):
+        if not isinstance(content, list) or len(content) != len(level):
+            raise ValueError(f"{said} must be a list of {len(level)} numbers")
+        content = dict(zip(level, content, strict=True))
+    elif not isinstance(content, Mapping) or not all(type(key) is level for key in content):
+        raise ValueError(f"{said} must map {'words' if level is str else 'whole numbers'} to values")
+    for key, value in content.items():
+        for keys, number in _leaves(value, rest, f"{said} {key}"):
+            yield (key, *keys), number
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def _parsed(command: str) -> argparse.Namespace:
+    """The options that a command names; raises ValueError."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("data")
+    parser.add_argument("--weights", action="append", default=[])
+    parser.add_argument("--attribute", choices=ATTRIBUTES)
+    for option in ("--rows", "--rivals", "--cpi", "--out"):
+        parser.add_argument(option)
+    parser.add_argument("--cropped", action="store_true")
+    parser.add_argument("--queries", type=int, default=QUERIES)
+    parser.add_argument("--seed", type=int, default=0)
+    words = shlex.split(command)
+    if words[:2] != ["anotheryou", "benchmark"]:
+        raise ValueError(f"the command {command!r} does not begin with anotheryou benchmark")
+    try:
+        return parser.parse_args(words[2:])
+    except ValueError as error:
+        raise ValueError(f"the command {command!r} cannot be understood ({error})") from None

@@ -19,10 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.experiment import Experiment, fingerprint
-from evaluation.protocol import Queries, criteria
+from evaluation.protocol import Experiment, Queries
 from evaluation.studio import Studio
-from evaluation.tables import Table
 from facedata.crops import large_face
 from facedata.labelled import Attribute, FaceSet, LabelRow, face_set
 from facedata.large_pictures import LargePictures
@@ -76,7 +74,7 @@ class FoundFaces:
 
 
 def parse_name(path: Path) -> LabelRow:
-    """The labels that a file name ``<person>_<direction>_<emotion>_<eyes>.pgm`` tells.
+    """Read the labels from a file name ``<person>_<direction>_<emotion>_<eyes>.pgm``.
 
     Raises DataError for any other name.
     """
@@ -93,7 +91,7 @@ def find_faces(
 ) -> FoundFaces:
     """Detect and crop the largest face of each .pgm file; those without one are counted only.
 
-    Raises DataError where the folder holds no such photographs, PhotoError where one cannot be read.
+    Raises DataError if the folder holds no such photographs, PhotoError if one cannot be read.
     """
     progress = progress or NoProgress()
     paths = sorted(folder.glob("*.pgm"))
@@ -124,9 +122,9 @@ def find_faces(
 
 
 def queries_for(faces: FaceSet, wish: Wish) -> Queries:
-    """Every straight face that shows what the wish starts from, wished to show each of its targets.
+    """Ask with every straight face that shows what the wish starts from, for each of its targets.
 
-    Raises DataError where there is no such face.
+    Raises DataError if there is no such face.
     """
     asked = np.flatnonzero((faces.poses == POSE_OF["straight"]) & (faces.accessories == wish.start))
     if not len(asked):
@@ -136,23 +134,14 @@ def queries_for(faces: FaceSet, wish: Wish) -> Queries:
 
 
 def experiment_on(faces: FaceSet, wish: Wish, studio: Studio) -> Experiment:
-    """The experiment of a wish, for ``evaluation.benchmark``."""
+    """Make the experiment of a wish, for ``evaluation.benchmark``."""
     gallery = replace(faces, name=f"{faces.name}-{wish.name}")
-    queries = queries_for(gallery, wish)
-    return Experiment(
-        gallery=gallery,
-        queries=queries,
-        studio=studio,
-        others={},
-        criteria=tuple(criteria(gallery, queries)),
-        batch=queries.batch(gallery),
-        fingerprint=fingerprint(gallery),
-    )
+    return Experiment(gallery, queries_for(gallery, wish), studio)
 
 
-def found_table(found: FoundFaces) -> Table:
-    """How many of the photographs showed a face, by direction, without and with sunglasses."""
-    rows = []
+def found_table(found: FoundFaces) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Count the photographs that showed a face, by direction and sunglasses: columns and rows."""
+    rows: list[tuple[str, ...]] = []
     for direction in (*POSE_OF, "all"):
         words = []
         for eyes in (*_EYES, "all"):
@@ -164,11 +153,11 @@ def found_table(found: FoundFaces) -> Table:
             total = sum(found.photographs[kind] for kind in kinds)
             words.append(f"{sum(found.found[kind] for kind in kinds)} of {total}")
         rows.append((direction, *words))
-    return Table("Faces found", ("direction", *_EYES, "all"), rows)
+    return ("direction", *_EYES, "all"), rows
 
 
 def one_of_each(faces: FaceSet) -> Ints:
-    """(P,) indices of a straight face without sunglasses of each person, a neutral one where there is one."""
+    """Choose a straight face without sunglasses of each person, neutral if there is one: (P,) indices."""
     straight = np.flatnonzero((faces.poses == POSE_OF["straight"]) & (faces.accessories == "none"))
     neutral_first = sorted(straight.tolist(), key=lambda face: "_neutral_" not in str(faces.files[face]))
     chosen: dict[str, int] = {}

@@ -1,16 +1,19 @@
-"""What rows are built from: the generator under test, fitted rivals, weight files of others."""
+"""What methods are built from: the generator under test, fitted rivals, weight files of others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.exact import Vectors
 from baselines.features import Features, ImageFeatures
-from baselines.rivals import Rivals
-from baselines.rivals_file import load_rivals
+from baselines.rivals import Rivals, load_rivals
 from evaluation.ours import CanonicalFeatures
-from evaluation.remembered import Remembered
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, Words
 from facedata.large_pictures import Pictures
@@ -30,12 +33,11 @@ Load = Callable[[str], Encoder]
 
 
 class Context:
-    """What the rows of one set of faces share, so that nothing costly is done twice.
+    """What the methods share that are measured on one set of faces, so that nothing costly is done twice.
 
     ``studio`` has the generator under test.  ``rivals`` names a folder of fitted rivals and ``cpi`` one of
-    trained CPI, the shipped ones where None; ``vgg16`` and ``vgg_face`` are the published weight files;
-    ``load`` opens a generator by name or folder.  A context belongs to one gallery: it remembers that
-    gallery's features.
+    trained CPI, the shipped ones if None; ``vgg16`` and ``vgg_face`` are the published weight files; ``load``
+    opens a generator by name or folder.  A context belongs to one gallery, whose features it keeps.
     """
 
     def __init__(
@@ -61,40 +63,38 @@ class Context:
         self._load = load or _load_generator
         self._rivals: Rivals | None = None
         self._features: dict[str, Features] = {}
-        self._canonical: Features = Remembered(CanonicalFeatures(studio=studio))
+        self._identities: dict[str, str] = {}
+        self._canonical: Features = CachedFeatures(CanonicalFeatures(studio=studio))
         self._family: dict[str, Context] = {studio.generator.name: self}
 
     @property
     def rivals(self) -> Rivals:
         """What rivals learned about the attribute.
 
-        Raises RowUnavailable where nothing was learned about it or about one of the values that the generator
-        draws, WeightsError where a folder that was named cannot be used.
+        Raises RowUnavailable if nothing was learned about it or about one of the values that the generator
+        draws, WeightsError if a folder that was named cannot be used.
         """
         if self._rivals is None:
-            name = self._rivals_name or SHIPPED_RIVALS.get(self.attribute)
-            if name is None:
-                raise RowUnavailable(f"no rivals fitted for the {self.attribute}: --rivals DIR")
+            shipped = SHIPPED_RIVALS.get(self.attribute, f"rivals-{self.attribute}")
             try:
-                found = load_rivals(name)
+                self._rivals = load_rivals(self._rivals_name or shipped)
             except WeightsError:
                 if self._rivals_name is None:
                     raise RowUnavailable(f"no rivals fitted for the {self.attribute}: --rivals DIR") from None
                 raise
-            if found.attribute != self.attribute:
-                raise RowUnavailable(f"the rivals were fitted for {found.attribute}, not {self.attribute}")
-            image = found.means.get("image")
-            if image is not None and image.means_.shape[1] != self.studio.generator.geometry.size**2:
-                raise RowUnavailable("the rivals were fitted on faces of another size")
-            self._rivals = found
+        if self._rivals.attribute != self.attribute:
+            raise RowUnavailable(f"the rivals were fitted for {self._rivals.attribute}, not {self.attribute}")
+        image = self._rivals.means.get("image")
+        if image is not None and image.means_.shape[1] != self.studio.generator.geometry.size**2:
+            raise RowUnavailable("the rivals were fitted on faces of another size")
         return self._rivals
 
     @property
     def cpi(self) -> CPIModel:
         """The network that the row CPI searches with.
 
-        Raises RowUnavailable where none comes along and none was named, WeightsError where a folder that was
-        named cannot be used.
+        Raises RowUnavailable if none comes along and none was named, WeightsError if a folder that was named
+        cannot be used.
         """
         if self._cpi is None:
             from baselines.cpi.model import load_cpi
@@ -110,51 +110,44 @@ class Context:
         return self._cpi
 
     def features(self, name: str) -> Features:
-        """The features called ``image``, ``features``, ``dlib-128``, ``vgg16-fc7`` or ``vgg-face-fc6``.
+        """Return the features ``image``, ``features``, ``dlib-128``, ``vgg16-fc7`` or ``vgg-face-fc6``.
 
-        Raises RowUnavailable where their weights were not given.
+        Raises RowUnavailable if their weights were not given.
         """
         if name == "features":
             return self._canonical
         if name not in self._features:
-            self._features[name] = Remembered(self._open(name))
+            self._features[name] = CachedFeatures(self._open(name))
         return self._features[name]
 
-    def tell(self, pictures: Pictures) -> Words:
-        """(N,) words: what the fitted classifier believes N faces to show.
+    def classify(self, pictures: Pictures) -> Words:
+        """Return (N,) words: what the fitted classifier takes N faces to show.
 
-        Raises RowUnavailable where the classifier cannot be had or does not know all that is wished for.
+        Raises RowUnavailable if the classifier cannot be had or does not know all that is wished for.
         """
         classifier = self.rivals.classifier
         unknown = set(self.studio.values(self.attribute)) - set(classifier.values_)
         if unknown:
             raise RowUnavailable(f"the fitted rivals do not know {', '.join(sorted(unknown))}")
-        return classifier.predict(self._told_by()(pictures, self.progress))
+        return classifier.predict(self._classifier_features()(pictures, self.progress))
 
     def with_weights(self, weights: str) -> Context:
-        """The same with other weights (a name or a folder) under test; raises WeightsError."""
+        """Return the same with other weights (a name or a folder) under test; raises WeightsError."""
         if weights not in self._family:
-            studio = Studio(self._load(weights), progress=self.progress)
-            other = Context(
-                studio=studio,
-                attribute=self.attribute,
-                rivals=self._rivals_name,
-                cpi=self._cpi_name,
-                vgg16=self.vgg16,
-                vgg_face=self.vgg_face,
-                load=self._load,
-                progress=self.progress,
-            )
-            other._features, other._family = self._features, self._family
+            other = copy(self)  # shares what does not depend on the weights
+            other.studio = Studio(self._load(weights), progress=self.progress)
+            other._canonical = CachedFeatures(CanonicalFeatures(studio=other.studio))
+            other._identities = {}
             self._family[weights] = other
         return self._family[weights]
 
-    def made_with_rivals(self) -> bool:
-        """Whether the generator under test is the one whose features the rivals learned from."""
-        return self.rivals.weights[1] == self.studio.generator.weights_id
+    def identity(self, what: str) -> str:
+        """Say which ``weights``, ``cpi``, ``rivals``, ``vgg16`` or ``vgg_face`` there are; empty if none."""
+        if what not in self._identities:
+            self._identities[what] = self._identify(what)
+        return self._identities[what]
 
-    def _told_by(self) -> Features:
-        """The features that the classifier reads."""
+    def _classifier_features(self) -> Features:
         if self.rivals.feature != "features":
             return self.features(self.rivals.feature)
         name, identity = self.rivals.weights
@@ -175,6 +168,50 @@ class Context:
         from baselines.network_features import open_features
 
         return open_features(name, vgg16=self.vgg16, vgg_face=self.vgg_face)
+
+    def _identify(self, what: str) -> str:
+        try:
+            if what == "weights":
+                return self.studio.weights
+            if what == "cpi":
+                return f"{self.cpi.name}@{self.cpi.weights_id}"
+            if what == "rivals":
+                return f"rivals@{self.rivals.rivals_id}"
+        except RowUnavailable:
+            return ""
+        path = {"vgg16": self.vgg16, "vgg_face": self.vgg_face}[what]
+        # Gigabytes are not read to tell whether they have changed.
+        return "" if path is None or not path.is_file() else f"{path.name} {path.stat().st_size}"
+
+
+class CachedFeatures:
+    """``features`` that keep the vectors of the first pictures they saw, and of the last others.
+
+    A gallery is described first, and queries are made of its faces: a face whose crop is, bit for bit, one of
+    the first pictures gets the vector of that picture.
+    """
+
+    def __init__(self, features: Features) -> None:
+        self.features = features
+        self.name = features.name
+        self.needs_large = features.needs_large
+        self._places: dict[bytes, int] = {}
+        self._first: tuple[NDArray[np.uint8], Vectors] | None = None
+        self._last: tuple[NDArray[np.uint8], Vectors] | None = None
+
+    def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
+        """Return (N, D) float16 or float32, each row of length 1; raises what ``features`` raise."""
+        for kept in (self._first, self._last):
+            if kept is not None and kept[0] is pictures.crops:
+                return kept[1]
+        if self._first is None:
+            self._first = (pictures.crops, self.features(pictures, progress))
+            self._places = {crop.tobytes(): place for place, crop in enumerate(pictures.crops)}
+            return self._first[1]
+        places = [self._places.get(crop.tobytes(), -1) for crop in pictures.crops]
+        vectors = self.features(pictures, progress) if -1 in places else self._first[1][places]
+        self._last = (pictures.crops, vectors)
+        return vectors
 
 
 def _load_generator(weights: str) -> Encoder:

@@ -2,7 +2,7 @@
 
 Source: A. Ghodrati, X. Jia, M. Pedersoli, T. Tuytelaars, "Towards Automatic Image Editing: Learning to See
 another You", 2015; Tables 1 (error), 2 (criterion 1) and 3 (criterion 2), on Multi-PIE session 1: 149 test
-people, a gallery of 20,860 faces, 10,000 queries.
+people, a gallery of 20,860 faces, 10,000 queries.  All of them are about the pose.
 """
 
 from __future__ import annotations
@@ -24,23 +24,8 @@ RECALL: Final[dict[str, dict[Criterion, dict[K, float]]]] = {
 """Recall@K in percent by row and criterion; the two-step rows filter by a pose classifier, not by true
 poses."""
 
-COMPARED_WITH: Final[dict[str, str]] = {
-    "two-step-dlib": "two-step-deep-fc6",
-    "two-step-image-true-pose": "two-step-image",
-    "two-step-features-true-pose": "two-step-features",
-    "two-step-dlib-true-pose": "two-step-deep-fc6",
-}
-"""Rows of ours that have no twin in the paper, and the nearest row of the paper."""
-
-STAGE_ERRORS: Final[dict[str, float]] = {"stage1": 380.89, "stage2": 369.16}
-"""Table 1: mean squared error per pixel in squared grey levels, 10,000 test pairs."""
+SQUARED_ERRORS: Final[tuple[float, float]] = (380.89, 369.16)
+"""Table 1: mean squared error per pixel of stages 1 and 2 in squared grey levels, 10,000 test pairs."""
 
 POSE_CLASSIFIER_ACCURACY: Final[float] = 73.3
 """Percent of test faces whose pose the classifier of the two-step rows tells rightly (section 4.1.2)."""
-
-
-def papers_row(row: str) -> str | None:
-    """The row of the paper's tables to compare a row with, or None; whichever weights, ``@…``, it has."""
-    plain = row.partition("@")[0]
-    twin = COMPARED_WITH.get(plain, plain)
-    return twin if twin in RECALL else None

@@ -1,10 +1,17 @@
-"""Recall@K, as the paper's tables use it.
+"""Recall@K as the paper's tables use it, and 95 % intervals.
 
     recall@K = 100 · (queries with at least one right answer among their first K) / queries
 
 in percent (Ghodrati et al. 2015, section 4.1.2: the percentage of queries for which a correct face is among
 the top K).  In information retrieval the same number is called success@K or hit rate; it is not the share
 of all right answers that was found.
+
+Intervals come from resampling people: the queries of one person are not independent, as whoever is hard to
+tell apart is hard in every pose.  So people are drawn, not queries (a cluster bootstrap): from P people P
+are drawn with replacement, all that was measured on them goes in as often as they were drawn, and the
+interval lies between the 2.5 % and the 97.5 % quantile of the mean over 1,000 draws (B. Efron, R.
+Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13; for clusters A. C. Davison, D. V. Hinkley,
+"Bootstrap Methods and their Application", 1997, section 3.8).
 """
 
 from __future__ import annotations
@@ -14,17 +21,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.results import Interval
 from faces.errors import DataError
 from faces.types import Ints
 
 KS = (1, 5, 20)
+DRAWS = 1000
+LEVEL = 95.0  # percent
+_SEED = 20150101
 
 
 def right_answers(rankings: Ints, query_key: Ints, gallery_key: Ints) -> NDArray[np.bool_]:
-    """Which answers are right: (Q, K) bool.
+    """Tell which answers are right: (Q, K) bool.
 
     ``rankings`` (Q, K) int64 holds gallery indices, best first, -1 for no answer, which is never right.  An
-    answer is right where its ``gallery_key`` (N,) equals the ``query_key`` (Q,) of its query; keys number
+    answer is right if its ``gallery_key`` (N,) equals the ``query_key`` (Q,) of its query; keys number
     whatever a criterion asks to agree (see ``evaluation.protocol``), and a negative query key matches
     nothing. Raises DataError for arrays that do not fit and for one gallery face twice in a ranking.
     """
@@ -42,7 +53,7 @@ def right_answers(rankings: Ints, query_key: Ints, gallery_key: Ints) -> NDArray
 
 
 def first_right(right: NDArray[np.bool_]) -> Ints:
-    """(Q,) int64 ranks of the first right answer, from 1; 0 where none of the K is right.
+    """Return (Q,) int64 ranks of the first right answer, from 1; 0 if none of the K is right.
 
     ``right`` is (Q, K) bool, best answer first.
     """
@@ -52,6 +63,37 @@ def first_right(right: NDArray[np.bool_]) -> Ints:
 
 
 def recall_at(first: Ints, ks: Sequence[int] = KS) -> dict[int, float]:
-    """Recall@K in percent for each K from the (Q,) ranks of ``first_right``; NaN where there are no
-    queries."""
+    """Compute recall@K in percent for each K from the (Q,) ranks of ``first_right``; NaN without queries."""
     return {k: float(100 * np.mean((first > 0) & (first <= k))) if len(first) else float("nan") for k in ks}
+
+
+def mean_interval(values: NDArray[np.generic], clusters: NDArray[np.generic]) -> Interval | None:
+    """Compute the 95 % interval of the mean of ``values`` (M,); ``clusters`` (M,) names the person of each.
+
+    The same people and the same number of values give the same draws, so that rows asked the same queries can
+    be compared.  None for fewer than two people, of whom nothing can be said.  Raises DataError for arrays
+    that do not fit.
+    """
+    if values.ndim != 1 or values.shape != clusters.shape:
+        raise DataError(f"{values.shape} values need as many names, not {clusters.shape}.")
+    people, person = np.unique(clusters, return_inverse=True)
+    if len(people) < 2:
+        return None
+    sums = np.bincount(person, weights=values.astype(np.float64), minlength=len(people))
+    counts = np.bincount(person, minlength=len(people)).astype(np.float64)
+    drawn = np.random.default_rng(_SEED).multinomial(
+        len(people), np.full(len(people), 1 / len(people)), size=DRAWS
+    )
+    means = (drawn @ sums) / (drawn @ counts)
+    low, high = np.percentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def recall_intervals(
+    first: Ints, clusters: NDArray[np.generic], ks: Sequence[int] = KS
+) -> dict[int, Interval | None]:
+    """Compute the 95 % interval, in percent, of recall@K for each K.
+
+    ``first`` (Q,) are the ranks of ``first_right`` and ``clusters`` (Q,) the query people.
+    """
+    return {k: mean_interval(100.0 * ((first > 0) & (first <= k)), clusters) for k in ks}

@@ -1,35 +1,50 @@
-"""What a benchmark measured: the records that ``results.jsonl`` holds, one JSON object a line.
+"""What a benchmark measured, and the folder that keeps it.
 
-A line is a record's fields and three more: ``kind`` says which record it is, ``identity`` what it was
-measured with, and ``of`` how many lines were written together (see ``evaluation.journal``).  Percentages are
-0..100, numbers that do not exist (NaN) are null, and an interval is the 95 % bootstrap interval
-``[low, high]`` of ``evaluation.bootstrap``, null where there are too few people for one.
+``results.jsonl`` holds one JSON object a line: one ``Value`` for each number, a ``SetHeader`` for each set
+of faces, and an ``Unavailable`` for each row that could not be measured.  Three fields come before a
+record's own: ``kind`` says which record it is, ``step`` what it was measured with, and ``of`` how many
+lines were written together.
+
+The file is only appended to while measuring: the lines of one step go into one write that is forced onto
+the disk, and a step of which a line is missing counts as not done.  ``arrays/STEP.npz`` holds the rankings
+of a row and is there before its lines are.  So what is finished stays finished, whenever the run is killed.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-import types
-import typing
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from faces.errors import DataError
+from faces.files import write_durably
+
+RESULTS_FILE = "results.jsonl"
+ARRAYS_FOLDER = "arrays"
+
 Interval = tuple[float, float]
-ByK = dict[int, float]
-IntervalByK = dict[int, Interval | None]
+Bin = int | float | str
 
 
 @dataclass(frozen=True)
-class SetRecord:
-    """One set of faces and what was asked of it; ``criteria`` says in words when an answer is right.
+class SetHeader:
+    """One set of faces and what was asked of it.
 
-    ``values`` are the wished words, ``fingerprint`` is a hash of crops and labels.  ``queries`` were drawn
-    with ``seed``, none where the set can only be drawn from and not searched; ``weights`` are those that were
-    measured as ``name@id``, the ones under test first.
+    ``fingerprint`` is a hash of crops and labels, ``values`` are the wished words.  ``queries`` were drawn
+    with ``seed``; there are none if the set can only be drawn from and not searched.  ``weights`` are those
+    that were measured as ``name@id``, the ones under test first.  ``criteria`` say in words when an answer
+    is right; the first is criterion 1.
     """
 
-    dataset: str
+    set: str
     fingerprint: str
     attribute: str
     values: tuple[str, ...]
@@ -38,256 +53,266 @@ class SetRecord:
     queries: int
     seed: int
     weights: tuple[str, ...]
-    criteria: dict[int, str]
+    criteria: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class RowRecord:
-    """One row of the tables under one criterion.
+class Value:
+    """One measured number.
 
-    ``recall`` is in percent by K; ``queries`` were asked, ``left_out`` had no right answer in the gallery.
-    ``made_with`` names the weights that the row searches with, ``told`` says that it was given true labels.
-    A row that could not be measured has an empty ``recall`` and says why in ``unavailable``.  ``arrays`` is
-    the name of the file in ``arrays/`` with ``rankings`` (Q, 20) int32 gallery indices, -1 for no answer, and
-    ``first_1``, ``first_2``, the rank of the first right answer of each query under each criterion: from 1, 0
-    for none, -1 for a query without a right answer.
+    ``method`` is the row of the tables, empty for what is measured of weights alone; ``weights`` are what
+    it was measured with.  ``criterion`` is 0 if the measure knows none.  ``low`` and ``high`` are the ends
+    of the 95 % interval, None if there are too few people for one, and ``n`` is what the number was taken
+    over.
+
+    The measures and their ``k``:
+
+    - ``recall``: percent by K; n queries.
+    - ``recall@5 by change``: percent by degrees between the query's value and the wished one.
+    - ``recall@K by shift``, ``by scale``, ``by turn``: percent by how far the queries' crops were moved.
+    - ``squared error``, ``absolute error``: grey levels by stage, 1 or 2; n pairs.
+    - ``canonicalised``: percent of n faces whose value canonicalisation tells.
+    - ``confusion``: faces by ``true>told``, of n that show the true value.
+    - ``classifier``: percent of n faces whose value the classifier of the two-step rows tells.
+    - ``classifier on validation people``: percent by candidate.
+    - ``seconds``: what the row took.  ``figures``: how many were drawn.
     """
 
-    dataset: str
-    row: str
+    set: str
+    method: str
+    weights: str
+    measure: str
     criterion: int
-    recall: ByK
-    interval: IntervalByK
-    queries: int
-    left_out: int
-    gallery: int
-    seed: int
-    made_with: str
-    told: bool
-    seconds: float
-    arrays: str = ""
-    unavailable: str = ""
+    k: Bin
+    value: float
+    low: float | None
+    high: float | None
+    n: int
 
     @property
-    def available(self) -> bool:
-        return not self.unavailable
+    def interval(self) -> Interval | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @dataclass(frozen=True)
-class ErrorRecord:
-    """The error of both stages on unseen people, by stage (``stage1``, ``stage2``): the paper's Table 1.
+class Unavailable:
+    """A row that could not be measured, and why in a few words."""
 
-    ``squared`` is the mean squared error per pixel in squared grey levels (0..255), ``absolute`` the mean
-    absolute error in grey levels.
-    """
+    set: str
+    method: str
+    reason: str
 
-    dataset: str
-    weights: str
-    attribute: str
-    squared: dict[str, float]
-    squared_interval: dict[str, Interval | None]
-    absolute: dict[str, float]
-    absolute_interval: dict[str, Interval | None]
-    pairs: int
-    seed: int
+
+Record = SetHeader | Value | Unavailable
+_KINDS: dict[str, type[Record]] = {"set": SetHeader, "value": Value, "unavailable": Unavailable}
 
 
 @dataclass(frozen=True)
-class ConfusionRecord:
-    """True values (rows of ``counts``) against what canonicalisation took them for (columns)."""
-
-    dataset: str
-    weights: str
-    attribute: str
-    values: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    accuracy: float
-    interval: Interval | None
-
-
-@dataclass(frozen=True)
-class ClassifierRecord:
-    """Percent of gallery faces whose true value the first step of the two-step rows tells.
-
-    The classifier reads ``feature`` and is of scikit-learn's kind ``model``; ``validated`` has the accuracy
-    of every candidate on the validation people it was chosen by, in percent, best first.
-    """
-
-    dataset: str
-    attribute: str
-    feature: str
-    model: str
-    accuracy: float
-    interval: Interval | None
-    faces: int
-    validated: dict[str, float]
-
-
-@dataclass(frozen=True)
-class ChangeRecord:
-    """Recall@``k`` of a row by the size of the wished change in degrees: the paper's Figure 6."""
-
-    dataset: str
-    row: str
-    criterion: int
-    k: int
-    recall: ByK
-    interval: IntervalByK
-    queries: dict[int, int]
-    """Queries by degrees."""
-
-
-@dataclass(frozen=True)
-class MisalignedRecord:
-    """A row asked with query crops that were moved: ``motion`` is shift, scale or turn, ``amount`` how far.
-
-    The unit of ``amount`` is ``evaluation.misalign.UNITS[motion]``; amount 0 is the same queries, unmoved.
-    """
-
-    dataset: str
-    row: str
-    criterion: int
-    motion: str
-    amount: float
-    recall: ByK
-    interval: IntervalByK
-    queries: int
-
-
-@dataclass(frozen=True)
-class FiguresRecord:
-    """The figures of a set were drawn into ``figures/``."""
-
-    dataset: str
-
-
-Record = (
-    SetRecord
-    | RowRecord
-    | ErrorRecord
-    | ConfusionRecord
-    | ClassifierRecord
-    | ChangeRecord
-    | MisalignedRecord
-    | FiguresRecord
-)
-KINDS: dict[str, type[Record]] = {
-    "set": SetRecord,
-    "row": RowRecord,
-    "error": ErrorRecord,
-    "confusion": ConfusionRecord,
-    "classifier": ClassifierRecord,
-    "change": ChangeRecord,
-    "misaligned": MisalignedRecord,
-    "figures": FiguresRecord,
-}
-
-
-@dataclass
 class Results:
-    """Everything of one folder of results, by kind, each in the order in which it was written."""
+    """Records, in the order in which they were written."""
 
-    sets: list[SetRecord] = field(default_factory=list)
-    rows: list[RowRecord] = field(default_factory=list)
-    errors: list[ErrorRecord] = field(default_factory=list)
-    confusions: list[ConfusionRecord] = field(default_factory=list)
-    classifiers: list[ClassifierRecord] = field(default_factory=list)
-    changes: list[ChangeRecord] = field(default_factory=list)
-    misaligned: list[MisalignedRecord] = field(default_factory=list)
-    figures: list[FiguresRecord] = field(default_factory=list)
-
-    def add(self, record: Record) -> None:
-        """Put a record among those of its kind."""
-        match record:
-            case SetRecord():
-                self.sets.append(record)
-            case RowRecord():
-                self.rows.append(record)
-            case ErrorRecord():
-                self.errors.append(record)
-            case ConfusionRecord():
-                self.confusions.append(record)
-            case ClassifierRecord():
-                self.classifiers.append(record)
-            case ChangeRecord():
-                self.changes.append(record)
-            case MisalignedRecord():
-                self.misaligned.append(record)
-            case FiguresRecord():
-                self.figures.append(record)
+    records: list[Record] = field(default_factory=list)
 
     @property
-    def all(self) -> list[Record]:
-        """All records."""
+    def sets(self) -> list[SetHeader]:
+        return [record for record in self.records if isinstance(record, SetHeader)]
+
+    @property
+    def values(self) -> list[Value]:
+        return [record for record in self.records if isinstance(record, Value)]
+
+    @property
+    def unavailable(self) -> list[Unavailable]:
+        return [record for record in self.records if isinstance(record, Unavailable)]
+
+    def of(self, name: str) -> Results:
+        """The records of one set of faces."""
+        return Results([record for record in self.records if record.set == name])
+
+    def find(self, measure: str, **wanted: object) -> list[Value]:
+        """The values of a measure whose other fields are as wanted, such as ``criterion=1``."""
         return [
-            *self.sets,
-            *self.rows,
-            *self.errors,
-            *self.confusions,
-            *self.classifiers,
-            *self.changes,
-            *self.misaligned,
-            *self.figures,
+            value
+            for value in self.values
+            if value.measure == measure and all(getattr(value, name) == one for name, one in wanted.items())
         ]
 
-    def of(self, dataset: str) -> Results:
-        """The records of one set of faces."""
-        chosen = Results()
-        for record in self.all:
-            if record.dataset == dataset:
-                chosen.add(record)
-        return chosen
+    def methods(self) -> list[str]:
+        """Every row that was measured or was unavailable, each once."""
+        measured = [value.method for value in self.values if value.measure == "recall"]
+        return list(dict.fromkeys([*measured, *(one.method for one in self.unavailable)]))
+
+    def recall(self, method: str, criterion: int) -> dict[Bin, Value]:
+        """The recall of a row by K, empty if it was not measured."""
+        return {value.k: value for value in self.find("recall", method=method, criterion=criterion)}
 
 
-def kind_of(record: Record) -> str:
-    """The word that a record has as its ``kind``."""
-    return next(kind for kind, found in KINDS.items() if found is type(record))
+def hash_of(**parts: object) -> str:
+    """12 hexadecimal digits that stand for these named JSON values."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def to_json(record: Record) -> dict[str, Any]:
-    """A record's fields as JSON has them; floats are rounded to a ten-thousandth."""
-    return {item.name: _plain(getattr(record, item.name)) for item in fields(record)}
+def read_results(folder: Path) -> Results:
+    """Everything that is finished in a folder of results; raises DataError if there is nothing."""
+    steps = _read(folder / RESULTS_FILE)
+    if not steps:
+        raise DataError(
+            f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}"
+        )
+    return Results([record for records in steps.values() for record in records])
 
 
-def from_json(kind: str, content: Mapping[str, Any]) -> Record:
-    """The record of ``to_json``; raises ValueError for anything else."""
-    if kind not in KINDS:
-        raise ValueError(f"there is no kind of record {kind!r}")
-    found = KINDS[kind]
-    hints = typing.get_type_hints(found)
-    names = {item.name for item in fields(found)}
-    if set(content) != names:
-        raise ValueError(f"a record of kind {kind!r} has the fields {', '.join(sorted(names))}")
-    return found(**{name: _typed(content[name], hints[name], name) for name in names})
+def read_arrays(folder: Path, step: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a row's step; raises DataError if they are missing or damaged.
+
+    ``rankings`` (Q, 20) int32 are gallery indices, -1 for no answer.  ``first_1``, ``first_2`` (Q,) int32 are
+    the rank of the first right answer of each query under each criterion: from 1, 0 for none, -1 for a query
+    without a right answer.
+    """
+    path = folder / ARRAYS_FOLDER / f"{step}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read ({error}); remove {path.parent} and measure again.") from None
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 4)
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+class Journal:
+    """A folder of results while they are being made.
 
+    Opening it makes the folder.  Raises DataError if it cannot be written, or holds something else.
+    """
 
-def _typed(value: Any, hint: Any, name: str) -> Any:
-    """A JSON value as the type that a field is declared with."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:  # only "X | None" is used
-        return None if value is None else _typed(value, arguments[0], name)
-    if origin is dict and isinstance(value, dict):
-        return {
-            (int(key) if arguments[0] is int else key): _typed(item, arguments[1], name)
-            for key, item in value.items()
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / RESULTS_FILE
+        try:
+            (folder / ARRAYS_FOLDER).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        self._steps = _read(self._path)
+
+    def __contains__(self, step: str) -> bool:
+        """Whether a step is finished; what was unavailable is to be tried again."""
+        records = self._steps.get(step)
+        return records is not None and not any(isinstance(record, Unavailable) for record in records)
+
+    @property
+    def results(self) -> Results:
+        """Everything that is finished."""
+        return Results([record for records in self._steps.values() for record in records])
+
+    def records(self, step: str) -> tuple[Record, ...]:
+        """What a finished step wrote."""
+        return self._steps[step]
+
+    def keep(self, name: str, valid: Collection[str]) -> None:
+        """Forget what is known of a set of faces but for the steps in ``valid``, and tidy the folder.
+
+        Results of other sets stay.
+        """
+        self._steps = {
+            step: records
+            for step, records in self._steps.items()
+            if step in valid or all(record.set != name for record in records)
         }
-    if origin is tuple and isinstance(value, Sequence) and not isinstance(value, str):
-        kinds = [arguments[0]] * len(value) if arguments[-1] is ... else list(arguments)
-        return tuple(_typed(item, kind, name) for item, kind in zip(value, kinds, strict=True))
-    if hint is float and value is None:
-        return math.nan
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            lines = [_lines(step, records) for step, records in self._steps.items()]
+            write_durably(self._path, "".join(lines).encode())
+            for path in (self.folder / ARRAYS_FOLDER).iterdir():
+                if path.suffix != ".npz" or path.stem not in self._steps:
+                    path.unlink()
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+
+    def append(self, step: str, records: Sequence[Record]) -> None:
+        """Add the records of a step, on the disk when this returns."""
+        try:
+            with self._path.open("ab") as file:
+                file.write(_lines(step, records).encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+        self._steps[step] = tuple(records)
+
+    def save_arrays(self, step: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write ``arrays/STEP.npz``, whole or not at all."""
+        path = self.folder / ARRAYS_FOLDER / f"{step}.npz"
+        partial = path.with_name(path.name + ".part")
+        try:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+
+
+def _lines(step: str, records: Sequence[Record]) -> str:
+    """The lines of a step; floats are rounded to a ten-thousandth, and what is no number (NaN) is null."""
+    lines = []
+    for record in records:
+        kind = next(kind for kind, known in _KINDS.items() if isinstance(record, known))
+        content = {"kind": kind, "step": step, "of": len(records), **asdict(record)}
+        for name, value in content.items():
+            if isinstance(value, float):
+                content[name] = None if math.isnan(value) else round(value, 4)
+        lines.append(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+    return "".join(lines)
+
+
+def _read(path: Path) -> dict[str, tuple[Record, ...]]:
+    """The finished steps of a file, none if it does not exist; a torn end is left out."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}).") from None
+    found: dict[str, list[Record]] = {}
+    wanted: dict[str, int] = {}
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last line break is torn
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+            kind, step, of = (content.pop(name) for name in ("kind", "step", "of"))
+            record = _record(_KINDS[kind], content)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise DataError(
+                f"{path}, line {number} is not a result of this version; choose another folder."
+            ) from None
+        records = found.setdefault(step, [])
+        if len(records) == wanted.get(step):
+            records.clear()  # it was measured again
+        records.append(record)
+        wanted[step] = of
+    return {step: tuple(records) for step, records in found.items() if len(records) == wanted[step]}
+
+
+def _record(kind: type[Record], content: Mapping[str, Any]) -> Record:
+    """Read a record; raises ValueError, KeyError or TypeError if a field is not as declared."""
+    return kind(**{name: _checked(value, _TYPES[kind][name]) for name, value in content.items()})
+
+
+def _checked(value: Any, wanted: str) -> Any:
+    """A JSON value as a field that is declared as ``wanted``."""
+    if wanted == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if value is None and wanted.startswith("float"):
+        return math.nan if wanted == "float" else None
+    if wanted.startswith("float") and type(value) in (int, float):
         return float(value)
-    if hint in (int, str, bool) and type(value) is hint:
+    if type(value) in {"str": (str,), "int": (int,), "Bin": (int, float, str)}.get(wanted, ()):
         return value
-    raise ValueError(f"{name!r} holds {value!r}")
+    raise ValueError(f"{value!r} is no {wanted}")
+
+
+_TYPES = {kind: {item.name: str(item.type) for item in fields(kind)} for kind in _KINDS.values()}
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(f"{folder} cannot be written ({error.strerror}).")

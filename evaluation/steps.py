@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evaluation.journal import Journal
-from evaluation.results import Record
+from evaluation.results import Journal, Record
+from faces.errors import RowUnavailable
 from faces.progress import Progress
 
 
@@ -15,8 +15,9 @@ from faces.progress import Progress
 class Step:
     """One thing to measure.
 
-    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records, none where
-    there is nothing to measure.  ``cost`` is its share of the work, in seconds on some machine.
+    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records, none if
+    there is nothing to measure, or raises RowUnavailable.  ``cost`` is its share of the work, in seconds on
+    some machine.
     """
 
     name: str
@@ -26,8 +27,7 @@ class Step:
 
 
 class StepProgress:
-    """Progress of the work within steps: each piece is told with its step, and the time left for
-    all steps."""
+    """Progress of the work within steps: each piece comes with its step and the time left for all of them."""
 
     def __init__(self, inner: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
@@ -38,17 +38,17 @@ class StepProgress:
         self._begun: float | None = None
 
     def plan(self, costs: Sequence[float]) -> None:
-        """The steps that are to come, by cost."""
+        """Say by cost which steps are to come."""
         self._left = sum(costs)
         self._done = 0.0
         self._begun = self._clock()
 
     def enter(self, prefix: str) -> None:
-        """A step begins."""
+        """Begin a step."""
         self._prefix = prefix + self._estimate() + ": "
 
     def leave(self, cost: float) -> None:
-        """It is over."""
+        """End it."""
         self._done += cost
         self._left -= cost
         self._prefix = ""
@@ -79,6 +79,8 @@ def run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -
         progress.enter(f"{number} of {len(missing)}, {step.name}")
         try:
             records = step.measure()
+        except RowUnavailable:
+            records = ()
         finally:
             progress.leave(step.cost)
         journal.append(step.identity, records)

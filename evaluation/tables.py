@@ -1,149 +1,304 @@
-"""The tables that are printed: what was measured, and the paper's number beside it."""
+"""The tables of a benchmark, built once for the terminal, for Markdown and for HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.paper import POSE_CLASSIFIER_ACCURACY, RECALL, STAGE_ERRORS, papers_row
+from evaluation.figures.figure import sentence, value_word
+from evaluation.measurements import STAGES, confusion_counts
+from evaluation.methods import ALL_VALUES, OURS, Method, described, in_order
+from evaluation.paper import POSE_CLASSIFIER_ACCURACY, RECALL, SQUARED_ERRORS
 from evaluation.recall import KS
-from evaluation.results import (
-    ClassifierRecord,
-    ConfusionRecord,
-    ErrorRecord,
-    Interval,
-    Results,
-    RowRecord,
-    SetRecord,
-)
-from evaluation.rows import rows_for
-from facedata.pairs import ATTRIBUTES
+from evaluation.results import Bin, Results, SetHeader, Value
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a table; ``interval`` is the 95 % one.
+
+    ``style`` is empty, or says ``best`` of its column, ``paper`` for the paper's numbers, ``word`` for what
+    is no number, ``ahead``, ``level`` or ``behind``.
+    """
+
+    text: str
+    interval: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row: ``name`` is its head, ``code`` what it is called on the command line, ``detail`` a small remark.
+
+    ``missing`` says why nothing was measured; its cells are dashes then.
+    """
+
+    name: str
+    cells: tuple[Cell, ...]
+    code: str = ""
+    detail: str = ""
+    missing: str = ""
+    ours: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table to print: ``rows`` have one word for each of ``columns``."""
+    """A table: ``columns`` name the head of the rows and each cell.
+
+    ``rows`` come first, then under the heading ``apart`` those that are no rivals.  ``folded`` tables are of
+    second interest.
+    """
 
     title: str
     columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
+    rows: Sequence[Line]
+    note: str = ""
+    apart: str = ""
+    rows_apart: Sequence[Line] = ()
+    folded: bool = False
+
+    def plain(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Columns and rows as words for a terminal."""
+        lines = [*self.rows, *self.rows_apart]
+        noted = any(line.missing for line in lines)
+        rows = []
+        for line in lines:
+            cells = [f"{cell.text} [{cell.interval}]" if cell.interval else cell.text for cell in line.cells]
+            rows.append((line.code or line.name, *cells, *([line.missing] if noted else [])))
+        return (*self.columns, *(["note"] if noted else [])), rows
 
 
-def all_tables(results: Results) -> list[Table]:
-    """Every table of every set of faces that was measured."""
-    tables = []
-    for measured in results.sets:
-        found = results.of(measured.dataset)
-        tables += recall_tables(measured, found.rows)
-        tables += [error_table(errors) for errors in found.errors]
-        tables += [confusion_table(confusion) for confusion in found.confusions]
-        tables += [classifier_table(classifier) for classifier in found.classifiers]
-    return tables
+def set_tables(header: SetHeader, results: Results) -> dict[str, list[Table]]:
+    """Every table of a set of faces, by the part of the report that it belongs to."""
+    criteria = range(1, len(header.criteria) + 1) if results.methods() else ()
+    return {
+        "retrieval": [recall_table(header, results, criterion) for criterion in criteria],
+        "drawing": error_tables(header, results),
+        "recognition": recognition_tables(header, results),
+    }
 
 
-def recall_tables(measured: SetRecord, rows: Sequence[RowRecord]) -> list[Table]:
-    """A table for each criterion, the rows in the order of the tables, 95 % intervals in brackets.
+def recall_table(header: SetHeader, results: Results, criterion: int) -> Table:
+    """Recall under one criterion, the rows in the order of the tables, the oracles apart.
 
     The paper measured the pose on its own set of faces; its numbers stand beside every set whose pose was
     measured, as a mark to measure by.
     """
+    attribute = header.attribute
+    methods = in_order(results.methods(), attribute)
+    found = {method.name: results.recall(method.name, criterion) for method in methods}
+    rivals = [method for method in methods if method.family != "oracle"]
+    best = {k: max((found[one.name][k].value for one in rivals if found[one.name]), default=0) for k in KS}
+    pose = attribute == "pose"
+    reasons = {one.method: one.reason for one in results.unavailable}
+    lines = {
+        method.name: _recall_line(method, found[method.name], criterion, best, pose, reasons.get(method.name))
+        for method in methods
+    }
+    asked = next((values[KS[0]].n for values in found.values() if values), header.queries)
+    note = f"{asked:,} queries, a gallery of {header.gallery:,} faces."
+    if asked < header.queries:
+        note += f" {header.queries - asked:,} queries have no right answer in the gallery and are left out."
+    return Table(
+        title=f"{f'Table {criterion + 1}. ' if pose else ''}Criterion {criterion}: "
+        f"{header.criteria[criterion - 1]}",
+        columns=(
+            "row",
+            *(f"R@{k}" for k in KS),
+            *((f"paper R@{k}" for k in KS) if pose else ()),
+        ),
+        rows=[lines[method.name] for method in rivals],
+        note=f"{note} Percent, with 95 % intervals; the best of those that do not know the true {attribute} "
+        "is bold.",
+        apart=f"Oracles, which know the true {attribute} of every gallery face: what a perfect first step "
+        "would give, not rivals",
+        rows_apart=[lines[method.name] for method in methods if method.family == "oracle"],
+    )
+
+
+def error_tables(header: SetHeader, results: Results) -> list[Table]:
+    """The error of both stages of each weights, beside the paper's Table 1; none if it was not measured."""
+    found = results.find("squared error")
+    if not found:
+        return []
+    lines = []
+    for weights in dict.fromkeys(value.weights for value in found):
+        cells = [
+            _cell(results.find(measure, weights=weights, k=stage)[0], digits=2)
+            for measure in ("squared error", "absolute error")
+            for stage in STAGES
+        ]
+        lines.append(Line(weights, tuple(cells)))
+    pose = header.attribute == "pose"
+    if pose:
+        cells = [*(Cell(f"{error:.2f}") for error in SQUARED_ERRORS), Cell(DASH), Cell(DASH)]
+        lines.append(Line("the paper, on Multi-PIE", tuple(cells)))
+    return [
+        Table(
+            title=("Table 1. " if pose else "") + "Error per pixel, in grey levels",
+            columns=(
+                "weights",
+                *(f"{measure}, stage {stage}" for measure in ("squared", "absolute") for stage in STAGES),
+            ),
+            rows=lines,
+            note=f"Means over {found[0].n:,} pairs of test people drawn at random, against the true picture, "
+            "with 95 % intervals.",
+        )
+    ]
+
+
+def recognition_tables(header: SetHeader, results: Results) -> list[Table]:
+    """Say how often a face's value is told rightly, what the classifier was chosen from, what is confused."""
+    attribute = header.attribute
+    lines = []
+    for value in results.find("classifier"):
+        lines.append(
+            Line(f"classifier of the two-step rows ({value.weights})", (_cell(value), Cell(f"{value.n:,}")))
+        )
+    for value in results.find("canonicalised"):
+        lines.append(Line(f"canonicalisation with {value.weights}", (_cell(value), Cell(f"{value.n:,}"))))
+    if lines and attribute == "pose":
+        theirs = Cell(f"{POSE_CLASSIFIER_ACCURACY:.1f}"), Cell(DASH)
+        lines.append(Line("the paper’s classifier, on Multi-PIE", theirs))
     tables = []
-    for criterion, meaning in sorted(measured.criteria.items()):
-        found = in_order([row for row in rows if row.criterion == criterion], measured.attribute)
-        if not found:
-            continue
-        asked = f"{found[0].queries:,} queries, gallery {found[0].gallery:,}"
-        if found[0].left_out:
-            asked += f"; {found[0].left_out:,} queries without a right answer left out"
-        columns: tuple[str, ...] = ("row", *(f"R@{k}" for k in KS))
-        if measured.attribute == "pose":
-            columns += (*(f"paper R@{k}" for k in KS), "paper's row")
-        title = f"{measured.dataset}, criterion {criterion}: {meaning} ({asked})"
-        lines = [_recall_row(row, measured.attribute) for row in found]
-        if not all(row.available for row in found):
-            columns += ("note",)
-            lines = [(*line, row.unavailable) for line, row in zip(lines, found, strict=True)]
-        tables.append(Table(title, columns, lines))
+    if lines:
+        note = "Percent of gallery faces, with 95 % intervals; canonicalisation has learned no classifier."
+        columns = "told by", f"right {attribute}, %", "faces"
+        tables.append(Table(f"The {attribute}, told rightly", columns, lines, note))
+    candidates = results.find("classifier on validation people")
+    if len(candidates) > 1:
+        rows = [Line(value.weights, (Cell(f"{value.value:.1f}"),)) for value in candidates]
+        columns_2 = "features, classifier", "right on validation people, %"
+        tables.append(Table("Every classifier that was tried", columns_2, rows, folded=True))
+    for accuracy in results.find("canonicalised"):
+        tables.append(_confusion_table(results, attribute, accuracy.weights))
     return tables
 
 
-def row_names(attribute: str) -> list[str]:
-    """The names of an attribute's rows in the order of the tables; none for a word that is no attribute."""
-    return [row for known in ATTRIBUTES if known == attribute for row in rows_for(known)]
+def verdict_tables(header: SetHeader, results: Results) -> list[Table]:
+    """Ours against the best rival at each K, a table for each criterion under which ours was measured.
+
+    Rivals know no more than ours; ``note`` says in a sentence what it comes to.
+    """
+    tables = []
+    for criterion, meaning in enumerate(header.criteria, start=1):
+        found = {
+            method: recall
+            for method in in_order(results.methods(), header.attribute)
+            if (recall := results.recall(method.name, criterion))
+        }
+        by_name = {method.name: method for method in found}
+        if OURS not in by_name:
+            continue
+        ours = found[by_name[OURS]]
+        rivals = {method: recall for method, recall in found.items() if method.family == "rival"}
+        lines = []
+        for k in KS if rivals else ():
+            best = max(rivals, key=lambda method: rivals[method][k].value)
+            mine, theirs = ours[k].value, rivals[best][k].value
+            word = "ahead" if mine > theirs else "level" if mine == theirs else "behind"
+            cells = Cell(f"{mine:.1f}"), Cell(f"{theirs:.1f}"), Cell(word, style=f"word {word}")
+            lines.append(Line(f"R@{k}", (*cells, Cell(best.words, style="word"))))
+        note = _sentence(ours, rivals)
+        if rivals and ALL_VALUES in by_name:
+            note += f" With every value drawn: {_sentence(found[by_name[ALL_VALUES]], rivals)}"
+        title = f"{sentence(meaning)} (criterion {criterion})"
+        tables.append(Table(title, ("", "ours", "best rival", "ours is", "the rival"), lines, note))
+    return tables
 
 
-def in_order(rows: Sequence[RowRecord], attribute: str) -> list[RowRecord]:
-    """Rows in the order of the tables, those of other weights behind their like."""
-    order = {name: place for place, name in enumerate(row_names(attribute))}
-
-    def place(row: RowRecord) -> tuple[int, str]:
-        plain, _, weights = row.row.partition("@")
-        return order.get(plain, len(order)), weights
-
-    return sorted(rows, key=place)
+def missing_rows(results: Results, attribute: str) -> dict[str, list[str]]:
+    """The rows that could not be measured, as words, by why."""
+    reasons: dict[str, list[str]] = {}
+    for one in results.unavailable:
+        reasons.setdefault(one.reason, []).append(described(one.method, attribute).words)
+    return reasons
 
 
-def error_table(errors: ErrorRecord) -> Table:
-    """The error of both stages beside the paper's Table 1."""
-    columns: tuple[str, ...] = ("stage", "mean squared error", "mean absolute error")
-    with_paper = errors.attribute == "pose"
-    rows: list[tuple[str, ...]] = []
-    for stage in errors.squared:
-        squared = _with_interval(errors.squared[stage], errors.squared_interval[stage], 2)
-        absolute = _with_interval(errors.absolute[stage], errors.absolute_interval[stage], 2)
-        rows.append((stage, squared, absolute, *([f"{STAGE_ERRORS[stage]:.2f}"] if with_paper else [])))
-    if with_paper:
-        columns += ("paper, squared",)
-    title = f"{errors.dataset}, error per pixel in grey levels, {errors.weights} ({errors.pairs:,} pairs)"
-    return Table(title, columns, rows)
+def _recall_line(
+    method: Method,
+    recall: dict[Bin, Value],
+    criterion: int,
+    best: dict[int, float],
+    pose: bool,
+    reason: str | None,
+) -> Line:
+    paper = RECALL.get(method.paper, {}).get(criterion, {}) if pose else {}
+    beside = described(method.paper, "pose").words if paper and method.paper != method.base else ""
+    rival = method.family != "oracle"
+    cells = [
+        _cell(recall[k], "best" if rival and recall[k].value == best[k] else "") if recall else Cell(DASH)
+        for k in KS
+    ]
+    papers = [Cell(f"{paper[k]:.1f}" if k in paper else DASH, style="paper") for k in KS] if pose else []
+    return Line(
+        name=method.words,
+        cells=(*cells, *papers),
+        code=method.name,
+        detail=f"nearest in the paper: {beside}" if beside else "",
+        missing="" if recall else reason or "not measured",
+        ours=method.family == "ours",
+    )
 
 
-def confusion_table(confusion: ConfusionRecord) -> Table:
-    """True values down, canonicalised values across, in percent of each row; accuracy in the title."""
+def _confusion_table(results: Results, attribute: str, weights: str) -> Table:
+    """True values down, canonicalised values across, in percent of each row."""
+    values, counts = confusion_counts(results.find("confusion", weights=weights))
+    words = [value_word(value, attribute) for value in values]
     rows = []
-    for value, counts in zip(confusion.values, confusion.counts, strict=True):
-        total = sum(counts)
-        shares = [f"{100 * count / total:.1f}" if total else "-" for count in counts]
-        rows.append((value, *shares, f"{total:,}"))
-    accuracy = _with_interval(confusion.accuracy, confusion.interval, 1)
-    title = (
-        f"{confusion.dataset}, canonicalised {confusion.attribute} against the true one, percent, "
-        f"{confusion.weights}: {accuracy} % right"
-    )
-    return Table(title, (f"true {confusion.attribute}", *confusion.values, "faces"), rows)
-
-
-def classifier_table(classifier: ClassifierRecord) -> Table:
-    """The first step of the two-step rows: what it tells rightly, and what it was chosen from."""
-    tested = f"{_with_interval(classifier.accuracy, classifier.interval, 1)} % of {classifier.faces:,} faces"
-    title = (
-        f"{classifier.dataset}, {classifier.attribute} classifier of the two-step rows: {tested} told rightly"
-    )
-    if classifier.attribute == "pose":
-        title += f" (the paper's: {POSE_CLASSIFIER_ACCURACY} %)"
-    rows = [(name, f"{accuracy:.1f}") for name, accuracy in classifier.validated.items()]
-    return Table(title, ("candidate", "validation people"), rows)
-
-
-def _recall_row(row: RowRecord, attribute: str) -> tuple[str, ...]:
-    if row.available:
-        measured = tuple(_with_interval(row.recall[k], row.interval[k], 1) for k in KS)
-    else:
-        measured = tuple("-" for _ in KS)
-    if attribute != "pose":
-        return (row.row, *measured)
-    twin = papers_row(row.row)
-    theirs = RECALL.get(twin or "", {}).get(row.criterion, {})
-    return (
-        row.row,
-        *measured,
-        *(f"{theirs[k]:.1f}" if k in theirs else "-" for k in KS),
-        twin if theirs and twin else "-",
+    for word, line in zip(words, counts.tolist(), strict=True):
+        total = sum(line)
+        shares = [Cell(f"{100 * count / total:.1f}" if total else DASH) for count in line]
+        rows.append(Line(word, (*shares, Cell(f"{total:,}"))))
+    return Table(
+        f"Canonicalised {attribute} against the true one, {weights}",
+        (f"true {attribute}", *words, "faces"),
+        rows,
+        "Percent of the faces that show the true one.",
+        folded=True,
     )
 
 
-def _with_interval(value: float, interval: Interval | None, digits: int) -> str:
-    """``81.3 [79.0, 83.1]``."""
-    if interval is None:
-        return f"{value:.{digits}f}"
-    return f"{value:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+def _sentence(ours: dict[Bin, Value], rivals: dict[Method, dict[Bin, Value]]) -> str:
+    """Who is ahead, in words."""
+    if not rivals:
+        reached = ", ".join(f"{ours[k].value:.1f} % (R@{k})" for k in KS)
+        return f"Ours: {reached}. No rival that knows as little was measured."
+    count = "the one rival" if len(rivals) == 1 else f"all {len(rivals)} rivals"
+    won = [f"R@{k}" for k in KS if all(recall[k].value < ours[k].value for recall in rivals.values())]
+    if len(won) == len(KS):
+        return f"Ours is ahead of {count} of the same information at every K."
+    parts = [f"Ours is ahead of {count} of the same information at {_listed(won)}."] if won else []
+    for k in KS:
+        mine = ours[k]
+        ahead = sorted(
+            ((method, recall[k]) for method, recall in rivals.items() if recall[k].value >= mine.value),
+            key=lambda one: -one[1].value,
+        )
+        if not ahead:
+            continue
+        names = [f"{method.words} ({value.value:.1f} %)" for method, value in ahead]
+        level = ahead[0][1].value == mine.value
+        stays = "is level" if level else "stays ahead" if len(names) == 1 else "stay ahead"
+        close = "; the intervals overlap" if not level and _overlap(mine, ahead[0][1]) else ""
+        parts.append(f"At R@{k} {_listed(names)} {stays} against our {mine.value:.1f} %{close}.")
+    return " ".join(parts)
+
+
+def _cell(value: Value, style: str = "", *, digits: int = 1) -> Cell:
+    """``81.3`` and ``79.0–83.1``; a dash for what is no number."""
+    text = DASH if value.value != value.value else f"{value.value:,.{digits}f}"
+    interval = f"{value.low:,.{digits}f}–{value.high:,.{digits}f}" if value.interval else ""
+    return Cell(text, interval, style)
+
+
+def _overlap(one: Value, other: Value) -> bool:
+    if one.interval is None or other.interval is None:
+        return False
+    return one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -5,55 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from faces.sheet import FAINT, INK, PAPER, enlarge, font
 from faces.types import Pixels
 
 if TYPE_CHECKING:
     from generator.model import Drawing
 
-Colour = tuple[int, int, int]
-
-_PAPER: Colour = (246, 245, 242)
-_INK: Colour = (33, 33, 36)
-_FAINT: Colour = (116, 114, 110)
 _GAP, _MARGIN = 8, 20
-
-
-def enlarge(face: Pixels, side: int) -> Image.Image:
-    """A grey face (S, S) uint8 as a picture of ``side`` pixels, smoothly interpolated."""
-    picture = Image.fromarray(np.ascontiguousarray(face))
-    return picture if picture.width == side else picture.resize((side, side), Image.Resampling.BICUBIC)
 
 
 def draw_strip(
     source: Pixels, drawing: Drawing, captions: Sequence[str], *, note: str = "", side: int = 160
 ) -> Image.Image:
-    """The source (S, S) uint8 and, to its right, a column for each of the N drawings: stage 1 over stage 2.
+    """Show the source (S, S) uint8, and to its right a column for each of N drawings: stage 1 over stage 2.
 
     ``captions`` head the columns; ``note`` stands under the source; ``side`` is each face's size in pixels.
-    Raises ValueError where there is not one caption for each drawing.
+    Raises ValueError if there is not one caption for each drawing.
     """
     if len(captions) != len(drawing.stage1):
         raise ValueError(f"{len(captions)} captions for {len(drawing.stage1)} drawings")
     size = max(9, side // 9)
-    font, line = ImageFont.load_default(size), round(size * 1.5)
+    letters, line = font(size), round(size * 1.5)
     left, top = _MARGIN + side + 3 * _GAP, _MARGIN + line
     width = left + len(captions) * (side + _GAP) - _GAP + _MARGIN
     height = top + 2 * (side + line) + _MARGIN
-    strip = Image.new("RGB", (width, height), _PAPER)
+    strip = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(strip)
     middle = top + (side + line) // 2  # level with the gap between the rows
     strip.paste(enlarge(source, side), (_MARGIN, middle))
-    draw.text((_MARGIN, middle - line), "source", _INK, font)
-    draw.text((_MARGIN, middle + side + size // 3), note, _FAINT, font)
+    draw.text((_MARGIN, middle - line), "source", INK, letters)
+    draw.text((_MARGIN, middle + side + size // 6), note, FAINT, letters)
     for row, (name, faces) in enumerate((("stage 1", drawing.stage1), ("stage 2", drawing.stage2))):
         y = top + row * (side + line)
         for number, (face, caption) in enumerate(zip(faces, captions, strict=True)):
             x = left + number * (side + _GAP)
             strip.paste(enlarge(face, side), (x, y))
             if row == 0:
-                draw.text((x + side / 2, y - line), caption, _INK, font, anchor="ma")
-        draw.text((left, y + side + size // 3), name, _FAINT, font)
+                draw.text((x + side / 2, y - line), caption, INK, letters, anchor="ma")
+        draw.text((left, y + side + size // 6), name, FAINT, letters)
     return strip

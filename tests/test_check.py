@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import Result as Ran
 
-from evaluation.check import Checked, chosen, measured
-from evaluation.expected import Number, read_expected
+from evaluation.check import Checked, Number, chosen, read_expected
+from evaluation.methods import find_method
 from evaluation.results import Results
-from evaluation.rows import find_row
 from facedata.labelled import LabelRow, write_labels
 from faces.errors import DataError
 
@@ -42,8 +41,13 @@ def written(folder: Path, text: str) -> Path:
 
 def test_an_entry_is_read_with_its_command_and_numbers(tmp_path: Path) -> None:
     entry = read_expected(written(tmp_path, GOOD))[0]
-    assert (entry.name, entry.data, entry.queries, entry.seed) == ("perfect", "sets/readable", 20, 0)
-    assert (entry.cropped, entry.rows, entry.weights) == (True, ("ours-features",), ())
+    assert (entry.name, entry.data, entry.options.queries, entry.options.seed) == (
+        "perfect",
+        "sets/readable",
+        20,
+        0,
+    )
+    assert (entry.cropped, entry.options.rows, entry.weights) == (True, ("ours-features",), ())
     assert len(entry.numbers) == 6 + 2 + 1
     assert str(entry.numbers[4]) == "ours-features, criterion 2, recall@5"
     assert entry.numbers[4].value == 100 and entry.numbers[4].tolerance == 1
@@ -93,13 +97,13 @@ def test_the_expected_numbers_that_come_along_are_of_rows_that_exist() -> None:
     entries = read_expected()
     assert len(chosen(entries, ["quick"])) == 2  # what CI runs
     for entry in entries:
-        attribute = entry.attribute or "pose"
+        attribute = entry.options.attribute or "pose"
         for number in entry.numbers:
             if number.kind in ("recall", "change") and "accessor" not in entry.data:
-                row = find_row(number.of, attribute)
-                assert entry.rows is None or row.name in entry.rows
-        for row_name in (entry.rows or ()) if "accessor" not in entry.data else ():
-            find_row(row_name, attribute)
+                row = find_method(number.of, attribute)
+                assert entry.options.rows is None or row.name in entry.options.rows
+        for row_name in (entry.options.rows or ()) if "accessor" not in entry.data else ():
+            find_method(row_name, attribute)
 
 
 @given(st.floats(-100, 100), st.floats(0.1, 10), st.floats(-40, 40))
@@ -113,7 +117,7 @@ def test_exactly_the_tolerance_is_still_ok_and_nothing_measured_fails() -> None:
     number = Number("recall", "cpi", 1, 1, 79.4, 0.5)
     assert Checked(number, 79.9).verdict == "OK"
     assert Checked(number, 80.9).verdict == "CLOSE"
-    assert Checked(number, measured(Results(), number)).verdict == "FAIL"
+    assert Checked(number, number.measured(Results())).verdict == "FAIL"
 
 
 def test_entries_are_chosen_by_name(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from generators_made import POSES, network_for, pose_config
 from PIL import Image
 from typer.testing import Result
 
+from faces.sheet import enlarge
 from faces.types import Box, DetectedFace, Landmarks, Photo
 from generator.checkpoint import load_generator, save_checkpoint
 from generator.model import Drawing
-from generator.sheet import draw_strip, enlarge
+from generator.sheet import draw_strip
 
 Run = Callable[..., Result]
 

@@ -8,33 +8,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from results_made import one_figure, pose_records
+from results_made import confusion, one_figure, pose_records
 
 from baselines.cpi.model import CPIConfig, CPIModel
 from baselines.cpi.network import CPIArchitecture, CPINetwork
-from evaluation.experiment import Experiment, prepare
 from evaluation.figures import make_figures
-from evaluation.figures.answers import found_cell, ranks_of_right
-from evaluation.figures.attribute_maps import attribute_maps_figure, principal_maps
-from evaluation.figures.chart import Chart, Curve, Panel
-from evaluation.figures.confusion import confusion_figure
-from evaluation.figures.failures import failures_figure
-from evaluation.figures.misalignment import misalignment_figure
-from evaluation.figures.pose_change import pose_change_figure
-from evaluation.figures.retrieval import retrieval_figure
-from evaluation.figures.rival_drawings import Artist, cpi_artist, rival_drawings_figure
-from evaluation.figures.sheet import Cell, Sheet, Word
-from evaluation.figures.stages import different_people, stages_figure
-from evaluation.figures.store import read_figures, store_figures
-from evaluation.figures.theme import DARK, LIGHT, THEMES, Colour, Theme
-from evaluation.figures.words import row_words, value_word
-from evaluation.protocol import Criterion
-from evaluation.results import ChangeRecord, ConfusionRecord, MisalignedRecord, Results
-from evaluation.rows import rows_for
+from evaluation.figures.answers import depth_of_right, failures_figure, found_cell, retrieval_figure
+from evaluation.figures.charts import (
+    Chart,
+    Curve,
+    Panel,
+    confusion_figure,
+    misalignment_figure,
+    pose_change_figure,
+)
+from evaluation.figures.drawings import (
+    Artist,
+    attribute_maps_figure,
+    cpi_artist,
+    different_people,
+    principal_maps,
+    rival_drawings_figure,
+    stages_figure,
+)
+from evaluation.figures.figure import read_figures, remove_figures, store_figures, value_word
+from evaluation.figures.sheet import DARK, LIGHT, THEMES, Cell, Sheet, Theme, Word
+from evaluation.protocol import Criterion, Experiment, prepare
+from evaluation.results import Results, Value
 from evaluation.studio import Studio
 from facedata.labelled import FaceSet, LabelRow, face_set
 from faces.crop import CropGeometry
 from faces.errors import DataError
+from faces.sheet import Colour
 from faces.types import Floats
 from generator.attributes import AttributeGroup, Vocabulary
 
@@ -203,7 +208,7 @@ def test_the_first_right_answer_is_found_however_deep(seed: int) -> None:
     keys = random.integers(0, 6, 40)
     asked = random.choice(keys, 8)
     which = np.array([0, 2, 3, 5, 7])
-    ranks, faces = ranks_of_right(
+    ranks, faces = depth_of_right(
         gallery, queries, Criterion(number=1, meaning="", query_key=asked, gallery_key=keys), which
     )
     for row, query in enumerate(which):
@@ -247,43 +252,50 @@ def test_cpi_draws_in_grey_levels_and_says_its_light() -> None:
     assert "one light, 07" in rival_drawings_figure(experiment_on(), artist).caption
 
 
-def changes(row: str, recall: dict[int, float]) -> ChangeRecord:
-    return ChangeRecord("made-up", row, 1, 5, recall, {45: (0.0, 99.0), 90: None}, {45: 10, 90: 20})
+def by_bin(row: str, measure: str, recall: dict[float, float], n: int = 500) -> list[Value]:
+    return [
+        Value("made-up", row, "w@1", measure, 1, k, value, None, None, n * number)
+        for number, (k, value) in enumerate(recall.items(), start=1)
+    ]
 
 
 def test_figure_6_has_a_curve_for_each_row_and_tells_the_ends() -> None:
-    figure = pose_change_figure(
-        [changes("ours-features", {45: 90.0, 90: 70.0}), changes("cpi", {45: 60.0, 90: 5.0})]
-    )
+    values = by_bin("ours-features", "recall@5 by change", {45: 90.0, 90: 70.0}, n=10)
+    values[0] = replace(values[0], low=0.0, high=99.0)
+    values += by_bin("cpi", "recall@5 by change", {45: 60.0, 90: 5.0}, n=10)
+    figure = pose_change_figure(Results([*values]), "pose")
     assert figure is not None
     assert "At 45° and at 90° (criterion 1): ours, 2nd network, 90.0 % and 70.0 %;" in figure.caption
     assert "Queries in the groups: 10, 20." in figure.caption
     shown = colours(figure.picture.draw(LIGHT))
     assert {LIGHT.lines[0], LIGHT.lines[1]} <= shown
-    assert pose_change_figure([]) is None
+    assert pose_change_figure(Results(), "pose") is None
 
 
 def test_misalignment_tells_what_the_worst_costs() -> None:
-    records = [
-        MisalignedRecord(
-            "made-up", "ours-features", 1, motion, amount, {1: 80 - amount, 5: 90, 20: 95}, {1: None}, 500
-        )
+    values = [
+        value
         for motion in ("shift", "turn")
-        for amount in (0.0, 10.0)
+        for k in (1, 5)
+        for value in by_bin("ours-features", f"recall@{k} by {motion}", {0.0: 79.0 + k, 10.0: 69.0 + k})
     ]
-    figure = misalignment_figure(records)
+    figure = misalignment_figure(Results([*values]), "pose")
     assert figure is not None
     assert "turn, 10 degrees: 70.0 % instead of 80.0 %" in figure.caption and "500 queries" in figure.caption
-    assert misalignment_figure([replace(record, criterion=2) for record in records]) is None
+    others = Results([replace(value, criterion=2) for value in values])
+    assert misalignment_figure(others, "pose") is None
 
 
 def test_the_confusion_names_the_commonest_mistake() -> None:
-    record = ConfusionRecord("made-up", "w@1", "pose", ("-45", "0"), ((9, 1), (3, 7)), 80.0, None)
-    figure = confusion_figure(record)
+    results = Results(confusion(((9, 1), (3, 7)), weights="w@1"))
+    figure = confusion_figure(results, "pose", "w@1")
+    assert figure is not None
     assert "20 faces, 80.0 % right" in figure.caption
     assert "0° for −45°, 30.0 % of its faces" in figure.caption
-    perfect = confusion_figure(replace(record, counts=((10, 0), (0, 10)), accuracy=100.0))
-    assert "mistaken" not in perfect.caption
+    perfect = Results(confusion(((10, 0), (0, 10)), weights="w@1"))
+    figure = confusion_figure(perfect, "pose", "w@1")
+    assert figure is not None and "mistaken" not in figure.caption
+    assert confusion_figure(perfect, "pose", "other@2") is None
 
 
 def test_a_chart_of_one_panel_and_no_intervals_can_be_drawn() -> None:
@@ -291,12 +303,7 @@ def test_a_chart_of_one_panel_and_no_intervals_can_be_drawn() -> None:
     assert chart.draw(LIGHT).size == (480, 320)
 
 
-def test_every_row_of_the_tables_has_words_of_its_own() -> None:
-    names = list(rows_for("pose"))
-    words = [row_words(name) for name in names]
-    assert len(set(words)) == len(words) and not set(words) & set(names)
-    assert row_words("ours-features@other") == "ours, 2nd network (other)"
-    assert row_words("ours-magic") == "ours-magic"
+def test_values_are_written_as_they_are_read() -> None:
     assert value_word("-45", "pose") == "−45°" and value_word("", "pose") == "unknown"
     assert value_word("glasses-2", "accessory") == "glasses-2"
 
@@ -310,6 +317,8 @@ def test_figures_are_stored_with_their_words_and_replaced_by_set(tmp_path: Path)
     with Image.open(tmp_path / "figures" / stored.light) as picture:
         assert picture.size == (stored.width, stored.height)
     assert len(read_figures(tmp_path, "other")) == 1 and read_figures(tmp_path, "none") == []
+    remove_figures(tmp_path, "other")
+    assert read_figures(tmp_path, "other") == []
     (tmp_path / "figures" / "a-set.json").write_text("{")
     with pytest.raises(DataError, match=r"a-set\.json"):
         read_figures(tmp_path, "a set")
@@ -323,11 +332,8 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
 
 def test_everything_there_is_something_to_show_of_is_drawn(tmp_path: Path) -> None:
     experiment = experiment_on()
-    results = Results()
-    for record in pose_records(experiment.gallery.name):
-        results.add(record)
-    results.rows.clear()  # whose arrays would be read
-    results.confusions[0] = replace(results.confusions[0], weights="perfect@0123456789ab")
+    name, weights = experiment.gallery.name, experiment.studio.weights
+    results = Results([*pose_records(name), *confusion(((9, 1), (3, 7)), name, weights)])
     make_figures(experiment, results, tmp_path)
-    names = [figure.name for figure in read_figures(tmp_path, experiment.gallery.name)]
+    names = [figure.name for figure in read_figures(tmp_path, name)]
     assert names == ["figure-4", "figure-5", "figure-7", "confusion"]

@@ -2,13 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_generators import POSES, readable_faces
+from fake_generators import POSES, PerfectGenerator, readable_faces
 
-from evaluation.protocol import criteria, draw_queries, faces_to_test, in_words_of
+from evaluation.protocol import best_studios, criteria, draw_queries, faces_to_test, in_words_of
 from evaluation.recall import right_answers
+from evaluation.studio import Studio
 from facedata.labelled import FaceSet, LabelRow, face_set
 from faces.errors import DataError
 from faces.types import Ints
+from generator.attributes import AttributeGroup, Vocabulary
 
 
 def all_answers(faces: FaceSet, count: int) -> Ints:
@@ -125,3 +127,28 @@ def test_less_than_one_query_is_refused(count: int) -> None:
 def test_faces_that_could_not_be_wished_otherwise_are_an_error() -> None:
     with pytest.raises(DataError, match="wished otherwise"):
         draw_queries(readable_faces(), "accessory", ("none", "hat"))
+
+
+class Bars(PerfectGenerator):
+    """Takes bars off eyes, and knows nothing else."""
+
+    vocabulary = Vocabulary((AttributeGroup("accessory", ("none",)),))  # type: ignore[assignment]
+
+
+def barred_faces() -> FaceSet:
+    """Faces in all poses, every other with a bar."""
+    faces = readable_faces(people=2, lights=2)
+    words = np.where(np.arange(len(faces)) % 2, "bar", "none")
+    return replace(faces, accessories=words)
+
+
+def test_bars_are_there_to_be_taken_off_though_the_poses_differ() -> None:
+    studios = {"turning": Studio(PerfectGenerator()), "bars": Studio(Bars())}
+    assert best_studios(barred_faces(), studios) == ("accessory", ["bars"])
+    assert best_studios(barred_faces(), studios, "pose") == ("pose", ["turning"])
+    assert best_studios(readable_faces(), studios) == ("pose", ["turning"])
+
+
+def test_bars_without_weights_for_them_are_one_clear_error() -> None:
+    with pytest.raises(DataError, match="can change the accessory"):
+        best_studios(barred_faces(), {"turning": Studio(PerfectGenerator())})

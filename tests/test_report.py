@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from results_made import completion_records, one_figure, pose_records, row, store_one, write_results
+from results_made import completion_records, header, one_figure, pose_records, row, store_one, write_results
 
-from evaluation.figures.store import store_figures
-from evaluation.report import note_run, write_report
-from evaluation.report.run_note import read_run
-from evaluation.report.verdict import left_out, verdict
-from evaluation.report.views import read_report
-from evaluation.results import RowRecord
+from evaluation.figures.figure import store_figures
+from evaluation.report import note_run, read_run, write_report
+from evaluation.results import Record, Results, Unavailable, read_results
+from evaluation.tables import Table, missing_rows, recall_table, verdict_tables
 from faces.errors import DataError
 
 _EMPTY = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source"}
@@ -103,19 +101,20 @@ def test_ours_and_the_papers_numbers_stand_side_by_side(folder: Path) -> None:
     assert "two-step-vgg16-fc7 weights not given 21.7 38.1 53.5" in text
     assert "nearest in the paper: two-step, Deep (VGG-Face fc6)" in text
     assert "300.25 290.00–310.00 280.50" in text and "380.89 369.16" in text
-    assert "91.2 % (90.0–92.0) of 2,000 gallery faces; the paper’s tells 73.3 %" in text
+    assert "classifier of the two-step rows (dlib-128, svm) 91.2 90.0–92.0 2,000" in text
+    assert "the paper’s classifier, on Multi-PIE 73.3" in text
     assert "anotheryou benchmark 'made up' --out results" in text
     assert "fedcba987654" in text and "rotation-32@0123456789ab" in text and "Python 3." in text
 
 
-def test_rows_that_are_told_stand_apart_and_win_nothing(folder: Path) -> None:
-    (table, _) = read_report(folder).sections[0].tables
-    assert [line.name for line in table.told] == ["two-step-image-true-pose"]
-    assert "two-step-image-true-pose" not in [line.name for line in table.same]
-    best = [line.name for line in table.same for cell in line.cells if cell.best]
+def test_oracles_stand_apart_and_win_nothing(folder: Path) -> None:
+    table = recall_table(header(), read_results(folder).of("made-up"), 1)
+    assert [line.code for line in table.rows_apart] == ["two-step-image-true-pose"]
+    assert "two-step-image-true-pose" not in [line.code for line in table.rows]
+    best = [line.code for line in table.rows for cell in line.cells if cell.style == "best"]
     assert best == ["ours-features"] * 3
-    assert not any(cell.best for line in table.told for cell in line.cells)
-    assert {"class": "told"} in page_of(folder).all("tbody")
+    assert not any(cell.style == "best" for line in table.rows_apart for cell in line.cells)
+    assert {"class": "apart"} in page_of(folder).all("tbody")
 
 
 def test_what_was_not_searched_has_errors_but_no_winner(tmp_path: Path) -> None:
@@ -130,7 +129,7 @@ def test_the_markdown_says_the_same(folder: Path) -> None:
     write_report(folder)
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert "| ours, 2nd network | **80.0** (78.0–82.0) |" in text
-    assert "*weights not given*" in text and "*(told)*" in text
+    assert "*weights not given*" in text and "*(oracle)*" in text
     assert "![A face.](figures/made-up-figure-7.png)" in text
     assert (folder / "figures" / "made-up-figure-7.png").is_file()
     assert "\n\n\n\n" not in text and "{" not in text
@@ -166,18 +165,27 @@ def test_nothing_to_report_and_missing_pictures_are_one_clear_error(tmp_path: Pa
         write_report(folder)
 
 
+def verdict(*rows: list[Record]) -> Table:
+    """The verdict on one criterion."""
+    records = [record for one in rows for record in one]
+    (table,) = verdict_tables(header(criteria=("right person and pose",)), Results(records))
+    return table
+
+
+def words_of(table: Table) -> list[str]:
+    return [line.cells[2].text for line in table.rows]
+
+
 def test_a_rival_that_stays_ahead_is_named() -> None:
-    rows = [
+    found = verdict(
         row("ours-features", (80.0, 90.0, 94.0)),
         row("two-step-dlib", (70.0, 91.0, 98.0)),
         row("cpi", (75.0, 90.0, 80.0)),
         row("two-step-image-true-pose", (99.0, 99.0, 99.0)),
         row("ours-image", (99.0, 99.0, 99.0)),
-    ]
-    found = verdict(rows, 1)
-    assert found is not None and not found.ahead
-    assert [duel.word for duel in found.duels] == ["ahead", "behind", "behind"]
-    assert found.sentence == (
+    )
+    assert words_of(found) == ["ahead", "behind", "behind"]
+    assert found.note == (
         "Ours is ahead of all 2 rivals of the same information at R@1. "
         "At R@5 two-step, Deep (dlib) (91.0 %) and CPI (Yim et al.) (90.0 %) stay ahead against our 90.0 %; "
         "the intervals overlap. "
@@ -186,23 +194,23 @@ def test_a_rival_that_stays_ahead_is_named() -> None:
 
 
 def test_every_value_drawn_has_a_sentence_of_its_own() -> None:
-    rows = [
+    found = verdict(
         row("ours-features", (80.0, 90.0, 94.0)),
         row("ours-all-values", (85.0, 96.0, 99.0)),
         row("two-step-dlib", (82.0, 95.0, 98.0)),
-    ]
-    found = verdict(rows, 1)
-    assert found is not None and not found.ahead
-    assert found.sentence.endswith(
+    )
+    assert words_of(found) == ["behind"] * 3
+    assert found.note.endswith(
         "With every value drawn: Ours is ahead of the one rival of the same information at every K."
     )
 
 
 def test_without_a_rival_or_without_ours_nothing_is_claimed() -> None:
-    alone = verdict([row("ours-features"), row("two-step-dlib", unavailable="weights not given")], 1)
-    assert alone is not None and not alone.ahead and "No rival" in alone.sentence
-    assert verdict([row("two-step-dlib")], 1) is None
-    assert verdict([row("ours-features"), row("two-step-dlib")], 2) is None
+    alone = verdict(row("ours-features"), [Unavailable("made-up", "two-step-dlib", "weights not given")])
+    assert not alone.rows and "No rival" in alone.note
+    for rows in (row("two-step-dlib"), row("ours-features", criterion=2)):
+        one = header(criteria=("right person and pose",))
+        assert verdict_tables(one, Results(rows)) == []
 
 
 percents = st.tuples(*[st.integers(0, 1000).map(lambda n: n / 10)] * 3).map(
@@ -214,25 +222,22 @@ percents = st.tuples(*[st.integers(0, 1000).map(lambda n: n / 10)] * 3).map(
 def test_ours_is_only_called_ahead_where_it_is(
     ours: tuple[float, ...], rivals: list[tuple[float, ...]]
 ) -> None:
-    rows: list[RowRecord] = [row("ours-features", ours, interval=None)]
+    rows = [row("ours-features", ours, interval=None)]
     rows += [row(f"rival-{number}", recall, interval=None) for number, recall in enumerate(rivals)]
-    found = verdict(rows, 1)
-    assert found is not None
-    assert found.ahead == all(
-        mine > max(column) for mine, column in zip(ours, zip(*rivals, strict=True), strict=True)
-    )
-    assert ("at every K" in found.sentence) == found.ahead
+    found = verdict(*rows)
+    ahead = [mine > max(column) for mine, column in zip(ours, zip(*rivals, strict=True), strict=True)]
+    assert [word == "ahead" for word in words_of(found)] == ahead
+    assert ("at every K" in found.note) == all(ahead)
     behind = {f"rival-{n}" for n, recall in enumerate(rivals) for k in range(3) if recall[k] >= ours[k]}
-    assert {name for name in behind if name in found.sentence} == behind
+    assert {name for name in behind if name in found.note} == behind
 
 
 def test_rows_left_out_are_told_by_reason() -> None:
-    rows = [
-        row("two-step-vgg16-fc7", unavailable="weights not given"),
-        row("two-step-vgg16-fc7", criterion=2, unavailable="weights not given"),
-        row("cpi", unavailable="no CPI trained"),
+    missing = [
+        Unavailable("made-up", "two-step-vgg16-fc7", "weights not given"),
+        Unavailable("made-up", "cpi", "no CPI trained"),
     ]
-    assert left_out(rows) == {
+    assert missing_rows(Results([*missing]), "pose") == {
         "weights not given": ["two-step, VGG-16 fc7"],
         "no CPI trained": ["CPI (Yim et al.)"],
     }

@@ -18,8 +18,15 @@ from typer.testing import Result
 from baselines.attribute_classifier import MODELS
 from baselines.exact import Vectors
 from baselines.features import ImageFeatures
-from baselines.rivals import Rivals, fit_rivals, people_to_learn_from, split_people
-from baselines.rivals_file import SHIPPED, load_rivals, save_rivals
+from baselines.rivals import (
+    SHIPPED,
+    Rivals,
+    fit_rivals,
+    load_rivals,
+    people_to_learn_from,
+    save_rivals,
+    split_people,
+)
 from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Studio
 from facedata.labelled import read_labelled, rendered_mini_path

@@ -1,15 +1,23 @@
-"""What a figure is: a picture with the words that belong to it."""
+"""A figure of the report: its picture, the words that belong to it, and its files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from PIL import Image
 
-from evaluation.figures.theme import Theme
+from evaluation.figures.sheet import DARK, LIGHT, Theme
+from facedata.labelled import FaceSet, number_of
+from faces.errors import DataError
 
-Part = Literal["drawing", "retrieval", "robustness", "failures"]
+FOLDER = "figures"
+
+Part = Literal["drawing", "retrieval", "recognition", "misalignment", "failures"]
 """The part of the report that a figure belongs to."""
 
 
@@ -33,3 +41,89 @@ class Figure:
     caption: str
     alt: str
     picture: Picture
+
+
+@dataclass(frozen=True)
+class StoredFigure:
+    """A figure on the disk: ``light`` and ``dark`` are names in ``figures/``, sizes are in pixels."""
+
+    name: str
+    part: str
+    title: str
+    caption: str
+    alt: str
+    light: str
+    dark: str
+    width: int
+    height: int
+
+
+def store_figures(folder: Path, dataset: str, figures: Iterable[Figure]) -> None:
+    """Write the pictures and ``DATASET.json``, which replaces what was known of this set's figures.
+
+    ``folder`` is the folder of results.  Raises DataError if it cannot be written.
+    """
+    to, start = folder / FOLDER, _file_word(dataset)
+    stored = []
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        for figure in figures:
+            light, dark = figure.picture.draw(LIGHT), figure.picture.draw(DARK)
+            names = f"{start}-{figure.name}.png", f"{start}-{figure.name}-dark.png"
+            light.save(to / names[0], compress_level=9)
+            dark.save(to / names[1], compress_level=9)
+            words = figure.name, figure.part, figure.title, figure.caption, figure.alt
+            stored.append(StoredFigure(*words, *names, light.width, light.height))
+        text = json.dumps([asdict(one) for one in stored], ensure_ascii=False, indent=1)
+        (to / f"{start}.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{to} cannot be written ({error.strerror}).") from None
+
+
+def read_figures(folder: Path, dataset: str) -> list[StoredFigure]:
+    """Read the figures of a set in their order, none if none were stored; raises DataError if damaged."""
+    path = folder / FOLDER / f"{_file_word(dataset)}.json"
+    try:
+        return [StoredFigure(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); remove it and measure again.") from None
+
+
+def remove_figures(folder: Path, dataset: str) -> None:
+    """Forget the figures of a set, if there are any; raises DataError if the folder cannot be written."""
+    path = folder / FOLDER / f"{_file_word(dataset)}.json"
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be removed ({error.strerror}).") from None
+
+
+def _file_word(dataset: str) -> str:
+    """The name of a set as the start of file names."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", dataset).strip("-.") or "set"
+
+
+def value_word(value: str, attribute: str) -> str:
+    """Write a value as it is read: degrees for a pose, otherwise the word itself."""
+    if not value:
+        return "unknown"
+    return f"{value.replace('-', '−')}°" if attribute == "pose" and number_of(value) is not None else value
+
+
+def person_word(faces: FaceSet, index: int) -> str:
+    """Say who is on a face; a number alone is said to be a person's."""
+    person = str(faces.persons[index])
+    return f"person {person}" if person.isdigit() else person
+
+
+def light_word(faces: FaceSet, index: int) -> str:
+    """Name the light on a face, or nothing if it is not known."""
+    light = str(faces.lights[index])
+    return f"light {light}" if light else ""
+
+
+def sentence(text: str) -> str:
+    """Write a capital letter at the start of a text; the rest stays as it is."""
+    return text[:1].upper() + text[1:]

@@ -1,15 +1,67 @@
-"""Sheets of faces: lines of enlarged faces with a frame and a few words each."""
+"""Pictures for light and for dark pages: their colours, and sheets of faces with words under them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from evaluation.figures.theme import Theme, Tone, letters
+from faces.sheet import Colour, enlarge, font, paste_framed, shortened
+
+Tone = Literal["ink", "faint", "right", "part", "wrong", "plain"]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """RGB colours: ``paper`` behind everything, ``ink`` and ``faint`` for words, ``plain`` for frames and
+    lines; ``right``, ``part`` and ``wrong`` judge an answer; ``lines`` are the colours of a chart's curves.
+    """
+
+    name: str
+    paper: Colour
+    ink: Colour
+    faint: Colour
+    plain: Colour
+    right: Colour
+    part: Colour
+    wrong: Colour
+    lines: tuple[Colour, ...]
+
+    def of(self, tone: Tone) -> Colour:
+        """Return the colour of a tone."""
+        colour: Colour = getattr(self, tone)
+        return colour
+
+
+# The curves are Okabe and Ito's colours, told apart by people who see red and green alike; the yellow is
+# left out, being too pale for a line on paper.
+LIGHT = Theme(
+    name="light",
+    paper=(255, 255, 255),
+    ink=(28, 29, 33),
+    faint=(98, 100, 108),
+    plain=(208, 208, 212),
+    right=(28, 124, 56),
+    part=(180, 116, 10),
+    wrong=(200, 62, 52),
+    lines=((0, 114, 178), (213, 94, 0), (0, 140, 104), (176, 92, 142), (98, 100, 108)),
+)
+DARK = Theme(
+    name="dark",
+    paper=(27, 29, 34),
+    ink=(236, 236, 240),
+    faint=(164, 166, 176),
+    plain=(70, 73, 82),
+    right=(74, 190, 108),
+    part=(230, 176, 70),
+    wrong=(255, 118, 106),
+    lines=((98, 182, 235), (242, 142, 60), (60, 196, 156), (224, 142, 190), (164, 166, 176)),
+)
+THEMES = (LIGHT, DARK)
 
 # Sheets are shown at half their size in pixels, so that they are sharp on fine screens.
 FACE = 128
@@ -53,7 +105,7 @@ class Sheet:
     gaps: frozenset[int] = frozenset()
 
     def draw(self, theme: Theme) -> Image.Image:
-        """The sheet as an RGB picture."""
+        """Draw the sheet as an RGB picture."""
         cells = [cell for row in self.rows for cell in row if isinstance(cell, Cell)]
         zoom = max(1, -(-self.side // max((cell.face.shape[0] for cell in cells), default=self.side)))
         face = max((cell.face.shape[0] * zoom for cell in cells), default=self.side)
@@ -89,11 +141,8 @@ def _paste(
     page: Image.Image, pen: ImageDraw.ImageDraw, cell: Cell, left: int, top: int, zoom: int, theme: Theme
 ) -> None:
     x, y, side = left + _GAP, top + _GAP, cell.face.shape[0] * zoom
-    around = _FRAME if cell.frame != "plain" else 2
-    box = (x - around, y - around, x + side + around - 1, y + side + around - 1)
-    pen.rectangle(box, fill=theme.of(cell.frame))
-    enlarged = Image.fromarray(np.ascontiguousarray(cell.face)).resize((side, side), Image.Resampling.NEAREST)
-    page.paste(enlarged.convert("RGB"), (x, y))
+    picture = enlarge(cell.face, side, smooth=False).convert("RGB")
+    paste_framed(page, picture, x, y, theme.of(cell.frame), _FRAME if cell.frame != "plain" else 2)
     if cell.frame in ("right", "part", "wrong"):
         _judge(pen, cell.frame, x + side - 14, y + 14, theme)
     for number, word in enumerate(cell.words):
@@ -101,7 +150,7 @@ def _paste(
 
 
 def _judge(pen: ImageDraw.ImageDraw, frame: Tone, x: int, y: int, theme: Theme) -> None:
-    """A disc with a tick, a stroke (partly right) or a cross in it, its centre at (x, y)."""
+    """Draw a disc with a tick, a stroke (partly right) or a cross in it, its centre at (x, y)."""
     pen.ellipse((x - 15, y - 15, x + 15, y + 15), fill=theme.of(frame))
     sign: list[list[tuple[int, int]]] = {
         "right": [[(-7, 0), (-2, 6), (8, -6)]],
@@ -113,8 +162,7 @@ def _judge(pen: ImageDraw.ImageDraw, frame: Tone, x: int, y: int, theme: Theme) 
 
 
 def _write(pen: ImageDraw.ImageDraw, word: Word, left: int, y: int, width: int, theme: Theme) -> None:
-    """A word in the middle of ``width`` pixels, cut where it is longer."""
-    font, text = letters(_TEXT), word.text
-    while len(text) > 1 and pen.textlength(text, font) > width - 4:
-        text = text[:-2].rstrip("…") + "…"
-    pen.text((left + width / 2, y), text, theme.of(word.tone), font, anchor="ma")
+    """Write a word in the middle of ``width`` pixels, cut if it is longer."""
+    letters = font(_TEXT)
+    text = shortened(word.text, letters, width - 4, cut="end")
+    pen.text((left + width / 2, y), text, theme.of(word.tone), letters, anchor="ma")

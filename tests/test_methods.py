@@ -1,4 +1,4 @@
-"""The registry of rows, and what rows share."""
+"""The list of methods, and what they share."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import pytest
 from fake_generators import POSES, PerfectGenerator, readable_faces
 
 from baselines.features import ImageFeatures
-from baselines.rivals import fit_rivals, split_people
-from baselines.rivals_file import save_rivals
+from baselines.rivals import fit_rivals, save_rivals, split_people
 from baselines.searcher import QueryBatch
-from evaluation.context import Context
+from evaluation.context import CachedFeatures, Context
+from evaluation.methods import METHODS, described, find_method, in_order, methods_for
 from evaluation.ours import CanonicalFeatures, OursAllValues
-from evaluation.paper import COMPARED_WITH, RECALL
-from evaluation.remembered import Remembered
-from evaluation.rows import find_row, rows_for
+from evaluation.paper import RECALL
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet
 from facedata.large_pictures import Pictures
@@ -54,33 +52,58 @@ def asking(gallery: FaceSet) -> QueryBatch:
     return QueryBatch("pose", gallery.pictures.select(faces), np.resize(np.array(POSES), len(faces)))
 
 
-def test_told_rows_say_true_in_their_names_and_no_others_do() -> None:
+def test_oracles_say_true_in_their_names_and_no_others_do() -> None:
     for attribute in ("pose", "accessory"):
-        for name, spec in rows_for(attribute).items():
-            assert spec.name == name
-            assert spec.told == ("-true-" in name)
-            assert "{" not in name
-    assert "two-step-dlib-true-accessory" in rows_for("accessory")
+        for name, method in methods_for(attribute).items():
+            assert method.name == name
+            assert (method.family == "oracle") == ("-true-" in name)
+            assert "{" not in name + method.words
+    assert "two-step-dlib-true-accessory" in methods_for("accessory")
 
 
 def test_every_row_of_the_paper_has_its_row() -> None:
-    assert set(RECALL) <= set(rows_for("pose"))
-    assert "cpi" not in rows_for("accessory")  # it turns faces
-    assert set(COMPARED_WITH) <= set(rows_for("pose"))
-    assert set(COMPARED_WITH.values()) <= set(RECALL)
+    assert set(RECALL) <= set(methods_for("pose"))
+    assert "cpi" not in methods_for("accessory")  # it turns faces
+    assert {method.paper for method in METHODS} - {""} == set(RECALL)
+    assert all(method.paper == name for name, method in methods_for("pose").items() if name in RECALL)
 
 
 def test_rows_know_their_twin_in_the_paper_whatever_the_weights() -> None:
-    assert find_row("ours-features@rotation-32-paper", "pose").paper == "ours-features"
-    assert find_row("two-step-image-true-pose", "pose").paper == "two-step-image"
-    assert find_row("two-step-dlib", "pose").paper == "two-step-deep-fc6"
-    assert find_row("arithmetic-image", "pose").paper is None
+    assert find_method("ours-features@rotation-32-paper", "pose").paper == "ours-features"
+    assert find_method("two-step-image-true-pose", "pose").paper == "two-step-image"
+    assert find_method("two-step-dlib", "pose").paper == "two-step-deep-fc6"
+    assert find_method("arithmetic-image", "pose").paper == ""
 
 
 @pytest.mark.parametrize("name", ["ours-magic", "ours-image@", "two-step-image-true-light"])
 def test_a_row_that_does_not_exist_is_named(name: str) -> None:
     with pytest.raises(DataError, match="there is no row"):
-        find_row(name, "pose")
+        find_method(name, "pose")
+
+
+def test_rows_are_put_into_words_of_their_own_and_in_order() -> None:
+    methods = methods_for("pose")
+    words = [method.words for method in methods.values()]
+    assert len(set(words)) == len(words) and not set(words) & set(methods)
+    assert find_method("ours-features@other", "pose").words == "ours, 2nd network (other)"
+    assert described("ours-magic", "pose").words == "ours-magic"
+    assert described("ours-magic", "pose").family == "rival"
+    names = ["magic", "two-step-dlib", "ours-image@b", "ours-image@a", "ours-image", "ours-features"]
+    assert [method.name for method in in_order(names, "pose")] == [
+        "ours-features", "ours-image", "ours-image@a", "ours-image@b", "two-step-dlib", "magic",
+    ]  # fmt: skip
+
+
+def test_a_row_depends_on_its_weights_and_on_what_its_rivals_learned(fitted: Path) -> None:
+    context = context_with(fitted)
+    ours, rival = find_method("ours-image", "pose"), find_method("two-step-image", "pose")
+    assert ours.cache_key(context) == {"method": "ours-image", "weights": "perfect@0123456789ab"}
+    assert ours.made_with(context) == "perfect@0123456789ab"
+    assert rival.made_with(context) == f"rivals@{context.rivals.rivals_id}"
+    other = context_with(fitted, generator=OtherGenerator())
+    assert rival.cache_key(context) != rival.cache_key(other)
+    without = context_with(None, generator=OtherGenerator())
+    assert rival.cache_key(other) != rival.cache_key(without)
 
 
 def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
@@ -88,11 +111,11 @@ def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
     context = context_with(fitted)
     queries = asking(gallery)
     done = []
-    for name, spec in rows_for("pose").items():
+    for name, method in methods_for("pose").items():
         if name == "cpi":  # has tests of its own, and takes faces of 32 pixels
             continue
         try:
-            searcher = spec.build(context).fit(gallery)
+            searcher = method.build(context).fit(gallery)
         except RowUnavailable:
             continue
         ranking = searcher.rank(queries, 10)
@@ -120,10 +143,10 @@ def test_two_step_rows_keep_exactly_the_faces_classified_as_the_target(fitted: P
     gallery = readable_faces(people=5, lights=2)
     context = context_with(fitted)
     queries = asking(gallery)
-    ranking = find_row(row, "pose").build(context).fit(gallery).rank(queries, len(gallery))
-    told = context.tell(gallery.pictures)
+    ranking = find_method(row, "pose").build(context).fit(gallery).rank(queries, len(gallery))
+    classes = context.classify(gallery.pictures)
     for found, target in zip(ranking, queries.targets, strict=True):
-        assert sorted(found[found >= 0].tolist()) == np.flatnonzero(told == target).tolist()
+        assert sorted(found[found >= 0].tolist()) == np.flatnonzero(classes == target).tolist()
 
 
 def test_every_value_drawn_is_the_sum_of_each_among_the_faces_taken_for_the_target() -> None:
@@ -146,18 +169,18 @@ def test_every_value_drawn_is_the_sum_of_each_among_the_faces_taken_for_the_targ
 
 def test_what_was_not_fitted_is_unavailable(fitted: Path, tmp_path: Path) -> None:
     with pytest.raises(RowUnavailable, match="no rivals fitted for the light"):
-        find_row("arithmetic-image", "light").build(context_with(None, attribute="light"))
+        find_method("arithmetic-image", "light").build(context_with(None, attribute="light"))
     with pytest.raises(RowUnavailable, match="fitted for pose"):
-        find_row("arithmetic-image", "accessory").build(context_with(fitted, attribute="accessory"))
+        find_method("arithmetic-image", "accessory").build(context_with(fitted, attribute="accessory"))
     with pytest.raises(RowUnavailable, match="fitted without dlib-128"):
-        find_row("arithmetic-dlib", "pose").build(context_with(fitted))
+        find_method("arithmetic-dlib", "pose").build(context_with(fitted))
     with pytest.raises(WeightsError, match="train-rivals"):
-        find_row("arithmetic-image", "pose").build(context_with(tmp_path / "nothing"))
+        find_method("arithmetic-image", "pose").build(context_with(tmp_path / "nothing"))
 
 
 def test_features_of_other_weights_have_no_means(fitted: Path) -> None:
     with pytest.raises(RowUnavailable, match="fitted with weights perfect@0123456789ab"):
-        find_row("arithmetic-features", "pose").build(context_with(fitted, generator=OtherGenerator()))
+        find_method("arithmetic-features", "pose").build(context_with(fitted, generator=OtherGenerator()))
 
 
 def test_a_row_with_other_weights_loads_them_once(fitted: Path) -> None:
@@ -170,7 +193,7 @@ def test_a_row_with_other_weights_loads_them_once(fitted: Path) -> None:
     gallery = readable_faces(people=2, lights=1)
     context = Context(studio=Studio(PerfectGenerator()), attribute="pose", rivals=fitted, load=load)
     for name in ("ours-features@other", "ours-image@other"):
-        searcher = find_row(name, "pose").build(context)
+        searcher = find_method(name, "pose").build(context)
         assert searcher.name == name
         assert searcher.fit(gallery).rank(asking(gallery), 1).shape == (3, 1)
     assert loaded == ["other"]
@@ -186,13 +209,13 @@ def test_features_are_computed_once_and_queries_are_looked_up() -> None:
             return super().__call__(pictures, progress)
 
     gallery = readable_faces(people=3, lights=2).pictures
-    remembered = Remembered(Counted())
-    vectors = remembered(gallery)
+    cached = CachedFeatures(Counted())
+    vectors = cached(gallery)
     chosen = np.array([4, 4, 1])
-    assert remembered(gallery) is vectors
-    assert np.array_equal(remembered(gallery.select(chosen)), vectors[chosen])
+    assert cached(gallery) is vectors
+    assert np.array_equal(cached(gallery.select(chosen)), vectors[chosen])
     assert seen == [len(gallery)]
     strange = Pictures(np.zeros((2, 8, 8), np.uint8))
-    assert np.array_equal(remembered(strange), ImageFeatures()(strange))
-    assert remembered(gallery) is vectors
+    assert np.array_equal(cached(strange), ImageFeatures()(strange))
+    assert cached(gallery) is vectors
     assert seen == [len(gallery), 2]

@@ -5,12 +5,12 @@ import pytest
 from fake_generators import PerfectGenerator, readable_faces
 from numpy.typing import NDArray
 
-from evaluation.benchmark import run_benchmark
+from evaluation.benchmark import run_experiment
 from evaluation.context import Context
-from evaluation.experiment import prepare
-from evaluation.journal import Journal, read_results
-from evaluation.misalign import AMOUNTS, UNITS, Motion, moved
+from evaluation.misalignment import AMOUNTS, UNITS, Motion, moved
+from evaluation.protocol import prepare
 from evaluation.recall import KS
+from evaluation.results import Journal, read_results
 from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from faces.progress import NoProgress
@@ -100,20 +100,23 @@ def test_recall_is_measured_for_each_motion_and_amount(tmp_path: Path) -> None:
     faces, studio = readable_faces(people=3, lights=1), Studio(PerfectGenerator())
     experiment = prepare(faces, studio, count=30)
     context = Context(studio=studio, attribute="pose")
-    run_benchmark(
+    run_experiment(
         experiment,
         context,
         Journal(tmp_path),
         StepProgress(NoProgress()),
         rows=["ours-features"],
-        parts={"misaligned"},
+        parts={"tables", "misalignment"},
     )
     results = read_results(tmp_path)
-    found = {(one.motion, one.amount): one for one in results.misaligned if one.criterion == 1}
-    assert set(found) == {(motion, amount) for motion in AMOUNTS for amount in (0.0, *AMOUNTS[motion])}
-    for motion in MOTIONS:
+    found = {
+        (motion, k): results.find(f"recall@{k} by {motion}", criterion=1) for motion in MOTIONS for k in KS
+    }
+    for motion, k in found:
+        assert [value.k for value in found[motion, k]] == [0.0, *AMOUNTS[motion]]
+        unmoved, *_, worst = found[motion, k]
         # The fake reads who is on a picture from its corner, so anything but the face as it is puzzles it.
-        assert found[motion, 0.0].recall == results.rows[0].recall
-        assert found[motion, AMOUNTS[motion][-1]].recall[1] < 100
-        assert set(found[motion, 0.0].interval) == set(KS)
+        assert unmoved.value == results.recall("ours-features", 1)[k].value
+        assert unmoved.interval is not None
+        assert k > 1 or worst.value < 100
     assert set(UNITS) == set(AMOUNTS)

@@ -1,0 +1,263 @@
+"""Every row of the tables: ours, the rivals that know no more than ours, and the oracles.
+
+An oracle is told the true values of the gallery, and so shows what its features could reach behind a perfect
+first step.  A new row is one more ``Method`` in ``METHODS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from baselines.arithmetic import Arithmetic
+from baselines.searcher import Searcher
+from baselines.two_step import Label, TwoStep, true_label
+from evaluation.context import Context
+from evaluation.ours import OursAllValues, OursFeatures, OursImage
+from facedata.labelled import Attribute, FaceSet, Words
+from facedata.pairs import ATTRIBUTES
+from faces.errors import DataError, RowUnavailable
+
+OURS = "ours-features"
+"""The row that is meant by "ours" if only one is shown."""
+
+ALL_VALUES = "ours-all-values"
+
+Family = Literal["ours", "rival", "oracle"]
+Make = Callable[[Context, str], Searcher]
+"""Makes the searcher of the row that has the second argument as its name; raises RowUnavailable."""
+
+FilterBy = Callable[[Context], Label]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to search.
+
+    ``name`` is its row in the tables, where ``{attribute}`` stands for what is wished for; ``words`` say the
+    same to a reader.  ``uses`` names what its results depend on beside faces and queries (see
+    ``Context.identity``), first what it searches with.  ``paper`` is the row of the paper's tables to compare
+    with.  ``weights`` are others than those under test, the part of the name behind "@".  ``attributes`` are
+    those it can change.  ``cost`` is its share of the work, in seconds on some machine.  ``misaligned`` says
+    that it is also asked with badly cropped queries, which only makes sense if it sees nothing but crops.
+    """
+
+    name: str
+    words: str
+    family: Family
+    make: Make
+    uses: tuple[str, ...] = ("weights",)
+    paper: str = ""
+    weights: str = ""
+    attributes: tuple[Attribute, ...] = ATTRIBUTES
+    cost: float = 4.0
+    misaligned: bool = False
+
+    @property
+    def base(self) -> str:
+        """The name without the weights."""
+        return self.name.removesuffix(f"@{self.weights}")
+
+    def build(self, context: Context) -> Searcher:
+        """Make the searcher, not yet fitted.
+
+        Raises RowUnavailable with a short reason if something is missing, here or in fit and rank.
+        """
+        return self.make(self._own(context), self.name)
+
+    def cache_key(self, context: Context) -> dict[str, str]:
+        """What the results depend on beside faces and queries, in JSON values."""
+        own = self._own(context)
+        return {"method": self.name, **{what: own.identity(what) for what in self.uses}}
+
+    def made_with(self, context: Context) -> str:
+        """What the row searches with, in words for its record."""
+        return self._own(context).identity(self.uses[0])
+
+    def _own(self, context: Context) -> Context:
+        return context.with_weights(self.weights) if self.weights else context
+
+
+def classified(context: Context) -> Label:
+    """Filter by what the fitted classifier takes each face for."""
+
+    def label(gallery: FaceSet) -> Words:
+        return context.classify(gallery.pictures)
+
+    return label
+
+
+def known(context: Context) -> Label:
+    """Filter by the true values."""
+    return true_label(context.attribute)
+
+
+def two_step(feature: str, filter_by: FilterBy = classified) -> Make:
+    """Two-step retrieval by features of that name."""
+
+    def make(context: Context, name: str) -> Searcher:
+        label, features = filter_by(context), context.features(feature)
+        return TwoStep(name=name, label=label, features=features, progress=context.progress)
+
+    return make
+
+
+def arithmetic(feature: str, filter_by: FilterBy | None = None) -> Make:
+    """Feature arithmetic on features of that name, in the whole gallery if nothing is filtered by."""
+
+    def make(context: Context, name: str) -> Searcher:
+        means = context.rivals.means.get(feature)
+        if means is None:
+            raise RowUnavailable(f"the rivals were fitted without {feature}")
+        if feature == "features" and context.rivals.weights[1] != context.studio.generator.weights_id:
+            raise RowUnavailable(f"the rivals were fitted with weights {'@'.join(context.rivals.weights)}")
+        return Arithmetic(
+            name=name,
+            features=context.features(feature),
+            means=means,
+            tell=context.classify,
+            label=None if filter_by is None else filter_by(context),
+            progress=context.progress,
+        )
+
+    return make
+
+
+def cpi(context: Context, name: str) -> Searcher:
+    """Yim et al.'s network."""
+    from baselines.cpi.searcher import CPI
+
+    return CPI(model=context.cpi, name=name, progress=context.progress)
+
+
+_RIVAL = ("rivals", "weights")
+_2ND = "our 2nd network"
+_ADDED_UP = (("image", "image", "image"), ("dlib", "dlib-128", "Deep (dlib)"), ("features", "features", _2ND))
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        OURS,
+        "ours, 2nd network",
+        "ours",
+        lambda context, name: OursFeatures(studio=context.studio, name=name),
+        paper="ours-features",
+        cost=65,  # the first row of weights canonicalises for all
+        misaligned=True,
+    ),
+    Method(
+        ALL_VALUES,
+        "ours, 2nd network, every value drawn",
+        "ours",
+        lambda context, name: OursAllValues(studio=context.studio, name=name),
+        cost=120,
+    ),
+    Method(
+        "ours-image",
+        "ours, image",
+        "ours",
+        lambda context, name: OursImage(studio=context.studio, name=name),
+        paper="ours-image",
+    ),
+    Method(
+        "cpi", "CPI (Yim et al.)", "rival", cpi, ("cpi",), "cpi",
+        attributes=("pose",), cost=25, misaligned=True,
+    ),
+    Method(
+        "two-step-image", "two-step, image", "rival", two_step("image"), _RIVAL, "two-step-image",
+        cost=3, misaligned=True,
+    ),
+    Method(
+        "two-step-features", f"two-step, {_2ND}", "rival", two_step("features"), _RIVAL, "two-step-features"
+    ),
+    Method(
+        "two-step-vgg16-fc7", "two-step, VGG-16 fc7", "rival", two_step("vgg16-fc7"),
+        ("vgg16", *_RIVAL), "two-step-vgg16-fc7", cost=500,
+    ),
+    Method(
+        "two-step-deep-fc6", "two-step, Deep (VGG-Face fc6)", "rival", two_step("vgg-face-fc6"),
+        ("vgg_face", *_RIVAL), "two-step-deep-fc6", cost=500,
+    ),
+    Method(
+        "two-step-dlib", "two-step, Deep (dlib)", "rival", two_step("dlib-128"), _RIVAL, "two-step-deep-fc6",
+        cost=18,
+    ),
+    *(
+        Method(f"arithmetic-{short}", f"arithmetic, {words}", "rival", arithmetic(feature), _RIVAL)
+        for short, feature, words in _ADDED_UP
+    ),
+    *(
+        Method(
+            f"two-step-arithmetic-{short}",
+            f"two-step arithmetic, {words}",
+            "rival",
+            arithmetic(feature, classified),
+            _RIVAL,
+        )
+        for short, feature, words in _ADDED_UP
+    ),
+    Method(
+        "two-step-image-true-{attribute}", "two-step, image, true {attribute}", "oracle",
+        two_step("image", known), paper="two-step-image",
+    ),
+    Method(
+        "two-step-features-true-{attribute}", f"two-step, {_2ND}, true {{attribute}}", "oracle",
+        two_step("features", known), paper="two-step-features",
+    ),
+    Method(
+        "two-step-dlib-true-{attribute}", "two-step, Deep (dlib), true {attribute}", "oracle",
+        two_step("dlib-128", known), paper="two-step-deep-fc6",
+    ),
+)  # fmt: skip
+"""Every row, in the order of the tables."""
+
+
+def methods_for(attribute: str) -> dict[str, Method]:
+    """The methods that can change an attribute, by name, in the order of the tables."""
+    found = [
+        replace(
+            method,
+            name=method.name.format(attribute=attribute),
+            words=method.words.format(attribute=attribute),
+        )
+        for method in METHODS
+        if attribute in method.attributes
+    ]
+    return {method.name: method for method in found}
+
+
+def find_method(name: str, attribute: str) -> Method:
+    """The method of that name; ``NAME@WEIGHTS`` is one with other weights, a name or a folder of them.
+
+    Raises DataError that lists the rows if there is none.
+    """
+    methods = methods_for(attribute)
+    plain, at, weights = name.partition("@")
+    if plain not in methods or (at and not weights):
+        raise DataError(f"there is no row {name!r}; the rows are {', '.join(methods)}.")
+    method = methods[plain]
+    if not weights:
+        return method
+    return replace(method, name=name, words=f"{method.words} ({weights})", weights=weights)
+
+
+def described(name: str, attribute: str) -> Method:
+    """The method of a row of results; one that this version does not know counts as a rival."""
+    try:
+        return find_method(name, attribute)
+    except DataError:
+        return Method(name, name, "rival", _unknown)
+
+
+def in_order(names: Iterable[str], attribute: str) -> list[Method]:
+    """Methods in the order of the tables, those of other weights behind their like, unknown ones last."""
+    order = list(methods_for(attribute))
+
+    def place(method: Method) -> tuple[int, str]:
+        return order.index(method.base) if method.base in order else len(order), method.weights
+
+    return sorted((described(name, attribute) for name in names), key=place)
+
+
+def _unknown(context: Context, name: str) -> Searcher:
+    raise RowUnavailable("this version does not know it")
