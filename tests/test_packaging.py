@@ -16,8 +16,8 @@ from packaging.utils import canonicalize_name
 
 PACKAGES = ["cli", "evaluation", "baselines", "retrieval", "index", "generator", "facedata", "faces"]
 PACKAGE_DATA = [
-    "evaluation/report/templates/report.html",
-    "evaluation/report/templates/style.css",
+    "evaluation/templates/report.html",
+    "evaluation/templates/style.css",
     "facedata/mini/rendered-accessories-mini.zip",
     "facedata/mini/rendered-mini.zip",
     "generator/weights/rotation-32/MODEL_CARD.md",
