@@ -1,35 +1,36 @@
 """The collection on disk: ``catalog.sqlite`` holds the truth, ``vectors.faiss`` makes it fast to search."""
 
 from index.collection import Collection, Snapshot
-from index.inserts import Beginning
+from index.database import outdated
+from index.inserts import NewCollection
 from index.paths import PathSet
 from index.records import (
-    Encoding,
-    Features,
+    FaceVector,
     KnownPhoto,
+    Layout,
     NewFace,
     NewPhoto,
     Status,
     StoredFace,
     Summary,
 )
-from index.reencode import Reencoding
-from index.writer import CollectionWriter, check_weights
+from index.reindex import Reindexing
+from index.writer import CollectionWriter
 
 __all__ = [
-    "Beginning",
     "Collection",
     "CollectionWriter",
-    "Encoding",
-    "Features",
+    "FaceVector",
     "KnownPhoto",
+    "Layout",
+    "NewCollection",
     "NewFace",
     "NewPhoto",
     "PathSet",
-    "Reencoding",
+    "Reindexing",
     "Snapshot",
     "Status",
     "StoredFace",
     "Summary",
-    "check_weights",
+    "outdated",
 ]

@@ -17,12 +17,12 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from faces.errors import CollectionError, CollectionMissingError
+from faces.errors import CollectionError, CollectionMissingError, CollectionWeightsError
 
 CATALOG = "catalog.sqlite"
 LOG = f"{CATALOG}-wal"
 _WAIT_MS = 20_000  # for the short moments in which another process commits
-_PAGE = 8192  # a feature vector takes 32 KB; larger pages chain fewer of them
+_PAGE = 16384  # smaller ones are not filled as well by crops of 1 KB
 
 
 def open_engine(folder: Path, *, writing: bool) -> Engine:
@@ -56,6 +56,14 @@ def missing(folder: Path) -> CollectionMissingError:
     """Make the error for a folder without a collection."""
     return CollectionMissingError(
         f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
+    )
+
+
+def outdated(folder: Path) -> CollectionWeightsError:
+    """Make the error for a collection whose vectors do not fit what is asked of it."""
+    return CollectionWeightsError(
+        f"the collection in {folder} was made by an older version or with other weights; "
+        "`anotheryou reindex` makes its vectors again, without searching the photographs for faces"
     )
 
 

@@ -10,83 +10,76 @@ import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
 from index import rows
-from index.models import CollectionRow, EncodingRow, FaceRow, FeatureRow, PhotoRow
-from index.records import Encoding, Features, NewPhoto
+from index.models import CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow
+from index.records import FaceVector, Layout, NewPhoto
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """What a new collection is made with."""
+class NewCollection:
+    """What a new collection is made with: the detector's name and the smallest face in pixels."""
 
-    encoding: Encoding
+    layout: Layout
     detector: str
     min_face: int
 
 
 def bump(connection: Connection) -> None:
-    """Note that faces or features have changed."""
+    """Note that faces or vectors have changed."""
     connection.execute(update(CollectionRow).values(generation=CollectionRow.generation + 1))
 
 
-def insert_encoding(connection: Connection, encoding: Encoding) -> int:
-    """The id of this encoding, which is added where it is not known."""
-    known = select(EncodingRow.id).where(EncodingRow.weights_id == encoding.weights_id)
+def insert_layout(connection: Connection, layout: Layout) -> int:
+    """The id of this layout, which is added unless it is known."""
+    known = select(LayoutRow.id).where(LayoutRow.digest == layout.digest)
     found = connection.execute(known).scalar()
     if found is not None:
-        moved = {"weights_name": encoding.weights_name, "source": encoding.source}
-        connection.execute(update(EncodingRow).where(EncodingRow.id == found).values(moved))
+        described = (
+            update(LayoutRow).where(LayoutRow.id == found).values(description=dict(layout.description))
+        )
+        connection.execute(described)  # the same weights may lie in another folder now
         return found
-    # Ids are not given out again: a file of vectors may still name the encoding that had one before.
-    newest = connection.execute(select(func.max(EncodingRow.id))).scalar() or 0
+    # Ids are not given out again: a file of vectors may still name the layout that had one before.
+    newest = connection.execute(select(func.max(LayoutRow.id))).scalar() or 0
     connection.execute(
-        insert(EncodingRow).values(
+        insert(LayoutRow).values(
             id=newest + 1,
-            weights_id=encoding.weights_id,
-            weights_name=encoding.weights_name,
-            source=encoding.source,
-            vocabulary={group: list(values) for group, values in encoding.vocabulary.items()},
-            crop_size=encoding.geometry.size,
-            eye_y=encoding.geometry.eye_y,
-            nose_distance=encoding.geometry.nose_distance,
-            dimension=encoding.dimension,
+            digest=layout.digest,
+            description=dict(layout.description),
+            crop_size=layout.geometry.size,
+            eye_y=layout.geometry.eye_y,
+            nose_distance=layout.geometry.nose_distance,
+            dimension=layout.dimension,
         )
     )
     return newest + 1
 
 
-def insert_features(connection: Connection, encoding_id: int, face_id: int, features: Features) -> None:
-    """Store a face as an encoding sees it; raises ValueError for a vector that is not finite."""
-    vector = features.vector.astype("<f2")
+def insert_vector(connection: Connection, layout_id: int, face_id: int, stored: FaceVector) -> None:
+    """Store a face as a layout has it; raises ValueError for a vector that float16 cannot hold."""
+    vector = stored.vector.astype("<f2")
     if vector.ndim != 1 or not np.isfinite(vector).all():
-        raise ValueError("a feature vector must be one row of finite numbers")
-    connection.execute(
-        insert(FeatureRow).values(
-            encoding_id=encoding_id,
-            face_id=face_id,
-            estimates=dict(features.estimates),
-            canonical_distance=features.canonical_distance,
-            crop=features.crop.tobytes(),
-            vector=vector.tobytes(),
-        )
-    )
+        raise ValueError("a vector must be one row of finite numbers")
+    row = insert(VectorRow).values(layout_id=layout_id, face_id=face_id, vector=vector.tobytes())
+    row_id = connection.execute(row).lastrowid
+    connection.execute(insert(CropRow).values(id=row_id, crop=stored.crop.tobytes()))
 
 
-def insert_collection(connection: Connection, beginning: Beginning) -> None:
+def insert_collection(connection: Connection, new: NewCollection) -> None:
     """The one row about the collection itself."""
     connection.execute(
         insert(CollectionRow).values(
             id=1,
             token=uuid.uuid4().hex,
-            encoding_id=insert_encoding(connection, beginning.encoding),
-            detector=beginning.detector,
-            min_face=beginning.min_face,
+            layout_id=insert_layout(connection, new.layout),
+            detector=new.detector,
+            min_face=new.min_face,
             generation=0,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
     )
 
 
-def insert_photo(connection: Connection, photo: NewPhoto, encoding_id: int) -> None:
+def insert_photo(connection: Connection, photo: NewPhoto, layout_id: int) -> None:
     """Store a photograph with its faces."""
     names = (
         "path",
@@ -114,4 +107,4 @@ def insert_photo(connection: Connection, photo: NewPhoto, encoding_id: int) -> N
                 score=face.score,
             )
         )
-        insert_features(connection, encoding_id, result.lastrowid, face.features)
+        insert_vector(connection, layout_id, result.lastrowid, face.stored)

@@ -24,6 +24,19 @@ class PathText(TypeDecorator[str]):
         return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
+class HexBytes(TypeDecorator[str]):
+    """Hexadecimal digits as the bytes they mean, which take half the room."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else bytes.fromhex(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.hex()
+
+
 def storable(path: str) -> str | bytes:
     """The path as SQLite keeps it."""
     try:
@@ -46,26 +59,24 @@ class CollectionRow(Base):
     __tablename__ = "collection"
     id: Mapped[int] = mapped_column(primary_key=True)
     token: Mapped[str]
-    encoding_id: Mapped[int] = mapped_column(ForeignKey("encodings.id"))
+    layout_id: Mapped[int] = mapped_column(ForeignKey("layouts.id"))
     detector: Mapped[str]
     min_face: Mapped[int]
     generation: Mapped[int]
     created: Mapped[str]
 
 
-class EncodingRow(Base):
-    """Weights that made features; more than one only while a reindex is under way."""
+class LayoutRow(Base):
+    """What vectors mean; more than one only while a reindex is under way."""
 
-    __tablename__ = "encodings"
+    __tablename__ = "layouts"
     id: Mapped[int] = mapped_column(primary_key=True)
-    weights_id: Mapped[str] = mapped_column(unique=True)
-    weights_name: Mapped[str]
-    source: Mapped[str]
-    vocabulary: Mapped[dict[str, list[str]]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(unique=True)
     crop_size: Mapped[int]
     eye_y: Mapped[float]
     nose_distance: Mapped[float]
     dimension: Mapped[int]
+    description: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class PhotoRow(Base):
@@ -77,7 +88,7 @@ class PhotoRow(Base):
     path: Mapped[str] = mapped_column(PathText, unique=True)
     size: Mapped[int]
     mtime_ns: Mapped[int]
-    content: Mapped[str | None]
+    content: Mapped[str | None] = mapped_column(HexBytes)
     status: Mapped[str]
     reason: Mapped[str]
     width: Mapped[int]
@@ -87,7 +98,11 @@ class PhotoRow(Base):
 
 
 class FaceRow(Base):
-    """Where a face is in its photograph; ids are never used twice."""
+    """Where a face is in its photograph; ids are never used twice.
+
+    ``landmarks`` holds x and y of left eye, right eye, nose base and, if known, chin: float32,
+    little-endian.
+    """
 
     __tablename__ = "faces"
     __table_args__ = (Index("faces_by_photo", "photo_id"),)
@@ -97,22 +112,27 @@ class FaceRow(Base):
     box_top: Mapped[float]
     box_right: Mapped[float]
     box_bottom: Mapped[float]
-    landmarks: Mapped[list[list[float] | None]] = mapped_column(JSON)
+    landmarks: Mapped[bytes] = mapped_column(LargeBinary)
     score: Mapped[float]
 
 
-class FeatureRow(Base):
-    """A face as one encoding sees it; never changed once written, only added and deleted.
+class VectorRow(Base):
+    """A face as one layout has it; never changed once written, only added and deleted.
 
-    ``crop`` holds S*S grey bytes, ``vector`` D float16 numbers, little-endian.
+    ``vector`` holds D float16 numbers, little-endian.
     """
 
-    __tablename__ = "features"
-    __table_args__ = (UniqueConstraint("encoding_id", "face_id"), Index("features_by_face", "face_id"))
+    __tablename__ = "vectors"
+    __table_args__ = (UniqueConstraint("face_id", "layout_id"),)
     id: Mapped[int] = mapped_column(primary_key=True)
-    encoding_id: Mapped[int] = mapped_column(ForeignKey("encodings.id"))
+    layout_id: Mapped[int] = mapped_column(ForeignKey("layouts.id"))
     face_id: Mapped[int] = mapped_column(ForeignKey("faces.id", ondelete="CASCADE"))
-    estimates: Mapped[dict[str, str]] = mapped_column(JSON)
-    canonical_distance: Mapped[float]
-    crop: Mapped[bytes] = mapped_column(LargeBinary)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CropRow(Base):
+    """The crop that a vector was made from, S*S grey bytes; apart, since vectors are read all together."""
+
+    __tablename__ = "crops"
+    id: Mapped[int] = mapped_column(ForeignKey("vectors.id", ondelete="CASCADE"), primary_key=True)
+    crop: Mapped[bytes] = mapped_column(LargeBinary)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from faces.crop import CropGeometry
-from faces.types import Box, Floats, Landmarks, Pixels
+from faces.types import Box, Floats, Halves, Landmarks, Pixels
 
 
 class Status(StrEnum):
@@ -19,35 +20,25 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
-    """Which weights made a collection's features, and all that must be known to go on with them.
+class Layout:
+    """What the numbers of a collection's vectors mean, and all that must be known to go on with them.
 
-    ``weights_id`` identifies architecture, preprocessing and weights; ``source`` is the name or the
-    folder they can be loaded from.  ``vocabulary`` maps each attribute group to its values, in order.
-    ``dimension`` is the length D of a feature vector.
+    ``digest`` identifies it; ``description`` holds JSON values that only the engine reads.  ``geometry`` says
+    how the crops were cut; ``dimension`` is D, the length of a vector.
     """
 
-    weights_id: str
-    weights_name: str
-    source: str
-    vocabulary: Mapping[str, tuple[str, ...]]
+    digest: str
+    description: Mapping[str, Any]
     geometry: CropGeometry
     dimension: int
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
-    """One face as one encoding sees it.
-
-    ``crop`` (S, S) uint8 grey; ``vector`` (D,) float32, L2-normalised, kept as float16; ``estimates``
-    the estimated value of each attribute group; ``canonical_distance`` the pixel distance (root of the
-    summed squares, grey levels) between the crop and its canonical drawing.
-    """
+class FaceVector:
+    """A face as one layout has it: ``crop`` (S, S) uint8 grey; ``vector`` (D,) float32, kept as float16."""
 
     crop: Pixels
     vector: Floats
-    estimates: Mapping[str, str]
-    canonical_distance: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +48,14 @@ class NewFace:
     box: Box
     landmarks: Landmarks
     score: float
-    features: Features
+    stored: FaceVector
 
 
 @dataclass(frozen=True, slots=True)
 class NewPhoto:
     """A photograph to be stored in place of whatever the catalogue has under its path.
 
-    ``content`` is the SHA-256 of the file in hex, or None where the file could not be opened at all.
+    ``content`` is the SHA-256 of the file in hex, or None if the file could not be opened at all.
     ``too_small`` counts the faces left out because they are smaller than ``min_face`` pixels.
     """
 
@@ -97,17 +88,19 @@ class KnownPhoto:
 
 @dataclass(frozen=True, slots=True)
 class StoredFace:
-    """A face of the catalogue with its photograph."""
+    """A face of the catalogue with its photograph; ``number`` counts the photograph's faces from 1, the
+    largest first, and ``count`` is how many there are.  ``vector`` is (D,) float16."""
 
     id: int
     photo_id: int
     path: str
+    number: int
+    count: int
     box: Box
     landmarks: Landmarks
     score: float
     crop: Pixels
-    estimates: Mapping[str, str]
-    canonical_distance: float
+    vector: Halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +115,4 @@ class Summary:
     detector: str
     min_face: int
     created: str
-    encoding: Encoding
+    layout: Layout

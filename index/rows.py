@@ -11,38 +11,32 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from faces.crop import CropGeometry
 from faces.errors import CollectionError
-from faces.types import Box, Ints, Landmarks
-from index.models import CollectionRow, EncodingRow, FaceRow, FeatureRow, PhotoRow
-from index.records import Encoding, KnownPhoto, Status, StoredFace, Summary
-from index.vectorfile import Halves, Shown
+from faces.types import Box, Halves, Ints, Landmarks
+from index.models import CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow
+from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
+from index.vectorfile import CatalogState
 
 Item = TypeVar("Item")
 PhotoRows: TypeAlias = Select[int, str, int, int, str | None, str, str, int]
 
-STREAMED = 256  # vectors read from the catalogue at a time, 8 MB
+STREAMED = 4096  # vectors read from the catalogue at a time, some MB
 _ASKED = 500  # values in one IN (...)
 
 
-def shown_state(connection: Connection) -> Shown:
+def catalog_state(connection: Connection) -> CatalogState:
     """The catalogue's present state, as a file of vectors would name it."""
     row = connection.execute(
-        select(CollectionRow.token, CollectionRow.encoding_id, CollectionRow.generation)
+        select(CollectionRow.token, CollectionRow.layout_id, CollectionRow.generation)
     ).one()
-    return Shown(row.token, row.encoding_id, row.generation)
+    return CatalogState(row.token, row.layout_id, row.generation)
 
 
-def read_encoding(connection: Connection, encoding_id: int | None = None) -> Encoding:
-    """The encoding with this id, or the one in use."""
-    wanted = select(CollectionRow.encoding_id).scalar_subquery() if encoding_id is None else encoding_id
-    row = connection.execute(select(EncodingRow.__table__).where(EncodingRow.id == wanted)).one()
-    return Encoding(
-        weights_id=row.weights_id,
-        weights_name=row.weights_name,
-        source=row.source,
-        vocabulary={group: tuple(values) for group, values in row.vocabulary.items()},
-        geometry=CropGeometry(row.crop_size, row.eye_y, row.nose_distance),
-        dimension=row.dimension,
-    )
+def read_layout(connection: Connection, layout_id: int | None = None) -> Layout:
+    """The layout with this id, or the one in use."""
+    wanted = select(CollectionRow.layout_id).scalar_subquery() if layout_id is None else layout_id
+    row = connection.execute(select(LayoutRow.__table__).where(LayoutRow.id == wanted)).one()
+    geometry = CropGeometry(row.crop_size, row.eye_y, row.nose_distance)
+    return Layout(row.digest, row.description, geometry, row.dimension)
 
 
 def read_summary(connection: Connection) -> Summary:
@@ -63,7 +57,7 @@ def read_summary(connection: Connection) -> Summary:
         detector=own.detector,
         min_face=own.min_face,
         created=own.created,
-        encoding=read_encoding(connection),
+        layout=read_layout(connection),
     )
 
 
@@ -88,10 +82,10 @@ def known_photo(row: Row[int, str, int, int, str | None, str, str, int]) -> Know
     )
 
 
-def face_ids(connection: Connection, encoding_id: int) -> Ints:
-    """(n,) int64, ascending: the faces that have features of this encoding."""
+def face_ids(connection: Connection, layout_id: int) -> Ints:
+    """(n,) int64, ascending: the faces that have vectors of this layout."""
     ids = connection.execute(
-        select(FeatureRow.face_id).where(FeatureRow.encoding_id == encoding_id).order_by(FeatureRow.face_id)
+        select(VectorRow.face_id).where(VectorRow.layout_id == layout_id).order_by(VectorRow.face_id)
     )
     return np.fromiter(ids.scalars(), np.int64)
 
@@ -104,28 +98,26 @@ def faces_of_photos(connection: Connection, photo_ids: Iterable[int]) -> Ints:
     return np.array(found, np.int64)
 
 
-def all_vectors(
-    connection: Connection, encoding_id: int, dimension: int, count: int = STREAMED
-) -> Iterator[tuple[Ints, Halves]]:
-    """Every face's vector in ascending order of the ids, ``count`` at a time."""
-    rows = connection.execution_options(yield_per=count).execute(
-        select(FeatureRow.face_id, FeatureRow.vector)
-        .where(FeatureRow.encoding_id == encoding_id)
-        .order_by(FeatureRow.face_id)
+def all_vectors(connection: Connection, layout_id: int, dimension: int) -> Iterator[tuple[Ints, Halves]]:
+    """Every face's vector in ascending order of the ids, ``STREAMED`` at a time."""
+    rows = connection.execution_options(yield_per=STREAMED).execute(
+        select(VectorRow.face_id, VectorRow.vector)
+        .where(VectorRow.layout_id == layout_id)
+        .order_by(VectorRow.face_id)
     )
     for part in rows.partitions():
         yield unpack([(face_id, vector) for face_id, vector in part], dimension)
 
 
 def some_vectors(
-    connection: Connection, encoding_id: int, dimension: int, ids: Ints
+    connection: Connection, layout_id: int, dimension: int, ids: Ints
 ) -> Iterator[tuple[Ints, Halves]]:
     """The vectors of these faces, some at a time."""
     for some in chunks(ids.tolist(), STREAMED):
         rows = connection.execute(
-            select(FeatureRow.face_id, FeatureRow.vector)
-            .where(FeatureRow.encoding_id == encoding_id, FeatureRow.face_id.in_(some))
-            .order_by(FeatureRow.face_id)
+            select(VectorRow.face_id, VectorRow.vector)
+            .where(VectorRow.layout_id == layout_id, VectorRow.face_id.in_(some))
+            .order_by(VectorRow.face_id)
         )
         yield unpack([(face_id, vector) for face_id, vector in rows], dimension)
 
@@ -134,51 +126,64 @@ def unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> tuple[Ints, Hal
     """Ids (n,) int64 and vectors (n, D) float16 of rows; raises CollectionError for a vector cut short."""
     wrong = next((face_id for face_id, vector in rows if len(vector) != 2 * dimension), None)
     if wrong is not None:
-        raise CollectionError(f"the features of face {wrong} are damaged; run `anotheryou reindex`")
+        raise CollectionError(f"the vector of face {wrong} is damaged; run `anotheryou reindex`")
     vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), dimension)
     return np.array([face_id for face_id, _ in rows], np.int64), vectors
 
 
-def read_faces(connection: Connection, encoding_id: int, ids: Iterable[int]) -> Iterator[StoredFace]:
+def read_faces(connection: Connection, layout_id: int, ids: Iterable[int]) -> Iterator[StoredFace]:
     """These faces with their photographs, in no particular order; unknown ids are left out."""
     for some in chunks(ids, _ASKED):
-        rows = connection.execute(
-            select(FaceRow.__table__, PhotoRow.path, FeatureRow.crop, FeatureRow.estimates)
-            .add_columns(FeatureRow.canonical_distance)
+        found = connection.execute(
+            select(FaceRow.__table__, PhotoRow.path, CropRow.crop, VectorRow.vector)
             .join(PhotoRow, PhotoRow.id == FaceRow.photo_id)
-            .join(FeatureRow, FeatureRow.face_id == FaceRow.id)
-            .where(FeatureRow.encoding_id == encoding_id, FaceRow.id.in_(some))
-        )
-        for row in rows:
+            .join(VectorRow, VectorRow.face_id == FaceRow.id)
+            .join(CropRow, CropRow.id == VectorRow.id)
+            .where(VectorRow.layout_id == layout_id, FaceRow.id.in_(some))
+        ).all()
+        together = _faces_by_photo(connection, {row.photo_id for row in found})
+        for row in found:
             crop = np.frombuffer(row.crop, np.uint8)
             side = round(len(crop) ** 0.5)
+            beside = together[row.photo_id]
             yield StoredFace(
                 id=row.id,
                 photo_id=row.photo_id,
                 path=row.path,
+                number=beside.index(row.id) + 1,
+                count=len(beside),
                 box=Box(row.box_left, row.box_top, row.box_right, row.box_bottom),
                 landmarks=unpack_landmarks(row.landmarks),
                 score=row.score,
                 crop=crop.reshape(side, side),
-                estimates=dict(row.estimates),
-                canonical_distance=row.canonical_distance,
+                vector=np.frombuffer(row.vector, "<f2"),
             )
 
 
-def pack_landmarks(landmarks: Landmarks) -> list[list[float] | None]:
-    """Landmarks as the catalogue keeps them: left eye, right eye, nose base, chin or null."""
-    points = (landmarks.left_eye, landmarks.right_eye, landmarks.nose_base, landmarks.chin)
-    return [None if point is None else [float(point[0]), float(point[1])] for point in points]
+def _faces_by_photo(connection: Connection, photo_ids: Iterable[int]) -> dict[int, list[int]]:
+    """The faces of photographs, largest first: in the order in which they were stored."""
+    together: dict[int, list[int]] = {}
+    for some in chunks(photo_ids, _ASKED):
+        found = select(FaceRow.photo_id, FaceRow.id).where(FaceRow.photo_id.in_(some)).order_by(FaceRow.id)
+        for photo_id, face_id in connection.execute(found):
+            together.setdefault(photo_id, []).append(face_id)
+    return together
 
 
-def unpack_landmarks(points: Sequence[Sequence[float] | None]) -> Landmarks:
-    """The reverse of ``pack_landmarks``."""
-    left, right, nose, chin = (None if point is None else (point[0], point[1]) for point in points)
-    if left is None or right is None or nose is None:
-        raise CollectionError(
-            "the catalogue has a face without landmarks; delete the collection and index again"
-        )
-    return Landmarks(left, right, nose, chin)
+def pack_landmarks(landmarks: Landmarks) -> bytes:
+    """Landmarks as the catalogue keeps them: left eye, right eye, nose base and, if known, chin."""
+    points = [landmarks.left_eye, landmarks.right_eye, landmarks.nose_base]
+    points += [] if landmarks.chin is None else [landmarks.chin]
+    return np.array(points, "<f4").tobytes()
+
+
+def unpack_landmarks(packed: bytes) -> Landmarks:
+    """The reverse of ``pack_landmarks``, to a thousandth of a pixel."""
+    if len(packed) not in (24, 32):
+        raise CollectionError("the landmarks of a face are damaged; delete the collection and index again")
+    numbers = [round(value, 3) for value in np.frombuffer(packed, "<f4").tolist()]
+    left, right, nose, *chin = zip(numbers[::2], numbers[1::2], strict=True)
+    return Landmarks(left, right, nose, chin[0] if chin else None)
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -1,9 +1,9 @@
-"""``vectors.faiss``: the features of a collection as a FAISS index on disk.
+"""``vectors.faiss``: the vectors of a collection as a FAISS index on disk, compared by inner product.
 
-An ``IndexIDMap`` over an ``IndexScalarQuantizer`` of 16-bit floats, rows in the order of their face ids.  Its
-file is written as a stream (32 KB a face do not fit in memory for a large collection) and read by memory
-mapping.  Behind FAISS's own bytes, where FAISS does not look, a footer says which state of the
-catalogue it shows, with a checksum.
+An ``IndexIDMap`` over an ``IndexScalarQuantizer`` of 16-bit floats, rows in the order of their face ids.
+Its file is written as a stream, so that memory does not grow with the collection, and read by memory
+mapping.  Behind FAISS's own bytes, past which FAISS does not look, a footer says which state of the catalogue
+it shows, with a checksum.
 """
 
 from __future__ import annotations
@@ -18,14 +18,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from faces.types import Ints
-
-Halves = NDArray[np.float16]
+from faces.types import Halves, Ints
 
 VECTORS = "vectors.faiss"
-_MAGIC = b"AYVECTR1"
+_MAGIC = b"AYVECTR2"
 _TAIL = struct.Struct("<II8s")  # CRC-32 of the footer's JSON, its length, magic
 _LENGTH = struct.Struct("<Q")
 _PIECE = 1 << 20
@@ -36,17 +33,17 @@ class VectorFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CatalogState:
     """Which state of which catalogue a file of vectors shows."""
 
     token: str
-    encoding_id: int
+    layout_id: int
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Footer:
-    shown: Shown
+    state: CatalogState
     count: int
     dimension: int
     body: int  # bytes before the footer
@@ -55,19 +52,19 @@ class _Footer:
 
 
 def write_vectors(
-    folder: Path, shown: Shown, count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]
+    folder: Path, state: CatalogState, count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]
 ) -> None:
     """Replace the file, atomically: at any moment either the old one is there or the new one.
 
     ``blocks`` yields (ids (n,) int64, vectors (n, D) float16) in ascending order of the ids, ``count`` rows
-    in all; one block is in memory at a time.  Raises OSError where the disk is full or not writable;
+    in all; one block is in memory at a time.  Raises OSError if the disk is full or not writable;
     then the old file is untouched.
     """
     temporary = folder / f"{VECTORS}.new"
     try:
         with temporary.open("wb") as file:
             written = _write_body(file, count, dimension, blocks)
-            footer = _Footer(shown, count, dimension, written.size, written.checksum, written.seconds)
+            footer = _Footer(state, count, dimension, written.size, written.checksum, written.seconds)
             text = json.dumps(asdict(footer)).encode()
             file.write(text + _TAIL.pack(zlib.crc32(text), len(text), _MAGIC))
             file.flush()
@@ -101,7 +98,7 @@ class VectorFile:
                 whole = _read_index(f"/dev/fd/{file.fileno()}", path)
         except OSError as error:
             raise VectorFileError(f"{path}: {error.strerror or error}") from error
-        self.shown = footer.shown
+        self.state = footer.state
         self._whole = whole
         self.index, self.ids, self.vectors = _parts(whole, footer, path)
 
@@ -110,7 +107,7 @@ class VectorFile:
 
 
 def identity_on_disk(folder: Path) -> tuple[int, int, int] | None:
-    """What tells whether the file was replaced since it was opened; None where there is none."""
+    """What tells whether the file was replaced since it was opened; None if there is none."""
     try:
         status = (folder / VECTORS).stat()
     except OSError:
@@ -132,7 +129,7 @@ class _Counted:
     size: int = 0
     checksum: int = 0
 
-    def write(self, piece: bytes | memoryview) -> None:
+    def write(self, piece: bytes) -> None:
         self.file.write(piece)
         self.size += len(piece)
         self.checksum = zlib.crc32(piece, self.checksum)
@@ -158,7 +155,7 @@ def _write_body(
             )
         ids[done : done + len(block_ids)] = block_ids
         done += len(block_ids)
-        out.write(np.ascontiguousarray(vectors).view(np.uint8).data.cast("B"))
+        out.write(vectors.tobytes())
     if done != count or (np.diff(ids) <= 0).any():
         raise ValueError(f"expected {count} vectors in ascending order of their ids, got {done}")
     out.write(_LENGTH.pack(count))
@@ -174,7 +171,8 @@ def _header(count: int, dimension: int) -> bytes:
     """
     import faiss
 
-    inner = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16)
+    kind = (faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    inner = faiss.IndexScalarQuantizer(dimension, *kind)
     outer = faiss.IndexIDMap(inner)
     inner.ntotal = outer.ntotal = count
     blob: bytes = faiss.serialize_index(outer).tobytes()
@@ -203,7 +201,7 @@ def _read_footer(file: IO[bytes]) -> _Footer:
     if zlib.crc32(text) != checksum:
         raise VectorFileError("the footer of the file of vectors is damaged")
     fields = json.loads(text)
-    footer = _Footer(**{**fields, "shown": Shown(**fields["shown"])})
+    footer = _Footer(**{**fields, "state": CatalogState(**fields["state"])})
     if footer.body != start:
         raise VectorFileError("the file of vectors has the wrong length")
     return footer
@@ -240,7 +238,12 @@ def _parts(whole: Any, footer: _Footer, path: Path) -> tuple[Any, Ints, Halves]:
 
     inner: Any = faiss.downcast_index(whole.index)
     count, dimension = footer.count, footer.dimension
-    if whole.ntotal != count or inner.d != dimension or inner.codes.size() != count * dimension * 2:
+    if (
+        whole.ntotal != count
+        or inner.d != dimension
+        or inner.codes.size() != count * dimension * 2
+        or inner.metric_type != faiss.METRIC_INNER_PRODUCT
+    ):
         raise VectorFileError(f"{path}: its footer does not fit its content")
     ids = np.array(faiss.vector_to_array(whole.id_map), np.int64)
     if not count:

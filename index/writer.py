@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from sqlalchemy import Connection, delete, select, update
 
-from faces.errors import CollectionError, CollectionWeightsError
+from faces.errors import CollectionError
 from faces.progress import NoProgress, Progress
-from faces.types import Ints
+from faces.types import Halves, Ints
 from index import migrations, rows
 from index.database import CATALOG, missing, open_engine, plain_errors
-from index.inserts import Beginning, bump, insert_collection, insert_photo
+from index.inserts import NewCollection, bump, insert_collection, insert_photo
 from index.lock import LOCK, lock_for_writing
 from index.models import CollectionRow, FaceRow, PhotoRow
 from index.paths import at_or_below
-from index.records import Encoding, KnownPhoto, NewPhoto, Status
+from index.records import KnownPhoto, Layout, NewPhoto, Status
 from index.vectorfile import (
     VECTORS,
-    Halves,
     VectorFile,
     VectorFileError,
     identity_on_disk,
@@ -34,19 +35,21 @@ from index.vectorfile import (
 # lacks, at most 16 MB, from the catalogue.  A small one is always made again.
 _FEW_CHANGES = 512
 _SMALL_FILE = 4096
+_MUCH_UNUSED = 1 << 20  # bytes of the catalogue that are worth giving back
 
 
 class CollectionWriter:
     """A collection, opened for writing; hold it no longer than needed, and close it.
 
-    With a ``beginning`` the collection is made if there is none.  Every method that changes something is
-    one transaction.  Raises CollectionLockedError if another process is writing, CollectionMissingError if
-    there is no collection, CollectionError if the catalogue cannot be used or the folder is not ours.
+    With a ``new`` the collection is made if there is none; one of an older version is brought up to date,
+    without vectors until a reindex.  Every method that changes something is one transaction.  Raises
+    CollectionLockedError if another process writes, CollectionMissingError if there is no collection,
+    CollectionError if the catalogue cannot be used or the folder is not ours.
     """
 
-    def __init__(self, folder: Path, beginning: Beginning | None = None) -> None:
+    def __init__(self, folder: Path, new: NewCollection | None = None) -> None:
         self.folder = folder
-        if beginning is not None:
+        if new is not None:
             _make_folder(folder)
         elif not (folder / CATALOG).is_file():
             raise missing(folder)
@@ -57,19 +60,19 @@ class CollectionWriter:
             with self.transaction() as connection:
                 migrations.migrate(connection)
                 if connection.execute(select(CollectionRow.id)).first() is None:
-                    if beginning is None:
+                    if new is None:
                         raise missing(folder)
-                    insert_collection(connection, beginning)
+                    insert_collection(connection, new)
             self._drop_wrong_vectors()
         except BaseException:
             self.close()
             raise
 
     @property
-    def encoding(self) -> Encoding:
-        """The encoding in use."""
+    def layout(self) -> Layout:
+        """The layout in use."""
         with self.transaction() as connection:
-            return rows.read_encoding(connection)
+            return rows.read_layout(connection)
 
     @property
     def detection(self) -> tuple[str, int]:
@@ -77,10 +80,6 @@ class CollectionWriter:
         with self.transaction() as connection:
             row = connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()
             return row.detector, row.min_face
-
-    def check_weights(self, weights_id: str, name: str) -> None:
-        """Raise CollectionWeightsError unless the collection was made with these weights."""
-        check_weights(self.folder, self.encoding, weights_id, name)
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownPhoto]:
         """Give what the catalogue knows of these paths, at most some hundred."""
@@ -124,9 +123,9 @@ class CollectionWriter:
             gone = 0
             for some in rows.chunks([photo.path for photo in photos], 500):
                 gone += connection.execute(delete(PhotoRow).where(PhotoRow.path.in_(some))).rowcount
-            encoding = connection.execute(select(CollectionRow.encoding_id)).scalar_one()
+            layout = connection.execute(select(CollectionRow.layout_id)).scalar_one()
             for photo in photos:
-                insert_photo(connection, photo, encoding)
+                insert_photo(connection, photo, layout)
             if gone or any(photo.faces for photo in photos):
                 bump(connection)
 
@@ -162,18 +161,18 @@ class CollectionWriter:
         """
         progress = progress or NoProgress()
         with self.transaction() as connection:
-            shown = rows.shown_state(connection)
-            ids = rows.face_ids(connection, shown.encoding_id)
+            state = rows.catalog_state(connection)
+            ids = rows.face_ids(connection, state.layout_id)
             file = self._open_vectors()
             if file is not None and (
-                file.shown == shown or not (always or len(ids) < _SMALL_FILE or _many_changes(file.ids, ids))
+                file.state == state or not (always or len(ids) < _SMALL_FILE or _many_changes(file.ids, ids))
             ):
                 return False
-            dimension = rows.read_encoding(connection).dimension
+            dimension = rows.read_layout(connection).dimension
             del file
             progress.start("Writing the vectors", len(ids), "faces")
-            blocks = rows.all_vectors(connection, shown.encoding_id, dimension)
-            write_vectors(self.folder, shown, len(ids), dimension, _counted(blocks, progress))
+            blocks = rows.all_vectors(connection, state.layout_id, dimension)
+            write_vectors(self.folder, state, len(ids), dimension, _counted(blocks, progress))
             progress.finish()
         return True
 
@@ -193,11 +192,24 @@ class CollectionWriter:
 
     def empty_log(self) -> None:
         """Move everything from SQLite's log into the catalogue itself, as far as readers allow."""
-        # Outside of any transaction, which SQLAlchemy would open for it.
-        with plain_errors(self.folder), self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            if raw is not None:
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        self._alone("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def shrink(self) -> None:
+        """Give unused pages of the catalogue back to the disk if they are many and there is room to do it.
+
+        SQLite writes what is in use to a temporary file and from there to its log, all or nothing.  It never
+        fails: a catalogue that is too large works as well, and the next time may have more luck.
+        """
+        pages, unused, size = (
+            self._alone(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
+        )
+        if unused * size < _MUCH_UNUSED or unused < pages / 4:
+            return
+        if shutil.disk_usage(self.folder).free < 2 * (pages - unused) * size + _MUCH_UNUSED:
+            return
+        with suppress(CollectionError):
+            self._alone("VACUUM")
+            self.empty_log()
 
     def close(self) -> None:
         """Give the collection back to other writers."""
@@ -213,6 +225,17 @@ class CollectionWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _alone(self, command: str) -> int:
+        """Run a command outside of any transaction, which SQLAlchemy would open for it; returns a number."""
+        with plain_errors(self.folder), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            if raw is None:
+                raise CollectionError(f"{self.folder / CATALOG}: the connection was lost")
+            try:
+                return next((int(row[0]) for row in raw.execute(command)), 0)
+            except sqlite3.Error as error:  # which SQLAlchemy does not see
+                raise CollectionError(f"{self.folder / CATALOG}: {error}") from error
 
     def _open_vectors(self) -> VectorFile | None:
         try:
@@ -230,23 +253,13 @@ class CollectionWriter:
             return
         file = self._open_vectors()
         with self.transaction() as connection:
-            shown = rows.shown_state(connection)
+            state = rows.catalog_state(connection)
         if (
             file is None
-            or (file.shown.token, file.shown.encoding_id) != (shown.token, shown.encoding_id)
-            or file.shown.generation > shown.generation
+            or (file.state.token, file.state.layout_id) != (state.token, state.layout_id)
+            or file.state.generation > state.generation
         ):
             remove_vectors(self.folder)
-
-
-def check_weights(folder: Path, encoding: Encoding, weights_id: str, name: str) -> None:
-    """Raise CollectionWeightsError unless the encoding was made with these weights."""
-    if encoding.weights_id != weights_id:
-        raise CollectionWeightsError(
-            f"the collection in {folder} was made with the weights {encoding.weights_name} "
-            f"({encoding.weights_id}), not with {name} ({weights_id}); use those, or make it again "
-            f"with `anotheryou reindex --weights {name}`"
-        )
 
 
 def _many_changes(in_file: Ints, ids: Ints) -> bool:

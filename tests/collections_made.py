@@ -10,19 +10,31 @@ import numpy as np
 
 from faces.crop import CropGeometry
 from faces.types import Box, Floats, Landmarks
-from index import Beginning, CollectionWriter, Encoding, Features, NewFace, NewPhoto, Status
+from index import CollectionWriter, FaceVector, Layout, NewCollection, NewFace, NewPhoto, Status
 
 DIMENSION = 48
 SIDE = 8
 MARKS = Landmarks((10, 10), (30, 10), (20, 24))
 
 
-def encoding(weights_id: str = "0123456789ab") -> Encoding:
-    return Encoding(weights_id, "fake", "fake", {"pose": ("-45", "0", "+45")}, CropGeometry(SIDE), DIMENSION)
+def layout(digest: str = "0123456789ab", dimension: int = DIMENSION) -> Layout:
+    description = {"version": 2, "parts": [{"name": "identity", "size": dimension}]}
+    return Layout(digest, description, CropGeometry(SIDE), dimension)
 
 
-def beginning(weights_id: str = "0123456789ab") -> Beginning:
-    return Beginning(encoding(weights_id), "fake detector", 24)
+def new_collection(dimension: int = DIMENSION) -> NewCollection:
+    return NewCollection(layout(dimension=dimension), "fake detector", 24)
+
+
+def some_vectors(rng: np.random.Generator, count: int, dimension: int = DIMENSION) -> Floats:
+    """(count, dimension) float32 as the engine's are: a third has length one, a third are logarithms of
+    probabilities, a third is large and close together; exactly what the float16 numbers on disk are."""
+    part = dimension // 3
+    unit = rng.standard_normal((count, dimension - 2 * part))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    logarithms = np.maximum(np.log(rng.dirichlet(np.full(part, 0.1), count) + 1e-300), -20)
+    large = 30 + rng.standard_normal((count, part))
+    return np.concatenate([unit, logarithms, large], axis=1).astype(np.float16).astype(np.float32)
 
 
 def unit_rows(rng: np.random.Generator, count: int, dimension: int = DIMENSION) -> Floats:
@@ -32,28 +44,27 @@ def unit_rows(rng: np.random.Generator, count: int, dimension: int = DIMENSION) 
     return rows.astype(np.float16).astype(np.float32)
 
 
-def features(vector: Floats) -> Features:
-    crop = np.full((SIDE, SIDE), int(abs(vector[0]) * 200), np.uint8)
-    return Features(crop, vector, {"pose": "0"}, 12.5)
+def stored(vector: Floats, side: int = SIDE) -> FaceVector:
+    return FaceVector(np.full((side, side), int(abs(vector[0]) * 200), np.uint8), vector)
 
 
 def photo(name: str, vectors: Floats, *, size: int = 1000) -> NewPhoto:
-    faces = tuple(NewFace(Box(0, 0, 40, 50), MARKS, 1.5, features(vector)) for vector in vectors)
+    faces = tuple(NewFace(Box(0, 0, 40, 50), MARKS, 1.5, stored(vector)) for vector in vectors)
     content = hashlib.sha256(os.fsencode(name)).hexdigest()
     return NewPhoto(f"/photos/{name}", size, 77, content, Status.OK, "", 640, 480, 1, 24, faces)
 
 
 def filled(folder: Path, vectors: Floats, *, per_photo: int = 2) -> CollectionWriter:
     """A writer on a new collection with these faces, its file of vectors not yet made."""
-    writer = CollectionWriter(folder, beginning())
+    writer = CollectionWriter(folder, new_collection(vectors.shape[1]))
     parts = [vectors[start : start + per_photo] for start in range(0, len(vectors), per_photo)]
     writer.store([photo(f"{number:05}.jpg", part) for number, part in enumerate(parts)])
     return writer
 
 
-def nearest(vectors: Floats, queries: Floats, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distances and rows of the k nearest, by plain NumPy: the oracle."""
-    wide, wanted = vectors.astype(np.float64), queries.astype(np.float64)
-    distances = np.sqrt(((wanted[:, None] - wide[None]) ** 2).sum(-1))
-    order = np.lexsort((np.broadcast_to(np.arange(len(vectors)), distances.shape), distances))[:, :k]
-    return np.take_along_axis(distances, order, 1), order
+def largest(vectors: Floats, queries: Floats, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and rows of the k largest inner products, by plain NumPy in float64: the oracle."""
+    products = queries[:, None].astype(np.float64) * vectors[None].astype(np.float64)
+    scores = products.sum(-1)
+    order = np.lexsort((np.broadcast_to(np.arange(len(vectors)), scores.shape), -scores))[:, :k]
+    return np.take_along_axis(scores, order, axis=1), order

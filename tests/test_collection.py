@@ -13,16 +13,35 @@ from pathlib import Path
 import faiss
 import numpy as np
 import pytest
-from collections_made import DIMENSION, beginning, encoding, features, filled, nearest, photo, unit_rows
-from sqlalchemy import create_engine, inspect
+from collections_made import (
+    DIMENSION,
+    filled,
+    largest,
+    layout,
+    new_collection,
+    photo,
+    some_vectors,
+    stored,
+    unit_rows,
+)
+from sqlalchemy import UniqueConstraint, create_engine, inspect
 
 from faces.errors import (
     CollectionError,
     CollectionLockedError,
     CollectionMissingError,
-    CollectionWeightsError,
 )
-from index import Collection, CollectionWriter, Reencoding, Status, exact, migrations, vectorfile, writer
+from index import (
+    Collection,
+    CollectionWriter,
+    Reindexing,
+    Status,
+    migrations,
+    search,
+    vectorfile,
+    writer,
+)
+from index import rows as index_rows
 from index.database import CATALOG
 from index.models import Base
 
@@ -37,15 +56,15 @@ def ids_by_path(collection: Collection, ids: np.ndarray) -> list[str]:
 def test_a_search_equals_plain_numpy(
     tmp_path: Path, rng: np.random.Generator, queries: int, state: str
 ) -> None:
-    vectors = unit_rows(rng, 301)
+    vectors = some_vectors(rng, 301)
     vectors[40:90] = vectors[17]  # copies of one picture: ties
-    asked = np.concatenate([vectors[17:18], unit_rows(rng, queries - 1)]).astype(np.float32)
+    asked = np.concatenate([vectors[17:18], some_vectors(rng, queries - 1)]).astype(np.float32)
     with filled(tmp_path, vectors) as writing:
         if state != "no file":
             writing.refresh_vectors()
         expected, alive = vectors, np.arange(301)
         if state == "file and newer faces":
-            newer = unit_rows(rng, 31)
+            newer = some_vectors(rng, 31)
             newer[3] = vectors[17]
             writing.store([photo("newer.jpg", newer)])
             expected = np.concatenate([vectors, newer])
@@ -55,10 +74,10 @@ def test_a_search_equals_plain_numpy(
             writing.remove([known.id for some in writing.below("/photos/00030.jpg") for known in some])
             alive = np.delete(alive, [0, 1, 60, 61])
     with Collection(tmp_path) as collection:
-        distances, ids = collection.search(asked, 30)
-    wanted_distances, rows = nearest(expected[alive], asked, 30)
+        scores, ids = collection.search(asked, 30)
+    wanted_scores, rows = largest(expected[alive], asked, 30)
     np.testing.assert_array_equal(ids, alive[rows] + 1)
-    np.testing.assert_allclose(distances, wanted_distances, atol=1e-7)
+    np.testing.assert_allclose(scores, wanted_scores, rtol=1e-12)
 
 
 def test_one_query_and_many_give_the_same_answer_bit_by_bit(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -100,7 +119,7 @@ def test_fewer_faces_than_asked_for_give_fewer_answers(tmp_path: Path, rng: np.r
     "wrong",
     [np.zeros((1, 3), np.float32), np.zeros((1, DIMENSION)), np.full((1, DIMENSION), np.nan, np.float32)],
 )
-def test_features_of_the_wrong_kind_are_refused(
+def test_queries_of_the_wrong_kind_are_refused(
     tmp_path: Path, rng: np.random.Generator, wrong: np.ndarray
 ) -> None:
     with filled(tmp_path, unit_rows(rng, 3)), Collection(tmp_path) as collection, pytest.raises(ValueError):
@@ -111,20 +130,56 @@ def test_a_stored_face_comes_back_as_it_was(tmp_path: Path, rng: np.random.Gener
     vectors = unit_rows(rng, 1)
     with filled(tmp_path, vectors), Collection(tmp_path) as collection, collection.snapshot() as snapshot:
         (face,) = snapshot.faces([1])
-        stored = photo("00000.jpg", vectors).faces[0]
-        assert (face.path, face.box, face.landmarks) == ("/photos/00000.jpg", stored.box, stored.landmarks)
-        assert (face.score, dict(face.estimates), face.canonical_distance) == (1.5, {"pose": "0"}, 12.5)
-        np.testing.assert_array_equal(face.crop, stored.features.crop)
-        assert snapshot.encoding == encoding()
+        new = photo("00000.jpg", vectors).faces[0]
+        assert (face.path, face.box, face.landmarks) == ("/photos/00000.jpg", new.box, new.landmarks)
+        assert (face.score, face.number, face.count) == (1.5, 1, 1)
+        np.testing.assert_array_equal(face.crop, new.stored.crop)
+        np.testing.assert_array_equal(face.vector, vectors[0].astype(np.float16))
+        assert snapshot.layout == layout()
         summary = snapshot.summary()
         assert (summary.photos, summary.faces, summary.too_small, summary.min_face) == (1, 1, 1, 24)
+
+
+def test_the_faces_of_a_photograph_are_numbered_in_the_order_they_were_stored_in(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    with filled(tmp_path, unit_rows(rng, 7), per_photo=3) as writing:
+        writing.store([photo("00001.jpg", unit_rows(rng, 2))])  # in place of faces 4, 5, 6
+    with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
+        faces = snapshot.faces([9, 2, 7, 3, 8, 1])
+    assert [(face.number, face.count) for face in faces] == [(2, 2), (2, 3), (1, 1), (3, 3), (1, 2), (1, 3)]
+
+
+@pytest.mark.parametrize("state", ["file", "no file", "file and newer faces"])
+def test_vectors_come_back_in_the_order_asked_for(
+    tmp_path: Path, rng: np.random.Generator, state: str
+) -> None:
+    vectors = some_vectors(rng, 12)
+    with filled(tmp_path, vectors[:10]) as writing:
+        if state != "no file":
+            writing.refresh_vectors()
+        if state == "no file":
+            writing.store([photo("newer.jpg", vectors[10:])])
+        if state == "file and newer faces":
+            writing.store([photo("newer.jpg", vectors[10:])])
+            writing.remove([2])  # faces 3 and 4
+    asked = [9, 1, 9, 6] if state == "file" else [11, 9, 1, 12, 11, 6]
+    with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
+        found = snapshot.vectors(asked)
+        assert found.dtype == np.float16
+        np.testing.assert_array_equal(found, vectors[np.array(asked) - 1])
+        assert snapshot.vectors([]).shape == (0, DIMENSION)
+        for unknown in (0, 13, 3 if state == "file and newer faces" else -1):
+            with pytest.raises(KeyError, match=str(unknown)):
+                snapshot.vectors([1, unknown])
 
 
 def test_the_vector_file_is_what_faiss_writes_itself(tmp_path: Path, rng: np.random.Generator) -> None:
     vectors = unit_rows(rng, 70)
     with filled(tmp_path, vectors) as writing:
         writing.refresh_vectors()
-    index = faiss.IndexIDMap(faiss.IndexScalarQuantizer(DIMENSION, faiss.ScalarQuantizer.QT_fp16))
+    kind = (faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexIDMap(faiss.IndexScalarQuantizer(DIMENSION, *kind))
     index.add_with_ids(vectors, np.arange(1, 71))
     faiss.write_index(index, str(tmp_path / "plain.faiss"))
     plain = (tmp_path / "plain.faiss").read_bytes()
@@ -240,18 +295,19 @@ def test_a_few_changes_do_not_rewrite_a_large_vector_file(
 def test_the_vector_file_is_written_as_a_stream(
     tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    largest = 0
+    monkeypatch.setattr(index_rows, "STREAMED", 256)
+    most = 0
     original = vectorfile._Counted.write
 
     def watched(self: vectorfile._Counted, piece: bytes) -> None:
-        nonlocal largest
-        largest = max(largest, len(piece))
+        nonlocal most
+        most = max(most, len(piece))
         original(self, piece)
 
     monkeypatch.setattr(vectorfile._Counted, "write", watched)
     with filled(tmp_path, unit_rows(rng, 600), per_photo=100) as writing:
         writing.refresh_vectors()
-    assert largest <= 256 * DIMENSION * 2
+    assert most <= 256 * DIMENSION * 2
 
 
 def test_many_queries_unpack_one_block_at_a_time(
@@ -260,13 +316,13 @@ def test_many_queries_unpack_one_block_at_a_time(
     vectors = unit_rows(rng, 250)
     with filled(tmp_path, vectors) as writing:
         writing.refresh_vectors()
-    monkeypatch.setattr(exact, "_BLOCK", 32)
+    monkeypatch.setattr(search, "_ROWS", 32)
     with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
         file = snapshot._view.file
         assert file is not None
-        assert max(len(ids) for ids, _ in exact._blocks(file, None)) == 32
+        assert max(len(ids) for ids, _ in search.in_blocks(file.vectors)) == 32
         _, ids = snapshot.search(vectors[:100], 3)
-    np.testing.assert_array_equal(ids, nearest(vectors, vectors[:100], 3)[1] + 1)
+    np.testing.assert_array_equal(ids, largest(vectors, vectors[:100], 3)[1] + 1)
 
 
 def test_readers_see_one_state_while_another_process_writes(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -320,14 +376,14 @@ def test_folders_without_a_collection_are_named(tmp_path: Path) -> None:
     for opening in (Collection, CollectionWriter):
         with pytest.raises(CollectionMissingError):
             opening(tmp_path)
-    CollectionWriter(tmp_path, beginning()).close()
+    CollectionWriter(tmp_path, new_collection()).close()
     Collection(tmp_path).close()
 
 
 def test_a_folder_of_other_things_is_not_made_a_collection(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(CollectionError, match=r"holiday\.jpg"):
-        CollectionWriter(tmp_path, beginning())
+        CollectionWriter(tmp_path, new_collection())
     assert [entry.name for entry in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
@@ -339,7 +395,7 @@ def test_a_damaged_catalogue_is_one_plain_error(tmp_path: Path) -> None:
 
 
 def test_a_collection_of_a_newer_program_is_refused(tmp_path: Path) -> None:
-    CollectionWriter(tmp_path, beginning()).close()
+    CollectionWriter(tmp_path, new_collection()).close()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
         database.execute("PRAGMA user_version = 9999")
     database.close()
@@ -348,16 +404,8 @@ def test_a_collection_of_a_newer_program_is_refused(tmp_path: Path) -> None:
             opening(tmp_path)
 
 
-def test_other_weights_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    with CollectionWriter(tmp_path, beginning()) as writing:
-        writing.check_weights("0123456789ab", "fake")
-        with pytest.raises(CollectionWeightsError, match="anotheryou reindex --weights other"):
-            writing.check_weights("ffffffffffff", "other")
-
-
-def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
-    CollectionWriter(tmp_path, beginning()).close()
-    engine = create_engine(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+def assert_tables_are_the_models(folder: Path) -> None:
+    engine = create_engine(f"sqlite:///{folder / CATALOG}")
     made = inspect(engine)
     assert set(made.get_table_names()) == set(Base.metadata.tables)
     for name, table in Base.metadata.tables.items():
@@ -367,10 +415,18 @@ def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
         assert {i["name"] for i in made.get_indexes(name)} == {index.name for index in table.indexes}
         keys = {(*key["constrained_columns"], key["referred_table"]) for key in made.get_foreign_keys(name)}
         assert keys == {(key.parent.name, key.column.table.name) for key in table.foreign_keys}
+        unique = {tuple(each["column_names"]) for each in made.get_unique_constraints(name)}
+        together = {each for each in table.constraints if isinstance(each, UniqueConstraint)}
+        assert unique == {tuple(column.name for column in each.columns) for each in together}
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == migrations.latest()
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
     engine.dispose()
+
+
+def test_the_migrations_make_the_tables_of_the_models(tmp_path: Path) -> None:
+    CollectionWriter(tmp_path, new_collection()).close()
+    assert_tables_are_the_models(tmp_path)
 
 
 def test_a_failed_batch_leaves_nothing_behind(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -397,7 +453,7 @@ def test_names_that_are_no_valid_text_are_kept_and_found_below_their_folder(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
     odd = os.fsdecode(b"folder/\xff\xfe.jpg")
-    with CollectionWriter(tmp_path, beginning()) as writing:
+    with CollectionWriter(tmp_path, new_collection()) as writing:
         writing.store([photo(odd, unit_rows(rng, 1)), photo("folder/a.jpg", unit_rows(rng, 1))])
         writing.store([photo("folder2/a.jpg", unit_rows(rng, 1)), photo("folder", unit_rows(rng, 1))])
         below = [known.path for some in writing.below("/photos/folder") for known in some]
@@ -405,23 +461,23 @@ def test_names_that_are_no_valid_text_are_kept_and_found_below_their_folder(
         assert list(writing.known([f"/photos/{odd}"])) == [f"/photos/{odd}"]
 
 
-def test_new_features_replace_the_old_ones_at_once_and_only_when_all_are_there(
+def test_new_vectors_replace_the_old_ones_at_once_and_only_when_all_are_there(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
     old, new = unit_rows(rng, 10), unit_rows(rng, 10)
     with filled(tmp_path, old) as writing, Collection(tmp_path) as collection:
         writing.refresh_vectors()
-        first = Reencoding(writing, encoding("ffffffffffff"))
+        first = Reindexing(writing, layout("ffffffffffff"))
         batches = first.pending(4)
-        first.store([(face.id, features(new[face.id - 1])) for face in next(batches)])
-        assert collection.search(old[:1], 1)[0][0, 0] == 0
-        again = Reencoding(writing, encoding("ffffffffffff"))
+        first.store([(face.id, stored(new[face.id - 1])) for face in next(batches)])
+        assert collection.search(old[:1], 1)[1][0, 0] == 1
+        again = Reindexing(writing, layout("ffffffffffff"))
         assert again.remaining == 6
         for batch in again.pending(4):
-            again.store([(face.id, features(new[face.id - 1])) for face in batch if face.id != 10])
+            again.store([(face.id, stored(new[face.id - 1])) for face in batch if face.id != 10])
         assert again.finish() == 1
         with collection.snapshot() as snapshot:
-            assert snapshot.encoding.weights_id == "ffffffffffff"
+            assert snapshot.layout.digest == "ffffffffffff"
             assert snapshot.whole_file
             assert len(snapshot) == 9
             np.testing.assert_array_equal(snapshot.search(new[:9], 1)[1][:, 0], np.arange(1, 10))

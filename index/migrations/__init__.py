@@ -6,7 +6,9 @@ new one gets the next number.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import struct
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -28,10 +30,14 @@ def current(connection: Connection) -> int:
 def migrate(connection: Connection) -> None:
     """Bring the database up to date, within the transaction the connection is in.
 
-    Raises CollectionError where a newer version of the program made the database.
+    Raises CollectionError if a newer version of the program made the database.
     """
     check_not_newer(connection)
     done = current(connection)
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection):
+        raw.create_function("pack_landmarks", 1, _pack_landmarks, deterministic=True)
+        raw.create_function("hex_bytes", 1, _hex_bytes, deterministic=True)
     for number, script in sorted(_migrations()):
         if number > done:
             for statement in _statements(script):
@@ -40,11 +46,22 @@ def migrate(connection: Connection) -> None:
 
 
 def check_not_newer(connection: Connection) -> None:
-    """Raise CollectionError where a newer version of the program made the database."""
+    """Raise CollectionError if a newer version of the program made the database."""
     if current(connection) > latest():
         raise CollectionError(
             "this collection was made by a newer version of anotheryou; update the program to use it"
         )
+
+
+def _pack_landmarks(text: str) -> bytes:
+    """JSON points [x, y], of which the last may be null, as float32; for 0002."""
+    numbers = [value for point in json.loads(text) if point is not None for value in point]
+    return struct.pack(f"<{len(numbers)}f", *numbers)
+
+
+def _hex_bytes(text: str | None) -> bytes | None:
+    """The bytes that hexadecimal digits mean; for 0002."""
+    return None if text is None else bytes.fromhex(text)
 
 
 def _migrations() -> Iterator[tuple[int, str]]:
