@@ -18,7 +18,7 @@ from faces.errors import WishError
 from faces.types import Floats, Ints
 
 _MAX_COMBINATIONS = 1024  # every gallery face is drawn once for each of them
-# What the values of the accessory sets are called besides, where a group has them.
+# Everyday names of the accessory sets' values.
 EVERYDAY = {
     "cap": "hat-1",
     "brimmed-hat": "hat-2",
@@ -33,7 +33,7 @@ EVERYDAY = {
 class AttributeGroup:
     """A named attribute and its values, in the order of their one-hot places.
 
-    Names and values are words without spaces at their ends; names hold no "=".  Raises ValueError where one
+    Names and values are words without spaces at their ends; names hold no "=".  Raises ValueError if one
     is empty or double.
     """
 
@@ -50,28 +50,53 @@ class AttributeGroup:
             raise ValueError(f"the attribute {self.name!r} needs values, each given once")
 
     def find(self, word: str) -> str:
-        """The value that a word means: itself, its everyday name ("sunglasses" for "glasses-3"), or, for
-        numbers, any way of writing it ("30" for "+30").
+        """Return the value that a word means.
 
-        Raises WishError that lists the values and, for numbers, names the nearest.
+        The word is the value itself, its everyday name ("sunglasses" for "glasses-3"), or, for numbers, any
+        way of writing it ("30" for "+30").  Raises WishError that lists the values and, for numbers, names
+        the nearest.
         """
         wanted = word.strip().replace("\N{MINUS SIGN}", "-")
         meant = EVERYDAY.get(wanted.casefold().replace(" ", "-"))
         for value in self.values:
             if value.casefold() == wanted.casefold() or value == meant:
                 return value
-        known, number = self._numbers(), number_of(wanted)
+        numbers, number = self.numbers, number_of(wanted)
         hint = ""
-        if known and number is not None:
-            nearest = min(known, key=lambda value: abs(known[value] - number))
-            if known[nearest] == number:
+        if numbers and number is not None:
+            apart, nearest = min(
+                (abs(one - number), value) for one, value in zip(numbers, self.values, strict=True)
+            )
+            if not apart:
                 return nearest
             hint = f"the nearest is {nearest}; "
         raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {self._listed()}.")
 
-    def _numbers(self) -> dict[str, float]:
-        numbers = {value: number_of(value) for value in self.values}
-        return {value: number for value, number in numbers.items() if number is not None}
+    @cached_property
+    def numbers(self) -> tuple[float, ...] | None:
+        """The numbers that the values stand for, in their order; None unless all of them are numbers."""
+        numbers = [number for value in self.values if (number := number_of(value)) is not None]
+        return tuple(numbers) if len(numbers) == len(self.values) else None
+
+    def spread(self, word: str) -> Floats:
+        """Return the one-hot vector (values,) float32 that a word means.
+
+        A number between two values is spread over both, the nearer one getting the larger part: +20 of
+        -45 ... +45 in steps of 15 is 2/3 of +15 and 1/3 of +30.  Raises WishError as ``find`` does.
+        """
+        found = np.zeros(len(self.values), np.float32)
+        number = number_of(word.strip().replace("\N{MINUS SIGN}", "-"))
+        if self.numbers is None or number is None or not min(self.numbers) <= number <= max(self.numbers):
+            found[self.values.index(self.find(word))] = 1
+            return found
+        order = np.argsort(self.numbers)
+        for place, value in enumerate(np.array(self.numbers)[order]):
+            if value == number:
+                found[order[place]] = 1
+            elif place and (before := self.numbers[order[place - 1]]) < number < value:
+                share = (number - before) / (value - before)
+                found[order[place]], found[order[place - 1]] = share, 1 - share
+        return found
 
     def _listed(self) -> str:
         called = {value: name for name, value in EVERYDAY.items()}
@@ -80,7 +105,7 @@ class AttributeGroup:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """All groups that a network knows.  Raises ValueError where there is none or a name is double."""
+    """All groups that a network knows.  Raises ValueError if there is none or a name is double."""
 
     groups: tuple[AttributeGroup, ...]
 
@@ -102,7 +127,7 @@ class Vocabulary:
         return tuple(itertools.product(*(group.values for group in self.groups)))
 
     def group(self, name: str) -> AttributeGroup:
-        """The group of that name; raises WishError that lists the names."""
+        """Return the group of that name; raises WishError that lists the names."""
         wanted = name.strip().casefold()
         for group in self.groups:
             if group.name.casefold() == wanted:
@@ -111,7 +136,7 @@ class Vocabulary:
         raise WishError(f"These weights know no {name.strip()!r}; choose one of: {names}.")
 
     def code(self, wish: Mapping[str, str]) -> int:
-        """The code of ``{"pose": "+30"}``, which must name every group.
+        """Return the code of ``{"pose": "+30"}``, which must name every group.
 
         Raises WishError for unknown or missing names and unknown values.
         """
@@ -122,7 +147,7 @@ class Vocabulary:
         return int(found[0])
 
     def codes(self, wish: Mapping[str, str]) -> Ints:
-        """All codes (K,) int64, ascending, that fulfil a wish; groups it does not name are left open.
+        """Return all codes (K,) int64, ascending, that fulfil a wish; groups it does not name are left open.
 
         Raises WishError for unknown names and values.
         """
@@ -138,7 +163,7 @@ class Vocabulary:
         return np.array(agree, np.int64)
 
     def named(self, wish: Mapping[str, str]) -> dict[str, str]:
-        """A wish such as ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``.
+        """Return ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``.
 
         Raises WishError for unknown names and values.
         """
@@ -149,20 +174,33 @@ class Vocabulary:
         return named
 
     def change(self, code: int, wish: Mapping[str, str]) -> int:
-        """The code that fulfils a wish and else is as ``code``: what it does not name stays as it is.
+        """Return the code that fulfils a wish and else is as ``code``.
 
         Raises WishError for unknown names and values, ValueError for a code that there is not.
         """
         return self.code({**self.label(code), **self.named(wish)})
 
+    def mixture(self, wish: Mapping[str, str], code: int) -> Floats:
+        """Give the share of each code (codes,) float32, in all 1, in a wish; the rest is as ``code`` has it.
+
+        A number between two values is spread over both (``AttributeGroup.spread``).  Raises WishError for
+        unknown names and values, ValueError for a code that there is not.
+        """
+        label = self.label(code)
+        wished = {self.group(name).name: word for name, word in wish.items()}
+        found = np.ones(1, np.float32)
+        for group in self.groups:
+            found = np.outer(found, group.spread(wished.get(group.name, label[group.name]))).ravel()
+        return found
+
     def label(self, code: int) -> dict[str, str]:
-        """What a code stands for, ``{"pose": "+30"}``; raises ValueError for a code that there is not."""
+        """Return what a code stands for, ``{"pose": "+30"}``; raises ValueError if there is no such code."""
         if not 0 <= code < len(self.combinations):
             raise ValueError(f"there is no code {code}; there are {len(self.combinations)}")
         return {group.name: value for group, value in zip(self.groups, self.combinations[code], strict=True)}
 
     def one_hot(self, codes: Ints) -> Floats:
-        """The network's input for codes (N,) int64: (N, size) float32 of zeros and, per group, a one.
+        """Return the network's input for codes (N,) int64: (N, size) float32 of zeros and, per group, a one.
 
         Raises ValueError for codes of another form or that there are not.
         """
@@ -186,9 +224,9 @@ class Vocabulary:
 
 
 def parse_wishes(texts: Sequence[str]) -> dict[str, str]:
-    """Wishes such as ``["pose=+30"]`` as ``{"pose": "+30"}``, names in small letters, values as they are.
+    """Read wishes such as ``["pose=+30"]`` as ``{"pose": "+30"}``; names in small letters, values as given.
 
-    Raises WishError where one is not of the form NAME=VALUE or two have the same name.
+    Raises WishError if one is not of the form NAME=VALUE or two have the same name.
     """
     wish: dict[str, str] = {}
     for text in texts:

@@ -117,7 +117,14 @@ def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | 
     """
     loaded = load_checkpoint(name_or_folder)
     name = loaded.folder.resolve().name
-    return Generator(loaded.network, loaded.config, name=name, weights_id=loaded.weights_id, device=device)
+    return Generator(
+        loaded.network,
+        loaded.config,
+        name=name,
+        weights_id=loaded.weights_id,
+        device=device,
+        folder=loaded.folder.resolve(),
+    )
 
 
 def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, what: str, command: str) -> Path:
@@ -175,7 +182,7 @@ def weights_for(wish: Mapping[str, str | None]) -> str:
                 f"No weights that come along know {attribute!r}; choose one of: {', '.join(sorted(known))}."
             )
         if value is not None and not weights_knowing({attribute: value}):
-            _vocabulary(alone[0]).group(attribute).find(value)  # says what there is
+            _vocabulary(alone[0]).group(attribute).spread(value)  # says what there is
     raise WishError(f"No weights that come along know {' and '.join(wish)} together; wish for one at a time.")
 
 
@@ -184,7 +191,7 @@ def _knows(vocabulary: Vocabulary, wish: Mapping[str, str | None]) -> bool:
         for attribute, value in wish.items():
             group = vocabulary.group(attribute)
             if value is not None:
-                group.find(value)
+                group.spread(value)  # numbers between two values are known too
     except WishError:
         return False
     return True

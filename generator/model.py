@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -54,10 +55,10 @@ class Canonical:
 class Generator:
     """Draws faces and gives their features, on the processor or CUDA, in batches of bounded memory.
 
-    ``network`` is copied.  ``device`` None means CUDA where there is one.  ``precision`` "auto" means
-    bfloat16 where the hardware multiplies it: twice as fast on a processor with avx512_bf16, at a cosine of
-    more than 0.999 to the features in float32.  Raises WeightsError where network and configuration or device
-    do not fit.
+    ``network`` is copied; ``folder`` is where it was read from.  ``device`` None means CUDA if there is one.
+    ``precision`` "auto" means bfloat16 if the hardware multiplies it: twice as fast on a processor with
+    avx512_bf16, at a cosine of more than 0.999 to the features in float32.  Raises WeightsError if network
+    and configuration or device do not fit.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class Generator:
         weights_id: str,
         device: str | None = None,
         precision: Precision = "auto",
+        folder: Path | None = None,
     ) -> None:
         if network.architecture != config.architecture:
             raise WeightsError("The network has other sizes than its configuration says.")
         self.config = config
         self.name = name
         self.weights_id = weights_id
+        self.folder = folder
         self.device = pick_device(device)
         fast = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(self.device))
         self.dtype = torch.bfloat16 if fast else torch.float32
@@ -102,12 +105,13 @@ class Generator:
         """D, the length of the features."""
         return self._layer_size(self.config.architecture.feature_layer)
 
-    def draw(self, crops: Pixels, codes: Ints) -> Drawing:
-        """Draw faces (N, S, S) uint8 with codes (N,) int64, one wish each.
+    def draw(self, crops: Pixels, wishes: Ints | Floats) -> Drawing:
+        """Draw faces (N, S, S) uint8 with one wish each: codes (N,) int64, or mixtures of the V codes (N, V)
+        float32, as ``Vocabulary.mixture`` gives them.
 
-        Raises ValueError where the arrays have another form or a code is unknown.
+        Raises ValueError if the arrays have another form or a code is unknown.
         """
-        codes = self._check(crops, codes)
+        codes = self._check(crops, wishes)
         stage1, stage2 = np.empty_like(crops), np.empty_like(crops)
         features = np.empty((len(crops), self.feature_size), np.float32)
         with torch.inference_mode():
@@ -121,7 +125,7 @@ class Generator:
         """Draw each face (N, S, S) uint8 with every code and keep what is closest to the face itself.
 
         Ghodrati et al. (2015), section 4.1.2.  Of equally close drawings the lowest code is kept.
-        Raises ValueError where the array has another form.
+        Raises ValueError if the array has another form.
         """
         self._check(crops)
         count, values = len(crops), self._work.codes
@@ -136,28 +140,28 @@ class Generator:
         return Canonical(codes, images, features, distances)
 
     def middle_layers(self, crops: Pixels, codes: Ints, name: str) -> Floats:
-        """Another middle layer of stage 2 as features (N, D) float32, L2-normalised, to compare layers.
+        """Return another middle layer of stage 2 as features (N, D) float32, L2-normalised, to compare.
 
         ``name`` is one of ``networks.FEATURE_LAYERS``; faces and codes are as for ``draw``.  Raises
-        ValueError where there is no such layer or an array has another form.
+        ValueError if there is no such layer or an array has another form.
         """
         if name not in FEATURE_LAYERS:
             raise ValueError(f"there is no layer {name!r}; there are {', '.join(FEATURE_LAYERS)}")
-        codes = self._check(crops, codes)
+        wishes = self._check(crops, codes)
         features = np.empty((len(crops), self._layer_size(name)), np.float32)
         with torch.inference_mode():
             for part in self._parts(len(crops)):
-                features[part] = _array(as_features(self._draw(crops[part], codes[part])[2][name]))
+                features[part] = _array(as_features(self._draw(crops[part], wishes[part])[2][name]))
         return features
 
     def attribute_maps(self) -> Floats:
-        """What stage 1 makes of each of the V codes, whatever the face: (V, 7, S / 2, S / 2) float32.
+        """Return what stage 1 makes of each of the V codes, whatever the face: (V, 7, S / 2, S / 2) float32.
 
         The paper's figure 4 shows them.
         """
         return _array(self._work.attribute_maps)
 
-    def _draw(self, crops: Pixels, codes: Ints) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def _draw(self, crops: Pixels, codes: Ints | Floats) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         x = self._standardised(crops).to(self.dtype)
         return self._work.draw_each(x, torch.from_numpy(codes).to(self.device))
 
@@ -211,15 +215,19 @@ class Generator:
         side = a.size if name in ("conv1", "conv2", "conv7") else a.half
         return maps * side**2
 
-    def _check(self, crops: Pixels, codes: Ints | None = None) -> Ints:
-        """The codes as int64, all input being what it should be."""
+    def _check(self, crops: Pixels, wishes: Ints | Floats | None = None) -> Ints | Floats:
+        """Check all input; return the codes as int64, or the mixtures as float32."""
         size = self.geometry.size
         if not isinstance(crops, np.ndarray) or crops.dtype != np.uint8 or crops.shape[1:] != (size, size):
             found = f"{crops.dtype} {crops.shape}" if isinstance(crops, np.ndarray) else type(crops).__name__
             raise ValueError(f"crops must be (N, {size}, {size}) uint8, not {found}")
-        if codes is None:
+        if wishes is None:
             return np.empty(0, np.int64)
-        codes = np.asarray(codes)
+        codes: np.ndarray = np.asarray(wishes)
+        if codes.ndim == 2 and codes.dtype == np.float32:
+            if codes.shape != (len(crops), self._work.codes) or not np.isfinite(codes).all():
+                raise ValueError(f"mixtures must be ({len(crops)}, {self._work.codes}) finite float32")
+            return codes
         if codes.shape != (len(crops),) or not np.issubdtype(codes.dtype, np.integer):
             raise ValueError(f"codes must be ({len(crops)},) integers, not {codes.dtype} {codes.shape}")
         if len(codes) and not 0 <= codes.min() <= codes.max() < self._work.codes:

@@ -39,18 +39,28 @@ class SharedWork:
         return len(self._table)
 
     def look(self, x: Tensor) -> Tensor:
-        """Pictures (B, 1, S, S) to their part of the first fused maps, (B, H, H, 64)."""
+        """Turn pictures (B, 1, S, S) into their part of the first fused maps, (B, H, H, 64)."""
         maps = functional.conv2d(self._network.stage1.encode_image(x), self._fuse, padding=1)
         return maps.permute(0, 2, 3, 1)
 
-    def draw_each(self, x: Tensor, codes: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Each picture (B, 1, S, S) with its own code (B,): stage 1's and stage 2's pictures (B, 1, S, S) and
-        the middle layers of stage 2."""
-        return self._draw(x, self.look(x) + self._table[codes])
+    def draw_each(self, x: Tensor, wishes: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Draw each picture (B, 1, S, S) with its own code (B,), or its own mixture of the codes (B, V).
+
+        Returns stage 1's and stage 2's pictures (B, 1, S, S) and the middle layers of stage 2.
+
+        What encodes a wish is linear, so that mixing its maps is the same as encoding the mixture.
+        """
+        if wishes.ndim == 1:
+            return self._draw(x, self.look(x) + self._table[wishes])
+        table = self._table.flatten(1)
+        mixed = (wishes.to(table.dtype) @ table).view(-1, *self._table.shape[1:])
+        return self._draw(x, self.look(x) + mixed)
 
     def draw_all(self, x: Tensor, looked: Tensor, codes: slice) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Each of F pictures with each of K codes, in the order face 0 with all codes, face 1, ...; F·K
-        pictures as ``draw_each`` gives them.  ``looked`` is what ``look`` made of ``x``."""
+        """Draw each of F pictures with each of K codes: face 0 with all codes, face 1, ...
+
+        Returns F·K pictures as ``draw_each`` does.  ``looked`` is what ``look`` made of ``x``.
+        """
         first = (looked[:, None] + self._table[codes][None]).flatten(0, 1)  # (F * K, H, H, 64)
         return self._draw(x.repeat_interleave(len(first) // len(x), 0), first)
 

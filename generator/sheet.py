@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
 from faces.sheet import FAINT, INK, PAPER, enlarge, font
 from faces.types import Pixels
 
-if TYPE_CHECKING:
-    from generator.model import Drawing
-
 _GAP, _MARGIN = 8, 20
 
 
 def draw_strip(
-    source: Pixels, drawing: Drawing, captions: Sequence[str], *, note: str = "", side: int = 160
+    source: Pixels,
+    stage1: Pixels,
+    stage2: Pixels,
+    captions: Sequence[str],
+    *,
+    note: str = "",
+    side: int = 160,
 ) -> Image.Image:
-    """Show the source (S, S) uint8, and to its right a column for each of N drawings: stage 1 over stage 2.
+    """Show the source (S, S) uint8, and to its right a column for each of N drawings.
 
-    ``captions`` head the columns; ``note`` stands under the source; ``side`` is each face's size in pixels.
-    Raises ValueError if there is not one caption for each drawing.
+    ``stage1`` (N, S, S) uint8 stands above ``stage2``; ``captions`` head the columns; ``note`` stands under
+    the source; ``side`` is each face's size in pixels.  Raises ValueError if there is not one caption for
+    each drawing.
     """
-    if len(captions) != len(drawing.stage1):
-        raise ValueError(f"{len(captions)} captions for {len(drawing.stage1)} drawings")
+    if len(captions) != len(stage1):
+        raise ValueError(f"{len(captions)} captions for {len(stage1)} drawings")
     size = max(9, side // 9)
     letters, line = font(size), round(size * 1.5)
     left, top = _MARGIN + side + 3 * _GAP, _MARGIN + line
@@ -37,7 +40,7 @@ def draw_strip(
     strip.paste(enlarge(source, side), (_MARGIN, middle))
     draw.text((_MARGIN, middle - line), "source", INK, letters)
     draw.text((_MARGIN, middle + side + size // 6), note, FAINT, letters)
-    for row, (name, faces) in enumerate((("stage 1", drawing.stage1), ("stage 2", drawing.stage2))):
+    for row, (name, faces) in enumerate((("stage 1", stage1), ("stage 2", stage2))):
         y = top + row * (side + line)
         for number, (face, caption) in enumerate(zip(faces, captions, strict=True)):
             x = left + number * (side + _GAP)
