@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from facedata.labels import LABELS_FILE
-from facedata.large_pictures import LargeFace, LargePictures, five_points
+from facedata.large_pictures import LargeFace, LargePictures
 from facedata.sources import FileSource
+from faces.chips import five_points
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.types import Floats, Landmarks, Photo, Pixels
 

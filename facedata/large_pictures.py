@@ -25,17 +25,12 @@ from PIL import Image
 from facedata.labels import LABELS_FILE, LabelRow
 from facedata.sources import FileSource
 from faces.errors import DataError, LabelError, RowUnavailable
-from faces.types import Floats, Ints, Landmarks, Pixels
+from faces.types import Floats, Ints, Pixels
 
 POINTS = 5
 LARGE_FOLDER, LARGE_FILE = "large", "large.csv"
 COLUMNS = ("file", *(f"{axis}{point}" for point in range(POINTS) for axis in "xy"))
 _MAX_SIDE = 4096  # pixels; anything larger is a photograph or an attack on memory
-
-# Half an eye / distance of the eyes on the mean face to which dlib aligns five points (dlib,
-# image_transforms/interpolation.h, get_face_chip_details): (0.8596 - 0.6461) / 2 / 0.5255.  Corners that
-# nobody has seen must not pull that alignment; on heads of ICT-FaceKit the ratio is 0.209 ± 0.014.
-EYE_HALF_WIDTH = 0.203
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +44,6 @@ class LargeFace:
 
     pixels: Pixels
     points: Floats
-
-
-def five_points(landmarks: Landmarks) -> NDArray[np.float64]:
-    """Make up the corners of both eyes and the nose base, (5, 2), in the order of ``LargeFace``.
-
-    The corners are set on the eye line, half a mean eye to both sides of each eye's centre.
-    """
-    left, right = np.array(landmarks.left_eye), np.array(landmarks.right_eye)
-    half = (right - left) * EYE_HALF_WIDTH
-    return np.array([right + half, right - half, left - half, left + half, landmarks.nose_base])
 
 
 class LargePictures:

@@ -15,6 +15,7 @@ Pixels = NDArray[np.uint8]
 """(H, W) grey or (H, W, 3) RGB, uint8, 0..255."""
 
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 Ints = NDArray[np.int64]
 
 

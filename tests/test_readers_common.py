@@ -16,7 +16,6 @@ from readers_made import CHIN, LEFT, NOSE, RIGHT, EyesDetector, photo, put
 
 from facedata.labelled import read_labelled
 from facedata.labels import LabelRow
-from facedata.large_pictures import five_points
 from facedata.readers.common import Entry, LeftOutError, Plan, files_below, in_halves, listed
 from facedata.readers.landmarks import (
     MOUTH_TO_NOSE_BASE,
@@ -29,6 +28,7 @@ from facedata.readers.landmarks import (
 )
 from facedata.readers.writing import Face, face_cutter, import_faces
 from facedata.rendered.head_model import load_head_model
+from faces.chips import five_points
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError
 from faces.types import Landmarks

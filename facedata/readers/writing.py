@@ -14,8 +14,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from facedata.labels import LABELS_FILE, write_labels
-from facedata.large_pictures import LARGE_FILE, LargeFace, five_points, format_large, large_name
+from facedata.large_pictures import LARGE_FILE, LargeFace, format_large, large_name
 from facedata.readers.common import Entry, LeftOutError, Plan
+from faces.chips import five_points
 from faces.claims import claimed
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, PhotoError
