@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from faces.chips import Cut
 from faces.crop import CropGeometry, crop_face
 from faces.detect import Detector, open_detector
 from faces.errors import DetectorError, PhotoError
@@ -19,7 +20,7 @@ DetectorFactory = Callable[[], Detector]
 
 
 def detector_factory(detector: DetectorFactory | str | Path | None, min_face: int) -> DetectorFactory:
-    """What opens the detector that is meant: a function of the caller's, or a name for ``open_detector``."""
+    """Give what opens the detector that is meant: the caller's function, or a name for ``open_detector``."""
     if detector is None or isinstance(detector, str | Path):
         return partial(open_detector, detector, min_face=min_face)
     return detector
@@ -29,8 +30,9 @@ def detector_factory(detector: DetectorFactory | str | Path | None, min_face: in
 class Examined:
     """What was found in one file.
 
-    ``content`` is its SHA-256 in hex, None where it could not be opened; ``reason`` says why it
-    is skipped, "" where it is not.  ``crops`` go with ``faces``, each (S, S) uint8.
+    ``content`` is its SHA-256 in hex, None if it could not be opened; ``reason`` says why it
+    is skipped, "" if it is not.  ``crops`` go with ``faces``, each (S, S) uint8, and so do ``chips``, each
+    (C, C, 3) uint8 RGB, none without an identity model.
     """
 
     path: str
@@ -41,18 +43,21 @@ class Examined:
     too_small: int = 0
     faces: tuple[DetectedFace, ...] = ()
     crops: tuple[Pixels, ...] = ()
+    chips: tuple[Pixels, ...] = ()
 
 
 def content_of(path: str | Path) -> str:
-    """SHA-256 of a file in hex; raises OSError where it cannot be read."""
+    """Give the SHA-256 of a file in hex; raises OSError if it cannot be read."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def examine(path: str, detector: Detector, geometry: CropGeometry, min_face: int) -> Examined:
+def examine(
+    path: str, detector: Detector, geometry: CropGeometry, min_face: int, cut: Cut | None = None
+) -> Examined:
     """Read one photograph and crop its faces of at least ``min_face`` pixels (the box's shorter side).
 
-    Whatever is wrong with the file becomes a reason.  Raises DetectorError where the detector itself is at
+    Whatever is wrong with the file becomes a reason.  Raises DetectorError if the detector itself is at
     fault.
     """
     try:
@@ -63,7 +68,7 @@ def examine(path: str, detector: Detector, geometry: CropGeometry, min_face: int
         photo = read_photo(Path(path))
         found = detector.detect(photo)
         large = [face for face in found if min(face.box.width, face.box.height) >= min_face]
-        cropped = list(_crops(photo, large, geometry))
+        cropped = list(_crops(photo, large, geometry, cut))
     except PhotoError as error:
         return Examined(path, content, error.reason)
     except DetectorError:
@@ -78,19 +83,21 @@ def examine(path: str, detector: Detector, geometry: CropGeometry, min_face: int
         width=photo.width,
         height=photo.height,
         too_small=len(found) - len(large),
-        faces=tuple(face for face, _ in cropped),
-        crops=tuple(crop for _, crop in cropped),
+        faces=tuple(face for face, _, _ in cropped),
+        crops=tuple(crop for _, crop, _ in cropped),
+        chips=tuple(chip for _, _, chip in cropped if chip is not None),
     )
 
 
 def _crops(
-    photo: Photo, found: list[DetectedFace], geometry: CropGeometry
-) -> list[tuple[DetectedFace, Pixels]]:
-    """Each face with its crop; those whose landmarks lie on one line, as of a false find, are left out."""
+    photo: Photo, found: list[DetectedFace], geometry: CropGeometry, cut: Cut | None
+) -> list[tuple[DetectedFace, Pixels, Pixels | None]]:
+    """Cut crop and chip of each face; false finds, with landmarks on one line, are left out."""
     cropped = []
     for face in found:
         try:
-            cropped.append((face, crop_face(photo.pixels, face.landmarks, geometry)))
+            crop = crop_face(photo.pixels, face.landmarks, geometry)
+            cropped.append((face, crop, None if cut is None else cut(photo.pixels, face.landmarks)))
         except ValueError:
             continue
     return cropped

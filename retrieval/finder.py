@@ -1,25 +1,28 @@
-"""A query's way: photograph, crop, drawing of the wish, nearest faces."""
+"""A query's way: photograph, face, drawing of the wish, shortlist, ranked answer."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from faces.crop import crop_face
 from faces.detect import MIN_FACE, Detector
-from faces.errors import CollectionError, NoFaceError
-from faces.photo import read_photo
+from faces.errors import CollectionError, NoFaceError, WishError
 from faces.progress import Progress
-from faces.types import Box, DetectedFace, Floats, Ints, Landmarks, Pixels
-from index import Collection, StoredFace, check_weights
-from retrieval.encoder import Canonical, Encoder, load_encoder
-from retrieval.examine import DetectorFactory, content_of, detector_factory
-from retrieval.places import open_collection
-from retrieval.wishes import codes_of
+from faces.types import Box, Floats, Ints, Landmarks, Pixels
+from index import Collection, Snapshot, StoredFace
+from retrieval.engine import Engine, Query, Scores, Wanted, shortlist_size
+from retrieval.examine import DetectorFactory, detector_factory
+from retrieval.loading import check_layout, load_engine
+from retrieval.location import default_collection, open_collection
+from retrieval.query import Picture, Source, Wish, check_number, choose_face, named_wish, source_of, wanted_by
+
+SHOWS = 0.5
+"""A face counts as showing a wished value, and a hit as probable, from this probability on."""
+_LIKELY = 0.5  # from this probability on a face counts as the person, for remarks on wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class QueryFace:
     """The face that was searched for.
 
     ``number`` (from 1, the largest first) of ``count`` faces in the photograph; ``crop`` (S, S) uint8 grey;
-    ``estimates`` the estimated value of each attribute.
+    ``estimates`` what it seems to show; ``known`` tells that the collection has it, so that nothing was
+    detected.
     """
 
     path: str
@@ -37,62 +41,68 @@ class QueryFace:
     landmarks: Landmarks
     crop: Pixels
     estimates: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What the network drew: the face as wished, or, without a wish, as it is.
-
-    ``wish`` holds the wished values, empty without a wish; ``image`` (S, S) uint8 grey.
-    """
-
-    wish: Mapping[str, str]
-    image: Pixels
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A face that was found.
 
-    ``rank`` counts from 1; ``distance`` is the Euclidean distance of the features, 0 to 2; ``crop`` (S, S)
-    uint8 grey; ``estimates`` the estimated value of each attribute.
+    ``rank`` counts from 1; ``probability`` that it is the right person, as wished; ``same_person`` of the
+    first alone; ``met`` how likely it shows each wished value; ``similarity`` of the descriptors (NaN without
+    a model).  ``number`` and ``count`` as in ``QueryFace``; ``exists`` tells whether the file is still there;
+    ``estimates`` what the face seems to show; ``crop`` (S, S) uint8 grey.
     """
 
     rank: int
+    probability: float
+    same_person: float
+    met: Mapping[str, float]
+    similarity: float
     path: str
+    exists: bool
+    number: int
+    count: int
     face_id: int
     box: Box
     landmarks: Landmarks
-    distance: float
     estimates: Mapping[str, str]
     crop: Pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a search, the best hit first."""
+    """The answer to a search, the best hit first.
+
+    ``wish`` holds the wished words, empty without a wish; ``drawing`` (S, S) uint8 the face as wished, or as
+    it is; ``remarks`` are sentences about what could not be met.
+    """
 
     query: QueryFace
-    drawing: Drawn
+    wish: Mapping[str, str]
+    drawing: Pixels
     hits: tuple[Hit, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def probable(self) -> int:
+        """Count the hits that are probably right."""
+        return sum(hit.probability >= SHOWS for hit in self.hits)
 
 
 class Finder:
-    """Searches one collection; loads weights and detector once for any number of queries.
+    """Search one collection; load weights and detector once for any number of queries.
 
-    ``collection`` is an open one, or its folder, by default the default collection.  ``weights`` name those
-    to use, by default those that made it; ``detector`` is
-    as in ``index_folders``.  Raises CollectionMissingError where there is no collection,
-    CollectionWeightsError where it was made with other weights, WeightsError and DetectorError as those
-    say.
+    ``collection`` is an open one, or its folder, by default the default collection.  ``detector`` is as in
+    ``index_folders``.  Raises CollectionMissingError if there is no collection, CollectionWeightsError if it
+    was made by an older version or not by ``engine``, WeightsError and DetectorError as those say.
     """
 
     def __init__(
         self,
         collection: Collection | Path | str | None = None,
         *,
-        weights: str | Path | None = None,
-        encoder: Encoder | None = None,
+        engine: Engine | None = None,
         detector: DetectorFactory | str | Path | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -104,16 +114,14 @@ class Finder:
         )
         try:
             with self.collection.snapshot() as snapshot:
-                self._encoding = encoding = snapshot.encoding
+                layout = snapshot.layout
                 if not len(snapshot):
                     raise CollectionError(
                         f"the collection in {self.collection.folder} holds no faces yet; "
                         "add some with `anotheryou index FOLDER`"
                     )
-            self.encoder = encoder or load_encoder(weights, encoding)
-            check_weights(
-                self.collection.folder, encoding, self.encoder.weights_id, str(weights or self.encoder.name)
-            )
+            self.engine = engine or load_engine(layout=layout)
+            check_layout(self.collection.folder, layout, self.engine.layout)
         except BaseException:
             if not opened:
                 self.collection.close()
@@ -123,45 +131,50 @@ class Finder:
 
     def search(
         self,
-        photo: Path | str,
+        photo: Picture,
         *,
-        wish: Mapping[str, str] | None = None,
+        wish: Wish = None,
         k: int = 20,
         face: int | None = None,
-        same_photo: bool = True,
+        same_photo: bool = False,
+        only: bool = False,
+        at_least: float = 0.0,
     ) -> Answer:
-        """The k faces most like the one in a photograph with the wished attributes changed.
+        """Find the k faces that are most probably the person in a photograph, as wished.
 
-        ``wish`` maps attributes to values, ``{"pose": "+30"}``; attributes it does not name stay as they
-        are estimated to be, and without a wish the face is searched for as it is.  ``face`` picks one of
-        several faces, from 1, the largest first; by default the largest.  With ``same_photo`` off, faces of
-        the query's own photograph, also of copies of the file, are left out.
+        ``wish`` maps attributes to values, ``{"pose": 30}``, or is a value alone, ``"+30"``; what it does not
+        name may be anything.  ``face`` picks one of several faces, from 1, the largest first, which is the
+        default.  Faces of the query's own photograph, also of copies of the file, are left out unless
+        ``same_photo``.  ``only`` keeps to faces that seem to show every wished value, ``at_least`` to hits of
+        this probability.
 
-        Raises PhotoError where the photograph cannot be read, NoFaceError where there is no (such) face,
-        WishError for an unknown attribute or value.
+        Raises PhotoError if the photograph cannot be read, NoFaceError if there is no (such) face, WishError
+        for an unknown attribute or value.
         """
-        path = Path(photo).expanduser()
-        codes = self.codes(wish) if wish else None  # a wrong wish is told before any work
-        query, canonical = self._query_face(path, face)
-        if codes is None:
-            drawing, features = Drawn({}, canonical.images[0]), canonical.features
-        else:
-            drawing, features = self._draw(query, codes, tuple(wish or ()))
-        with self.collection.snapshot() as snapshot:
-            check_weights(
-                self.collection.folder, snapshot.encoding, self.encoder.weights_id, self.encoder.name
-            )
-            own = [] if same_photo else snapshot.photos_like(os.path.realpath(path), content_of(path))
-            distances, ids = snapshot.search(features, k, exclude_photo_ids=own)
-            found = snapshot.faces(ids[0].tolist())
-        ranked = enumerate(zip(found, distances[0].tolist(), strict=True), 1)
-        return Answer(
-            query, drawing, tuple(_hit(rank, stored, distance) for rank, (stored, distance) in ranked)
-        )
+        asked = [(photo, wish, face)]
+        return self._answers(asked, k=k, same_photo=same_photo, only=only, at_least=at_least)[0]
 
-    def codes(self, wish: Mapping[str, str]) -> Ints:
-        """All codes (K,) int64 that fulfil a wish; raises WishError, which says how to have it fulfilled."""
-        return codes_of(wish, self.encoder, self.collection.folder, self._encoding)
+    def search_many(
+        self,
+        photos: Sequence[Picture],
+        wishes: Sequence[Wish] | Wish = None,
+        *,
+        k: int = 20,
+        same_photo: bool = False,
+        only: bool = False,
+        at_least: float = 0.0,
+    ) -> list[Answer]:
+        """Search for the largest face of each photograph, with one wish for all or one each; see ``search``.
+
+        Raises ValueError unless there are as many wishes as photographs.
+        """
+        each = [wishes] * len(photos) if wishes is None or isinstance(wishes, str | Mapping) else list(wishes)
+        if len(each) != len(photos):
+            raise ValueError(f"{len(photos)} photographs need as many wishes, not {len(each)}")
+        if not each:
+            return []
+        asked = [(photo, wish, None) for photo, wish in zip(photos, each, strict=True)]
+        return self._answers(asked, k=k, same_photo=same_photo, only=only, at_least=at_least)
 
     def close(self) -> None:
         """Let go of the collection."""
@@ -173,56 +186,180 @@ class Finder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _query_face(self, path: Path, number: int | None) -> tuple[QueryFace, Canonical]:
-        """The face that is meant, and as the network would draw it."""
-        photo = read_photo(path)
+    def _answers(
+        self,
+        asked: Sequence[tuple[Picture, Wish, int | None]],
+        *,
+        k: int,
+        same_photo: bool,
+        only: bool,
+        at_least: float,
+    ) -> list[Answer]:
+        """Answer questions, each a photograph, a wish and a face, on one state of the collection."""
+        if k < 1:
+            raise ValueError(f"k must be 1 or more, not {k}")
+        wishes = [self._wanted(wish) for _, wish, _ in asked]  # a wrong wish is told before any work
+        with self.collection.snapshot() as snapshot:
+            check_layout(self.collection.folder, snapshot.layout, self.engine.layout)
+            sources = [source_of(photo) for photo, _, _ in asked]
+            found = [
+                self._query_face(snapshot, source, number)
+                for source, (_, _, number) in zip(sources, asked, strict=True)
+            ]
+            faces = [query for query, _ in found]
+            vectors = np.stack([vector for _, vector in found])
+            queries = self.engine.queries(np.stack([face.crop for face in faces]), vectors, wishes)
+            return [
+                self._answer(
+                    snapshot, face, query, k, at_least, only, [] if same_photo else _own(snapshot, source)
+                )
+                for face, query, source in zip(faces, queries, sources, strict=True)
+            ]
+
+    def _answer(
+        self,
+        snapshot: Snapshot,
+        face: QueryFace,
+        query: Query,
+        k: int,
+        at_least: float,
+        only: bool,
+        own: Sequence[int],
+    ) -> Answer:
+        wish = {wanted.attribute.group.name: wanted.word for wanted in query.wanted}
+        fulfilling = self._fulfilling(snapshot, query.wanted) if wish else None
+        _, ids = snapshot.search(
+            query.vector[None], shortlist_size(k), exclude_photo_ids=own, among=fulfilling if only else None
+        )
+        scores = self.engine.score(query, snapshot.vectors(ids[0]))
+        best = np.lexsort((ids[0], -scores.probability))
+        remarks = [] if fulfilling is None else self._remarks(query, scores, len(fulfilling))
+        best = best[scores.probability[best] >= at_least][:k]
+        stored = snapshot.faces(ids[0][best].tolist())
+        hits = tuple(
+            self._hit(rank, one, scores, int(place))
+            for rank, (one, place) in enumerate(zip(stored, best, strict=True), 1)
+        )
+        drawing = query.image
+        if drawing is None or len({wanted.attribute.encoding for wanted in query.wanted}) > 1:
+            drawing = self.engine.drawing(face.crop, query.face, query.wanted)
+        return Answer(face, wish, drawing, hits, tuple(remarks))
+
+    def _wanted(self, wish: Wish) -> tuple[Wanted, ...]:
+        """Give what is wished; raises WishError, with advice if other weights know more attributes."""
+        try:
+            return wanted_by(wish, self.engine)
+        except WishError as error:
+            raise WishError(f"{error}{_advice(wish, self.engine, self.collection.folder)}") from None
+
+    def _query_face(self, snapshot: Snapshot, source: Source, number: int | None) -> tuple[QueryFace, Floats]:
+        """Give the face that is meant and its vector (D,) float32: as the collection has it, or detected."""
+        known = snapshot.faces_of(source.path, source.content)
+        if known:
+            chosen = known[check_number(source.name, number, len(known)) - 1]
+            vector = chosen.vector.astype(np.float32)
+            place = (source.name, chosen.number, chosen.count, chosen.box, chosen.landmarks, chosen.crop)
+            return QueryFace(*place, self.engine.estimates(vector), known=True), vector
+        photo = source.read()
         if self._detector is None:
             self._detector = self._open_detector()
-        found = self._detector.detect(photo)
-        if not found:
-            raise NoFaceError(f"{path}: no face was found; use a photograph in which one is large and clear")
-        if number is not None and not 1 <= number <= len(found):
-            there = "is only one face" if len(found) == 1 else f"are only {len(found)} faces"
-            raise NoFaceError(f"{path}: there is no face {number}, there {there}")
-        chosen: DetectedFace = found[(number or 1) - 1]
+        face, chosen_number, count = choose_face(photo, source.name, self._detector, number)
         try:
-            crop = crop_face(photo.pixels, chosen.landmarks, self.encoder.geometry)
+            crop, chip = self.engine.cut(photo.pixels, face.landmarks)
         except ValueError as error:
             raise NoFaceError(
-                f"{path}: the face cannot be cropped ({error}); use another photograph"
+                f"{source.name}: the face cannot be cropped ({error}); use another photograph"
             ) from error
-        canonical = self.encoder.canonicalise(crop[None])
-        estimates = self.encoder.vocabulary.label(int(canonical.codes[0]))
-        place = (str(path), number or 1, len(found), chosen.box, chosen.landmarks)
-        return QueryFace(*place, crop, estimates), canonical
+        vector = self.engine.embed(crop[None], self.engine.describe([] if chip is None else [chip]))[0]
+        place = (source.name, chosen_number, count, face.box, face.landmarks, crop)
+        return QueryFace(*place, self.engine.estimates(vector), known=False), vector
 
-    def _draw(self, query: QueryFace, codes: Ints, wished: tuple[str, ...]) -> tuple[Drawn, Floats]:
-        """The drawing and its features (1, D), for that of the codes most like the face as it is."""
-        labels = {int(code): self.encoder.vocabulary.label(int(code)) for code in codes}
-        code = max(labels, key=lambda code: _agreement(labels[code], query.estimates))
-        drawn = self.encoder.draw(query.crop[None], np.array([code], np.int64))
-        names = {name.strip().casefold() for name in wished}
-        wish = {name: value for name, value in labels[code].items() if name.casefold() in names}
-        return Drawn(wish, drawn.stage2[0]), drawn.features
+    def _fulfilling(self, snapshot: Snapshot, wish: Sequence[Wanted]) -> Ints:
+        """Give the ids (n,) of the faces of the whole collection that seem to show every wished value."""
+        found = [
+            ids[np.min([self.engine.met(wanted, vectors) for wanted in wish], axis=0) >= SHOWS]
+            for ids, vectors in snapshot.blocks()
+        ]
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+    def _remarks(self, query: Query, scores: Scores, fulfilling: int) -> list[str]:
+        """Tell what the user should know if no hit is probably right."""
+        if (scores.probability >= SHOWS).any():
+            return []
+        words = [f"{wanted.attribute.group.name} {wanted.word}" for wanted in query.wanted]
+        count = f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show"
+        remarks = [f"{count} {' and '.join(words)}; none of them is probably this person"]
+        person = scores.same_person >= _LIKELY
+        if len(query.wanted) > 1 and person.any():
+            never = [
+                f"{name} {word}"
+                for (name, met), word in zip(
+                    scores.met.items(), (wanted.word for wanted in query.wanted), strict=True
+                )
+                if (met[person] < SHOWS).all()
+            ]
+            if never:
+                remarks.append(f"no likely picture of this person shows {' or '.join(never)}")
+            else:
+                remarks.append("each wish is met by some picture of this person, but no picture meets all")
+        return remarks
+
+    def _hit(self, rank: int, face: StoredFace, scores: Scores, place: int) -> Hit:
+        return Hit(
+            rank=rank,
+            probability=float(scores.probability[place]),
+            same_person=float(scores.same_person[place]),
+            met={name: float(values[place]) for name, values in scores.met.items()},
+            similarity=float(scores.similarity[place]),
+            path=face.path,
+            exists=Path(face.path).is_file(),
+            number=face.number,
+            count=face.count,
+            face_id=face.id,
+            box=face.box,
+            landmarks=face.landmarks,
+            estimates=self.engine.estimates(face.vector),
+            crop=face.crop,
+        )
 
 
 def search(
-    photo: Path | str,
+    photo: Picture,
     *,
-    wish: Mapping[str, str] | None = None,
+    wish: Wish = None,
     k: int = 20,
     face: int | None = None,
-    same_photo: bool = True,
+    same_photo: bool = False,
+    only: bool = False,
+    at_least: float = 0.0,
     collection: Path | str | None = None,
 ) -> Answer:
     """Search once; see ``Finder``, which is the way to search often."""
     with Finder(collection) as finder:
-        return finder.search(photo, wish=wish, k=k, face=face, same_photo=same_photo)
+        return finder.search(
+            photo, wish=wish, k=k, face=face, same_photo=same_photo, only=only, at_least=at_least
+        )
 
 
-def _agreement(label: Mapping[str, str], estimates: Mapping[str, str]) -> int:
-    return sum(estimates.get(name) == value for name, value in label.items())
+def _own(snapshot: Snapshot, source: Source) -> list[int]:
+    """Give the photographs of the collection that are the query's own, or copies of its file."""
+    return snapshot.photos_like(source.path, source.content)
 
 
-def _hit(rank: int, face: StoredFace, distance: float) -> Hit:
-    return Hit(rank, face.path, face.id, face.box, face.landmarks, distance, face.estimates, face.crop)
+def _advice(wish: Wish, engine: Engine, folder: Path) -> str:
+    """Give the command that teaches a collection attributes it does not know; "" if no weights know them."""
+    from generator.checkpoint import weights_knowing
+
+    try:
+        named = named_wish(wish, engine)
+    except WishError:
+        return ""
+    unknown = {name: word for name, word in named.items() if name.strip().casefold() not in engine.attributes}
+    able = [weights_knowing({name: word}) for name, word in unknown.items()]
+    if not able or not all(able):
+        return ""
+    weights = [*(one.source for one in engine.encodings), *dict.fromkeys(found[0] for found in able)]
+    words = ["anotheryou", "reindex", *(word for one in weights for word in ("--weights", one))]
+    if folder != default_collection():
+        words += ["--collection", str(folder)]
+    return f" `{shlex.join(words)}` makes a collection know {' and '.join(unknown)} as well."

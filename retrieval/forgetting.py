@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faces.errors import CollectionError
 from index import Collection, CollectionWriter
-from retrieval.places import default_collection
+from retrieval.location import default_collection
 from retrieval.scan import is_gone
 
 

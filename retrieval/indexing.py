@@ -20,12 +20,13 @@ from pathlib import Path
 from faces.detect import MIN_FACE
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress
-from index import Beginning, CollectionWriter, KnownPhoto, PathSet, Status
+from index import CollectionWriter, KnownPhoto, NewCollection, PathSet, Status
 from retrieval.batch import Batch
-from retrieval.encoder import Encoder, encoding_of, load_encoder
+from retrieval.engine import Engine
 from retrieval.examine import DetectorFactory, Examined, content_of, detector_factory
 from retrieval.forgetting import count_known
-from retrieval.places import default_collection
+from retrieval.loading import check_layout, is_outdated, load_engine
+from retrieval.location import default_collection
 from retrieval.scan import Found, Scan, is_gone, unplugged
 from retrieval.workers import Examiners, default_workers
 
@@ -68,10 +69,11 @@ def index_folders(
     folders: Sequence[Path | str],
     *,
     collection: Path | str | None = None,
-    weights: str | Path | None = None,
+    weights: Sequence[str | Path] | None = None,
+    identity: str | Path | None = None,
     min_face: int | None = None,
     include_forgotten: bool = False,
-    encoder: Encoder | None = None,
+    engine: Engine | None = None,
     detector: DetectorFactory | str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -79,8 +81,9 @@ def index_folders(
 ) -> IndexSummary:
     """Bring a collection up to date with folders (or single files); make it if there is none.
 
-    ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name those to use, by
-    default those that made it, or ``rotation-32`` for a new one; ``encoder`` gives them ready loaded.
+    ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name the networks and
+    ``identity`` the model of identity (see ``load_engine``), by default those that made it; ``engine`` gives
+    them ready loaded.
     ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default as in the last run.
     ``include_forgotten`` takes back what was forgotten; single files that are named always are.
     ``detector`` names one (see ``open_detector``), or is a function that opens one in each of ``workers``
@@ -100,25 +103,27 @@ def index_folders(
         try:
             writer = stack.enter_context(CollectionWriter(place))
         except CollectionMissingError:
-            encoder = encoder or load_encoder(weights)
-            beginning = Beginning(encoding_of(encoder, weights), "", min_face or MIN_FACE)
-            writer = stack.enter_context(CollectionWriter(place, beginning))
+            engine = engine or load_engine(weights, identity)
+            new = NewCollection(engine.layout, "", min_face or MIN_FACE)
+            writer = stack.enter_context(CollectionWriter(place, new))
 
         @cache
-        def loaded() -> Encoder:
+        def loaded() -> Engine:
             """Load the weights if needed; it takes longer than finding that nothing has changed."""
-            used = encoder or load_encoder(weights, writer.encoding)
-            writer.check_weights(used.weights_id, str(weights or used.name))
+            used = engine or load_engine(weights, identity, layout=writer.layout)
+            check_layout(place, writer.layout, used.layout)
             return used
 
-        if encoder is not None or weights is not None:
+        if any(one is not None for one in (engine, weights, identity)) or is_outdated(writer.layout):
             loaded()
         smallest = writer.detection[1] if min_face is None else min_face
         factory = detector_factory(detector, smallest)
 
         def open_examiners() -> Examiners:
             count = default_workers() if workers is None else workers
-            examiners = stack.enter_context(Examiners(factory, loaded().geometry, smallest, count))
+            model = loaded().identity
+            cut = None if model is None else model.cut
+            examiners = stack.enter_context(Examiners(factory, loaded().geometry, smallest, cut, count))
             _check_detector(writer, examiners.detector, smallest)
             return examiners
 

@@ -1,23 +1,22 @@
-"""A collection's features made again with other weights."""
+"""A collection's vectors made again, with other weights or by a newer version."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from faces.crop import crop_face
 from faces.errors import PhotoError
 from faces.photo import read_photo
 from faces.progress import NoProgress, Progress
 from faces.types import Pixels
-from index import CollectionWriter, Reencoding, StoredFace
-from retrieval.batch import encode
-from retrieval.encoder import Encoder, encoding_of, load_encoder
-from retrieval.places import default_collection
+from index import CollectionWriter, FaceVector, Layout, Reindexing, StoredFace
+from retrieval.engine import Engine
+from retrieval.loading import is_outdated, load_engine
+from retrieval.location import default_collection
 
 _FACES = 64
 
@@ -26,49 +25,59 @@ _FACES = 64
 class ReindexSummary:
     """What a reindex did: ``faces`` made again; ``lost`` photographs must be indexed again.
 
-    ``interrupted``: it was asked to stop, and the same command goes on.
+    ``coarse`` faces are of photographs that are gone or have changed: who they show was seen on the stored
+    crop alone.  ``interrupted``: it was asked to stop, and the same command goes on.
     """
 
     faces: int = 0
     lost: int = 0
+    coarse: int = 0
     interrupted: bool = False
 
 
 def reindex(
     *,
     collection: Path | str | None = None,
-    weights: str | Path | None = None,
-    encoder: Encoder | None = None,
+    weights: Sequence[str | Path] | None = None,
+    identity: str | Path | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ReindexSummary:
-    """Make all features again with ``weights`` (by default those that made the collection).
+    """Make all vectors again with ``weights`` and ``identity`` (by default those that made the collection).
 
-    Faces are taken from the crops in the catalogue, or, for weights of another crop geometry, cropped again
-    from their photographs with the landmarks found before; photographs that are gone or have changed since
-    lose their faces then, and the next ``index_folders`` reads them.  Until everything is made, searches use
-    the old features.  Raises as ``index_folders`` does.
+    Crops and what they were embedded as stay if that is the same; for another identity model the photographs
+    are read again, but not searched for faces.  If a photograph is gone or has changed, the identity of its
+    faces is seen on their stored crops; for weights of another crop geometry such photographs lose their
+    faces, and the next ``index_folders`` reads them.  Until everything is made, searches use the old vectors.
+    Raises as ``index_folders`` does.
     """
     place = default_collection() if collection is None else Path(collection).expanduser()
     progress, summary = progress or NoProgress(), ReindexSummary()
     with CollectionWriter(place) as writer:
-        before = writer.encoding
-        encoder = encoder or load_encoder(weights, before)
-        encoding = encoding_of(
-            encoder, weights or (None if encoder.name != before.weights_name else before.source)
-        )
-        work = Reencoding(writer, encoding)
-        again = encoding.geometry != before.geometry
-        progress.start("Encoding the faces again", work.remaining, "faces")
+        before = writer.layout
+        engine = engine or load_engine(weights, identity, layout=before)
+        work = Reindexing(writer, engine.layout)
+        progress.start("Making the vectors again", work.remaining, "faces")
         for faces in work.pending(_FACES):
             if stop is not None and stop():
                 summary.interrupted = True
                 break
-            crops = _cropped_again(writer, encoder, faces) if again else [(face, face.crop) for face in faces]
-            if crops:
-                features = encode(encoder, np.stack([crop for _, crop in crops]))
-                work.store([(face.id, new) for (face, _), new in zip(crops, features, strict=True)])
-            summary.faces += len(crops)
+            cut = list(_cut_again(writer, engine, before, faces, summary))
+            if cut:
+                kept = _kept_identity(before, engine)
+                if kept is None:
+                    descriptors = engine.describe([chip for _, _, chip in cut if chip is not None])
+                else:
+                    descriptors = np.stack([face.vector[kept] for face, _, _ in cut]).astype(np.float32)
+                vectors = engine.embed(np.stack([crop for _, crop, _ in cut]), descriptors)
+                work.store(
+                    [
+                        (face.id, FaceVector(crop, vector))
+                        for (face, crop, _), vector in zip(cut, vectors, strict=True)
+                    ]
+                )
+            summary.faces += len(cut)
             progress.advance(len(faces))
         progress.finish()
         if not summary.interrupted:
@@ -77,19 +86,38 @@ def reindex(
     return summary
 
 
-def _cropped_again(
-    writer: CollectionWriter, encoder: Encoder, faces: list[StoredFace]
-) -> list[tuple[StoredFace, Pixels]]:
-    """The faces whose photographs are still as they were, cropped as these weights want it."""
-    cropped = []
-    for path, inside in groupby(faces, key=lambda face: face.path):
-        known = writer.known([path])[path]
-        try:
-            status = Path(path).stat()
-            if (status.st_size, status.st_mtime_ns) != (known.size, known.mtime_ns):
-                continue
-            pixels = read_photo(Path(path)).pixels
-        except (OSError, PhotoError):
-            continue
-        cropped += [(face, crop_face(pixels, face.landmarks, encoder.geometry)) for face in inside]
-    return cropped
+def _kept_identity(before: Layout, engine: Engine) -> slice | None:
+    """Find the descriptors that the new vectors need in the old ones; None if they are not there."""
+    known = None if is_outdated(before) else before.description["identity"]
+    if engine.identity is None or known is None or known["digest"] != engine.identity.digest:
+        return None
+    return slice(0, engine.identity.dimension)
+
+
+def _cut_again(
+    writer: CollectionWriter, engine: Engine, before: Layout, faces: list[StoredFace], summary: ReindexSummary
+) -> Iterator[tuple[StoredFace, Pixels, Pixels | None]]:
+    """Cut faces as this engine wants them: from what is stored if that does, else from photographs."""
+    same_crops = before.geometry == engine.geometry
+    needs_chips = engine.identity is not None and _kept_identity(before, engine) is None
+    for path, group in groupby(faces, key=lambda face: face.path):
+        pixels = None if same_crops and not needs_chips else _unchanged(writer, path)
+        for face in group:
+            if pixels is not None:
+                crop, chip = engine.cut(pixels, face.landmarks)
+                yield face, face.crop if same_crops else crop, chip
+            elif same_crops:
+                summary.coarse += needs_chips
+                yield face, face.crop, engine.old_chip(face.crop, face.landmarks) if needs_chips else None
+
+
+def _unchanged(writer: CollectionWriter, path: str) -> Pixels | None:
+    """Read a photograph's pixels (H, W, 3); None unless it is still as it was."""
+    known = writer.known([path])[path]
+    try:
+        status = Path(path).stat()
+        if (status.st_size, status.st_mtime_ns) != (known.size, known.mtime_ns):
+            return None
+        return read_photo(Path(path)).pixels
+    except (OSError, PhotoError):
+        return None

@@ -27,7 +27,7 @@ class Found:
 
 
 class Scan:
-    """Finds the photographs in folders and below, each under its real path, in the order of the names.
+    """Find the photographs in folders and below, each under its real path, in the order of the names.
 
     Links are followed, each folder is entered once, hidden files and folders are passed over unless named.
     Folders in ``leave_out`` are not entered.  Raises PhotoError if one of ``folders`` does not exist.
@@ -112,7 +112,7 @@ def is_gone(path: str) -> bool:
 
 
 def unplugged(folder: str) -> str | None:
-    """Find where a disk may be missing, if photographs are gone from a folder; None if they were deleted.
+    """Find the disk that may be missing if photographs are gone from a folder; None if they were deleted.
 
     A disk that is not plugged in leaves an empty folder behind; or nothing, in a folder of disks.
     """

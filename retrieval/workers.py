@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from faces.chips import Cut
 from faces.crop import CropGeometry
 from faces.errors import AnotherYouError, DetectorError
 from faces.interrupts import interrupts_ignored
@@ -42,20 +43,23 @@ class _Worker:
 
 
 def default_workers() -> int:
-    """One for each core this process may use."""
+    """Count one for each core this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Examiners:
-    """A bounded number of photographs on their way through ``count`` processes.
+    """Keep a bounded number of photographs on their way through ``count`` processes.
 
     With a count of 0 they are examined in this process, one by one.  A photograph on which a process dies
-    comes back with that as its reason, and the process is replaced. Raises DetectorError where the detector
+    comes back with that as its reason, and the process is replaced.  Raises DetectorError if the detector
     cannot be opened.
     """
 
-    def __init__(self, factory: DetectorFactory, geometry: CropGeometry, min_face: int, count: int) -> None:
-        self._factory, self._geometry, self._min_face, self._count = factory, geometry, min_face, count
+    def __init__(
+        self, factory: DetectorFactory, geometry: CropGeometry, min_face: int, cut: Cut | None, count: int
+    ) -> None:
+        self._factory, self._geometry, self._min_face, self._cut = factory, geometry, min_face, cut
+        self._count = count
         self._workers: list[_Worker] = []
         self._waiting: deque[str] = deque()
         self._done: list[Examined] = []
@@ -70,24 +74,24 @@ class Examiners:
 
     @property
     def busy(self) -> int:
-        """The number of photographs given in and not yet back."""
+        """Count the photographs given in and not yet back."""
         return len(self._waiting) + len(self._done) + sum(len(worker.given) for worker in self._workers)
 
     @property
     def full(self) -> bool:
-        """Whether results should be fetched before more is given in."""
+        """Tell whether results should be fetched before more is given in."""
         return self.busy >= max(1, _AHEAD * self._count)
 
     def submit(self, path: str) -> None:
         """Give in a photograph."""
         if self._count == 0:
-            self._done.append(examine(path, self._own, self._geometry, self._min_face))
+            self._done.append(examine(path, self._own, self._geometry, self._min_face, self._cut))
         else:
             self._waiting.append(path)
             self._hand_out()
 
     def results(self, timeout: float) -> list[Examined]:
-        """What is back; waits up to ``timeout`` seconds where nothing is."""
+        """Give what is back; waits up to ``timeout`` seconds if nothing is."""
         if self._workers:
             self._collect(0 if self._done else timeout)
             self._hand_out()
@@ -113,7 +117,7 @@ class Examiners:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        arguments = (theirs, self._factory, self._geometry, self._min_face)
+        arguments = (theirs, self._factory, self._geometry, self._min_face, self._cut)
         process = context.Process(target=_serve, args=arguments, daemon=True)
         with _main_left_alone(self._factory), interrupts_ignored():
             process.start()
@@ -150,7 +154,7 @@ class Examiners:
                 self._done.append(message)
 
     def _replace(self, worker: _Worker) -> None:
-        """The worker has died: on the first of what it was given."""
+        """Replace a worker that has died: on the first of what it was given."""
         worker.connection.close()
         worker.process.join()
         how = _death(worker.process.exitcode)
@@ -165,8 +169,14 @@ class Examiners:
         self._workers.append(self._start())
 
 
-def _serve(connection: Connection, factory: DetectorFactory, geometry: CropGeometry, min_face: int) -> None:
-    """What a worker does: a path comes, what was found goes, until the other end is closed."""
+def _serve(
+    connection: Connection,
+    factory: DetectorFactory,
+    geometry: CropGeometry,
+    min_face: int,
+    cut: Cut | None,
+) -> None:
+    """Do a worker's work: a path comes, what was found goes, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
     try:
         try:
@@ -178,7 +188,7 @@ def _serve(connection: Connection, factory: DetectorFactory, geometry: CropGeome
         while True:
             path = connection.recv()
             try:
-                connection.send(examine(path, detector, geometry, min_face))
+                connection.send(examine(path, detector, geometry, min_face, cut))
             except DetectorError as error:
                 connection.send(_Failed(str(error)))
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,16 +13,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_faces import (
+    ACCESSORY,
     BREAK,
     CRASH,
     FACE,
+    OTHER,
+    POSE,
     RAISE,
     FakeDetector,
-    FakeEncoder,
+    FakeIdentity,
+    ForbiddenIdentity,
+    fake_engine,
     open_fake_detector,
     open_no_detector,
     save_photo,
+    unused_detector,
 )
+from old_collections import old_collection, old_crop
 
 import retrieval.scan
 from faces.errors import (
@@ -33,6 +41,7 @@ from faces.errors import (
 )
 from index import Collection, CollectionWriter, Status
 from retrieval import IndexSummary, forget, index_folders, open_collection, reindex
+from retrieval.engine import Engine
 from retrieval.forgetting import count_known
 from retrieval.scan import Scan, unplugged
 
@@ -58,13 +67,13 @@ def run(place: Path, photos: Path) -> Run:
     """An index run in this process."""
 
     def go(
-        *folders: Path, at: Path | None = None, encoder: FakeEncoder | None = None, **options: object
+        *folders: Path, at: Path | None = None, engine: Engine | None = None, **options: object
     ) -> IndexSummary:
         chosen = {"workers": 0, "detector": open_fake_detector, "min_face": 16, **options}
         return index_folders(
             folders or [photos],
             collection=at or place,
-            encoder=encoder or FakeEncoder(),
+            engine=engine or fake_engine(),
             **chosen,  # type: ignore[arg-type]
         )
 
@@ -75,7 +84,7 @@ def contents(place: Path) -> dict[str, list[bytes]]:
     """The crops of each photograph's faces; every face must be searchable."""
     with Collection(place) as collection, collection.snapshot() as snapshot:
         found: dict[str, list[bytes]] = {photo.path: [] for photo in snapshot.photos(Status.OK)}
-        query = np.zeros((1, snapshot.encoding.dimension), np.float32)
+        query = np.zeros((1, snapshot.layout.dimension), np.float32)
         _, ids = snapshot.search(query, 10_000)
         for face in snapshot.faces(sorted(ids[0].tolist())):
             found[face.path].append(face.crop.tobytes())
@@ -92,10 +101,6 @@ def skipped(place: Path) -> dict[str, str]:
         return {Path(photo.path).name: photo.reason for photo in snapshot.photos(Status.SKIPPED)}
 
 
-def unreadable_detector() -> FakeDetector:
-    raise AssertionError("nothing should be detected")
-
-
 def test_all_faces_of_all_folders_are_stored(run: Run, place: Path) -> None:
     summary = run()
     assert (summary.photographs, summary.read, summary.faces, summary.skipped) == (4, 4, 7, 0)
@@ -103,13 +108,13 @@ def test_all_faces_of_all_folders_are_stored(run: Run, place: Path) -> None:
     with Collection(place) as collection, collection.snapshot() as snapshot:
         assert snapshot.whole_file
         face = snapshot.faces([1])[0]
-        assert set(face.estimates) == {"pose"}
-        assert face.box.width == FACE
+        assert face.vector.shape == (snapshot.layout.dimension,)
+        assert (face.number, face.count, face.box.width) == (1, 1, FACE)
 
 
 def test_unchanged_photographs_are_not_opened_again(run: Run) -> None:
     run()
-    summary = run(detector=unreadable_detector)
+    summary = run(detector=unused_detector)
     assert (summary.unchanged, summary.read, summary.faces) == (4, 0, 0)
 
 
@@ -129,7 +134,7 @@ def test_moved_photographs_keep_their_faces(run: Run, place: Path, photos: Path)
     before = contents(place)
     (photos / "a").rename(photos / "c")
     (photos / "b" / "3.png").rename(photos / "renamed.png")
-    summary = run(detector=unreadable_detector)
+    summary = run(detector=unused_detector)
     assert (summary.moved, summary.unchanged, summary.removed, summary.faces) == (3, 1, 0, 0)
     after = contents(place)
     assert after[str(photos / "renamed.png")] == before[str(photos / "b" / "3.png")]
@@ -153,8 +158,8 @@ def test_a_copy_is_a_photograph_of_its_own_and_only_one_copy_takes_over(
 def test_a_touched_photograph_is_not_computed_again(run: Run, photos: Path) -> None:
     run()
     os.utime(photos / "a" / "0.png", ns=(7, 7))
-    assert run(detector=unreadable_detector).unchanged == 4
-    assert run(detector=unreadable_detector).unchanged == 4
+    assert run(detector=unused_detector).unchanged == 4
+    assert run(detector=unused_detector).unchanged == 4
 
 
 def test_only_the_named_folders_lose_photographs(run: Run, place: Path, photos: Path) -> None:
@@ -176,7 +181,7 @@ def test_photographs_that_cannot_be_read_are_skipped_by_name_and_only_tried_agai
     assert {Path(path).name for path, _ in summary.reasons} == {"text.jpg", "empty.png", "odd.png"}
     assert skipped(place)["empty.png"] == "file is empty"
     assert "odd picture" in skipped(place)["odd.png"]
-    again = run(detector=unreadable_detector)
+    again = run(detector=unused_detector)
     assert (again.skipped, again.skipped_before) == (0, 3)
     save_photo(photos / "odd.png", 5, faces=2)
     assert run().faces == 2
@@ -223,7 +228,7 @@ def test_a_worker_that_dies_on_a_photograph_costs_that_photograph_alone(
     assert (summary.read, summary.skipped, summary.faces) == (14, 2, 17)
     assert set(skipped(place)) == {"3.png", "4.png"}
     assert all("crashed (signal 11)" in reason for _, reason in summary.reasons)
-    assert run(detector=unreadable_detector).skipped_before == 2
+    assert run(detector=unused_detector).skipped_before == 2
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
@@ -295,7 +300,7 @@ def test_names_that_are_no_valid_text_are_indexed(run: Run, place: Path, photos:
     (photos / "a" / "0.png").rename(odd)
     run()
     assert odd in contents(place)
-    assert run(detector=unreadable_detector).unchanged == 4
+    assert run(detector=unused_detector).unchanged == 4
     Path(odd).unlink()
     assert run().removed == 1
 
@@ -331,7 +336,7 @@ def test_photographs_that_may_be_on_an_unplugged_disk_are_kept_until_the_user_sa
     assert len(contents(place)) == 4
     (photos / "a").rmdir()
     away.rename(photos / "a")
-    summary = run(detector=unreadable_detector)
+    summary = run(detector=unused_detector)
     assert (summary.unchanged, summary.removed, summary.unplugged) == (4, 0, {})
     shutil.rmtree(photos)
     photos.mkdir()
@@ -377,7 +382,7 @@ def test_a_folder_that_moved_as_a_whole_keeps_its_faces(run: Run, place: Path, p
     before = contents(place)
     elsewhere = photos.parent / "elsewhere"
     photos.rename(elsewhere)
-    summary = run(elsewhere, detector=unreadable_detector)
+    summary = run(elsewhere, detector=unused_detector)
     assert (summary.moved, summary.read, summary.faces) == (4, 0, 0)
     assert contents(place) == {
         path.replace(str(photos), str(elsewhere)): crops for path, crops in before.items()
@@ -427,23 +432,23 @@ def test_indexing_while_another_process_writes_says_so(run: Run, place: Path) ->
 
 def test_other_weights_are_refused_until_the_collection_is_made_again(run: Run, place: Path) -> None:
     run()
-    other = FakeEncoder("ffffffffffff", "other")
+    other = fake_engine(OTHER, "other")
     with pytest.raises(CollectionWeightsError, match="anotheryou reindex"):
-        run(encoder=other)
+        run(engine=other)
     before = contents(place)
-    assert reindex(collection=place, encoder=other).faces == 7
+    assert reindex(collection=place, engine=other).faces == 7
     assert contents(place) == before
-    assert run(encoder=other).unchanged == 4
+    assert run(engine=other).unchanged == 4
     with pytest.raises(CollectionWeightsError):
         run()
 
 
 def test_reindexing_gives_what_indexing_gives(run: Run, place: Path, photos: Path, tmp_path: Path) -> None:
-    other = FakeEncoder("ffffffffffff", "other")
+    other = fake_engine(OTHER, "other")
     run()
-    reindex(collection=place, encoder=other)
+    reindex(collection=place, engine=other)
     fresh = tmp_path / "fresh"
-    run(at=fresh, encoder=other)
+    run(at=fresh, engine=other)
     assert vectors(place) == vectors(fresh)
 
 
@@ -452,8 +457,8 @@ def vectors(place: Path) -> list[tuple[str, bytes, bytes]]:
         return [
             (path, crop, vector)
             for path, crop, vector in connection.exec_driver_sql(
-                "SELECT path, crop, vector FROM features JOIN faces ON faces.id = face_id "
-                "JOIN photos ON photos.id = photo_id ORDER BY path, faces.id"
+                "SELECT path, crop, vector FROM vectors JOIN crops ON crops.id = vectors.id "
+                "JOIN faces ON faces.id = face_id JOIN photos ON photos.id = photo_id ORDER BY path, faces.id"
             )
         ]
 
@@ -464,28 +469,28 @@ def test_reindexing_with_another_crop_reads_the_photographs_again(
     run()
     (photos / "a" / "1.png").unlink()
     save_photo(photos / "b" / "2.png", 60, faces=2)
-    larger = FakeEncoder("ffffffffffff", "larger", 12)
-    summary = reindex(collection=place, encoder=larger)
+    larger = fake_engine(OTHER, "larger", 12)
+    summary = reindex(collection=place, engine=larger)
     assert (summary.faces, summary.lost) == (4, 2)
-    again = run(encoder=larger)
+    again = run(engine=larger)
     assert (again.faces, again.removed) == (2, 1)
     fresh = tmp_path / "fresh"
-    run(at=fresh, encoder=larger)
+    run(at=fresh, engine=larger)
     assert vectors(place) == vectors(fresh)
 
 
-def test_an_interrupted_reindex_leaves_the_old_features_and_goes_on(
+def test_an_interrupted_reindex_leaves_the_old_vectors_and_goes_on(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retrieval.reindexing._FACES", 3)
     run()
     before = vectors(place)
-    other = FakeEncoder("ffffffffffff", "other")
+    other = fake_engine(OTHER, "other")
     asked = iter([False, True])
-    assert reindex(collection=place, encoder=other, stop=lambda: next(asked)).interrupted
+    assert reindex(collection=place, engine=other, stop=lambda: next(asked)).interrupted
     assert run().unchanged == 4
     assert sum(counts(place).values()) == 7
-    assert reindex(collection=place, encoder=other).faces == 4
+    assert reindex(collection=place, engine=other).faces == 4
     assert [row[:2] for row in vectors(place)] == [row[:2] for row in before]
     assert vectors(place) != before
 
@@ -536,3 +541,75 @@ def test_the_work_in_flight_is_bounded(run: Run, photos: Path, monkeypatch: pyte
     run()
     assert len(waiting) > 4
     assert max(waiting) <= 10
+
+
+def test_reindexing_for_more_wishes_keeps_crops_and_describes_nobody_again(
+    run: Run, place: Path, tmp_path: Path
+) -> None:
+    run()
+    before = contents(place)
+    more = fake_engine(OTHER, vocabularies=(POSE, ACCESSORY), identity=ForbiddenIdentity())
+    summary = reindex(collection=place, engine=more)
+    assert (summary.faces, summary.lost, summary.coarse) == (7, 0, 0)
+    assert contents(place) == before
+    fresh = tmp_path / "fresh"
+    run(at=fresh, engine=fake_engine(OTHER, vocabularies=(POSE, ACCESSORY)))
+    assert vectors(place) == vectors(fresh)
+
+
+def test_another_identity_is_seen_on_the_photographs_and_keeps_the_crops(
+    run: Run, place: Path, tmp_path: Path
+) -> None:
+    run(engine=fake_engine(identity=None))
+    before = contents(place)
+    for number, digest in enumerate(("cafe", "beef")):
+        other = fake_engine(identity=FakeIdentity("another", digest))
+        summary = reindex(collection=place, engine=other)
+        assert (summary.faces, summary.lost, summary.coarse) == (7, 0, 0)
+        assert contents(place) == before
+        run(at=tmp_path / f"fresh{number}", engine=other)
+        assert vectors(place) == vectors(tmp_path / f"fresh{number}")
+    nobody = fake_engine(identity=None)
+    assert reindex(collection=place, engine=nobody).faces == 7
+    run(at=tmp_path / "without", engine=nobody)
+    assert vectors(place) == vectors(tmp_path / "without")
+
+
+def test_who_is_on_photographs_that_are_gone_is_seen_on_their_crops(
+    run: Run, place: Path, photos: Path
+) -> None:
+    run(engine=fake_engine(identity=None))
+    before = contents(place)
+    shutil.rmtree(photos / "a")
+    save_photo(photos / "b" / "2.png", 60)  # another photograph now
+    summary = reindex(collection=place, engine=fake_engine())
+    assert (summary.faces, summary.lost, summary.coarse) == (7, 0, 4)
+    assert contents(place) == before
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        described = snapshot.vectors(range(1, 8))[:, :48].astype(np.float32)
+    assert np.linalg.norm(described, axis=1) == pytest.approx(1, abs=1e-2)
+
+
+def test_a_collection_of_an_older_version_is_brought_over_by_one_reindex(
+    run: Run, place: Path, photos: Path, tmp_path: Path
+) -> None:
+    old_collection(place, 6)
+    with sqlite3.connect(place / "catalog.sqlite") as database:
+        database.execute("UPDATE encodings SET eye_y = 0.3")  # cropped as today
+    database.close()
+    with pytest.raises(CollectionWeightsError, match=r"older version .*`anotheryou reindex`"):
+        open_collection(place)
+    with pytest.raises(CollectionWeightsError, match=r"older version .*`anotheryou reindex`"):
+        run()
+    engine = fake_engine(side=32)
+    summary = reindex(collection=place, engine=engine)
+    assert (summary.faces, summary.lost, summary.coarse) == (6, 0, 6)
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        kept = snapshot.summary()
+        assert (kept.photos, kept.skipped, kept.forgotten, kept.faces) == (3, 1, 1, 6)
+        assert [face.crop.tobytes() for face in snapshot.faces([1, 2])] == [
+            old_crop(face).tobytes() for face in (1, 2)
+        ]
+        assert snapshot.layout == engine.layout
+    detector = partial(FakeDetector, "yunet")
+    assert run(engine=engine, detector=detector).faces == 7

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_faces import FakeEncoder, open_fake_detector, save_photo
+from fake_faces import fake_engine, open_fake_detector, save_photo
 
 from index import Collection
 from retrieval import index_folders
@@ -20,18 +20,18 @@ from retrieval import index_folders
 KILLS = 21
 PHOTOS = 180
 
-# What a process indexes with: everything is real but network and detector.
+# What a process indexes with: everything is real but the models.
 _PROGRAM = """
 import sys
 from pathlib import Path
 import retrieval.batch
-from fake_faces import FakeEncoder, open_fake_detector
+from fake_faces import fake_engine, open_fake_detector
 from retrieval import index_folders
 
 retrieval.batch._FACES = 6
 photos, collection, workers = sys.argv[1:]
 index_folders(
-    [photos], collection=collection, encoder=FakeEncoder(), detector=open_fake_detector, min_face=16,
+    [photos], collection=collection, engine=fake_engine(), detector=open_fake_detector, min_face=16,
     workers=int(workers),
 )
 """
@@ -40,7 +40,7 @@ Content = list[tuple[object, ...]]
 
 
 def content(place: Path) -> tuple[Content, Content]:
-    """All rows of photographs and of faces with their features, without the ids that depend on the order."""
+    """All rows of photographs and of faces with their vectors, without the ids that depend on the order."""
     with sqlite3.connect(place / "catalog.sqlite") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -49,9 +49,9 @@ def content(place: Path) -> tuple[Content, Content]:
             "FROM photos ORDER BY path"
         ).fetchall()
         faces = database.execute(
-            "SELECT path, box_left, box_top, box_right, box_bottom, landmarks, score, estimates, "
-            "canonical_distance, crop, vector FROM photos JOIN faces ON photo_id = photos.id "
-            "LEFT JOIN features ON face_id = faces.id ORDER BY path, box_left"
+            "SELECT path, box_left, box_top, box_right, box_bottom, landmarks, score, crop, vector "
+            "FROM photos JOIN faces ON photo_id = photos.id LEFT JOIN vectors ON face_id = faces.id "
+            "LEFT JOIN crops ON crops.id = vectors.id ORDER BY path, box_left"
         ).fetchall()
     database.close()
     return photos, faces
@@ -123,7 +123,7 @@ def test_random_kills_and_a_finishing_run_give_the_same_collection_as_an_undistu
         index_folders(
             [photos],
             collection=place,
-            encoder=FakeEncoder(),
+            engine=fake_engine(),
             detector=open_fake_detector,
             min_face=16,
             workers=0,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from fake_faces import FakeEncoder
+from fake_faces import fake_engine, open_fake_detector, save_photo
 from generators_made import POSES, pose_config
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +21,7 @@ from faces.errors import WishError
 from generator.attributes import EVERYDAY, AttributeGroup, Vocabulary, parse_wishes
 from generator.checkpoint import load_generator, save_checkpoint, weights_for, weights_knowing
 from generator.networks import Architecture, TwoStage
-from index import Encoding
-from retrieval.encoder import encoding_of
-from retrieval.wishes import codes_of
+from retrieval import Finder, index_folders
 
 WORN = ("none", *EVERYDAY.values())
 ACCESSORY = AttributeGroup("accessory", WORN)
@@ -105,7 +103,7 @@ def test_the_weights_that_know_a_wish_are_found_the_best_first(shipped: Path) ->
     ("wish", "words"),
     [
         ({"smile": "broad"}, "know 'smile'; choose one of: accessory, pose"),
-        ({"pose": "+33"}, "the nearest is"),
+        ({"pose": "+53"}, "the nearest is"),
         ({"accessory": "scarf"}, "no accessory 'scarf'; choose one of: none, hat-1"),
         ({"pose": "0", "accessory": "none"}, "know pose and accessory together"),
     ],
@@ -116,37 +114,48 @@ def test_what_no_weights_know_is_told_what_there_is(shipped: Path, wish: dict[st
 
 
 @pytest.fixture
-def rotation() -> Encoding:
-    return replace(encoding_of(FakeEncoder(name="rotation-32")), source="rotation-32")
+def posed(shipped: Path, tmp_path: Path) -> Iterator[Finder]:
+    """A finder in a collection that only knows poses."""
+    engine = fake_engine(name="rotation-32")
+    save_photo(tmp_path / "photos" / "0.png", 0)
+    place = tmp_path / "my pictures"
+    index_folders(
+        [tmp_path / "photos"], collection=place, engine=engine, detector=open_fake_detector, workers=0
+    )
+    with Finder(place, engine=engine, detector=open_fake_detector) as finder:
+        yield finder
 
 
 def test_a_collection_that_cannot_fulfil_a_wish_says_what_to_run(
-    shipped: Path, rotation: Encoding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    posed: Finder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder, place = FakeEncoder(name="rotation-32"), tmp_path / "my pictures"
-    assert codes_of({"pose": "0"}, encoder, place, rotation).tolist() == [1]
+    query = tmp_path / "photos" / "0.png"
+    assert posed.search(query, wish={"pose": "0"}).wish == {"pose": "0"}
+    command = "anotheryou reindex --weights rotation-32 --weights accessories-32"
     with pytest.raises(WishError) as caught:
-        codes_of({"accessory": "sunglasses"}, encoder, place, rotation)
-    assert "made with rotation-32, which cannot draw accessory sunglasses" in str(caught.value)
-    command = f"`anotheryou reindex --weights accessories-32 --collection '{place}'`"
-    assert command in str(caught.value)
-    assert command.replace("accessories", "rotation") in str(caught.value)
-    monkeypatch.setenv("ANOTHERYOU_COLLECTION", str(place))
-    with pytest.raises(WishError, match="`anotheryou reindex --weights accessories-32` once"):
-        codes_of({"accessory": "none"}, encoder, place, rotation)
+        posed.search(query, wish={"accessory": "sunglasses"})
+    assert "Nothing here knows 'accessory'; choose one of: pose." in str(caught.value)
+    assert f"`{command} --collection '{tmp_path}/my pictures'` makes" in str(caught.value)
+    monkeypatch.setenv("ANOTHERYOU_COLLECTION", str(tmp_path / "my pictures"))
+    with pytest.raises(WishError, match=f"`{command}` makes a collection know accessory as well"):
+        posed.search(query, wish={"pose": "0", "accessory": "none"})
 
 
-def test_wishes_that_nothing_fulfils_are_told_so(shipped: Path, rotation: Encoding, tmp_path: Path) -> None:
-    encoder = FakeEncoder()
-    with pytest.raises(WishError, match="pose and accessory together"):
-        codes_of({"pose": "0", "accessory": "none"}, encoder, tmp_path, rotation)
-    for wish, words in (
-        ({"smile": "broad"}, "know 'smile'; choose one of: accessory, pose"),
-        ({"accessory": "scarf"}, "no accessory 'scarf'; choose one of: none, hat-1"),
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"smile": "broad"}, "knows 'smile'; choose one of: pose"),
+        ({"accessory": "scarf"}, "knows 'accessory'; choose one of: pose"),
         ({"pose": "+50"}, "choose one of: -45, 0"),
-    ):
-        with pytest.raises(WishError, match=words):
-            codes_of(wish, encoder, tmp_path, rotation)
+        ("sunglasses", "no value 'sunglasses'; choose one of pose: -45, 0"),
+    ],
+)
+def test_wishes_that_nothing_fulfils_are_told_so(
+    posed: Finder, tmp_path: Path, wish: dict[str, str] | str, words: str
+) -> None:
+    with pytest.raises(WishError, match=words) as caught:
+        posed.search(tmp_path / "photos" / "0.png", wish=wish)
+    assert "reindex" not in str(caught.value)
 
 
 @pytest.fixture
@@ -195,17 +204,60 @@ def test_edit_draws_all_accessories_or_the_only_one(
     assert widths[0] > 7 * 160 > 3 * 160 > widths[1]
 
 
+def test_wishes_of_several_weights_are_drawn_one_after_the_other(
+    shipped: Path, crop: Path, tmp_path: Path, run_cli: Callable[..., Result]
+) -> None:
+    out, turner, dresser = tmp_path / "o.png", *map(load_generator, ("rotation-32", "accessories-32"))
+    result = run_cli(
+        "edit", crop, "--cropped", "--pose", "0", "--accessory", "cap", "--out", out, "--size", "32"
+    )
+    assert result.exit_code == 0, result.stderr
+    turned = turner.draw(np.asarray(Image.open(crop))[None], np.array([POSES.index("0")])).stage2
+    drawn = dresser.draw(turned, np.array([WORN.index("hat-1")])).stage2[0]
+    assert np.array_equal(np.asarray(Image.open(out)), drawn)
+    result = run_cli(
+        "edit", crop, "--cropped", "--pose", "all", "--accessory", "none", "--out", tmp_path / "strip.png"
+    )
+    assert result.exit_code == 0, result.stderr
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.width > 7 * 160
+
+
 def test_edit_says_in_one_line_what_no_weights_know(
     shipped: Path, crop: Path, tmp_path: Path, run_cli: Callable[..., Result]
 ) -> None:
     for options, words in (
-        (["--pose", "0", "--accessory", "none"], "pose and accessory together"),
-        (["--pose", "all", "--accessory", "none"], "pose and accessory together"),
+        (["--pose", "0", "--accessory", "scarf"], "no accessory 'scarf'; choose one of: none, hat-1"),
+        (["--pose", "all", "--accessory", "all"], "Only one attribute at a time"),
         (["--wish", "smile=all"], "know 'smile'; choose one of: accessory, pose"),
     ):
         result = run_cli("edit", crop, "--cropped", *options, "--out", tmp_path / "o.png")
         assert result.exit_code == 1 and words in result.stderr
         assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "shares"),
+    [
+        ("+30", {"+30": 1}),
+        ("30", {"+30": 1}),
+        ("+20", {"+15": 2 / 3, "+30": 1 / 3}),
+        ("-37.5", {"-45": 0.5, "-30": 0.5}),
+        ("\N{MINUS SIGN}1.5", {"-15": 0.1, "0": 0.9}),
+    ],
+)
+def test_an_angle_between_two_values_is_spread_over_both(word: str, shares: dict[str, float]) -> None:
+    found = AttributeGroup("pose", POSES).spread(word)
+    assert found == pytest.approx([shares.get(value, 0) for value in POSES], abs=1e-6)
+
+
+def test_a_mixture_leaves_what_is_not_wished_as_it_is() -> None:
+    vocabulary = Vocabulary((AttributeGroup("pose", POSES), ACCESSORY))
+    found = vocabulary.mixture({"Pose": "+20"}, vocabulary.code({"pose": "-45", "accessory": "hat-2"}))
+    expected = np.zeros(len(vocabulary.combinations))
+    for value, share in (("+15", 2 / 3), ("+30", 1 / 3)):
+        expected[vocabulary.code({"pose": value, "accessory": "hat-2"})] = share
+    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_weights_with_a_single_value_draw_and_canonicalise(shipped: Path, rng: np.random.Generator) -> None:

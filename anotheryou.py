@@ -1,0 +1,58 @@
+"""Find the photo of this person: turned, or wearing what you ask for.
+
+    import anotheryou
+
+    anotheryou.index_folders(["~/Pictures"])
+    answer = anotheryou.search("me.jpg", wish={"pose": 30}, k=10)
+    for hit in answer.hits:
+        print(hit.rank, hit.path, f"{hit.probability:.0%}")
+    face = anotheryou.edit("me.jpg", {"accessory": "sunglasses"}).image
+
+Pictures are files, bytes, PIL pictures or arrays (H, W) or (H, W, 3) uint8 RGB.  ``Finder`` searches often
+without loading anything twice; ``embed`` gives the vectors of the faces in a picture.  Every error raised on
+purpose is an ``AnotherYouError`` (faces/errors.py draws the tree).
+"""
+
+from __future__ import annotations
+
+from faces.errors import AnotherYouError
+from index import Collection
+from retrieval import (
+    Answer,
+    Finder,
+    Hit,
+    IndexSummary,
+    QueryFace,
+    ReindexSummary,
+    default_collection,
+    draw_sheet,
+    forget,
+    index_folders,
+    open_collection,
+    reindex,
+    search,
+)
+from retrieval.editing import Edited, edit
+from retrieval.embedding import Embedded, embed
+
+__all__ = [
+    "AnotherYouError",
+    "Answer",
+    "Collection",
+    "Edited",
+    "Embedded",
+    "Finder",
+    "Hit",
+    "IndexSummary",
+    "QueryFace",
+    "ReindexSummary",
+    "default_collection",
+    "draw_sheet",
+    "edit",
+    "embed",
+    "forget",
+    "index_folders",
+    "open_collection",
+    "reindex",
+    "search",
+]

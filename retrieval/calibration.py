@@ -1,0 +1,175 @@
+"""From similarities to probabilities: what a hit's numbers are worth, learned from real people.
+
+An answer is ranked by the sum of three terms, in natural logarithms:
+
+    -softplus(-3 steepness (similarity - enough)) / 3     who it shows
+    + appearance * (similarity to the drawing)        how it looks
+    + sum of log((1 - doubt) p(value) + doubt)        whether it shows each wished value
+
+For a number t with expectation y, p is exp(-(y - t)^2 / (2 deviation^2)).  The first term grows with the
+descriptors' similarity, but hardly beyond ``enough``: a person who is sure counts no more for being surer, so
+that the wish decides among the person's own pictures.  An estimate may be wrong with probability ``doubt``,
+so that no estimate excludes a person.  A logistic function of the sum is the probability of the right person,
+as wished; one of the similarity alone that of the right person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_data_dir
+
+from faces.errors import WeightsError
+from faces.files import write_durably
+
+CALIBRATION_FILE = "calibration.json"
+FORMAT = 1
+_SHARPNESS = 3.0  # of the bend where a similarity is enough
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class IdentityCalibration:
+    """When two descriptors of one model mean one person.
+
+    ``midpoint`` is the similarity at which the odds are even if half of all pairs are of one person,
+    ``slope`` how fast the log-odds grow with it.  In the sum a similarity counts ``steepness`` times, but
+    hardly more from ``enough`` on.  ``scaled`` is as for ``OnnxIdentity``.
+    """
+
+    slope: float
+    midpoint: float
+    steepness: float
+    enough: float
+    scaled: bool = True
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The weights of the sum, and what it means; see the module.
+
+    ``identities`` by the digest of the model; ``prior`` is the share of faces that are taken to show the
+    person before one looks.  ``appearance`` weighs the drawing, by attribute, ``alone`` if there is no
+    descriptor.  ``temperatures`` (grey levels) turn canonicalisation's distances into probabilities, by
+    attribute; ``deviations`` are those of estimated numbers, in their unit.  ``odds`` (a, b) take a sum S to
+    the log-odds a S + b (Platt 1999, *Probabilistic outputs for support vector machines*), ``odds_alone``
+    without a descriptor.
+    """
+
+    identities: Mapping[str, IdentityCalibration] = field(default_factory=dict)
+    prior: float = 0.05
+    appearance: Mapping[str, float] = field(default_factory=dict)
+    alone: float = 20.0
+    temperatures: Mapping[str, float] = field(default_factory=dict)
+    deviations: Mapping[str, float] = field(default_factory=dict)
+    doubt: float = 0.003
+    odds: tuple[float, float] = (1.0, 0.0)
+    odds_alone: tuple[float, float] = (1.0, -15.0)
+    fitted_on: str = ""
+
+    def __post_init__(self) -> None:
+        numbers = (self.prior, self.alone, self.doubt, *self.odds, *self.odds_alone)
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("every number must be finite")
+        if not (0 < self.prior < 1 and 0 < self.doubt < 1):
+            raise ValueError("prior and doubt must lie between 0 and 1")
+
+    def identity(self, digest: str, name: str) -> IdentityCalibration:
+        """Give what is known of a model; raises WeightsError if it was never calibrated."""
+        if digest not in self.identities:
+            raise WeightsError(
+                f"nobody has calibrated the identity model {name}; run `anotheryou calibrate FACES "
+                f"--identity {name}` with a labelled folder of real photographs."
+            )
+        return self.identities[digest]
+
+    def same_person(self, known: IdentityCalibration, similarity: Doubles) -> Doubles:
+        """(n,) the probability that descriptors of this similarity (n,) are of one person."""
+        prior = math.log(self.prior / (1 - self.prior))
+        return logistic(known.slope, prior - known.slope * known.midpoint, similarity)
+
+    def total(
+        self,
+        known: IdentityCalibration | None,
+        similarity: Doubles,
+        looks: Doubles,
+        met: Iterable[Doubles],
+    ) -> Doubles:
+        """(n,) the sum that ranks n faces; ``looks`` is weighed already, ``met`` are probabilities."""
+        found = looks
+        if known is not None:
+            apart = -_SHARPNESS * known.steepness * (similarity - known.enough)
+            found = found - np.logaddexp(0.0, apart) / _SHARPNESS
+        for value in met:
+            found = found + np.log((1 - self.doubt) * value + self.doubt)
+        return np.asarray(found)
+
+    def weight(self, attribute: str) -> float:
+        """Give the weight of an attribute's drawing, the usual one if it was not calibrated."""
+        return self.appearance.get(attribute, 5.0)
+
+    def temperature(self, attribute: str) -> float:
+        """Give an attribute's temperature in grey levels, the usual one if it was not calibrated."""
+        return self.temperatures.get(attribute, 300.0)
+
+    def deviation(self, attribute: str, step: float) -> float:
+        """Give the deviation of an estimated number; if not calibrated, ``step``: its values' distance."""
+        return self.deviations.get(attribute, step)
+
+    @property
+    def digest(self) -> str:
+        """12 hex digits that stand for its numbers."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, object]:
+        """Give it as JSON values; ``read_calibration`` reads them back."""
+        return {"format": FORMAT, **asdict(self)}
+
+    def save(self, path: Path) -> None:
+        """Write it; raises OSError if the folder cannot be written to."""
+        write_durably(path, (json.dumps(self.to_json(), indent=2) + "\n").encode())
+
+
+def user_calibration() -> Path:
+    """The file that `anotheryou calibrate` writes: ``ANOTHERYOU_CALIBRATION``, or among the user's data."""
+    named = os.environ.get("ANOTHERYOU_CALIBRATION")
+    if named:
+        return Path(named).expanduser()
+    return Path(user_data_dir("anotheryou", appauthor=False)) / CALIBRATION_FILE
+
+
+def logistic(slope: float, shift: float, values: Doubles) -> Doubles:
+    """(n,) probabilities from values (n,), whose log-odds are slope · value + shift."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(slope * values + shift, -60, 60))))
+
+
+def read_calibration(path: Path | None = None) -> Calibration:
+    """Read a calibration, by default the user's own, or else the one that comes along.
+
+    Raises WeightsError if it cannot be used.
+    """
+    if path is None:
+        own = user_calibration()
+        path = own if own.is_file() else Path(__file__).with_name(CALIBRATION_FILE)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content.pop("format") != FORMAT:
+            raise ValueError("it was made by another version")
+        identities = content.pop("identities")
+        content |= {name: tuple(content[name]) for name in ("odds", "odds_alone")}
+        return Calibration(
+            identities={digest: IdentityCalibration(**known) for digest, known in identities.items()},
+            **content,
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{path} is no calibration ({error}); make one with `anotheryou calibrate`, or install again."
+        ) from None

@@ -1,0 +1,157 @@
+"""dlib's face descriptor as a torch network, with the weights that dlib itself reads.
+
+The network is D. King's ``dlib_face_recognition_resnet_model_v1``
+(http://dlib.net/dnn_face_recognition_ex.cpp.html; public domain), a residual network after He et al. 2015
+with 29 convolutions.  dlib's own processor code takes 60 ms for a face and holds Python's lock meanwhile;
+this gives the same 128 numbers several times as fast.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from faces.errors import WeightsError
+from faces.types import Floats
+
+CHIP = 150  # pixels: side of the picture that it looks at
+DESCRIPTOR = 128
+MEAN_RGB = (122.782, 117.001, 104.298)
+SCALE = 256.0
+
+# (channels, halves the picture): the residual blocks from the picture to the descriptor.
+BLOCKS = (
+    *[(32, False)] * 3,
+    *[(64, True), (64, False), (64, False), (64, False)],
+    *[(128, True), (128, False), (128, False)],
+    *[(256, True), (256, False), (256, False)],
+    (256, True),
+)
+
+
+class DlibNetwork(nn.Module):
+    """Chips to descriptors.  Each convolution has the affine layer that follows it folded into itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 32, 7, stride=2)
+        self.blocks = nn.ModuleList()
+        channels = 32
+        for wide, halves in BLOCKS:
+            self.blocks.append(_Block(channels, wide, halves))
+            channels = wide
+        self.last = nn.Linear(channels, DESCRIPTOR, bias=False)
+
+    def forward(self, chips: Tensor) -> Tensor:
+        """(N, 3, 150, 150) RGB 0..255 → (N, 128)."""
+        mean = torch.tensor(MEAN_RGB, device=chips.device)[:, None, None]
+        x = (chips - mean) / SCALE  # (N, 3, 150, 150)
+        x = F.relu(self.first(x))  # (N, 32, 72, 72)
+        x = F.max_pool2d(x, 3, 2)  # (N, 32, 35, 35)
+        for block in self.blocks:
+            x = block(x)  # ... (N, 256, 2, 2)
+        descriptors: Tensor = self.last(x.mean(dim=(2, 3)))  # (N, 128)
+        return descriptors
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a shortcut, an average over 2×2 if the block halves the picture."""
+
+    def __init__(self, channels: int, wide: int, halves: bool) -> None:
+        super().__init__()
+        self.halves = halves
+        # dlib pads a convolution only if it does not stride.
+        self.one = nn.Conv2d(channels, wide, 3, stride=2 if halves else 1, padding=0 if halves else 1)
+        self.two = nn.Conv2d(wide, wide, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.two(F.relu(self.one(x)))
+        shortcut = F.avg_pool2d(x, 2) if self.halves else x
+        # Where the two differ in size, dlib adds them as if zeros surrounded the smaller.
+        size = [max(a, b) for a, b in zip(y.shape[1:], shortcut.shape[1:], strict=True)]
+        return F.relu(_grown(y, size) + _grown(shortcut, size))
+
+
+def _grown(x: Tensor, size: list[int]) -> Tensor:
+    """(N, C, H, W) with zeros behind its channels, rows and columns up to ``size``."""
+    missing = [wanted - have for wanted, have in zip(size, x.shape[1:], strict=True)]
+    if not any(missing):
+        return x
+    return F.pad(x, [0, missing[2], 0, missing[1], 0, missing[0]])
+
+
+def load_dlib_network(path: Path) -> DlibNetwork:
+    """Build the network from dlib's ``.dat`` file; raises WeightsError if it is another file."""
+    network = DlibNetwork()
+    try:
+        content = _Content(path.read_bytes())
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from None
+    try:
+        with torch.no_grad():
+            for layer in network.modules():
+                if isinstance(layer, nn.Conv2d):
+                    _fill_convolution(layer, content)
+            weights = content.numbers("fc_2", network.last.weight.numel(), skip=2)
+            network.last.weight.copy_(torch.from_numpy(weights.reshape(-1, DESCRIPTOR).T.copy()))
+    except ValueError as error:
+        raise WeightsError(
+            f"{path} is not dlib's face descriptor ({error}); install face_recognition_models again."
+        ) from None
+    return network.eval()
+
+
+def _fill_convolution(layer: nn.Conv2d, content: _Content) -> None:
+    filters = layer.out_channels
+    numbers = torch.from_numpy(content.numbers("con_4", layer.weight.numel() + filters))
+    affine = torch.from_numpy(content.numbers("affine_", 2 * filters))
+    gain, offset = affine[:filters], affine[filters:]
+    weight, bias = numbers[:-filters].reshape(layer.weight.shape), numbers[-filters:]
+    layer.weight.copy_(weight * gain[:, None, None, None])
+    if layer.bias is not None:
+        layer.bias.copy_(bias * gain + offset)
+
+
+class _Content:
+    """Read the parameters of one layer after another from dlib's serialisation (dlib/serialize.h).
+
+    A layer writes its name and, after ``skip`` whole numbers, its parameters: the version of the tensor, its
+    four dimensions and float32 numbers.  Whole numbers and names are preceded by their count of bytes.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._at = 0
+
+    def numbers(self, layer: str, count: int, *, skip: int = 0) -> Floats:
+        """Give the ``count`` parameters of the next layer of this name; raises ValueError for any others."""
+        name = bytes([1, len(layer)]) + layer.encode()
+        found = self._content.find(name, self._at)
+        if found < 0:
+            raise ValueError(f"it has no further layer {layer}")
+        self._at = found + len(name)
+        for _ in range(skip):
+            self._whole()
+        version, *shape = (self._whole() for _ in range(5))
+        if version != 2 or np.prod(shape) != count:
+            raise ValueError(f"a layer {layer} has {shape} parameters instead of {count:,}")
+        part = self._content[self._at : self._at + 4 * count]
+        if len(part) != 4 * count:
+            raise ValueError("it ends too early")
+        self._at += 4 * count
+        numbers = np.frombuffer(part, "<f4").astype(np.float32)
+        if not np.isfinite(numbers).all():
+            raise ValueError(f"a layer {layer} holds impossible numbers")
+        return numbers
+
+    def _whole(self) -> int:
+        length = self._content[self._at] if self._at < len(self._content) else 0
+        if not 1 <= length <= 8:
+            raise ValueError("a number is damaged")
+        value = int.from_bytes(self._content[self._at + 1 : self._at + 1 + length], "little")
+        self._at += 1 + length
+        return value

@@ -1,0 +1,464 @@
+"""The engine: photograph or crop → face → vector; face and wish → query; query → ranked answer.
+
+A face is one vector of numbers that are compared by inner product:
+
+    [ identity | appearance of each encoding | log-posterior of each attribute | mean and mean square ]
+
+*Identity* is the descriptor of a face at its own resolution.  An *encoding* is a network with its projection:
+the face is drawn with every value, the drawing closest to it is kept (Ghodrati et al. 2015, 4.1.2), and its
+middle-layer features, projected, are the *appearance*.  How close each drawing comes gives the *posterior* of
+each value.  A query has the same parts, each with its weight, so that one stored vector serves every
+question: (ŷ − t)² = ŷ² − 2tŷ + t² is an inner product too.
+
+Searching has two steps.  The inner product makes a shortlist; the shortlist is ranked by the calibrated
+probability (``retrieval.calibration``), which the inner product cannot express: it knows no "sure enough".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from faces.crop import CropGeometry, crop_face, crop_transform
+from faces.errors import WeightsError, WishError
+from faces.types import Floats, Halves, Ints, Landmarks, Pixels
+from generator.attributes import AttributeGroup, Vocabulary
+from generator.projection import Projection
+from index import Layout
+from index.search import Doubles
+from retrieval.calibration import Calibration, logistic
+from retrieval.identity import Identity
+
+if TYPE_CHECKING:
+    from generator.model import Canonical, Drawing
+
+SHORTLIST = 512
+"""Faces whose probability is computed; with k above a quarter of it, four times k."""
+VERSION = 2
+_LEAST = -7.0  # log-probabilities below it count as little: about the logarithm of the calibrations' doubt
+_ROWS = 256  # faces embedded at a time
+
+
+class Encoder(Protocol):
+    """A network with its preprocessing: ``generator.Generator``, or a stand-in of the tests."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def weights_id(self) -> str: ...
+    @property
+    def geometry(self) -> CropGeometry: ...
+    @property
+    def vocabulary(self) -> Vocabulary: ...
+    def draw(self, crops: Pixels, wishes: Ints | Floats, /) -> Drawing: ...
+    def canonicalise(self, crops: Pixels, /) -> Canonical: ...
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A network and the projection of its features; ``source`` is the name or folder it is loaded from."""
+
+    generator: Encoder
+    projection: Projection
+    source: str
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute and where its posterior stands in a vector; ``moments`` for those that are numbers.
+
+    Means are stored in units of ``unit``, the largest of the numbers.
+    """
+
+    group: AttributeGroup
+    encoding: int
+    posterior: slice
+    moments: slice | None
+    unit: float
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A wished value: ``target`` is the wished number, or the place of the value; ``word`` names it."""
+
+    attribute: Attribute
+    word: str
+    target: float
+
+
+@dataclass(frozen=True)
+class Query:
+    """A face and a wish, ready to be searched with.
+
+    ``vector`` (D,) float32 makes the shortlist; ``face`` (D,) is the face's own vector, ``drawn`` (P,) by
+    encoding the appearance that is looked for; ``image`` (S, S) uint8 the drawing.
+    """
+
+    vector: Floats
+    face: Floats
+    drawn: Mapping[int, Floats]
+    wanted: tuple[Wanted, ...]
+    image: Pixels | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What n faces are worth as answers to a query, all (n,) float64.
+
+    ``probability`` that a face is the right person and as wished; ``same_person`` of the first alone;
+    ``met`` how likely it shows each wished value; ``similarity`` of the descriptors, -1 to 1, NaN without.
+    """
+
+    probability: Doubles
+    same_person: Doubles
+    met: Mapping[str, Doubles]
+    similarity: Doubles
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A query against n faces, nothing weighed, all (n,) float64: ``similarity`` of descriptors, ``looks`` of
+    drawing and face, ``met`` the probability of each wished value."""
+
+    similarity: Doubles
+    looks: Doubles
+    met: Mapping[str, Doubles]
+
+
+class Engine:
+    """Join networks, identity and calibration into vectors, queries and scores.
+
+    Raises WeightsError if the encodings want different crops, or if there is nothing to compare by.
+    """
+
+    def __init__(
+        self, encodings: Sequence[Encoding], identity: Identity | None, calibration: Calibration
+    ) -> None:
+        if not encodings:
+            raise WeightsError("a collection needs weights; name some with --weights.")
+        geometry = encodings[0].generator.geometry
+        for encoding in encodings:
+            if encoding.generator.geometry != geometry:
+                raise WeightsError(
+                    f"the weights {encoding.source} want faces cropped in another way than "
+                    f"{encodings[0].source}; use them in a collection of their own."
+                )
+        self.encodings = tuple(encodings)
+        self.identity = identity
+        self.calibration = calibration
+        self.geometry = geometry
+        self._place()
+
+    @property
+    def layout(self) -> Layout:
+        """Describe what the numbers of the vectors mean, as a collection keeps it."""
+        identity = self.identity
+        description = {
+            "version": VERSION,
+            "identity": None if identity is None else {"source": identity.name, "digest": identity.digest},
+            "encodings": [
+                {
+                    "source": encoding.source,
+                    "name": encoding.generator.name,
+                    "weights_id": encoding.generator.weights_id,
+                    "projection": encoding.projection.digest,
+                }
+                for encoding in self.encodings
+            ],
+            "temperatures": {
+                one.group.name: self.calibration.temperature(one.group.name)
+                for one in self.attributes.values()
+            },
+            "attributes": {name: list(one.group.values) for name, one in self.attributes.items()},
+        }
+        # Where the weights lie may change; what they are may not.
+        essential = json.loads(json.dumps(description))
+        for part in (essential["identity"] or {}, *essential["encodings"]):
+            part.pop("source", None), part.pop("name", None)
+        digest = hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()[:12]
+        return Layout(digest, description, self.geometry, self.dimension)
+
+    def cut(self, pixels: Pixels, landmarks: Landmarks) -> tuple[Pixels, Pixels | None]:
+        """Cut a face of a photograph, (H, W) grey or (H, W, 3) RGB uint8.
+
+        Returns the crop (S, S) uint8 grey and the chip (C, C, 3) that the identity model sees, None without
+        one.  Raises ValueError as ``crop_face`` does.
+        """
+        chip = None if self.identity is None else self.identity.cut(pixels, landmarks)
+        return crop_face(pixels, landmarks, self.geometry), chip
+
+    def embed(self, crops: Pixels, descriptors: Floats | None) -> Floats:
+        """Make the vectors (N, D) float32 of crops (N, S, S) uint8 and descriptors (N, I) of length one."""
+        parts = [np.empty((0, self.dimension), np.float32)]
+        for start in range(0, len(crops), _ROWS):
+            part = slice(start, start + _ROWS)
+            made = [encoding.generator.canonicalise(crops[part]) for encoding in self.encodings]
+            known = None if descriptors is None else descriptors[part]
+            parts.append(self.assemble(known, [(one.features, one.distances) for one in made]))
+        return np.concatenate(parts)
+
+    def assemble(
+        self, descriptors: Floats | None, canonical: Sequence[tuple[NDArray[np.floating], Floats]]
+    ) -> Floats:
+        """Put vectors (N, D) float32 together from descriptors (N, I) and what each encoding gives.
+
+        These are the features (N, F) of the canonical faces and the distances (N, V) of the drawings in all
+        codes.
+        """
+        vectors = np.zeros((len(canonical[0][0]), self.dimension), np.float32)
+        if self.identity is not None and descriptors is not None:
+            vectors[:, self._identity] = descriptors
+        for number, (features, distances) in enumerate(canonical):
+            vectors[:, self._appearance[number]] = self.encodings[number].projection(features)
+            for attribute in self.attributes.values():
+                if attribute.encoding == number:
+                    self._estimate(vectors, attribute, distances)
+        return vectors
+
+    def describe(self, chips: Sequence[Pixels]) -> Floats | None:
+        """Describe chips (C, C, 3) uint8 by (N, I) float32; None without an identity model."""
+        if self.identity is None:
+            return None
+        side = (0, 0, 3) if not chips else chips[0].shape
+        return self.identity.describe(np.stack(chips) if chips else np.empty((0, *side), np.uint8))
+
+    def old_chip(self, crop: Pixels, landmarks: Landmarks) -> Pixels | None:
+        """Cut the chip of a face whose photograph is gone from its crop (S, S); coarse, but it will do."""
+        if self.identity is None:
+            return None
+        matrix = crop_transform(landmarks, self.geometry)
+        linear, origin = np.linalg.inv(matrix[:, :2]), matrix[:, 2]
+
+        def moved(point: tuple[float, float]) -> tuple[float, float]:
+            x, y = linear @ (np.array(point) - origin)
+            return float(x), float(y)
+
+        inside = Landmarks(moved(landmarks.left_eye), moved(landmarks.right_eye), moved(landmarks.nose_base))
+        return self.identity.cut(crop, inside)
+
+    def wanted(self, wish: Mapping[str, str]) -> tuple[Wanted, ...]:
+        """Check a wish such as ``{"pose": "+30"}``; raises WishError for unknown names and values."""
+        found = {}
+        for name, word in wish.items():
+            attribute = self.attributes.get(name.strip().casefold())
+            if attribute is None:
+                known = ", ".join(one.group.name for one in self.attributes.values())
+                raise WishError(f"Nothing here knows {name.strip()!r}; choose one of: {known}.")
+            group, spread = attribute.group, attribute.group.spread(word)
+            if group.numbers is None:
+                target, label = float(spread.argmax()), group.values[int(spread.argmax())]
+            else:
+                target = float(spread @ np.array(group.numbers))
+                exact = group.numbers.index(target) if target in group.numbers else None
+                label = f"{target:+g}" if exact is None else group.values[exact]
+            found[group.name] = Wanted(attribute, label, target)
+        return tuple(found.values())
+
+    def queries(self, crops: Pixels, faces: Floats, wishes: Sequence[tuple[Wanted, ...]]) -> list[Query]:
+        """Draw Q faces, (Q, S, S) uint8 with vectors (Q, D), as wished, one wish each (may be empty)."""
+        drawn: list[dict[int, Floats]] = [{} for _ in wishes]
+        images: list[Pixels | None] = [None] * len(wishes)
+        for number, encoding in enumerate(self.encodings):
+            asked = [
+                place
+                for place, wish in enumerate(wishes)
+                if any(wanted.attribute.encoding == number for wanted in wish)
+            ]
+            if asked:
+                mixtures = np.stack([self._mixture(number, wishes[place], faces[place]) for place in asked])
+                made = encoding.generator.draw(crops[asked], mixtures)
+                for place, features, image in zip(
+                    asked, encoding.projection(made.features), made.stage2, strict=True
+                ):
+                    drawn[place][number], images[place] = features, image
+        return [self.query(*each) for each in zip(faces, drawn, wishes, images, strict=True)]
+
+    def query(
+        self,
+        face: Floats,
+        drawn: Mapping[int, Floats],
+        wish: tuple[Wanted, ...],
+        image: Pixels | None = None,
+    ) -> Query:
+        """Make the query for a face (D,) from the appearances (P,) of its drawings, by encoding."""
+        return Query(self._linear(face, drawn, wish), face, drawn, wish, image)
+
+    def drawing(self, crop: Pixels, face: Floats, wish: Sequence[Wanted]) -> Pixels:
+        """Draw a crop (S, S) uint8 as wished, by one network after the other, or as it is without a wish."""
+        numbers = sorted({wanted.attribute.encoding for wanted in wish}) or [0]
+        for number in numbers:
+            mixture = self._mixture(number, wish, face)
+            crop = self.encodings[number].generator.draw(crop[None], mixture[None]).stage2[0]
+        return crop
+
+    def score(self, query: Query, vectors: Halves | Floats, looks: Doubles | None = None) -> Scores:
+        """Compute what faces with these vectors (n, D) are worth as answers.
+
+        ``looks`` (n,) may give how alike drawing and faces look, weighed, if something else than the stored
+        appearance tells.
+        """
+        stored, calibration = vectors.astype(np.float64), self.calibration
+        looks = self._looks_alike(query, stored) if looks is None else looks
+        met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
+        known, odds = None, calibration.odds_alone
+        similarity = np.full(len(stored), np.nan)
+        if self.identity is not None:
+            known, odds = calibration.identity(self.identity.digest, self.identity.name), calibration.odds
+            similarity = stored[:, self._identity] @ query.face[self._identity].astype(np.float64)
+        total = calibration.total(known, similarity, looks, met.values())
+        same = logistic(*odds, looks) if known is None else calibration.same_person(known, similarity)
+        if not met:
+            return Scores(same, same, met, similarity)
+        probability = logistic(*odds, total)
+        # The drawing may know the person better than the descriptor does: both at once is never the likelier.
+        return Scores(probability, np.maximum(same, probability), met, similarity)
+
+    def compare(self, query: Query, vectors: NDArray[np.floating]) -> Comparison:
+        """Compare a query with faces of these vectors (n, D), nothing weighed, to fit a calibration."""
+        stored = vectors.astype(np.float64)
+        looks = np.zeros(len(stored))
+        for number, drawn in query.drawn.items():
+            looks += stored[:, self._appearance[number]] @ drawn.astype(np.float64) / len(query.drawn)
+        similarity = stored[:, self._identity] @ query.face[self._identity].astype(np.float64)
+        met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
+        return Comparison(similarity, looks, met)
+
+    def estimates(self, vector: Halves | Floats) -> dict[str, str]:
+        """Tell what a face (D,) seems to show: of numbers the expected one, else the likeliest value."""
+        found = {}
+        for attribute in self.attributes.values():
+            if attribute.moments is not None:
+                expected = round(float(vector[attribute.moments][0]) * attribute.unit)
+                found[attribute.group.name] = f"{expected:+d}" if expected else "0"
+            else:
+                found[attribute.group.name] = attribute.group.values[
+                    int(vector[attribute.posterior].argmax())
+                ]
+        return found
+
+    @property
+    def vocabulary(self) -> dict[str, tuple[str, ...]]:
+        """Give the values of every attribute."""
+        return {one.group.name: one.group.values for one in self.attributes.values()}
+
+    def _place(self) -> None:
+        """Give every part its place in a vector."""
+        at = 0 if self.identity is None else self.identity.dimension
+        self._identity = slice(0, at)
+        self._appearance: list[slice] = []
+        for encoding in self.encodings:
+            self._appearance.append(slice(at, at + encoding.projection.dimension))
+            at += encoding.projection.dimension
+        self.attributes: dict[str, Attribute] = {}
+        for number, encoding in enumerate(self.encodings):
+            for group in encoding.generator.vocabulary.groups:
+                if group.name.casefold() in self.attributes:
+                    continue  # the first weights that know it answer for it
+                posterior, at = slice(at, at + len(group.values)), at + len(group.values)
+                moments, unit = None, 1.0
+                if group.numbers is not None and len(group.values) > 1:
+                    moments, at = slice(at, at + 2), at + 2
+                    unit = max(abs(number) for number in group.numbers) or 1.0
+                self.attributes[group.name.casefold()] = Attribute(group, number, posterior, moments, unit)
+        self.dimension = at
+
+    def _estimate(self, vectors: Floats, attribute: Attribute, distances: Floats) -> None:
+        """Fill in the posterior of an attribute from the distances (n, V) of drawings in every code."""
+        name, vocabulary = attribute.group.name, self.encodings[attribute.encoding].generator.vocabulary
+        logs = -np.square(distances, dtype=np.float64) / (2 * self.calibration.temperature(name) ** 2)
+        codes = np.exp(logs - logs.max(axis=1, keepdims=True))  # (n, V)
+        values = [vocabulary.label(code)[name] for code in range(codes.shape[1])]
+        member = np.array(values)[:, None] == np.array(attribute.group.values)[None]  # (V, values)
+        posterior = codes @ member
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        vectors[:, attribute.posterior] = np.maximum(np.log(np.maximum(posterior, 1e-30)), _LEAST)
+        if attribute.moments is not None and attribute.group.numbers is not None:
+            mean = posterior @ (np.array(attribute.group.numbers) / attribute.unit)
+            vectors[:, attribute.moments] = np.stack([mean, mean**2], axis=1)
+
+    def _mixture(self, number: int, wish: Sequence[Wanted], face: Floats) -> Floats:
+        """Give what is wished of one encoding (V,); what is left open stays as the face seems to be."""
+        vocabulary = self.encodings[number].generator.vocabulary
+        named = {
+            wanted.attribute.group.name: wanted.word for wanted in wish if wanted.attribute.encoding == number
+        }
+        own = {group.name: self._own_value(group, face) for group in vocabulary.groups}
+        return vocabulary.mixture(named, vocabulary.code(own))
+
+    def _own_value(self, group: AttributeGroup, face: Floats) -> str:
+        """Find the value of a network's group that a face seems to show.
+
+        Other weights may answer for the attribute, with other values.
+        """
+        known = self.attributes[group.name.casefold()]
+        value = known.group.values[int(face[known.posterior].argmax())]
+        if value in group.values:
+            return value
+        if group.numbers is not None and known.moments is not None:
+            mean = float(face[known.moments][0]) * known.unit
+            return group.values[int(np.abs(np.array(group.numbers) - mean).argmin())]
+        return group.values[0]
+
+    def _linear(self, face: Floats, drawn: Mapping[int, Floats], wish: Sequence[Wanted]) -> Floats:
+        """Give the query (D,) that makes the shortlist: terms of the log-probability without their bends."""
+        query, calibration = np.zeros(self.dimension, np.float32), self.calibration
+        if self.identity is not None:
+            steepness = calibration.identity(self.identity.digest, self.identity.name).steepness
+            query[self._identity] = steepness * face[self._identity]
+        for number, weight in self._weights(drawn, wish).items():
+            query[self._appearance[number]] = weight * drawn.get(number, face[self._appearance[number]])
+        for wanted in wish:
+            attribute = wanted.attribute
+            if attribute.moments is not None:
+                scale = attribute.unit**2 / (2 * self._deviation(attribute) ** 2)
+                query[attribute.moments] = [2 * wanted.target / attribute.unit * scale, -scale]
+            else:
+                query[attribute.posterior.start + int(wanted.target)] = 1.0
+        return query
+
+    def _weights(self, drawn: Mapping[int, Floats], wish: Sequence[Wanted]) -> dict[int, float]:
+        """Weigh the appearance of each encoding that is compared at all."""
+        if self.identity is None:
+            numbers = list(drawn) or list(range(len(self.encodings)))
+            return dict.fromkeys(numbers, self.calibration.alone / len(numbers))
+        return {
+            number: max(
+                self.calibration.weight(wanted.attribute.group.name)
+                for wanted in wish
+                if wanted.attribute.encoding == number
+            )
+            / len(drawn)
+            for number in drawn
+        }
+
+    def _looks_alike(self, query: Query, stored: Doubles) -> Doubles:
+        """Tell how alike the drawing and faces look (n,), weighed."""
+        looks = np.zeros(len(stored))
+        for number, weight in self._weights(query.drawn, query.wanted).items():
+            part = self._appearance[number]
+            looks += weight * (stored[:, part] @ query.drawn.get(number, query.face[part]).astype(np.float64))
+        return looks
+
+    def met(self, wanted: Wanted, vectors: Halves | Floats | Doubles) -> Doubles:
+        """Tell how likely (n,) faces with these vectors (n, D) show a wished value."""
+        attribute = wanted.attribute
+        if attribute.moments is None:
+            stored = vectors[:, attribute.posterior.start + int(wanted.target)].astype(np.float64)
+            return np.asarray(np.exp(stored))
+        apart = vectors[:, attribute.moments.start].astype(np.float64) * attribute.unit - wanted.target
+        return np.asarray(np.exp(-np.square(apart) / (2 * self._deviation(attribute) ** 2)))
+
+    def _deviation(self, attribute: Attribute) -> float:
+        numbers = sorted(attribute.group.numbers or (0.0, 1.0))
+        return self.calibration.deviation(attribute.group.name, float(np.diff(numbers).mean()))
+
+
+def shortlist_size(k: int) -> int:
+    """Count the faces that are ranked by probability to find the best k."""
+    return max(SHORTLIST, 4 * k)

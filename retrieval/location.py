@@ -1,0 +1,43 @@
+"""Find and open the collection that is meant."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from faces.errors import CollectionError
+from faces.progress import Progress
+from index import Collection, CollectionWriter
+
+
+def default_collection() -> Path:
+    """Give the folder in ``ANOTHERYOU_COLLECTION``, or ``anotheryou/collection`` among the user's data.
+
+    That is ``~/.local/share`` on Linux (or ``XDG_DATA_HOME``) and ``~/Library/Application Support`` on a Mac.
+    """
+    named = os.environ.get("ANOTHERYOU_COLLECTION")
+    if named:
+        return Path(named).expanduser()
+    return user_data_path("anotheryou", appauthor=False) / "collection"
+
+
+def open_collection(folder: Path | str | None = None, *, progress: Progress | None = None) -> Collection:
+    """Open an existing collection, the default one if no folder is named.
+
+    If its file of vectors is missing or damaged it is made again first, unless somebody is writing or
+    the folder cannot be written; a search then is slower but answers the same.  Raises
+    CollectionMissingError if there is no collection, CollectionError if it cannot be read.
+    """
+    place = default_collection() if folder is None else Path(folder).expanduser()
+    collection = Collection(place)
+    with collection.snapshot() as snapshot:
+        wanting = len(snapshot) > 0 and not snapshot.has_file
+    if wanting:
+        try:
+            with CollectionWriter(place) as writer:
+                writer.refresh_vectors(progress=progress)
+        except (CollectionError, OSError):
+            pass  # slower, but right; readers tell if the catalogue itself is broken
+    return collection
