@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import CollectionOption, DetectorOption, WeightsOption, asked_to_stop
+from cli.options import CollectionOption, DetectorOption, IdentityOption, WeightsOption, asked_to_stop
 
 if TYPE_CHECKING:
     from retrieval import IndexSummary
@@ -36,6 +36,7 @@ def index(
         bool, typer.Option("--include-forgotten", help="Take back the photographs that were forgotten.")
     ] = False,
     weights: WeightsOption = None,
+    identity: IdentityOption = None,
     detector: DetectorOption = None,
 ) -> None:
     """Add the faces in folders of photographs to the collection, and keep it up to date.
@@ -60,6 +61,7 @@ def index(
             folders,
             collection=collection,
             weights=weights,
+            identity=identity,
             min_face=min_face,
             include_forgotten=include_forgotten,
             detector=detector,
@@ -72,11 +74,13 @@ def index(
         raise typer.Exit(INTERRUPTED)
 
 
-def reindex(collection: CollectionOption = None, weights: WeightsOption = None) -> None:
-    """Make the collection's features again, with other weights.
+def reindex(
+    collection: CollectionOption = None, weights: WeightsOption = None, identity: IdentityOption = None
+) -> None:
+    """Make the collection's vectors again, with other weights or after an update of the program.
 
-    The faces are taken from the collection itself; only for weights that want them cropped in another way
-    the photographs are read again. Searches use the old features until all new ones are made.
+    The faces are not looked for again. For another identity model, or weights that want faces cropped in
+    another way, the photographs are read again. Searches use the old vectors until all new ones are made.
 
     Example:
 
@@ -88,10 +92,13 @@ def reindex(collection: CollectionOption = None, weights: WeightsOption = None) 
 
     with asked_to_stop(_STOPPING) as stop:
         summary = reindex_collection(
-            collection=collection, weights=weights, progress=RichProgress(), stop=stop
+            collection=collection, weights=weights, identity=identity, progress=RichProgress(), stop=stop
         )
     end_drawing()
     typer.echo(f"{_counted(summary.faces, 'face')} made again")
+    if summary.coarse:
+        coarse = _counted(summary.coarse, "face")
+        say(f"{coarse} of photographs that are gone: who they show was seen on the small stored crops")
     if summary.lost:
         lost = _counted(summary.lost, "photograph")
         say(f"{lost} could not be cropped again; run `anotheryou index` on their folders")
@@ -123,10 +130,19 @@ def info(
             print_table(("photograph", "reason"), rows)
             return
         summary = snapshot.summary()
-        encoding = summary.encoding
+        layout = summary.layout
         files = [entry for entry in opened.folder.iterdir() if entry.is_file()]
         vectors = _state(snapshot.has_file, snapshot.whole_file)
-        wishes = "; ".join(f"{group}: {' '.join(values)}" for group, values in encoding.vocabulary.items())
+        made = layout.description
+        attributes = made.get("attributes", {})
+        wishes = "; ".join(f"{name}: {' '.join(values)}" for name, values in attributes.items())
+        weights = ", ".join(
+            f"{one['name']} ({one['weights_id']}) from {one['source']}"
+            if "name" in one
+            else str(one["source"])
+            for one in made["encodings"]
+        )
+        identity = made.get("identity")
         lines = {
             "collection": opened.folder,
             "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:,.1f} MB, since {summary.created}",
@@ -136,10 +152,11 @@ def info(
             "faces": f"{summary.faces:,}",
             "too small": f"{summary.too_small:,} (below {summary.min_face} pixels)",
             "detector": summary.detector or "none used yet",
-            "weights": f"{encoding.weights_name} ({encoding.weights_id}) from {encoding.source}",
-            "wishes": wishes,
-            "crops": f"{encoding.geometry.size} × {encoding.geometry.size} pixels",
-            "vectors": f"{encoding.dimension:,} numbers each, file {vectors}",
+            "weights": weights,
+            "identity": f"{identity['source']} ({identity['digest']})" if identity else "none",
+            "wishes": wishes or "none before `anotheryou reindex`, since an older version made it",
+            "crops": f"{layout.geometry.size} × {layout.geometry.size} pixels",
+            "vectors": f"{layout.dimension:,} numbers each, file {vectors}",
         }
     width = max(map(len, lines)) + 2
     for name, value in lines.items():

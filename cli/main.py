@@ -20,6 +20,7 @@ from cli.benchmark import benchmark
 from cli.console import say
 from cli.data import app as data
 from cli.edit import edit
+from cli.fit import calibrate, fit_projection
 from cli.guard import INTERRUPTED, GuardedGroup
 from cli.index import forget, index, info, reindex
 from cli.search import search
@@ -29,7 +30,7 @@ from cli.train_rivals import train_rivals
 # In the order in which a user meets them.
 ORDER = (
     *("index", "search", "edit", "info", "reindex", "forget", "data"),
-    *("train", "train-rivals", "train-cpi", "benchmark"),
+    *("train", "train-rivals", "train-cpi", "fit-projection", "calibrate", "benchmark"),
 )
 
 
@@ -87,7 +88,7 @@ def program(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")] = False,
 ) -> None:
-    """Find the photo of this person: turned, lit, or wearing what you ask for.
+    """Find the photo of this person: turned, or wearing what you ask for.
 
     Index your photographs once, then search them with one picture and a wish. Everything stays on this
     machine.
@@ -106,6 +107,8 @@ app.add_typer(data, name="data")
 app.command()(train)
 app.command("train-rivals")(train_rivals)
 app.command("train-cpi")(train_cpi)
+app.command("fit-projection")(fit_projection)
+app.command()(calibrate)
 app.command()(benchmark)
 _set_helps(app)
 

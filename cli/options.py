@@ -21,11 +21,21 @@ CollectionOption = Annotated[
     ),
 ]
 WeightsOption = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--weights",
         metavar="NAME|DIR",
-        help="Weights that come along, or a folder of them; otherwise those that made the collection.",
+        help="Weights that come along, or a folder of them; several may be named; otherwise those that made "
+        "the collection, at first rotation-32 and accessories-32.",
+        show_default=False,
+    ),
+]
+IdentityOption = Annotated[
+    str | None,
+    typer.Option(
+        "--identity",
+        metavar="NAME|FILE",
+        help="What tells people apart: dlib-128 (the default), none, or a calibrated .onnx file.",
         show_default=False,
     ),
 ]
@@ -44,7 +54,8 @@ PoseOption = Annotated[
     typer.Option(
         "--pose",
         metavar="DEGREES",
-        help="How the head shall be turned, -45 to +45; + is towards the right side of the picture.",
+        help="How the head shall be turned, any angle from -45 to +45; + is towards the right side of the "
+        "picture.",
         show_default=False,
     ),
 ]
@@ -91,6 +102,19 @@ def refuse_existing(path: Path, force: bool) -> None:
         raise AnotherYouError(f"{path} is a folder; name a file")
     if not force and (path.exists() or path.is_symlink()):
         raise AnotherYouError(f"{path} exists already; name another file, or give --force to replace it")
+
+
+def checked_picture(path: Path | None, force: bool, option: str) -> None:
+    """Refuse a picture that cannot be written before the work begins; None is none to be written."""
+    if path is None:
+        return
+    from PIL import Image
+
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise typer.BadParameter(f"{path}: a picture's name ends in .png or .jpg", param_hint=option)
+    if not path.absolute().parent.is_dir():
+        raise typer.BadParameter(f"the folder {path.absolute().parent} does not exist", param_hint=option)
+    refuse_existing(path, force)
 
 
 def wished(pose: str | None, accessory: str | None, wish: list[str] | None) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,22 +12,16 @@ from cli.options import (
     CollectionOption,
     DetectorOption,
     FaceOption,
+    ForceOption,
     PoseOption,
-    WeightsOption,
     WishOption,
+    checked_picture,
     wished,
 )
 
 if TYPE_CHECKING:
     from faces.types import Box
     from retrieval import Answer, Hit
-
-
-class YesNo(StrEnum):
-    """What ``--same-photo`` takes."""
-
-    YES = "yes"
-    NO = "no"
 
 
 def search(
@@ -39,12 +32,20 @@ def search(
     k: Annotated[int, typer.Option("-k", metavar="K", min=1, help="How many faces to find.")] = 20,
     collection: CollectionOption = None,
     face: FaceOption = None,
+    only: Annotated[
+        bool, typer.Option("--only", help="Keep to faces that seem to show every wished value.")
+    ] = False,
+    at_least: Annotated[
+        float,
+        typer.Option(
+            "--at-least", metavar="P", min=0, max=1, help="Keep to hits of this probability, 0 to 1."
+        ),
+    ] = 0.0,
     same_photo: Annotated[
-        YesNo,
-        typer.Option("--same-photo", help="Whether PHOTO itself and copies of it may be among the answers."),
-    ] = YesNo.YES,
+        bool, typer.Option("--same-photo", help="PHOTO itself and copies of it may be among the answers.")
+    ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a line instead of a table.")
+        bool, typer.Option("--json", help="Print one JSON object (docs/json.md) instead of a table.")
     ] = False,
     sheet: Annotated[
         Path | None,
@@ -55,36 +56,40 @@ def search(
             show_default=False,
         ),
     ] = None,
-    weights: WeightsOption = None,
+    force: ForceOption = False,
     detector: DetectorOption = None,
 ) -> None:
     """Find the photographs of the person in PHOTO, turned or changed as wished.
 
-    The network draws the face as wished, and the collection's faces most like the drawing are listed, the
-    best first. Without a wish the face is searched for as it is. A smaller distance is a better match.
-    What can be wished for depends on the weights that made the collection: rotation-32 turn heads, after
-    `anotheryou reindex --weights accessories-32` hats and glasses come on and off.
+    The network draws the face as wished, and the collection's faces are listed by how probably each is the
+    right person, as wished, the best first.  Without a wish only the person counts.  The hits that are
+    probably right stand above the others.  Several wishes go together.
 
     Example:
 
         anotheryou search me.jpg --pose +30
-        anotheryou search me.jpg --accessory sunglasses
-        anotheryou search me.jpg --pose -45 -k 10 --sheet answer.png
+        anotheryou search me.jpg --accessory sunglasses --only
+        anotheryou search in-my-hat.jpg --pose 0 --accessory none
+        anotheryou search me.jpg --pose -20 -k 10 --sheet answer.png
     """
     from cli.console import RichProgress, say
     from retrieval import Finder, draw_sheet
 
-    _check_sheet(sheet)
+    checked_picture(sheet, force, "--sheet")
     wishes = wished(pose, accessory, wish)
     progress = RichProgress()
-    with Finder(collection, weights=weights, detector=detector, progress=progress) as finder:
-        answer = finder.search(photo, wish=wishes, k=k, face=face, same_photo=same_photo is YesNo.YES)
+    with Finder(collection, detector=detector, progress=progress) as finder:
+        answer = finder.search(
+            photo, wish=wishes, k=k, face=face, same_photo=same_photo, only=only, at_least=at_least
+        )
         if answer.query.count > 1 and face is None:
             say(f"{photo} shows {answer.query.count} faces; taking the largest (--face picks another)")
         if as_json:
             _print_json(answer)
         else:
             _print_hits(answer)
+        for remark in answer.remarks:
+            say(remark)
         if sheet is not None:
             progress.start("Drawing the sheet", None, "pictures")
             draw_sheet(answer, sheet)
@@ -92,51 +97,81 @@ def search(
             say(f"drew {sheet}")
 
 
-def _check_sheet(sheet: Path | None) -> None:
-    """A picture that cannot be written is better told before the search."""
-    if sheet is None:
-        return
-    from PIL import Image
-
-    if sheet.suffix.lower() not in Image.registered_extensions():
-        raise typer.BadParameter(f"{sheet}: a picture's name ends in .png or .jpg", param_hint="--sheet")
-    if not sheet.absolute().parent.is_dir():
-        raise typer.BadParameter(f"the folder {sheet.absolute().parent} does not exist", param_hint="--sheet")
-
-
 def _print_hits(answer: Answer) -> None:
     from cli.console import print_table, say
+    from retrieval.sheet import percent
 
     if not answer.hits:
-        say("nothing else is in the collection")
+        say("nothing to show: the collection has no other face that fits")
         return
-    groups = list(answer.hits[0].estimates)
-    columns = ("rank", "distance", *groups, "photograph")
-    rows = (
-        (hit.rank, f"{hit.distance:.4f}", *(hit.estimates.get(group, "") for group in groups), hit.path)
-        for hit in answer.hits
+    wishes, estimates = list(answer.wish), list(answer.hits[0].estimates)
+    columns = (
+        "rank",
+        "probability",
+        "person",
+        *(f"{name} met" for name in wishes),
+        *estimates,
+        "face",
+        "photograph",
     )
-    print_table(columns, rows, right=("rank", "distance", *groups))
+    rows: list[tuple[object, ...]] = []
+    for hit in answer.hits:
+        if hit.rank == answer.probable + 1:
+            rows.append(("", "-- less likely than not --", *[""] * (len(columns) - 2)))
+        rows.append(
+            (
+                hit.rank,
+                percent(hit.probability),
+                percent(hit.same_person),
+                *(percent(hit.met[name]) for name in wishes),
+                *hit.estimates.values(),
+                f"{hit.number} of {hit.count}",
+                hit.path if hit.exists else f"{hit.path} (not there any more)",
+            )
+        )
+    print_table(columns, rows, right=columns[:-1])
+    if not answer.probable:
+        say("probably nobody here: every hit is less likely than not")
 
 
 def _print_json(answer: Answer) -> None:
     import json
 
-    for hit in answer.hits:
-        typer.echo(json.dumps(_record(hit)))
+    query = answer.query
+    content = {
+        "query": {
+            "photo": query.path,
+            "face": query.number,
+            "faces": query.count,
+            "box": _box(query.box),
+            "estimates": dict(query.estimates),
+            "known": query.known,
+        },
+        "wish": dict(answer.wish),
+        "probable": answer.probable,
+        "remarks": list(answer.remarks),
+        "hits": [_record(hit) for hit in answer.hits],
+    }
+    typer.echo(json.dumps(content))
 
 
 def _record(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "photo": hit.path,
+        "exists": hit.exists,
+        "face": hit.number,
+        "faces": hit.count,
         "box": _box(hit.box),
-        "distance": round(hit.distance, 6),
+        "probability": round(hit.probability, 6),
+        "same_person": round(hit.same_person, 6),
+        "met": {name: round(value, 6) for name, value in hit.met.items()},
+        "similarity": None if hit.similarity != hit.similarity else round(hit.similarity, 6),
         "estimates": dict(hit.estimates),
-        "face": hit.face_id,
+        "face_id": hit.face_id,
     }
 
 
 def _box(box: Box) -> list[float]:
-    """Left, top, right, bottom in pixels of the upright photograph."""
+    """Give left, top, right, bottom in pixels of the upright photograph."""
     return [round(side, 1) for side in (box.left, box.top, box.right, box.bottom)]

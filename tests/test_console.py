@@ -28,7 +28,7 @@ from faces.errors import AnotherYouError, PhotoError
 from faces.progress import Progress
 
 ORDER = ["index", "search", "edit", "info", "reindex", "forget", "data", "train"]
-ORDER += ["train-rivals", "train-cpi", "benchmark"]
+ORDER += ["train-rivals", "train-cpi", "fit-projection", "calibrate", "benchmark"]
 
 
 class Clock:

@@ -11,10 +11,11 @@ from generators_made import POSES, network_for, pose_config
 from PIL import Image
 from typer.testing import Result
 
+from anotheryou import edit
+from faces.errors import WishError
 from faces.sheet import enlarge
 from faces.types import Box, DetectedFace, Landmarks, Photo
 from generator.checkpoint import load_generator, save_checkpoint
-from generator.model import Drawing
 from generator.sheet import draw_strip
 
 Run = Callable[..., Result]
@@ -57,7 +58,7 @@ class TwoFaces:
 @pytest.fixture
 def photo(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A photograph in which a stand-in finds two faces."""
-    monkeypatch.setattr("faces.detect.open_detector", lambda model=None: TwoFaces())
+    monkeypatch.setattr("retrieval.examine.open_detector", lambda *_, **__: TwoFaces())
     path = tmp_path / "photo.png"
     Image.fromarray(rng.integers(0, 256, (100, 140, 3), dtype=np.uint8)).save(path)
     return path
@@ -89,19 +90,9 @@ def test_the_face_is_enlarged_to_the_size_asked_for(
     run_cli: Run, weights: Path, crop: Path, tmp_path: Path
 ) -> None:
     for arguments, side in (([], 160), (["--size", "300"], 300)):
-        run_cli(
-            "edit",
-            crop,
-            "--cropped",
-            "--pose",
-            "0",
-            "--out",
-            tmp_path / "f.jpg",
-            "--weights",
-            weights,
-            *arguments,
-        )
-        with Image.open(tmp_path / "f.jpg") as picture:
+        out = tmp_path / f"{side}.jpg"
+        run_cli("edit", crop, "--cropped", "--pose", "0", "--out", out, "--weights", weights, *arguments)
+        with Image.open(out) as picture:
             assert picture.size == (side, side)
 
 
@@ -128,15 +119,14 @@ def holds(picture: np.ndarray, face: np.ndarray) -> bool:
 
 def test_the_strip_is_labelled_and_as_large_as_its_faces(rng: np.random.Generator) -> None:
     faces = rng.integers(0, 256, (7, 32, 32), dtype=np.uint8)
-    drawing = Drawing(faces, faces, np.zeros((7, 1), np.float32))
-    strip = draw_strip(faces[0], drawing, [f"pose {pose}" for pose in POSES], note="pose seems 0")
-    bare = draw_strip(faces[0], drawing, [""] * 7)
+    strip = draw_strip(faces[0], faces, faces, [f"pose {pose}" for pose in POSES], note="pose seems 0")
+    bare = draw_strip(faces[0], faces, faces, [""] * 7)
     assert strip.size == bare.size
     assert strip.width > 8 * 160
     assert strip.height > 2 * 160
     assert (np.asarray(strip) != np.asarray(bare)).any()
     with pytest.raises(ValueError, match="1 captions for 7"):
-        draw_strip(faces[0], drawing, ["pose"])
+        draw_strip(faces[0], faces, faces, ["pose"])
 
 
 def test_enlarging_is_smooth_and_leaves_the_right_size_alone() -> None:
@@ -171,8 +161,10 @@ def test_a_strip_may_be_asked_for_with_another_wish_besides(
     drawing = generator.draw(np.repeat(source[None], 3, 0), codes)
     strip = np.asarray(Image.open(out).convert("L"))
     assert all(holds(strip, face) for face in drawing.stage2)
-    failed(run_cli("edit", crop, "--pose", "all", "--accessory", "all", *options), "one attribute", status=2)
-    failed(run_cli("edit", crop, "--pose", "all", "--wish", "pose=0", *options), "pose is wished for twice")
+    others = ("--cropped", "--out", tmp_path / "other.png", "--weights", combined)
+    result = run_cli("edit", crop, "--pose", "all", "--accessory", "all", *others)
+    failed(result, "Only one attribute at a time")
+    failed(run_cli("edit", crop, "--pose", "all", "--wish", "pose=0", *others), "pose is wished for twice")
 
 
 def test_the_largest_of_several_faces_is_taken_and_another_can_be_named(
@@ -189,7 +181,8 @@ def test_the_largest_of_several_faces_is_taken_and_another_can_be_named(
         == 0
     )
     assert first.read_bytes() == named.read_bytes() != second.read_bytes()
-    result = run_cli("edit", photo, "--pose", "0", "--weights", weights, "--out", second, "--face", "3")
+    out = tmp_path / "3.png"
+    result = run_cli("edit", photo, "--pose", "0", "--weights", weights, "--out", out, "--face", "3")
     failed(result, "there is no face 3, there are only 2 faces")
 
 
@@ -207,7 +200,7 @@ def test_wrong_wishes_weights_and_files_are_one_plain_line(
 ) -> None:
     out = tmp_path / "face.png"
     options = ("--cropped", "--weights", weights, "--out", out)
-    failed(run_cli("edit", crop, "--pose", "33", *options), "no pose '33'; the nearest is +30")
+    failed(run_cli("edit", crop, "--pose", "53", *options), "no pose '53'; the nearest is +45")
     failed(run_cli("edit", crop, "--wish", "hat=red", *options), "know no 'hat'; choose one of: pose")
     failed(run_cli("edit", crop, *options), "say what to change", status=2)
     failed(
@@ -222,6 +215,47 @@ def test_wrong_wishes_weights_and_files_are_one_plain_line(
         status=2,
     )
     assert not out.exists()
+
+
+def test_a_picture_that_exists_is_only_replaced_by_force(
+    run_cli: Run, weights: Path, crop: Path, photo: Path
+) -> None:
+    before = photo.read_bytes()
+    options = ("--cropped", "--pose", "0", "--weights", weights, "--out", photo)
+    failed(run_cli("edit", crop, *options), "photo.png exists already; name another file, or give --force")
+    assert photo.read_bytes() == before
+    assert run_cli("edit", crop, *options, "--force").exit_code == 0
+    assert photo.read_bytes() != before
+
+
+def test_any_angle_between_the_values_can_be_drawn(
+    run_cli: Run, weights: Path, crop: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "face.png"
+    options = ("--cropped", "--out", out, "--weights", weights, "--size", "32")
+    assert run_cli("edit", crop, "--pose", "-20", *options).exit_code == 0
+    generator, source = load_generator(weights), np.asarray(Image.open(crop))
+    drawn = generator.draw(source[None], generator.vocabulary.mixture({"pose": "-20"}, 0)[None]).stage2[0]
+    assert np.array_equal(np.asarray(Image.open(out)), drawn)
+    whole = [generator.draw(source[None], np.array([code])).stage2[0] for code in range(7)]
+    assert not any(np.array_equal(drawn, one) for one in whole)
+
+
+def test_a_face_can_be_drawn_from_python_in_every_form(weights: Path, photo: Path) -> None:
+    with Image.open(photo) as picture:
+        forms = (photo, photo.read_bytes(), picture, np.asarray(picture))
+        made = [edit(form, {"pose": 30}, weights=weights, detector=TwoFaces) for form in forms]
+    assert all(np.array_equal(one.image, made[0].image) for one in made)
+    assert (made[0].number, made[0].count, made[0].values, made[0].attribute) == (1, 2, ("+30",), "")
+    strip = edit(photo, {"pose": "all"}, weights=weights, face=2, detector=TwoFaces)
+    assert (strip.number, strip.values, strip.attribute, strip.stage2.shape) == (
+        2,
+        POSES,
+        "pose",
+        (7, 32, 32),
+    )
+    with pytest.raises(WishError, match="Say what to change"):
+        edit(photo, {}, weights=weights, detector=TwoFaces)
 
 
 def test_the_help_has_examples(run_cli: Run) -> None:
