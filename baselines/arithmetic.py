@@ -12,8 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from baselines.exact import Vectors, exact_search, normalised
-from baselines.features import Features
+from baselines.features import Features, normalised
 from baselines.searcher import QueryBatch
 from baselines.two_step import Label, nearest_within
 from facedata.labelled import FaceSet, Words
@@ -21,6 +20,7 @@ from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Floats, Ints
+from index.search import Vectors, nearest
 
 # Vectors moved at a time: 1,024 of 16,384 numbers are 64 MB.
 _ROWS = 1024
@@ -40,7 +40,7 @@ class ValueMeans:
 
     @classmethod
     def learned(cls, values: tuple[str, ...], means: Floats) -> Self:
-        """Means from what was kept of them."""
+        """Make them from what was kept."""
         made = cls()
         made.values_, made.means_ = values, means
         return made
@@ -55,7 +55,7 @@ class ValueMeans:
         return self
 
     def moved(self, vectors: Vectors, own: Words, wished: Words) -> Vectors:
-        """(N, D) vectors − mean of (N,) ``own`` + mean of (N,) ``wished`` words, brought to length 1.
+        """Return (N, D) vectors − mean of (N,) ``own`` + mean of (N,) ``wished`` words, brought to length 1.
 
         They keep their dtype.  Raises DataError for a word without a mean and for vectors that do not fit.
         """
@@ -84,8 +84,8 @@ class Arithmetic:
     """Rows ``arithmetic-…``: moved query vectors, and their nearest neighbours.
 
     ``tell`` says what a query shows.  With ``label``, the first step of two-step retrieval, they are looked
-    for among the faces that it believes to have the wished value, otherwise in the whole gallery, where the
-    query's own picture mostly comes first.  Learned by ``fit``: ``gallery_`` (N, D), and with ``label``
+    for among the faces that it believes to have the wished value, otherwise in the whole gallery, and then
+    the query's own picture mostly comes first.  Learned by ``fit``: ``gallery_`` (N, D), and with ``label``
     ``labels_`` (N,).
     """
 
@@ -112,9 +112,9 @@ class Arithmetic:
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, nearest first, -1 if fewer than k faces passed the first step."""
+        """Return (Q, k) int64 gallery indices, nearest first, -1 if fewer than k faces passed the filter."""
         vectors = self.features(queries.pictures, self.progress)
         wanted = self.means.moved(vectors, self.tell(queries.pictures), queries.targets)
         if self.labels_ is not None:
             return nearest_within(self.gallery_, self.labels_, wanted, queries.targets, k)
-        return exact_search(self.gallery_, wanted, k, progress=self.progress)[0]
+        return nearest(self.gallery_, wanted, k, progress=self.progress)

@@ -14,9 +14,9 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.exact import Vectors
 from facedata.labelled import Words
 from faces.errors import DataError
+from index.search import Vectors
 
 Model = Literal["logistic", "lda", "svc"]
 MODELS: tuple[Model, ...] = get_args(Model)
@@ -67,7 +67,7 @@ class AttributeClassifier:
         coefficients: Doubles,
         intercepts: Doubles,
     ) -> Self:
-        """A classifier from what was kept of it."""
+        """Make one from what was kept of it."""
         made = cls(model=model, components=components)
         made.values_, made.coefficients_, made.intercepts_ = values, coefficients, intercepts
         return made
@@ -77,7 +77,7 @@ class AttributeClassifier:
         return self.fit_reduced(reduce(vectors, components=self.components, seed=self.seed), words)
 
     def fit_reduced(self, reduced: Reduced, words: Words) -> Self:
-        """The same from what ``reduce`` made of the vectors, which several classifiers may share."""
+        """Do the same with what ``reduce`` made of the vectors, which several classifiers may share."""
         if words.shape != (len(reduced.vectors),):
             raise DataError(f"{len(reduced.vectors)} vectors need a word each, not {words.shape}.")
         if len(np.unique(words)) < 2:
@@ -92,7 +92,7 @@ class AttributeClassifier:
         return self
 
     def scores(self, vectors: Vectors) -> Doubles:
-        """(N, V) float64 scores of (N, D) vectors, one for each of ``values_``.
+        """Return (N, V) float64 scores of (N, D) vectors, one for each of ``values_``.
 
         Raises DataError for vectors of another length than those learned from.
         """
@@ -107,17 +107,17 @@ class AttributeClassifier:
         return found + self.intercepts_
 
     def predict(self, vectors: Vectors) -> Words:
-        """(N,) words that (N, D) vectors are told to show."""
+        """Return (N,) words that (N, D) vectors are told to show."""
         told: Words = np.array(self.values_, dtype=np.str_)[self.scores(vectors).argmax(axis=1)]
         return told
 
     def accuracy(self, vectors: Vectors, words: Words) -> float:
-        """Percent of (N, D) vectors told rightly; NaN if there are none."""
+        """Return the percentage of (N, D) vectors told rightly; NaN if there are none."""
         return 100 * float(np.mean(self.predict(vectors) == words)) if len(words) else float("nan")
 
 
 def reduce(vectors: Vectors, *, components: int = COMPONENTS, seed: int = 0) -> Reduced:
-    """The principal components of (N, D) vectors, as many as asked for or as there can be, standardised."""
+    """Take the principal components of (N, D) vectors, as many as can be, and standardise them."""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
@@ -134,7 +134,7 @@ def reduce(vectors: Vectors, *, components: int = COMPONENTS, seed: int = 0) -> 
 
 
 def estimator(model: Model, seed: int) -> Any:
-    """The unfitted classifier; each has a row of ``coef_`` for each class, and tells the highest."""
+    """Make the unfitted classifier; each has a row of ``coef_`` for each class, and tells the highest."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
@@ -149,7 +149,7 @@ def estimator(model: Model, seed: int) -> Any:
 
 
 def _one_row_each(coefficients: Doubles, intercepts: Doubles) -> tuple[Doubles, Doubles]:
-    """(V, P) and (V,); of two values scikit-learn keeps a single row, whose sign tells them apart."""
+    """Return (V, P) and (V,); of two values scikit-learn keeps a single row, whose sign tells them apart."""
     if len(coefficients) > 1:
         return coefficients, intercepts
     return np.concatenate([-coefficients, coefficients]), np.concatenate([-intercepts, intercepts])

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from baselines.exact import Vectors, normalised
+import numpy as np
+from numpy.typing import NDArray
+
 from facedata.large_pictures import Pictures
 from faces.progress import Progress
+from faces.types import Floats
+from index.search import Vectors
+from retrieval.identity import unit_length
+
+
+def normalised(vectors: NDArray[np.generic]) -> Floats:
+    """Return (N, ...) numbers as (N, D) float32 rows of length 1; a row of zeros stays as it is."""
+    return unit_length(vectors.reshape(len(vectors), -1).astype(np.float32))
 
 
 class Features(Protocol):
@@ -22,7 +32,7 @@ class Features(Protocol):
     def needs_large(self) -> bool: ...
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
-        """(N, D) float16 or float32, each row of length 1.
+        """Return (N, D) float16 or float32, each row of length 1.
 
         Raises RowUnavailable if larger pictures or weights are missing.
         """
@@ -35,5 +45,5 @@ class ImageFeatures:
     needs_large = False
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
-        """(N, S · S) float32; takes too little time to tell of."""
+        """Return (N, S · S) float32; takes too little time to tell of."""
         return normalised(pictures.crops)

@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.chips import face_chip
-from baselines.dlib_network import CHIP, load_dlib_network
-from baselines.exact import normalised
-from baselines.features import Features, ImageFeatures
+from baselines.features import Features, ImageFeatures, normalised
 from baselines.vgg import VGG16, VGG_FACE, load_vgg
-from facedata.large_pictures import Pictures
+from facedata.large_pictures import LargeFace, Pictures
+from faces.chips import DLIB_SIDE, dlib_chip
 from faces.dlib_detector import model_file
 from faces.errors import RowUnavailable
+from faces.landmarks import landmarks_of
 from faces.progress import NoProgress, Progress
-from faces.types import Floats
+from faces.types import Floats, Landmarks, Pixels
+from retrieval.identity import Identity as IdentityModel
 
 BATCH = 16  # faces; more at a time is not quicker on a processor
 TIGHT = 0.25  # as dlib cuts the faces that its network was trained on
@@ -49,9 +49,9 @@ class NetworkFeatures:
         return self.load()
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Floats:
-        """(N, D) float32, each row of length 1.
+        """Return (N, D) float32, each row of length 1.
 
-        Raises RowUnavailable where a face has no larger picture, WeightsError for a broken weight file.
+        Raises RowUnavailable if a face has no larger picture, WeightsError for a broken weight file.
         """
         large, describe = pictures.required_large(), self._describe
         progress = progress or NoProgress()
@@ -60,9 +60,7 @@ class NetworkFeatures:
         try:
             for start in range(0, len(large), BATCH):
                 numbers = range(start, min(start + BATCH, len(large)))
-                chips = [
-                    face_chip(large.read(number), size=self.size, padding=self.padding) for number in numbers
-                ]
+                chips = [_chip(large.read(number), self.size, self.padding) for number in numbers]
                 with torch.inference_mode():
                     grey = torch.from_numpy(np.stack(chips)).float()[:, None]  # (B, 1, S, S)
                     parts.append(normalised(describe(grey.expand(-1, 3, -1, -1)).numpy()))
@@ -72,16 +70,51 @@ class NetworkFeatures:
         return np.concatenate(parts[1:] or parts)
 
 
+class IdentityFeatures:
+    """The product's model of identity, as features of larger pictures.
+
+    It sees the larger pictures in grey; photographs in a collection are described in colour.
+    """
+
+    needs_large = True
+
+    def __init__(self, model: IdentityModel) -> None:
+        self.model = model
+        self.name = model.name
+
+    def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Floats:
+        """Return (N, I) float32; raises RowUnavailable if a face has no larger picture."""
+        large, progress = pictures.required_large(), progress or NoProgress()
+        parts = [np.empty((0, self.model.dimension), np.float32)]
+        progress.start("describing faces (identity)", len(large), "faces")
+        try:
+            for start in range(0, len(large), BATCH):
+                faces = [large.read(number) for number in range(start, min(start + BATCH, len(large)))]
+                chips = [self.model.cut(face.pixels, _landmarks(face)) for face in faces]
+                parts.append(self.model.describe(np.stack(chips)))
+                progress.advance(len(faces))
+        finally:
+            progress.finish()
+        return np.concatenate(parts)
+
+
+def _landmarks(face: LargeFace) -> Landmarks:
+    found = landmarks_of(face.points.astype(np.float64))
+    if found is None:
+        raise RowUnavailable("a larger picture has points that make no face")
+    return found
+
+
 def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None = None) -> Features:
-    """The features called ``image``, ``dlib-128``, ``vgg16-fc7`` or ``vgg-face-fc6``.
+    """Open the features called ``image``, ``dlib-128``, ``vgg16-fc7`` or ``vgg-face-fc6``.
 
     ``vgg16`` and ``vgg_face`` are the published weight files (``baselines.vgg``).  Raises RowUnavailable
-    where one that is needed was not given, or for another name.
+    if one that is needed was not given, or for another name.
     """
     if name == "image":
         return ImageFeatures()
     if name == "dlib-128":
-        return NetworkFeatures(name=name, load=_load_dlib, size=CHIP, padding=TIGHT)
+        return NetworkFeatures(name=name, load=_load_dlib, size=DLIB_SIDE, padding=TIGHT)
     if name == "vgg16-fc7":
         objects = _given(vgg16)
         return NetworkFeatures(
@@ -95,7 +128,13 @@ def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None
     raise RowUnavailable(f"there are no features {name}")
 
 
+def _chip(face: LargeFace, size: int, padding: float) -> Pixels:
+    return dlib_chip(face.pixels, face.points, size=size, margin=padding)
+
+
 def _load_dlib() -> Describe:
+    from retrieval.dlib_network import load_dlib_network
+
     return load_dlib_network(model_file("dlib_face_recognition_resnet_model_v1.dat"))
 
 

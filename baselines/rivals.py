@@ -21,13 +21,13 @@ from safetensors.numpy import load_file, save
 
 from baselines.arithmetic import ValueMeans
 from baselines.attribute_classifier import COMPONENTS, MODELS, AttributeClassifier, Model, reduce
-from baselines.exact import Vectors
 from baselines.features import Features
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably
 from faces.progress import NoProgress, Progress
 from generator.checkpoint import find_weights
+from index.search import Vectors
 
 HELD_OUT = 20
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"
@@ -219,7 +219,7 @@ def load_rivals(name_or_folder: str | Path) -> Rivals:
 
 
 def _shown_to(feature: Features, faces: FaceSet) -> FaceSet:
-    """The faces that a feature can describe: those with larger pictures if it needs these."""
+    """Choose the faces that a feature can describe: those with larger pictures if it needs these."""
     if not feature.needs_large or faces.large is None or not faces.large.present.any():
         return faces
     return faces.select(faces.large.present)
@@ -228,7 +228,7 @@ def _shown_to(feature: Features, faces: FaceSet) -> FaceSet:
 def _fitted(
     vectors: Vectors, words: Words, components: int, seed: int, progress: Progress
 ) -> Iterator[AttributeClassifier]:
-    """A classifier of each kind that has learned (N, D) vectors and their (N,) words."""
+    """Fit a classifier of each kind to (N, D) vectors and their (N,) words."""
     progress.start("fitting classifiers", len(MODELS), "classifiers")
     try:
         reduced = reduce(vectors, components=components, seed=seed)
@@ -241,7 +241,7 @@ def _fitted(
 
 
 def _described(faces: FaceSet, attribute: Attribute) -> dict[str, object]:
-    """Which faces they were; ``sha256`` is over pictures and labels, in hexadecimal."""
+    """Tell which faces they were; ``sha256`` is over pictures and labels, in hexadecimal."""
     labels = [faces.persons.tolist(), faces.attribute(attribute).tolist()]
     digest = hashlib.sha256(json.dumps([list(faces.crops.shape), labels]).encode())
     digest.update(np.ascontiguousarray(faces.crops).data)
@@ -293,7 +293,7 @@ def _array(arrays: _Arrays, name: str, dtype: type, rows: int, dimensions: int) 
 
 
 def _identity(content: Mapping[str, Any], arrays: _Arrays) -> str:
-    """12 hex digits of a SHA-256 over everything but themselves."""
+    """Return 12 hex digits of a SHA-256 over everything but themselves."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"\n{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())

@@ -52,4 +52,4 @@ class Searcher(Protocol):
         """Learn the gallery of N faces."""
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 indices into the gallery, best first, -1 if a searcher has no more answers."""
+        """Return (Q, k) int64 indices into the gallery, best first, -1 if a searcher has no more answers."""

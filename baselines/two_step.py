@@ -12,13 +12,13 @@ from typing import Self
 
 import numpy as np
 
-from baselines.exact import Vectors, exact_search
 from baselines.features import Features
 from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Ints
+from index.search import Vectors, nearest
 
 Label = Callable[[FaceSet], Words]
 """What the first step believes the value of each gallery face to be: (N,) words."""
@@ -46,26 +46,23 @@ class TwoStep:
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, best first, -1 if fewer than k faces passed the filter."""
+        """Return (Q, k) int64 gallery indices, best first, -1 if fewer than k faces passed the filter."""
         wanted = self.features(queries.pictures, self.progress)
         return nearest_within(self.features_, self.labels_, wanted, queries.targets, k)
 
 
 def nearest_within(gallery: Vectors, labels: Words, wanted: Vectors, targets: Words, k: int) -> Ints:
-    """(Q, k) int64: the gallery faces nearest to each query among those with its target as their label.
+    """Find the gallery faces (Q, k) int64 nearest to each query among those labelled with its target.
 
     ``gallery`` (N, D) has ``labels`` (N,), ``wanted`` (Q, D) has ``targets`` (Q,); -1 if no face is left.
     """
-    return rank_within(
-        labels, targets, k, lambda kept, asked: exact_search(gallery[kept], wanted[asked], k)[0]
-    )
+    return rank_within(labels, targets, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k))
 
 
 def rank_within(
     labels: Words | Ints, targets: Words | Ints, k: int, search: Callable[[Ints, Ints], Ints]
 ) -> Ints:
-    """(Q, k) int64: of each query the gallery faces that ``search`` ranks among those with its target as
-    their label, -1 if no face is left.
+    """Find the gallery faces (Q, k) int64 that ``search`` ranks among those labelled with a query's target.
 
     ``labels`` (N,) and ``targets`` (Q,) are words or codes.  ``search`` gets the indices of the n > 0 faces
     and of the q queries of one value, and returns their ranking (q, k) by places 0 .. n - 1, -1 if none

@@ -66,7 +66,7 @@ class Vgg(nn.Module):
         self.second = nn.Conv2d(config.hidden, config.hidden, 1)  # fc7
 
     def fc6(self, pictures: Tensor) -> Tensor:
-        """(N, 3, side, side) RGB 0..255 → (N, hidden), rectified as Caffe's blob of this name is."""
+        """Turn (N, 3, side, side) RGB 0..255 into (N, hidden), rectified as Caffe's blob of this name is."""
         mean = torch.tensor(self.config.mean, device=pictures.device)[:, None, None]
         x = pictures - mean  # (N, 3, 224, 224)
         block = 1
@@ -79,13 +79,13 @@ class Vgg(nn.Module):
         return F.relu(self.first(x)).flatten(1)  # (N, 4096)
 
     def fc7(self, pictures: Tensor) -> Tensor:
-        """(N, 3, side, side) RGB 0..255 → (N, hidden), rectified."""
+        """Turn (N, 3, side, side) RGB 0..255 into (N, hidden), rectified."""
         x = self.fc6(pictures)[:, :, None, None]  # (N, 4096, 1, 1)
         return F.relu(self.second(x)).flatten(1)  # (N, 4096)
 
 
 def load_vgg(path: Path, config: VggConfig) -> Vgg:
-    """The network with its published weights.
+    """Load the network with its published weights.
 
     Raises WeightsError if ``path`` is not the published file, to the last bit, or cannot be read.
     """
@@ -112,14 +112,14 @@ def load_vgg(path: Path, config: VggConfig) -> Vgg:
 
 
 def _convolutions(config: VggConfig) -> Iterator[tuple[str, int]]:
-    """Names and widths: conv1_1, conv1_2, conv2_1 ..."""
+    """List names and widths: conv1_1, conv1_2, conv2_1 ..."""
     for block, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1):
         for number in range(1, depth + 1):
             yield f"conv{block}_{number}", width
 
 
 def _layers(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """Weights (rows, columns, in, out) and biases (out,) by name of layer; raises ValueError."""
+    """Read weights (rows, columns, in, out) and biases (out,) by name of layer; raises ValueError."""
     from scipy.io import loadmat
 
     try:

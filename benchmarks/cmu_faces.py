@@ -4,7 +4,9 @@
 
 PHOTOS_DIR holds the .pgm files.  Writes ``results.jsonl``, ``report.html``, ``report.md`` and, for each
 attribute, ``generated-ATTRIBUTE.png`` (a face of each person, drawn with every value) into DIR and prints the
-tables.  The report shows no photographs but those figures do: they are not for passing on.
+tables.  The row ``fused`` is not among them: its calibration was fitted on these people, and
+``benchmarks/calibration.py cmu`` measures it on those of the other half.  The report shows no photographs but
+those figures do: they are not for passing on.
 """
 
 from __future__ import annotations
@@ -34,10 +36,15 @@ ROWS = (
     "ours-features",
     "ours-all-values",
     "ours-image",
+    "appearance-256",
+    "identity",
     "cpi",
     "two-step-image",
     "two-step-features",
     "two-step-dlib",
+    "two-step-image-canonical",
+    "two-step-features-canonical",
+    "two-step-dlib-canonical",
     "arithmetic-dlib",
     "two-step-image-true-{attribute}",
     "two-step-features-true-{attribute}",

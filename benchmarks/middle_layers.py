@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from baselines.exact import exact_search
 from cli.console import print_table
 from cli.guard import run_script
 from evaluation.protocol import criteria, draw_queries
@@ -24,6 +23,7 @@ from facedata.labelled import FaceSet, read_labelled, rendered_mini_path
 from generator.checkpoint import load_generator
 from generator.model import Generator
 from generator.networks import FEATURE_LAYERS
+from index.search import nearest
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def measure(generator: Generator, gallery: FaceSet, count: int) -> dict[str, dic
     for layer in FEATURE_LAYERS:
         entries = generator.middle_layers(gallery.crops, own, layer)
         asked = generator.middle_layers(gallery.crops[queries.faces], wishes, layer)
-        found, _ = exact_search(entries, asked, max(KS))
+        found = nearest(entries, asked, max(KS))
         figures[layer] = {}
         for kind in criteria(gallery, queries):
             right = right_answers(found, kind.query_key, kind.gallery_key)

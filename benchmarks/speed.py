@@ -1,4 +1,4 @@
-"""How fast faces are canonicalised and indexed, searched and learned from, and how much memory that takes.
+"""How fast faces are canonicalised, described and indexed, searched and learned from, and in how much memory.
 
     python benchmarks/speed.py [--faces 2000] [--gallery 20860] [--weights NAME|DIR] [--json OUT.json]
 
@@ -26,12 +26,13 @@ from cli.guard import run_script
 from facedata.labelled import read_labelled, rendered_mini_path
 from faces.crop import CropGeometry
 from faces.types import Box, Landmarks, Pixels
-from generator.checkpoint import load_generator
-from generator.model import Generator
 from generator.training import Budget, Entry, Options, prepare, recipe
 from generator.training import train as train_networks
-from index import Beginning, Collection, CollectionWriter, Encoding, Features, NewFace, NewPhoto, Status
-from retrieval.batch import encode
+from index import Collection, CollectionWriter, FaceVector, NewCollection, NewFace, NewPhoto, Status
+from retrieval.calibration import read_calibration
+from retrieval.engine import Engine
+from retrieval.identity import open_identity
+from retrieval.loading import load_encoding
 
 _FACE = (Box(0, 0, 32, 32), Landmarks((10, 10), (22, 10), (16, 18)), 1.0)
 _BATCH = 64
@@ -56,12 +57,14 @@ def main() -> None:
     parser.add_argument("--weights", default="rotation-32", help="name or folder of weights")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
-    generator = load_generator(options.weights)
+    encoding = load_encoding(options.weights)
+    engine = Engine([encoding], open_identity(), read_calibration())
     mini = read_labelled(rendered_mini_path(), cropped=True, geometry=CropGeometry())
     crops = np.resize(mini.crops, (options.faces, *mini.crops.shape[1:]))
     with tempfile.TemporaryDirectory() as folder:
-        figures = canonicalising(generator, crops, Path(folder) / "indexed")
-        figures += searching(generator, mini.crops, options.gallery, Path(folder) / "searched")
+        figures = canonicalising(engine, crops, Path(folder) / "indexed")
+        figures += describing(engine)
+        figures += searching(engine, mini.crops, options.gallery, Path(folder) / "searched")
         figures += training(Path(folder) / "trained")
     rows = [
         [f.what, f"{f.value:,.1f} {f.unit}", f"{f.ratio:.1f} × {f.plain}" if f.ratio else ""] for f in figures
@@ -71,8 +74,9 @@ def main() -> None:
         options.json.write_text(json.dumps([asdict(f) for f in figures], indent=1) + "\n", encoding="utf-8")
 
 
-def canonicalising(generator: Generator, crops: Pixels, folder: Path) -> list[Figure]:
-    """Faces per second from crop to catalogue and FAISS file, without detection."""
+def canonicalising(engine: Engine, crops: Pixels, folder: Path) -> list[Figure]:
+    """Faces per second from crop to catalogue and FAISS file, without detection and descriptors."""
+    generator = engine.encodings[0].generator
     some = crops[: max(_BATCH, len(crops) // 10)]
     values = len(generator.vocabulary.combinations)
 
@@ -84,7 +88,7 @@ def canonicalising(generator: Generator, crops: Pixels, folder: Path) -> list[Fi
     plain_rate = len(some) / _seconds(plain)
     shared_rate = len(some) / _seconds(lambda: generator.canonicalise(some))
     begun = time.perf_counter()
-    _index(generator, crops, folder)
+    _index(engine, crops, folder)
     rate = len(crops) / (time.perf_counter() - begun)
     return [
         Figure("canonicalise", shared_rate, "faces/s", shared_rate / plain_rate, "seven whole passes"),
@@ -93,34 +97,41 @@ def canonicalising(generator: Generator, crops: Pixels, folder: Path) -> list[Fi
     ]
 
 
-def searching(generator: Generator, crops: Pixels, count: int, folder: Path) -> list[Figure]:
-    """Milliseconds per query among ``count`` faces, whose features are those of ``crops`` with noise."""
-    features = generator.canonicalise(crops[:512]).features
+def describing(engine: Engine, count: int = 48) -> list[Figure]:
+    """Faces per second described by the model of identity, mirror images included."""
+    chips = np.random.default_rng(0).integers(0, 256, (count, 150, 150, 3), np.uint8)
+    engine.describe(list(chips[:1]))
+    return [Figure("describe", count / _seconds(lambda: engine.describe(list(chips))), "faces/s")]
+
+
+def searching(engine: Engine, crops: Pixels, count: int, folder: Path) -> list[Figure]:
+    """Milliseconds per query among ``count`` faces, whose vectors are those of ``crops`` with noise."""
+    made = engine.embed(crops[:512], None)
     rng = np.random.default_rng(0)
     known: list[np.ndarray] = []
     begun = time.perf_counter()
-    with CollectionWriter(folder, _beginning(generator)) as writer:
+    with CollectionWriter(folder, _new(engine)) as writer:
         for start in range(0, count, 1000):
             size = min(1000, count - start)
-            vectors = features[rng.integers(len(features), size=size)]
-            vectors = vectors + rng.normal(0, 0.002, vectors.shape).astype(np.float32)
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors = made[rng.integers(len(made), size=size)]
+            vectors = vectors + rng.normal(0, 0.02, vectors.shape).astype(np.float32)
             known.append(vectors.astype(np.float16))
-            kept = [Features(crops[0], vector, generator.vocabulary.label(0), 0.0) for vector in vectors]
-            writer.store([_photo(start, kept)])
+            writer.store([_photo(start, [FaceVector(crops[0], vector) for vector in vectors])])
         writer.refresh_vectors()
     built = time.perf_counter() - begun
+    on_disk = sum(file.stat().st_size for file in folder.iterdir()) / count
     stored = np.concatenate(known)
-    query = features[:1]
+    query = made[:1]
     with Collection(folder) as collection:
         collection.search(query, 20)
         ours = _seconds(lambda: collection.search(query, 20), times=5)
-        many = _seconds(lambda: collection.search(features[:64], 20)) / 64
-    exact = _seconds(lambda: _exact(query, stored))
+        many = _seconds(lambda: collection.search(made[:64], 20)) / 64
+    exact = _seconds(lambda: np.argsort(-(stored.astype(np.float32) @ query[0]), kind="stable")[:20])
     return [
         Figure(f"search among {count:,} faces", 1000 * ours, "ms", exact / ours, "faster than NumPy"),
         Figure("the same, 64 queries at once", 1000 * many, "ms/query", exact / many, "faster than NumPy"),
         Figure(f"storing {count:,} faces", built, "s"),
+        Figure("a face on disk, crop included", on_disk, "bytes"),
     ]
 
 
@@ -155,38 +166,24 @@ def training(out: Path, minutes: float = 0.4) -> list[Figure]:
     ]
 
 
-def _index(generator: Generator, crops: Pixels, folder: Path) -> None:
-    with CollectionWriter(folder, _beginning(generator)) as writer:
+def _index(engine: Engine, crops: Pixels, folder: Path) -> None:
+    with CollectionWriter(folder, _new(engine)) as writer:
         for start in range(0, len(crops), _BATCH):
-            writer.store([_photo(start, list(encode(generator, crops[start : start + _BATCH])))])
+            some = crops[start : start + _BATCH]
+            faces = [FaceVector(*each) for each in zip(some, engine.embed(some, None), strict=True)]
+            writer.store([_photo(start, faces)])
         writer.refresh_vectors()
 
 
-def _beginning(generator: Generator) -> Beginning:
-    groups = {group.name: group.values for group in generator.vocabulary.groups}
-    encoding = Encoding(
-        generator.weights_id,
-        generator.name,
-        generator.name,
-        groups,
-        generator.geometry,
-        generator.feature_size,
-    )
-    return Beginning(encoding, "none", 0)
+def _new(engine: Engine) -> NewCollection:
+    return NewCollection(engine.layout, "none", 0)
 
 
-def _photo(number: int, features: list[Features]) -> NewPhoto:
-    faces = tuple(NewFace(*_FACE, kept) for kept in features)
+def _photo(number: int, stored: list[FaceVector]) -> NewPhoto:
+    faces = tuple(NewFace(*_FACE, one) for one in stored)
     return NewPhoto(
         f"/benchmark/{number}.png", 1, number, f"{number:064x}", Status.OK, width=32, height=32, faces=faces
     )
-
-
-def _exact(query: np.ndarray, stored: np.ndarray) -> np.ndarray:
-    apart = np.concatenate(
-        [((stored[i : i + 1000].astype(np.float32) - query) ** 2).sum(1) for i in range(0, len(stored), 1000)]
-    )
-    return np.argsort(apart, kind="stable")[:20]
 
 
 def _seconds(work: Callable[[], object], times: int = 1) -> float:

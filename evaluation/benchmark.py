@@ -37,7 +37,7 @@ from faces.crop import CropGeometry
 from faces.errors import DataError, RowUnavailable
 from faces.progress import Progress
 from faces.types import Ints
-from retrieval.encoder import Encoder
+from retrieval.engine import Encoder
 
 DEFAULT_WEIGHTS = ("rotation-32", "completion-32", "accessories-32")
 """Tried in this order if the user names none; the first that know most of a set's values are tested."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.exact import Vectors
 from baselines.features import Features, ImageFeatures
 from baselines.rivals import Rivals, load_rivals
 from evaluation.ours import CanonicalFeatures
@@ -19,7 +20,11 @@ from facedata.labelled import Attribute, Words
 from facedata.large_pictures import Pictures
 from faces.errors import RowUnavailable, WeightsError
 from faces.progress import NoProgress, Progress
-from retrieval.encoder import Encoder
+from generator.projection import Projection, load_projection
+from index.search import Vectors
+from retrieval.calibration import Calibration, read_calibration
+from retrieval.engine import Encoder, Encoding, Engine
+from retrieval.identity import DlibIdentity
 
 if TYPE_CHECKING:
     from baselines.cpi.model import CPIModel
@@ -29,6 +34,9 @@ SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": 
 
 SHIPPED_CPI = "cpi-32"
 
+CALIBRATIONS = {"rendered": Path(__file__).with_name("rendered-calibration.json")}
+"""Calibrations beside the shipped one: fitted on rendered people."""
+
 Load = Callable[[str], Encoder]
 
 
@@ -37,7 +45,8 @@ class Context:
 
     ``studio`` has the generator under test.  ``rivals`` names a folder of fitted rivals and ``cpi`` one of
     trained CPI, the shipped ones if None; ``vgg16`` and ``vgg_face`` are the published weight files; ``load``
-    opens a generator by name or folder.  A context belongs to one gallery, whose features it keeps.
+    opens a generator by name or folder; ``calibration`` is the engine's, that of searches if None.  A context
+    belongs to one gallery, whose features it keeps.
     """
 
     def __init__(
@@ -50,12 +59,14 @@ class Context:
         vgg16: Path | None = None,
         vgg_face: Path | None = None,
         load: Load | None = None,
+        calibration: Calibration | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.studio = studio
         self.attribute = attribute
         self.vgg16 = vgg16
         self.vgg_face = vgg_face
+        self.calibration = calibration or read_calibration()
         self.progress = progress or NoProgress()
         self._rivals_name = rivals
         self._cpi_name = cpi
@@ -66,6 +77,10 @@ class Context:
         self._identities: dict[str, str] = {}
         self._canonical: Features = CachedFeatures(CanonicalFeatures(studio=studio))
         self._family: dict[str, Context] = {studio.generator.name: self}
+
+    @cached_property
+    def _identity_model(self) -> DlibIdentity:
+        return DlibIdentity()
 
     @property
     def rivals(self) -> Rivals:
@@ -109,8 +124,31 @@ class Context:
             raise RowUnavailable("CPI was trained on faces cropped in another way")
         return self._cpi
 
+    def engine(self, calibration: str = "") -> Engine:
+        """Return the product's engine with the weights under test.
+
+        ``calibration`` names one of ``CALIBRATIONS``, the context's own if empty.  Raises RowUnavailable if
+        the weights have no projection or there is no such calibration.
+        """
+        generator = self.studio.generator
+        encoding = Encoding(generator, self.projection(), generator.name)
+        return Engine([encoding], self._identity_model, self._calibration_named(calibration))
+
+    def projection(self, dimension: int | None = None) -> Projection:
+        """Return the projection of the weights under test, by default to the numbers that a collection keeps.
+
+        Raises RowUnavailable if they have none.
+        """
+        generator = self.studio.generator
+        folder = getattr(generator, "folder", None)  # a stand-in of the tests has none
+        if folder is not None:
+            with suppress(WeightsError):
+                return load_projection(folder).first(dimension)
+        raise RowUnavailable(f"the weights {self.studio.generator.name} have no projection")
+
     def features(self, name: str) -> Features:
-        """Return the features ``image``, ``features``, ``dlib-128``, ``vgg16-fc7`` or ``vgg-face-fc6``.
+        """Return the features ``image``, ``features``, ``identity``, ``dlib-128``, ``vgg16-fc7``
+        or ``vgg-face-fc6``.
 
         Raises RowUnavailable if their weights were not given.
         """
@@ -142,10 +180,22 @@ class Context:
         return self._family[weights]
 
     def identity(self, what: str) -> str:
-        """Say which ``weights``, ``cpi``, ``rivals``, ``vgg16`` or ``vgg_face`` there are; empty if none."""
+        """Say which ``weights``, ``projection``, ``descriptor``, ``calibration``, ``cpi``, ``rivals``,
+        ``vgg16`` or ``vgg_face`` there are; empty if none.
+
+        ``calibration NAME`` means one of ``CALIBRATIONS``.
+        """
         if what not in self._identities:
             self._identities[what] = self._identify(what)
         return self._identities[what]
+
+    def _calibration_named(self, name: str) -> Calibration:
+        if not name:
+            return self.calibration
+        try:
+            return read_calibration(CALIBRATIONS[name])
+        except WeightsError:
+            raise RowUnavailable(f"there is no calibration on {name} people") from None
 
     def _classifier_features(self) -> Features:
         if self.rivals.feature != "features":
@@ -165,14 +215,24 @@ class Context:
     def _open(self, name: str) -> Features:
         if name == "image":
             return ImageFeatures()
-        from baselines.network_features import open_features
+        from baselines.network_features import IdentityFeatures, open_features
 
+        if name == "identity":
+            return IdentityFeatures(self._identity_model)
         return open_features(name, vgg16=self.vgg16, vgg_face=self.vgg_face)
 
     def _identify(self, what: str) -> str:
         try:
             if what == "weights":
                 return self.studio.weights
+            if what == "projection":
+                return f"projection@{self.projection().digest}"
+            if what == "descriptor":
+                return f"{self._identity_model.name}@{self._identity_model.digest}"
+            if what.startswith("calibration"):
+                return (
+                    f"calibration@{self._calibration_named(what.removeprefix('calibration').strip()).digest}"
+                )
             if what == "cpi":
                 return f"{self.cpi.name}@{self.cpi.weights_id}"
             if what == "rivals":

@@ -14,7 +14,15 @@ from baselines.arithmetic import Arithmetic
 from baselines.searcher import Searcher
 from baselines.two_step import Label, TwoStep, true_label
 from evaluation.context import Context
-from evaluation.ours import OursAllValues, OursFeatures, OursImage
+from evaluation.ours import (
+    Appearance,
+    Fused,
+    Identity,
+    OursAllValues,
+    OursFeatures,
+    OursImage,
+    canonical_label,
+)
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.pairs import ATTRIBUTES
 from faces.errors import DataError, RowUnavailable
@@ -35,8 +43,8 @@ FilterBy = Callable[[Context], Label]
 class Method:
     """A way to search.
 
-    ``name`` is its row in the tables, where ``{attribute}`` stands for what is wished for; ``words`` say the
-    same to a reader.  ``uses`` names what its results depend on beside faces and queries (see
+    ``name`` is its row in the tables, with ``{attribute}`` for what is wished for; ``words`` say the same to
+    a reader.  ``uses`` names what its results depend on beside faces and queries (see
     ``Context.identity``), first what it searches with.  ``paper`` is the row of the paper's tables to compare
     with.  ``weights`` are others than those under test, the part of the name behind "@".  ``attributes`` are
     those it can change.  ``cost`` is its share of the work, in seconds on some machine.  ``misaligned`` says
@@ -67,12 +75,12 @@ class Method:
         return self.make(self._own(context), self.name)
 
     def cache_key(self, context: Context) -> dict[str, str]:
-        """What the results depend on beside faces and queries, in JSON values."""
+        """Tell what the results depend on beside faces and queries, in JSON values."""
         own = self._own(context)
         return {"method": self.name, **{what: own.identity(what) for what in self.uses}}
 
     def made_with(self, context: Context) -> str:
-        """What the row searches with, in words for its record."""
+        """Tell what the row searches with, in words for its record."""
         return self._own(context).identity(self.uses[0])
 
     def _own(self, context: Context) -> Context:
@@ -93,8 +101,25 @@ def known(context: Context) -> Label:
     return true_label(context.attribute)
 
 
+def canonicalised(context: Context) -> Label:
+    """Filter by what canonicalisation takes each face for."""
+    return canonical_label(context.studio, context.attribute)
+
+
+def fused(calibration: str = "", *, all_values: bool = False) -> Make:
+    """Search with the product's engine."""
+
+    def make(context: Context, name: str) -> Searcher:
+        engine, describe = context.engine(calibration), context.features("identity")
+        return Fused(
+            engine=engine, studio=context.studio, describe=describe, name=name, all_values=all_values
+        )
+
+    return make
+
+
 def two_step(feature: str, filter_by: FilterBy = classified) -> Make:
-    """Two-step retrieval by features of that name."""
+    """Search in two steps, by features of that name."""
 
     def make(context: Context, name: str) -> Searcher:
         label, features = filter_by(context), context.features(feature)
@@ -104,7 +129,7 @@ def two_step(feature: str, filter_by: FilterBy = classified) -> Make:
 
 
 def arithmetic(feature: str, filter_by: FilterBy | None = None) -> Make:
-    """Feature arithmetic on features of that name, in the whole gallery if nothing is filtered by."""
+    """Search by arithmetic on features of that name, in the whole gallery if nothing is filtered by."""
 
     def make(context: Context, name: str) -> Searcher:
         means = context.rivals.means.get(feature)
@@ -125,17 +150,27 @@ def arithmetic(feature: str, filter_by: FilterBy | None = None) -> Make:
 
 
 def cpi(context: Context, name: str) -> Searcher:
-    """Yim et al.'s network."""
+    """Search with Yim et al.'s network."""
     from baselines.cpi.searcher import CPI
 
     return CPI(model=context.cpi, name=name, progress=context.progress)
 
 
 _RIVAL = ("rivals", "weights")
+_FUSED = ("weights", "projection", "descriptor")
 _2ND = "our 2nd network"
 _ADDED_UP = (("image", "image", "image"), ("dlib", "dlib-128", "Deep (dlib)"), ("features", "features", _2ND))
 
 METHODS: tuple[Method, ...] = (
+    Method("fused", "fused (the product)", "ours", fused(), (*_FUSED, "calibration"), cost=150),
+    Method(
+        "fused-all-values", "fused, every value drawn", "ours", fused(all_values=True),
+        (*_FUSED, "calibration"), cost=200,
+    ),
+    Method(
+        "fused-rendered", "fused, calibrated on rendered people", "ours", fused("rendered"),
+        (*_FUSED, "calibration rendered"), cost=60,
+    ),
     Method(
         OURS,
         "ours, 2nd network",
@@ -151,6 +186,25 @@ METHODS: tuple[Method, ...] = (
         "ours",
         lambda context, name: OursAllValues(studio=context.studio, name=name),
         cost=120,
+    ),
+    Method(
+        "appearance-256",
+        "ours, projected to 256 numbers",
+        "ours",
+        lambda context, name: Appearance(
+            studio=context.studio, projection=context.projection(256), name=name
+        ),
+        ("weights", "projection"),
+    ),
+    Method(
+        "identity",
+        "dlib's descriptor alone, mirrored too",
+        "rival",
+        lambda context, name: Identity(
+            describe=context.features("identity"), progress=context.progress, name=name
+        ),
+        ("descriptor",),
+        cost=18,
     ),
     Method(
         "ours-image",
@@ -183,6 +237,15 @@ METHODS: tuple[Method, ...] = (
         cost=18,
     ),
     *(
+        Method(
+            f"two-step-{short}-canonical",
+            f"two-step by canonicalisation, {words}",
+            "rival",
+            two_step(feature, canonicalised),
+        )
+        for short, feature, words in _ADDED_UP
+    ),
+    *(
         Method(f"arithmetic-{short}", f"arithmetic, {words}", "rival", arithmetic(feature), _RIVAL)
         for short, feature, words in _ADDED_UP
     ),
@@ -213,7 +276,7 @@ METHODS: tuple[Method, ...] = (
 
 
 def methods_for(attribute: str) -> dict[str, Method]:
-    """The methods that can change an attribute, by name, in the order of the tables."""
+    """List the methods that can change an attribute, by name, in the order of the tables."""
     found = [
         replace(
             method,
@@ -227,7 +290,7 @@ def methods_for(attribute: str) -> dict[str, Method]:
 
 
 def find_method(name: str, attribute: str) -> Method:
-    """The method of that name; ``NAME@WEIGHTS`` is one with other weights, a name or a folder of them.
+    """Find the method of that name; ``NAME@WEIGHTS`` is one with other weights, a name or a folder.
 
     Raises DataError that lists the rows if there is none.
     """
@@ -242,7 +305,7 @@ def find_method(name: str, attribute: str) -> Method:
 
 
 def described(name: str, attribute: str) -> Method:
-    """The method of a row of results; one that this version does not know counts as a rival."""
+    """Find the method of a row of results; one that this version does not know counts as a rival."""
     try:
         return find_method(name, attribute)
     except DataError:
@@ -250,7 +313,7 @@ def described(name: str, attribute: str) -> Method:
 
 
 def in_order(names: Iterable[str], attribute: str) -> list[Method]:
-    """Methods in the order of the tables, those of other weights behind their like, unknown ones last."""
+    """Sort methods as the tables do, those of other weights behind their like, unknown ones last."""
     order = list(methods_for(attribute))
 
     def place(method: Method) -> tuple[int, str]:

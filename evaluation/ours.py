@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
-from baselines.exact import Vectors, exact_search, normalised
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.features import Features, normalised
 from baselines.searcher import QueryBatch
 from baselines.two_step import Label, rank_within
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.progress import Progress
-from faces.types import Ints
+from faces.types import Floats, Ints, Pixels
+from generator.projection import Projection
+from index.search import Doubles, Vectors, exact_search, in_blocks, nearest
+from retrieval.engine import Engine, shortlist_size
+
+_ROWS = 512  # faces drawn with every value at a time
 
 
 class OursFeatures:
@@ -29,10 +38,10 @@ class OursFeatures:
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, nearest first."""
-        return exact_search(
+        """Return (Q, k) int64 gallery indices, nearest first."""
+        return nearest(
             self.gallery_.features, self.studio.drawn(queries).features, k, progress=self.studio.progress
-        )[0]
+        )
 
 
 class OursImage:
@@ -50,10 +59,10 @@ class OursImage:
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, nearest first."""
-        return exact_search(
+        """Return (Q, k) int64 gallery indices, nearest first."""
+        return nearest(
             self.images_, normalised(self.studio.drawn(queries).stage2), k, progress=self.studio.progress
-        )[0]
+        )
 
 
 class OursAllValues:
@@ -75,19 +84,143 @@ class OursAllValues:
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """(Q, k) int64 gallery indices, nearest first, -1 where fewer than k faces are kept."""
+        """Return (Q, k) int64 gallery indices, nearest first, -1 if fewer than k faces are kept."""
         studio = self.studio
         wished = studio.codes_of(queries.targets, queries.attribute)
 
         def search(kept: Ints, asked: Ints) -> Ints:
-            return exact_search(
+            return nearest(
                 studio.in_all_values(self.gallery_[kept], queries.attribute),
                 studio.in_all_values(queries.crops[asked], queries.attribute),
                 k,
                 progress=studio.progress,
-            )[0]
+            )
 
         return rank_within(self.codes_, wished, k, search)
+
+
+class Appearance:
+    """Row ``appearance-256``: as ``ours-features``, both sides projected to so many numbers.
+
+    Learned by ``fit``: ``gallery_`` (N, P) float32.
+    """
+
+    def __init__(self, *, studio: Studio, projection: Projection, name: str) -> None:
+        self.studio = studio
+        self.projection = projection
+        self.name = name
+
+    def fit(self, gallery: FaceSet) -> Self:
+        self.gallery_ = self.projection(self.studio.canonical(gallery).features)
+        return self
+
+    def rank(self, queries: QueryBatch, k: int) -> Ints:
+        """Return (Q, k) int64 gallery indices, nearest first."""
+        wanted = self.projection(self.studio.drawn(queries).features)
+        return nearest(self.gallery_, wanted, k, progress=self.studio.progress)
+
+
+class Identity:
+    """Row ``identity``: the nearest faces by their descriptors, whatever is wished.
+
+    Learned by ``fit``: ``gallery_`` (N, I) float32.
+    """
+
+    def __init__(self, *, describe: Features, progress: Progress, name: str = "identity") -> None:
+        self.describe = describe
+        self.progress = progress
+        self.name = name
+
+    def fit(self, gallery: FaceSet) -> Self:
+        self.gallery_ = self.describe(gallery.pictures, self.progress)
+        return self
+
+    def rank(self, queries: QueryBatch, k: int) -> Ints:
+        """Return (Q, k) int64 gallery indices, nearest first."""
+        wanted = self.describe(queries.pictures, self.progress)
+        return nearest(self.gallery_, wanted, k, progress=self.progress)
+
+
+class Fused:
+    """Rows ``fused…``: the product's engine, on what the studio has made already.
+
+    ``engine`` has one encoding, the studio's generator; ``describe`` gives its identity descriptors.  With
+    ``all_values`` the appearance is compared in the drawings of every value, not in that of the wished one.
+    Learned by ``fit``: ``vectors_`` (N, D) float16, as a collection keeps them, and ``crops_`` (N, S, S)
+    uint8.
+    """
+
+    def __init__(
+        self, *, engine: Engine, studio: Studio, describe: Features, name: str, all_values: bool = False
+    ) -> None:
+        self.engine = engine
+        self.studio = studio
+        self.describe = describe
+        self.name = name
+        self.all_values = all_values
+
+    def fit(self, gallery: FaceSet) -> Self:
+        self.crops_ = gallery.crops
+        self.vectors_ = self._vectors(gallery.pictures).astype(np.float16)
+        return self
+
+    def rank(self, queries: QueryBatch, k: int) -> Ints:
+        """Return (Q, k) int64 gallery indices, most probable first."""
+        engine, progress = self.engine, self.studio.progress
+        faces = self._vectors(queries.pictures)
+        drawn = engine.encodings[0].projection(self.studio.drawn(queries).features)
+        wishes = {
+            str(word): engine.wanted({queries.attribute: str(word)}) for word in np.unique(queries.targets)
+        }
+        asked = [
+            engine.query(face, {0: looks}, wishes[str(word)])
+            for face, looks, word in zip(faces, drawn, queries.targets, strict=True)
+        ]
+        vectors = np.stack([query.vector for query in asked])
+        size = shortlist_size(k)
+        _, shortlists = exact_search(in_blocks(self.vectors_), vectors, size, progress=progress)
+        alike = self._alike_in_all_values(queries) if self.all_values else None
+        found = np.full((len(asked), k), -1, np.int64)
+        progress.start("ranking by probability", len(asked), "queries")
+        try:
+            for place, (query, ids) in enumerate(zip(asked, shortlists, strict=True)):
+                ids = ids[ids >= 0]
+                looks = None if alike is None else alike(place, ids)
+                best = np.lexsort((ids, -engine.score(query, self.vectors_[ids], looks).probability))[:k]
+                found[place, : len(best)] = ids[best]
+                progress.advance()
+        finally:
+            progress.finish()
+        return found
+
+    def _vectors(self, pictures: Pictures) -> Floats:
+        made = self.studio.canonical(pictures)
+        descriptors = np.asarray(self.describe(pictures, self.studio.progress), np.float32)
+        return self.engine.assemble(descriptors, [(made.features, made.distances)])
+
+    def _alike_in_all_values(self, queries: QueryBatch) -> Callable[[int, Ints], Doubles]:
+        """Tell how alike a query and faces look, weighed, on average over the drawings of all values."""
+        weight = self.engine.calibration.weight(queries.attribute)
+        asked = self._in_all_values(queries.crops, queries.attribute)
+        faces = self._in_all_values(self.crops_, queries.attribute)
+        count = len(self.studio.values(queries.attribute))
+
+        def alike(place: int, ids: Ints) -> Doubles:
+            return np.asarray(
+                weight / count * (faces[ids].astype(np.float64) @ asked[place].astype(np.float64))
+            )
+
+        return alike
+
+    def _in_all_values(self, crops: Pixels, attribute: Attribute) -> NDArray[np.float16]:
+        """Return (N, V · P) float16: the appearances of N faces drawn with each value, side by side."""
+        project, rows = self.engine.encodings[0].projection, []
+        for start in range(0, len(crops), _ROWS):
+            features = self.studio.in_all_values(crops[start : start + _ROWS], attribute)
+            count = len(self.studio.values(attribute))
+            parts = np.split(features, count, axis=1)
+            rows.append(np.concatenate([project(part) for part in parts], axis=1).astype(np.float16))
+        return np.concatenate(rows)
 
 
 class CanonicalFeatures:
@@ -103,12 +236,12 @@ class CanonicalFeatures:
         self.studio = studio
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
-        """(N, D) float16, each row of length 1; the studio tells of the progress."""
+        """Return (N, D) float16, each row of length 1; the studio tells of the progress."""
         return self.studio.canonical(pictures).features
 
 
 def canonical_label(studio: Studio, attribute: Attribute) -> Label:
-    """A first step for two-step retrieval that needs no labels: the value canonicalisation chose."""
+    """Make a first step for two-step retrieval that needs no labels: the value canonicalisation chose."""
 
     def label(gallery: FaceSet) -> Words:
         return studio.words_of(studio.canonical(gallery).codes, attribute)

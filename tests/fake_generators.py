@@ -2,57 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from facedata.labelled import FaceSet, LabelRow, face_set
 from faces.crop import CropGeometry
-from faces.errors import WishError
-from faces.types import Floats, Ints
+from faces.types import Floats, Ints, Pixels
+from generator.attributes import AttributeGroup, Vocabulary
+from generator.model import Canonical, Drawing
 
 POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
 SIDE = 8
+VOCABULARY = Vocabulary((AttributeGroup("pose", POSES),))
 
 
-@dataclass(frozen=True)
-class Group:
-    name: str
-    values: tuple[str, ...]
-
-
-class Poses:
-    """The vocabulary of the seven poses."""
-
-    groups = (Group("pose", POSES),)
-
-    def codes(self, wish: Mapping[str, str], /) -> Ints:
-        if wish["pose"] not in POSES:
-            raise WishError(f"{wish['pose']!r} is no pose.")
-        return np.array([POSES.index(wish["pose"])], np.int64)
-
-    def label(self, code: int, /) -> dict[str, str]:
-        return {"pose": POSES[code]}
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Stands for a drawing and for a canonical gallery."""
-
-    codes: Ints
-    stage1: NDArray[np.uint8]
-    stage2: NDArray[np.uint8]
-    images: NDArray[np.uint8]
-    features: Floats
-
-    @property
-    def distances(self) -> Floats:
-        return np.asarray(np.abs(np.arange(len(POSES))[None] - self.codes[:, None]), np.float32)
-
-
-def picture(person: int, light: int, pose: int) -> NDArray[np.uint8]:
+def picture(person: int, light: int, pose: int) -> Pixels:
     """An (8, 8) picture that tells its labels to whoever can read: three pixels, and noise of its own."""
     pixels = np.random.default_rng([person, light, pose]).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
     pixels[0, :3] = person, light, pose
@@ -75,17 +38,24 @@ class PerfectGenerator:
     name = "perfect"
     weights_id = "0123456789ab"
     geometry = CropGeometry(size=SIDE)
-    vocabulary = Poses()
+    vocabulary = VOCABULARY
 
-    def draw(self, crops: NDArray[np.uint8], codes: Ints, /) -> Faces:
+    def draw(self, crops: Pixels, wishes: Ints | Floats, /) -> Drawing:
+        codes = wishes.argmax(1) if wishes.ndim == 2 else wishes
         wished = zip(crops[:, 0, :2].tolist(), codes.tolist(), strict=True)
         drawn = np.stack([picture(person, light, code) for (person, light), code in wished])
         features = drawn.reshape(len(drawn), -1).astype(np.float32)
         features /= np.linalg.norm(features, axis=1, keepdims=True)
-        return Faces(codes, drawn, drawn, drawn, features)
+        return Drawing(drawn, drawn, features)
 
-    def canonicalise(self, crops: NDArray[np.uint8], /) -> Faces:
-        return self.draw(crops, crops[:, 0, 2].astype(np.int64))
+    def canonicalise(self, crops: Pixels, /) -> Canonical:
+        return self.taken_for(crops, crops[:, 0, 2].astype(np.int64))
+
+    def taken_for(self, crops: Pixels, codes: Ints) -> Canonical:
+        """Canonicalise as if these codes were the closest."""
+        made = self.draw(crops, codes)
+        distances = np.abs(np.arange(len(POSES))[None] - codes[:, None]).astype(np.float32)
+        return Canonical(codes, made.stage2, made.features, distances)
 
 
 class RandomGenerator(PerfectGenerator):
@@ -96,8 +66,8 @@ class RandomGenerator(PerfectGenerator):
     def __init__(self) -> None:
         self._random = np.random.default_rng(0)
 
-    def draw(self, crops: NDArray[np.uint8], codes: Ints, /) -> Faces:
+    def draw(self, crops: Pixels, wishes: Ints | Floats, /) -> Drawing:
         drawn = self._random.integers(0, 256, crops.shape, dtype=np.uint8)
         features = self._random.normal(size=(len(crops), 64)).astype(np.float32)
         features /= np.linalg.norm(features, axis=1, keepdims=True)
-        return Faces(codes, drawn, drawn, drawn, features)
+        return Drawing(drawn, drawn, features)

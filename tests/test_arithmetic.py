@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from baselines import arithmetic
 from baselines.arithmetic import Arithmetic, ValueMeans
-from baselines.exact import normalised
+from baselines.features import normalised
 from baselines.searcher import QueryBatch
 from facedata.labelled import Words
 from facedata.large_pictures import Pictures

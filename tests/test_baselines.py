@@ -5,9 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from baselines import exact
-from baselines.exact import exact_search, normalised
-from baselines.features import ImageFeatures
+from baselines.features import ImageFeatures, normalised
 from baselines.searcher import QueryBatch
 from baselines.two_step import TwoStep, true_label
 from evaluation.ours import canonical_label
@@ -15,20 +13,8 @@ from evaluation.studio import Studio
 from facedata.labelled import FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError
-
-
-def plain_search(
-    gallery: NDArray[np.float32], queries: NDArray[np.float32], k: int
-) -> tuple[list[list[int]], NDArray[np.float64]]:
-    """The definition: all distances in double precision, sorted by distance and then by index."""
-    ids: list[list[int]] = []
-    distances = np.full((len(queries), k), np.inf)
-    for row, query in enumerate(queries.astype(np.float64)):
-        apart = np.linalg.norm(gallery.astype(np.float64) - query, axis=1)
-        order = np.lexsort((np.arange(len(gallery)), apart))[:k]
-        ids.append(order.tolist() + [-1] * (k - len(order)))
-        distances[row, : len(order)] = apart[order]
-    return ids, distances
+from index import search
+from index.search import nearest
 
 
 @given(
@@ -39,7 +25,7 @@ def plain_search(
     st.integers(0, 2**32 - 1),
     st.booleans(),
 )
-def test_exact_search_is_the_plain_definition_whatever_the_blocks(
+def test_the_nearest_are_the_plain_definition_whatever_the_blocks(
     rows: int, asked: int, width: int, k: int, seed: int, half: bool
 ) -> None:
     random = np.random.default_rng(seed)
@@ -47,32 +33,29 @@ def test_exact_search_is_the_plain_definition_whatever_the_blocks(
     gallery = random.integers(-2, 3, (rows, width)).astype(np.float32)
     queries = random.integers(-2, 3, (asked, width)).astype(np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exact, "GALLERY_ROWS", 7)
-        patch.setattr(exact, "QUERY_ROWS", 4)
-        found, distances = exact_search(gallery.astype(np.float16) if half else gallery, queries, k)
-    ids, apart = plain_search(gallery, queries, k)
+        patch.setattr(search, "_ROWS", 7)
+        found = nearest(gallery.astype(np.float16) if half else gallery, queries, k)
     assert found.dtype == np.int64
-    assert found.tolist() == ids
-    assert np.allclose(distances, apart, atol=1e-6)
+    for row, query in zip(found, queries, strict=True):
+        order = np.lexsort((np.arange(rows), -(gallery @ query)))[:k]
+        assert row.tolist() == order.tolist() + [-1] * (k - len(order))
 
 
-def test_exact_search_reads_a_memory_map(
+def test_the_nearest_are_found_in_a_memory_map(
     tmp_path_factory: pytest.TempPathFactory, rng: np.random.Generator
 ) -> None:
     path = tmp_path_factory.mktemp("features") / "gallery.npy"
     gallery = normalised(rng.normal(size=(3000, 16)))
     np.save(path, gallery)
     mapped = np.load(path, mmap_mode="r")
-    found, distances = exact_search(mapped, gallery[::100], 1)
-    assert found[:, 0].tolist() == list(range(0, 3000, 100))
-    assert distances.max() < 1e-3
+    assert nearest(mapped, gallery[::100], 1)[:, 0].tolist() == list(range(0, 3000, 100))
 
 
 @pytest.mark.parametrize(
     ("gallery", "queries", "k"),
     [
         (np.zeros((2, 3), np.float32), np.zeros((1, 4), np.float32), 1),
-        (np.zeros((2, 3), np.float64), np.zeros((1, 3), np.float32), 1),
+        (np.zeros((2, 3), np.float32), np.zeros((1, 3), np.float64), 1),
         (np.zeros((2, 3), np.float32), np.zeros(3, np.float32), 1),
         (np.zeros((2, 3), np.float32), np.zeros((1, 3), np.float32), 0),
     ],
@@ -81,8 +64,8 @@ def test_exact_search_reads_a_memory_map(
 def test_arrays_that_do_not_fit_are_refused(
     gallery: NDArray[np.float32], queries: NDArray[np.float32], k: int
 ) -> None:
-    with pytest.raises(DataError):
-        exact_search(gallery, queries, k)
+    with pytest.raises(ValueError, match=r"queries|k must be"):
+        nearest(gallery, queries, k)
 
 
 def test_normalised_rows_have_length_one_and_darkness_stays_dark() -> None:

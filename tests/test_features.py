@@ -9,12 +9,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from baselines.chips import face_chip
-from baselines.dlib_network import CHIP, load_dlib_network
 from baselines.network_features import NetworkFeatures, open_features
 from facedata.large_pictures import LargeFace, LargePictures, Pictures
+from faces.chips import DLIB_SIDE, dlib_chip
 from faces.dlib_detector import model_file
 from faces.errors import RowUnavailable, WeightsError
+from faces.types import Pixels
+from retrieval.dlib_network import load_dlib_network
 
 # Where dlib's mean face has the points, in parts of the face.
 MEAN_FACE = np.array(
@@ -42,6 +43,10 @@ def drawn_face(seed: int = 0, *, unit: float = 120, turn: float = 0.0, side: int
     return LargeFace(pixels.astype(np.uint8), points.astype(np.float32))
 
 
+def face_chip(face: LargeFace, *, size: int, margin: float) -> Pixels:
+    return dlib_chip(face.pixels, face.points, size=size, margin=margin)
+
+
 def pictures_of(*faces: LargeFace | None) -> Pictures:
     return Pictures(np.zeros((len(faces), 4, 4), np.uint8), LargePictures.held(faces))
 
@@ -54,7 +59,7 @@ def dlib_model() -> Path:
 
 def test_a_chip_puts_the_mean_face_in_its_middle() -> None:
     face = drawn_face(unit=100)
-    chip = face_chip(face, size=150, padding=0.25)
+    chip = face_chip(face, size=150, margin=0.25)
     # One and a half faces of 100 pixels fill a chip of 150 at the same scale: pixels are only moved.
     middle = face.pixels[75:225, 75:225].astype(int)
     assert chip.shape == (150, 150)
@@ -64,7 +69,7 @@ def test_a_chip_puts_the_mean_face_in_its_middle() -> None:
 def test_a_chip_is_turned_upright_and_brought_to_size() -> None:
     tilted = drawn_face(unit=80, turn=0.4)
     upright = LargeFace(tilted.pixels, drawn_face(unit=80).points)
-    turned = face_chip(tilted, size=60, padding=0.0).astype(float)
+    turned = face_chip(tilted, size=60, margin=0.0).astype(float)
     # The same from the picture, by hand: each chip pixel looked up where the turn puts it.
     row, column = np.mgrid[0:60, 0:60]
     at = (np.stack([column, row], -1) - 29.5) * 80 / 60
@@ -73,16 +78,15 @@ def test_a_chip_is_turned_upright_and_brought_to_size() -> None:
     by_hand = tilted.pixels[np.rint(y).astype(int), np.rint(x).astype(int)].astype(float)
     assert np.abs(turned - by_hand).mean() < 4
     assert (
-        np.abs(face_chip(upright, size=60, padding=0.0) - by_hand).mean()
-        > 2 * np.abs(turned - by_hand).mean()
+        np.abs(face_chip(upright, size=60, margin=0.0) - by_hand).mean() > 2 * np.abs(turned - by_hand).mean()
     )
 
 
 def test_the_descriptor_is_that_of_dlib(dlib_model: Path) -> None:
     import dlib
 
-    chips = [face_chip(drawn_face(seed), size=CHIP, padding=0.25) for seed in range(3)]
-    colour = np.random.default_rng(0).integers(0, 256, (CHIP, CHIP, 3), np.uint8)
+    chips = [face_chip(drawn_face(seed), size=DLIB_SIDE, margin=0.25) for seed in range(3)]
+    colour = np.random.default_rng(0).integers(0, 256, (DLIB_SIDE, DLIB_SIDE, 3), np.uint8)
     rgb = [*(chip[:, :, None].repeat(3, axis=2) for chip in chips), colour]
     theirs = np.array(dlib.face_recognition_model_v1(str(dlib_model)).compute_face_descriptor(rgb, 0))
     network = load_dlib_network(dlib_model)
@@ -145,7 +149,7 @@ def test_a_network_sees_batches_of_chips_and_its_vectors_get_length_one() -> Non
     assert vectors.shape == (20, 2)
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
-    chip: NDArray[np.float64] = face_chip(faces[17], size=8, padding=0.1).astype(float)
+    chip: NDArray[np.float64] = face_chip(faces[17], size=8, margin=0.1).astype(float)
     wanted = np.array([chip[0, 0], chip.mean()])
     assert np.allclose(vectors[17], wanted / np.linalg.norm(wanted))
     assert progress.told == [("describing faces (two)", 20, "faces"), 16, 4, "end"]

@@ -59,7 +59,7 @@ class WithMaps(PerfectGenerator):
 class Bars(WithMaps):
     """Takes bars off eyes, and knows nothing else."""
 
-    vocabulary = Vocabulary((AttributeGroup("accessory", ("none",)),))  # type: ignore[assignment]
+    vocabulary = Vocabulary((AttributeGroup("accessory", ("none",)),))
 
 
 def experiment_on(faces: FaceSet | None = None, *, random: bool = False, count: int = 60) -> Experiment:

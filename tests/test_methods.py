@@ -129,6 +129,8 @@ def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
         "ours-image",
         "two-step-image",
         "two-step-features",
+        "two-step-image-canonical",
+        "two-step-features-canonical",
         "arithmetic-image",
         "arithmetic-features",
         "two-step-arithmetic-image",

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PACKAGES = ["cli", "evaluation", "baselines", "retrieval", "index", "generator", "facedata", "faces"]
+MODULES = ["anotheryou.py"]
 PACKAGE_DATA = [
     "evaluation/templates/report.html",
     "evaluation/templates/style.css",
@@ -22,7 +23,10 @@ PACKAGE_DATA = [
     "facedata/mini/rendered-mini.zip",
     "generator/weights/rotation-32/MODEL_CARD.md",
     "generator/weights/rotation-32/config.json",
+    "generator/weights/accessories-32/projection.safetensors",
+    "generator/weights/rotation-32/projection.safetensors",
     "generator/weights/rotation-32/weights.safetensors",
+    "retrieval/calibration.json",
 ]
 
 
@@ -57,7 +61,7 @@ def test_the_wheel_holds_the_weights_and_the_small_test_set(wheel: zipfile.ZipFi
 
 def test_the_wheel_holds_nothing_but_the_packages(wheel: zipfile.ZipFile) -> None:
     top = {name.split("/")[0] for name in wheel.namelist()}
-    assert {name for name in top if not name.endswith(".dist-info")} == set(PACKAGES)
+    assert {name for name in top if not name.endswith(".dist-info")} == {*PACKAGES, *MODULES}
     assert not [
         name for name in wheel.namelist() if "test_" in name or "conftest" in name or name.endswith(".pyc")
     ]
@@ -85,7 +89,7 @@ def test_every_dependency_is_pinned_to_a_version_it_allows() -> None:
             assert requirement.specifier.contains(pins[name]), requirement
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", ["anotheryou", *PACKAGES])
 def test_public_names_exist_and_say_what_they_are(package: str) -> None:
     module = importlib.import_module(package)
     names: list[str] = getattr(module, "__all__", [])

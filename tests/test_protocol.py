@@ -132,7 +132,7 @@ def test_faces_that_could_not_be_wished_otherwise_are_an_error() -> None:
 class Bars(PerfectGenerator):
     """Takes bars off eyes, and knows nothing else."""
 
-    vocabulary = Vocabulary((AttributeGroup("accessory", ("none",)),))  # type: ignore[assignment]
+    vocabulary = Vocabulary((AttributeGroup("accessory", ("none",)),))
 
 
 def barred_faces() -> FaceSet:

@@ -16,7 +16,6 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import Result
 
 from baselines.attribute_classifier import MODELS
-from baselines.exact import Vectors
 from baselines.features import ImageFeatures
 from baselines.rivals import (
     SHIPPED,
@@ -34,6 +33,7 @@ from facedata.labels import LABELS_FILE, LabelRow, write_labels
 from facedata.large_pictures import LargeFace, LargePictures, Pictures
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.progress import Progress
+from index.search import Vectors
 
 
 class LargeOnly:

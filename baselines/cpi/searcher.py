@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.cpi.model import CPIModel, Turned
-from baselines.exact import exact_search, normalised
+from baselines.features import normalised
 from baselines.searcher import QueryBatch
 from facedata.labelled import FaceSet
 from faces.errors import DataError
 from faces.progress import NoProgress, Progress
 from faces.types import Floats, Ints
+from index.search import nearest
 
 CompareIn = Literal["all", "wished", "own"]
 Describe = Literal["picture", "hidden"]
@@ -80,11 +81,11 @@ class CPI:
         parts = self._parts(len(queries), "turning the queries")
         asked = np.concatenate([self._describe(queries.crops[part], wished[part]) for part in parts])
         if self.compare_in == "own":
-            return exact_search(self.features_, asked, k, progress=self.progress)[0]
+            return nearest(self.features_, asked, k, progress=self.progress)
         ranking = np.full((len(queries), k), -1, np.int64)
         for code in np.unique(wished):
             rows, kept = np.flatnonzero(wished == code), np.flatnonzero(self.poses_ == code)
-            found, _ = exact_search(self.features_[kept], asked[rows], k)
+            found = nearest(self.features_[kept], asked[rows], k)
             ranking[rows] = np.where(found >= 0, np.append(kept, -1)[found], -1)
         return ranking
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.exact import Vectors, exact_search
 from evaluation.figures.figure import Figure, light_word, person_word, value_word
 from evaluation.figures.sheet import Cell, Sheet, Tone, Word
 from evaluation.protocol import Criterion, Experiment
 from faces.types import Floats, Ints
+from index.search import Vectors, nearest
 
 ROWS = 8
 NEAREST = 5
@@ -18,7 +18,7 @@ LEGEND = "Green with a tick: right; red with a cross: wrong"
 
 # Each failing query is compared with the whole gallery: 500 × 20,860 float32 are 42 MB.
 MOST = 500
-# Gallery rows compared at a time, as in baselines.exact.
+# Gallery rows compared at a time, as in index.search.
 _ROWS = 1024
 
 
@@ -174,7 +174,7 @@ def _draw(experiment: Experiment, which: Ints) -> tuple[NDArray[np.uint8], Float
 
 def _nearest(experiment: Experiment, features: Floats, k: int) -> Ints:
     """(A, k) int64 faces of the canonicalised gallery, nearest to (A, D) features first, -1 for none."""
-    return exact_search(experiment.studio.canonical(experiment.gallery).features, features, k)[0]
+    return nearest(experiment.studio.canonical(experiment.gallery).features, features, k)
 
 
 def _worst_of_each_person(experiment: Experiment, which: Ints, ranks: Ints) -> Ints:

@@ -1,0 +1,105 @@
+"""How often the right person comes first: the product itself, on the demo's album and on real photographs.
+
+    python benchmarks/photographs.py demo/album
+    python benchmarks/photographs.py PHOTOS/cmu_faces
+
+Indexes the folder into a collection of its own, asks for every photograph that shows one person without a
+wish, and says how often the right person comes first, how many pairs of one person are probable, and how many
+of two are.  File names begin with the person, as in ``anna_pose+30_garden.jpg`` or
+``an2i_left_happy_open.pgm``; in the album one straight photograph of each person is also asked for with the
+head turned by +30 and by -30 degrees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from cli.console import RichProgress, print_table
+from cli.guard import run_script
+from retrieval import SHOWS, Answer, Finder, index_folders
+
+_ALL = 100_000  # more than any collection here holds
+
+
+def person_of(path: str) -> str:
+    """Tell the person that a file's name begins with; "" for a photograph of several."""
+    name = Path(path).stem.split("_")[0]
+    return "" if "-and-" in name else name
+
+
+def plain_search(finder: Finder, photographs: list[Path]) -> None:
+    """Ask for every photograph of one person, and print how often that went well."""
+    progress = RichProgress()
+    first, right, wrong = [], [], []
+    progress.start("searching", len(photographs), "photographs")
+    for path in photographs:
+        hits = [hit for hit in finder.search(path, k=_ALL).hits if person_of(hit.path)]
+        same = np.array([person_of(hit.path) == person_of(str(path)) for hit in hits])
+        likely = np.array([hit.probability for hit in hits])
+        first.append(same[0])
+        right.append(likely[same])
+        wrong.append(likely[~same])
+        progress.advance()
+    progress.finish()
+    ours, others = np.concatenate(right), np.concatenate(wrong)
+    strict = np.quantile(others, 0.99)
+    rows = (
+        ("right person first", f"{100 * np.mean(first):.1f} % of {len(first)}"),
+        ("right pairs that are probable", f"{100 * np.mean(ours >= SHOWS):.1f} %"),
+        ("wrong pairs that are probable", f"{100 * np.mean(others >= SHOWS):.2f} %"),
+        ("right pairs kept at 1 % wrong ones", f"{100 * np.mean(ours > strict):.1f} %"),
+    )
+    print_table(("without a wish", ""), rows)
+
+
+def turned(finder: Finder, photographs: list[Path]) -> None:
+    """Ask for one straight photograph of each person, turned, and print what came first."""
+    straight = sorted(path for path in photographs if "_pose0_" in path.name)
+    asked = {person_of(str(path)): path for path in reversed(straight)}
+    rows = []
+    for wish in ("+30", "-30"):
+        answers = {person: finder.search(path, wish={"pose": wish}, k=10) for person, path in asked.items()}
+        ranks = {person: _first(person, answer) for person, answer in answers.items()}
+        good = sum(rank == 1 for rank in ranks.values())
+        lined = sum(_separated(person, answer) for person, answer in answers.items())
+        late = ", ".join(f"{person} {rank}" for person, rank in ranks.items() if rank != 1)
+        rows.append((wish, f"{good} of {len(ranks)}", f"{lined} of {len(ranks)}", late))
+    print_table(("wish", "right person first", "others all below the line", "first right at rank"), rows)
+
+
+def _first(person: str, answer: Answer) -> int:
+    found = [hit.rank for hit in answer.hits if person in Path(hit.path).stem.split("_")[0].split("-and-")]
+    return found[0] if found else 0
+
+
+def _separated(person: str, answer: Answer) -> bool:
+    """Tell whether a right hit is probable and nobody else is."""
+    probable = [hit for hit in answer.hits if hit.probability >= SHOWS]
+    return bool(probable) and all(person in Path(hit.path).stem.split("_")[0] for hit in probable)
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description="Measure the product on photographs named after people.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    folder: Path = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as place:
+        summary = index_folders([folder], collection=Path(place) / "collection", progress=RichProgress())
+        print(f"{summary.faces} faces in {summary.read} photographs, {summary.seconds:.0f} s")
+        with Finder(Path(place) / "collection") as finder:
+            with finder.collection.snapshot() as snapshot:
+                known = {face for ids, _ in snapshot.blocks() for face in ids.tolist()}
+                paths = sorted({face.path for face in snapshot.faces(sorted(known))})
+            photographs = [Path(path) for path in paths if person_of(path)]
+            plain_search(finder, photographs)
+            if any("_pose0_" in path.name for path in photographs):
+                turned(finder, photographs)
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))

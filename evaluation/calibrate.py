@@ -1,0 +1,232 @@
+"""Fitting a calibration: what similarities are worth, from people whose names and looks are known.
+
+First the descriptors alone: a logistic regression (scikit-learn) over all pairs of faces.  Then the sum: of a
+few values of each weight those under which the right answers are the likeliest among all faces,
+
+    mean over queries of log(sum over right answers of exp(c S) / sum over all faces of exp(c S)),
+
+one weight after the other, three rounds; every wish counts the same, c is fitted along.  Last the odds: a
+logistic regression of being right on the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baselines.network_features import IdentityFeatures
+from facedata.labelled import FaceSet
+from faces.errors import DataError
+from faces.progress import Progress
+from faces.types import Floats, Ints
+from retrieval.calibration import Calibration, Doubles, IdentityCalibration
+from retrieval.engine import Engine, Query
+from retrieval.identity import open_identity
+
+Bools = NDArray[np.bool_]
+
+STEEPNESS = (20.0, 40.0, 60.0, 80.0)
+ENOUGH = (0.92, 0.94, 0.96)
+APPEARANCE = (0.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 13.0, 20.0, 30.0, 40.0)
+DOUBT = (0.001, 0.003, 0.01)
+CONCENTRATION = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
+_ROUNDS = 3
+_MOST_PAIRS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Q queries for one attribute against N faces, before anything is weighed, all (Q, N).
+
+    ``similarity`` of descriptors, ``looks`` of drawing and face, ``met`` the probability of the wished value,
+    ``right`` which answers are right.
+    """
+
+    attribute: str
+    similarity: Floats
+    looks: Floats
+    met: Floats
+    right: Bools
+
+    def select(self, queries: Bools, faces: Bools) -> Compared:
+        """Choose some queries (Q,) and faces (N,), without the queries that have no right answer there."""
+        kept = queries & self.right[:, faces].any(axis=1)
+        both = np.ix_(kept, faces)
+        return Compared(
+            self.attribute, self.similarity[both], self.looks[both], self.met[both], self.right[both]
+        )
+
+
+def compare(
+    engine: Engine, attribute: str, queries: Sequence[Query], vectors: NDArray[np.floating], right: Bools
+) -> Compared:
+    """Compare Q queries with the faces of these vectors (N, D).
+
+    ``right`` (Q, N) says which answers are right.
+    """
+    similarity, looks, met = (np.empty(right.shape, np.float32) for _ in range(3))
+    for place, query in enumerate(queries):
+        one = engine.compare(query, vectors)
+        similarity[place], looks[place], met[place] = one.similarity, one.looks, one.met[attribute]
+    return Compared(attribute, similarity, looks, met, right)
+
+
+def fit_identity(
+    descriptors: Floats, persons: Ints, *, scaled: bool = True, seed: int = 0
+) -> IdentityCalibration:
+    """Learn when descriptors (N, I) of length one are of one of the persons (N,).
+
+    Of more than two million pairs some are drawn with ``seed``.  Raises DataError unless there are two
+    persons, two faces of one, and faces of one person are more alike than those of two.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    one, other, same = _pairs(persons)
+    if len(one) > _MOST_PAIRS:
+        kept = np.random.default_rng(seed).choice(len(one), _MOST_PAIRS, replace=False)
+        one, other, same = one[kept], other[kept], same[kept]
+    similarity = _similarities(descriptors, one, other)
+    fitted = LogisticRegression(C=1e6, class_weight="balanced").fit(similarity[:, None], same)
+    slope = float(fitted.coef_[0, 0])
+    if slope <= 0:
+        raise DataError("the model does not tell these people apart; use another folder, or another model.")
+    midpoint = -float(fitted.intercept_[0]) / slope
+    # Without wishes to learn from: as steep as the odds, and no more of it once one person is nearly certain.
+    return IdentityCalibration(slope, midpoint, slope, midpoint + 2 / slope, scaled)
+
+
+def calibrate_identity(
+    calibration: Calibration, faces: FaceSet, identity: str | Path, progress: Progress
+) -> tuple[Calibration, str]:
+    """Add a model of identity to a calibration, and say in words how well it tells people apart.
+
+    The ``faces`` need larger pictures.  An .onnx model is tried with both kinds of input values, and the
+    better is kept.  Raises DataError for faces that cannot be learned from, WeightsError for a model that
+    cannot be used.
+    """
+    _pairs(faces.persons)  # before any work
+    persons = np.unique(faces.persons, return_inverse=True)[1].astype(np.int64)
+    tried = []
+    for scaled in (True, False) if str(identity).lower().endswith(".onnx") else (True,):
+        model = open_identity(identity, scaled=scaled)
+        if model is None:
+            raise DataError("there is nothing to calibrate without an identity model; name one.")
+        descriptors = IdentityFeatures(model)(faces.pictures, progress)
+        tried.append((kept_at_one_percent(descriptors, persons), scaled, descriptors, model.digest))
+    kept, scaled, descriptors, digest = max(tried, key=lambda one: one[0])  # of equal ones the first
+    known = fit_identity(descriptors, persons, scaled=scaled)
+    report = (
+        f"{len(faces):,} faces of {persons.max() + 1} people: at one false pair in a hundred "
+        f"{100 * kept:.1f} % of the right pairs are kept"
+    )
+    old = calibration.identities.get(digest)
+    if old is not None:
+        known = replace(known, steepness=old.steepness, enough=old.enough)
+    return replace(calibration, identities={**calibration.identities, digest: known}), report
+
+
+def kept_at_one_percent(descriptors: Floats, persons: Ints) -> float:
+    """Give the share of pairs of one person that are more alike than all but 1 % of the pairs of two.
+
+    ``descriptors`` (N, I) are of the ``persons`` (N,).  Raises DataError as ``fit_identity`` does.
+    """
+    one, other, same = _pairs(persons)
+    similarity = _similarities(descriptors, one, other)
+    return float(np.mean(similarity[same] > np.quantile(similarity[~same], 0.99)))
+
+
+def _pairs(persons: NDArray[np.generic]) -> tuple[Ints, Ints, Bools]:
+    """Give all pairs of faces (n,) and (n,), and which of them (n,) are of one person; raises DataError."""
+    one, other = np.triu_indices(len(persons), 1)
+    same = persons[one] == persons[other]
+    if same.all() or not same.any():
+        raise DataError("a calibration needs several people, and several faces of some; use another folder.")
+    return one, other, same
+
+
+def _similarities(descriptors: Floats, one: Ints, other: Ints) -> Floats:
+    """Give the inner products (n,) of pairs of descriptors, a part at a time."""
+    found = np.empty(len(one), np.float32)
+    for start in range(0, len(one), _MOST_PAIRS // 2):
+        part = slice(start, start + _MOST_PAIRS // 2)
+        found[part] = np.einsum("ij,ij->i", descriptors[one[part]], descriptors[other[part]])
+    return found
+
+
+def fit_fusion(
+    calibration: Calibration,
+    digest: str,
+    wishes: Sequence[Compared],
+    *,
+    at_most: Mapping[str, float] | None = None,
+) -> Calibration:
+    """Learn the weights of the sum and its odds from wishes whose right answers are known.
+
+    ``at_most`` bounds the weight of the drawing, by attribute.
+    """
+    bounds = at_most or {}
+    values: dict[str, Sequence[float]] = {"steepness": STEEPNESS, "enough": ENOUGH, "doubt": DOUBT}
+    attributes = sorted({wish.attribute for wish in wishes})
+    values |= {
+        f"appearance {attribute}": [w for w in APPEARANCE if w <= bounds.get(attribute, np.inf)]
+        for attribute in attributes
+    }
+    values["concentration"] = CONCENTRATION
+    best = {"steepness": 60.0, "enough": 0.94, "doubt": 0.003, "concentration": 1.0}
+    best |= {f"appearance {attribute}": 4.0 for attribute in attributes}
+    for _ in range(_ROUNDS):
+        for name, tried in values.items():
+            likelihoods = []
+            for value in tried:
+                chosen = {**best, name: value}
+                known = _with(calibration, digest, chosen)
+                concentration = chosen["concentration"]
+                likelihoods.append(
+                    np.mean([_likelihood(known, digest, wish, concentration) for wish in wishes])
+                )
+            best[name] = tried[int(np.argmax(likelihoods))]
+    known = _with(calibration, digest, best)
+    return replace(known, odds=_odds(known, digest, wishes), odds_alone=_odds(known, None, wishes))
+
+
+def totals(calibration: Calibration, digest: str | None, wish: Compared) -> Doubles:
+    """Sum up a wish under a calibration, (Q, N); without descriptors if ``digest`` is None."""
+    weight = calibration.weight(wish.attribute) if digest else calibration.alone
+    known = calibration.identities[digest] if digest else None
+    looks, similarity = weight * wish.looks.astype(np.float64), wish.similarity.astype(np.float64)
+    return calibration.total(known, similarity, looks, [wish.met.astype(np.float64)])
+
+
+def _with(calibration: Calibration, digest: str, values: dict[str, float]) -> Calibration:
+    identity = replace(calibration.identities[digest], steepness=values["steepness"], enough=values["enough"])
+    weights = {
+        name.removeprefix("appearance "): value for name, value in values.items() if name.startswith("app")
+    }
+    return replace(
+        calibration,
+        identities={**calibration.identities, digest: identity},
+        appearance={**calibration.appearance, **weights},
+        doubt=values["doubt"],
+    )
+
+
+def _likelihood(calibration: Calibration, digest: str, wish: Compared, concentration: float) -> float:
+    sums = concentration * totals(calibration, digest, wish)
+    right = np.logaddexp.reduce(np.where(wish.right, sums, -np.inf), axis=1)
+    return float(np.mean(right - np.logaddexp.reduce(sums, axis=1)))
+
+
+def _odds(calibration: Calibration, digest: str | None, wishes: Sequence[Compared]) -> tuple[float, float]:
+    """Fit slope and shift of the log-odds of being right, as if the share ``prior`` of faces was right."""
+    from sklearn.linear_model import LogisticRegression
+
+    sums = np.concatenate([totals(calibration, digest, wish).ravel() for wish in wishes])
+    right = np.concatenate([wish.right.ravel() for wish in wishes])
+    weight = np.where(right, calibration.prior / right.mean(), (1 - calibration.prior) / (1 - right.mean()))
+    each = np.concatenate([np.full(wish.right.size, 1 / wish.right.size) for wish in wishes])
+    fitted = LogisticRegression(C=1e6).fit(sums[:, None], right, sample_weight=weight * each / each.mean())
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
