@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -75,7 +76,7 @@ class Projection:
         """Return the projection to the first of its components, by default to those that are stored."""
         return Projection(self.mean, self.components[: dimension or self.stored])
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """12 hex digits that stand for its numbers."""
         return hashlib.sha256(self.mean.tobytes() + self.components.tobytes()).hexdigest()[:12]
@@ -83,12 +84,16 @@ class Projection:
     def __call__(self, features: NDArray[np.floating]) -> Floats:
         """Project features (N, F) to appearances (N, P) float32 of length one."""
         found = np.empty((len(features), self.dimension), np.float32)
-        components = self.components.astype(np.float32).T
         for start in range(0, len(features), _ROWS):
             part = slice(start, start + _ROWS)
-            found[part] = (features[part].astype(np.float32) - self.mean) @ components
+            found[part] = (features[part].astype(np.float32) - self.mean) @ self._directions
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         return np.asarray(found / np.where(lengths > 0, lengths, 1), np.float32)
+
+    @cached_property
+    def _directions(self) -> Floats:
+        """(F, P) float32: the components as the product needs them, widened once and not at every query."""
+        return self.components.astype(np.float32).T
 
     def save(self, folder: Path) -> None:
         """Write it into the folder of the weights; raises OSError if that cannot be written to."""

@@ -20,6 +20,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -155,7 +156,7 @@ class Engine:
         self.geometry = geometry
         self._place()
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """Describe what the numbers of the vectors mean, as a collection keeps it."""
         identity = self.identity

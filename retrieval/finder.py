@@ -227,13 +227,17 @@ class Finder:
         own: Sequence[int],
     ) -> Answer:
         wish = {wanted.attribute.group.name: wanted.word for wanted in query.wanted}
-        fulfilling = self._fulfilling(snapshot, query.wanted) if wish else None
+        fulfilling = self._fulfilling(snapshot, query.wanted) if wish and only else None
         _, ids = snapshot.search(
-            query.vector[None], shortlist_size(k), exclude_photo_ids=own, among=fulfilling if only else None
+            query.vector[None], shortlist_size(k), exclude_photo_ids=own, among=fulfilling
         )
         scores = self.engine.score(query, snapshot.vectors(ids[0]))
         best = np.lexsort((ids[0], -scores.probability))
-        remarks = [] if fulfilling is None else self._remarks(query, scores, len(fulfilling))
+        remarks = []
+        if wish and not (scores.probability >= SHOWS).any():
+            # Only then: it looks at every face of the collection.
+            fulfilling = self._fulfilling(snapshot, query.wanted) if fulfilling is None else fulfilling
+            remarks = self._remarks(query, scores, len(fulfilling))
         best = best[scores.probability[best] >= at_least][:k]
         stored = snapshot.faces(ids[0][best].tolist())
         hits = tuple(
@@ -283,9 +287,7 @@ class Finder:
         return np.concatenate([np.empty(0, np.int64), *found])
 
     def _remarks(self, query: Query, scores: Scores, fulfilling: int) -> list[str]:
-        """Tell what the user should know if no hit is probably right."""
-        if (scores.probability >= SHOWS).any():
-            return []
+        """Tell what the user should know, no hit being probably right."""
         words = [f"{wanted.attribute.group.name} {wanted.word}" for wanted in query.wanted]
         count = f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show"
         remarks = [f"{count} {' and '.join(words)}; none of them is probably this person"]
