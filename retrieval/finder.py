@@ -287,7 +287,7 @@ class Finder:
         return np.concatenate([np.empty(0, np.int64), *found])
 
     def _remarks(self, query: Query, scores: Scores, fulfilling: int) -> list[str]:
-        """Tell what the user should know, no hit being probably right."""
+        """Tell what the user should know if no hit is probably right."""
         words = [f"{wanted.attribute.group.name} {wanted.word}" for wanted in query.wanted]
         count = f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show"
         remarks = [f"{count} {' and '.join(words)}; none of them is probably this person"]
