@@ -5,8 +5,9 @@ few values of each weight those under which the right answers are the likeliest 
 
     mean over queries of log(sum over right answers of exp(c S) / sum over all faces of exp(c S)),
 
-one weight after the other, three rounds; every wish counts the same, c is fitted along.  Last the odds: a
-logistic regression of being right on the sum.
+one weight after the other, three rounds; every wish counts the same, c is fitted along.  Then the odds: a
+logistic regression of being right on the sum.  What rendered people teach of drawings is taken over last, for
+faces that are drawn as well as theirs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from facedata.labelled import FaceSet
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Floats, Ints
-from retrieval.calibration import Calibration, Doubles, IdentityCalibration
+from retrieval.calibration import Calibration, Doubles, IdentityCalibration, InDomain
 from retrieval.engine import Engine, Query
 from retrieval.identity import open_identity
 
@@ -43,7 +44,7 @@ class Compared:
     """Q queries for one attribute against N faces, before anything is weighed, all (Q, N).
 
     ``similarity`` of descriptors, ``looks`` of drawing and face, ``met`` the probability of the wished value,
-    ``right`` which answers are right.
+    ``right`` which answers are right; ``errors`` (Q,) of the queries' own drawings, in grey levels.
     """
 
     attribute: str
@@ -51,13 +52,19 @@ class Compared:
     looks: Floats
     met: Floats
     right: Bools
+    errors: Floats
 
     def select(self, queries: Bools, faces: Bools) -> Compared:
         """Choose some queries (Q,) and faces (N,), without the queries that have no right answer there."""
         kept = queries & self.right[:, faces].any(axis=1)
         both = np.ix_(kept, faces)
         return Compared(
-            self.attribute, self.similarity[both], self.looks[both], self.met[both], self.right[both]
+            self.attribute,
+            self.similarity[both],
+            self.looks[both],
+            self.met[both],
+            self.right[both],
+            self.errors[kept],
         )
 
 
@@ -69,10 +76,12 @@ def compare(
     ``right`` (Q, N) says which answers are right.
     """
     similarity, looks, met = (np.empty(right.shape, np.float32) for _ in range(3))
+    errors, number = np.empty(len(queries), np.float32), engine.attributes[attribute].encoding
     for place, query in enumerate(queries):
         one = engine.compare(query, vectors)
-        similarity[place], looks[place], met[place] = one.similarity, one.looks, one.met[attribute]
-    return Compared(attribute, similarity, looks, met, right)
+        similarity[place], looks[place], met[place] = one.similarity, one.looks[number], one.met[attribute]
+        errors[place] = engine.error(number, query.face)
+    return Compared(attribute, similarity, looks, met, right, errors)
 
 
 def fit_identity(
@@ -162,42 +171,61 @@ def fit_fusion(
     digest: str,
     wishes: Sequence[Compared],
     *,
-    at_most: Mapping[str, float] | None = None,
+    tried: Mapping[str, Sequence[float]] | None = None,
 ) -> Calibration:
     """Learn the weights of the sum and its odds from wishes whose right answers are known.
 
-    ``at_most`` bounds the weight of the drawing, by attribute.
+    ``tried`` narrows the values of some weights: "steepness", "enough", "doubt", or "appearance" and an
+    attribute.  Nothing is learned for faces in the domain; see ``learn_domain``.
     """
-    bounds = at_most or {}
+    calibration = replace(calibration, in_domain={})
     values: dict[str, Sequence[float]] = {"steepness": STEEPNESS, "enough": ENOUGH, "doubt": DOUBT}
-    attributes = sorted({wish.attribute for wish in wishes})
-    values |= {
-        f"appearance {attribute}": [w for w in APPEARANCE if w <= bounds.get(attribute, np.inf)]
-        for attribute in attributes
-    }
-    values["concentration"] = CONCENTRATION
-    best = {"steepness": 60.0, "enough": 0.94, "doubt": 0.003, "concentration": 1.0}
-    best |= {f"appearance {attribute}": 4.0 for attribute in attributes}
+    values |= {f"appearance {attribute}": APPEARANCE for attribute in sorted({w.attribute for w in wishes})}
+    values |= {"concentration": CONCENTRATION, **(tried or {})}
+    best = {name: choices[len(choices) // 2] for name, choices in values.items()}
     for _ in range(_ROUNDS):
-        for name, tried in values.items():
+        for name, choices in values.items():
             likelihoods = []
-            for value in tried:
+            for value in choices:
                 chosen = {**best, name: value}
                 known = _with(calibration, digest, chosen)
                 concentration = chosen["concentration"]
                 likelihoods.append(
                     np.mean([_likelihood(known, digest, wish, concentration) for wish in wishes])
                 )
-            best[name] = tried[int(np.argmax(likelihoods))]
+            best[name] = choices[int(np.argmax(likelihoods))]
     known = _with(calibration, digest, best)
     return replace(known, odds=_odds(known, digest, wishes), odds_alone=_odds(known, None, wishes))
 
 
+def domain_of(calibration: Calibration, attribute: str, errors: Floats) -> InDomain:
+    """Describe what was fitted on rendered faces, whose own drawings have these ``errors`` (N,)."""
+    near, far = np.quantile(errors, (0.5, 0.95)).tolist()
+    return InDomain(calibration.appearance[attribute], near, far)
+
+
+def learn_domain(photographs: Calibration, rendered: Calibration) -> Calibration:
+    """Weigh the drawings of faces like the rendered ones as a calibration fitted on those does.
+
+    Their level is such that even odds stay even.
+    """
+    (slope, shift), (own_slope, own_shift) = rendered.odds, photographs.odds
+    higher = own_shift / own_slope - shift / slope
+    in_domain = {
+        name: replace(known, level=higher / (known.weight - photographs.appearance[name]))
+        for name, known in rendered.in_domain.items()
+    }
+    return replace(photographs, in_domain=in_domain)
+
+
 def totals(calibration: Calibration, digest: str | None, wish: Compared) -> Doubles:
     """Sum up a wish under a calibration, (Q, N); without descriptors if ``digest`` is None."""
-    weight = calibration.weight(wish.attribute) if digest else calibration.alone
+    weights, taken = calibration.weight(wish.attribute, wish.errors.astype(np.float64))
+    if not digest:
+        weights, taken = np.full_like(weights, calibration.alone), np.zeros_like(taken)
     known = calibration.identities[digest] if digest else None
-    looks, similarity = weight * wish.looks.astype(np.float64), wish.similarity.astype(np.float64)
+    looks = weights[:, None] * wish.looks.astype(np.float64) - taken[:, None]
+    similarity = wish.similarity.astype(np.float64)
     return calibration.total(known, similarity, looks, [wish.met.astype(np.float64)])
 
 

@@ -9,13 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from baselines.features import Features, ImageFeatures
 from baselines.rivals import Rivals, load_rivals
 from evaluation.ours import CanonicalFeatures
-from evaluation.studio import Studio
+from evaluation.studio import Remembered, Studio
 from facedata.labelled import Attribute, Words
 from facedata.large_pictures import Pictures
 from faces.errors import RowUnavailable, WeightsError
@@ -245,33 +242,17 @@ class Context:
 
 
 class CachedFeatures:
-    """``features`` that keep the vectors of the first pictures they saw, and of the last others.
-
-    A gallery is described first, and queries are made of its faces: a face whose crop is, bit for bit, one of
-    the first pictures gets the vector of that picture.
-    """
+    """``features`` that keep the vectors of the first pictures they saw, and of the last others."""
 
     def __init__(self, features: Features) -> None:
         self.features = features
         self.name = features.name
         self.needs_large = features.needs_large
-        self._places: dict[bytes, int] = {}
-        self._first: tuple[NDArray[np.uint8], Vectors] | None = None
-        self._last: tuple[NDArray[np.uint8], Vectors] | None = None
+        self._kept: Remembered[Vectors] = Remembered(lambda vectors, places: vectors[places])
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
         """Return (N, D) float16 or float32, each row of length 1; raises what ``features`` raise."""
-        for kept in (self._first, self._last):
-            if kept is not None and kept[0] is pictures.crops:
-                return kept[1]
-        if self._first is None:
-            self._first = (pictures.crops, self.features(pictures, progress))
-            self._places = {crop.tobytes(): place for place, crop in enumerate(pictures.crops)}
-            return self._first[1]
-        places = [self._places.get(crop.tobytes(), -1) for crop in pictures.crops]
-        vectors = self.features(pictures, progress) if -1 in places else self._first[1][places]
-        self._last = (pictures.crops, vectors)
-        return vectors
+        return self._kept(pictures.crops, lambda: self.features(pictures, progress))
 
 
 def _load_generator(weights: str) -> Encoder:

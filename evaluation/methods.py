@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from baselines.arithmetic import Arithmetic
-from baselines.searcher import Searcher
+from baselines.features import normalised
+from baselines.searcher import QueryBatch, Searcher
 from baselines.two_step import Label, TwoStep, true_label
 from evaluation.context import Context
-from evaluation.ours import (
-    Appearance,
-    Fused,
-    Identity,
-    OursAllValues,
-    OursFeatures,
-    OursImage,
-    canonical_label,
-)
+from evaluation.ours import Fused, Nearest, OursAllValues, canonical_label
 from facedata.labelled import Attribute, FaceSet, Words
+from facedata.large_pictures import Pictures
 from facedata.pairs import ATTRIBUTES
 from faces.errors import DataError, RowUnavailable
+from index.search import Vectors
 
 OURS = "ours-features"
 """The row that is meant by "ours" if only one is shown."""
@@ -106,6 +102,33 @@ def canonicalised(context: Context) -> Label:
     return canonical_label(context.studio, context.attribute)
 
 
+def nearest(
+    describe: Callable[[Context, Pictures], Vectors], ask: Callable[[Context, QueryBatch], Vectors]
+) -> Make:
+    """Answer with the faces whose vectors are nearest to the query's."""
+
+    def make(context: Context, name: str) -> Searcher:
+        return Nearest(
+            name=name,
+            describe=partial(describe, context),
+            ask=partial(ask, context),
+            progress=context.progress,
+        )
+
+    return make
+
+
+def appearance(context: Context, name: str) -> Searcher:
+    """Compare features projected to 256 numbers."""
+    project = context.projection(256)
+    return Nearest(
+        name=name,
+        describe=lambda faces: project(context.studio.canonical(faces).features),
+        ask=lambda queries: project(context.studio.drawn(queries).features),
+        progress=context.progress,
+    )
+
+
 def fused(calibration: str = "", *, all_values: bool = False) -> Make:
     """Search with the product's engine."""
 
@@ -172,45 +195,35 @@ METHODS: tuple[Method, ...] = (
         (*_FUSED, "calibration rendered"), cost=60,
     ),
     Method(
-        OURS,
-        "ours, 2nd network",
-        "ours",
-        lambda context, name: OursFeatures(studio=context.studio, name=name),
-        paper="ours-features",
+        OURS, "ours, 2nd network", "ours",
+        nearest(
+            lambda context, faces: context.studio.canonical(faces).features,
+            lambda context, queries: context.studio.drawn(queries).features,
+        ),
+        paper="ours-features", misaligned=True,
         cost=65,  # the first row of weights canonicalises for all
-        misaligned=True,
     ),
     Method(
-        ALL_VALUES,
-        "ours, 2nd network, every value drawn",
-        "ours",
-        lambda context, name: OursAllValues(studio=context.studio, name=name),
-        cost=120,
+        ALL_VALUES, "ours, 2nd network, every value drawn", "ours",
+        lambda context, name: OursAllValues(studio=context.studio, name=name), cost=120,
     ),
     Method(
-        "appearance-256",
-        "ours, projected to 256 numbers",
-        "ours",
-        lambda context, name: Appearance(
-            studio=context.studio, projection=context.projection(256), name=name
+        "appearance-256", "ours, projected to 256 numbers", "ours", appearance, ("weights", "projection")
+    ),
+    Method(
+        "identity", "dlib's descriptor alone, mirrored too", "rival",
+        nearest(
+            lambda context, faces: context.features("identity")(faces, context.progress),
+            lambda context, queries: context.features("identity")(queries.pictures, context.progress),
         ),
-        ("weights", "projection"),
+        ("descriptor",), cost=18,
     ),
     Method(
-        "identity",
-        "dlib's descriptor alone, mirrored too",
-        "rival",
-        lambda context, name: Identity(
-            describe=context.features("identity"), progress=context.progress, name=name
+        "ours-image", "ours, image", "ours",
+        nearest(
+            lambda context, faces: normalised(context.studio.canonical(faces).images),
+            lambda context, queries: normalised(context.studio.drawn(queries).stage2),
         ),
-        ("descriptor",),
-        cost=18,
-    ),
-    Method(
-        "ours-image",
-        "ours, image",
-        "ours",
-        lambda context, name: OursImage(studio=context.studio, name=name),
         paper="ours-image",
     ),
     Method(
@@ -238,9 +251,7 @@ METHODS: tuple[Method, ...] = (
     ),
     *(
         Method(
-            f"two-step-{short}-canonical",
-            f"two-step by canonicalisation, {words}",
-            "rival",
+            f"two-step-{short}-canonical", f"two-step by canonicalisation, {words}", "rival",
             two_step(feature, canonicalised),
         )
         for short, feature, words in _ADDED_UP
@@ -251,11 +262,8 @@ METHODS: tuple[Method, ...] = (
     ),
     *(
         Method(
-            f"two-step-arithmetic-{short}",
-            f"two-step arithmetic, {words}",
-            "rival",
-            arithmetic(feature, classified),
-            _RIVAL,
+            f"two-step-arithmetic-{short}", f"two-step arithmetic, {words}", "rival",
+            arithmetic(feature, classified), _RIVAL,
         )
         for short, feature, words in _ADDED_UP
     ),

@@ -1,4 +1,7 @@
-"""Our rows: draw the wished face, then search the canonicalised gallery with the drawing."""
+"""Our rows: draw the wished face, then search the canonicalised gallery with the drawing.
+
+Of rows that compare one vector with another ``evaluation.methods`` says which.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.features import Features, normalised
+from baselines.features import Features
 from baselines.searcher import QueryBatch
 from baselines.two_step import Label, rank_within
 from evaluation.studio import Studio
@@ -16,53 +19,39 @@ from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.progress import Progress
 from faces.types import Floats, Ints, Pixels
-from generator.projection import Projection
 from index.search import Doubles, Vectors, exact_search, in_blocks, nearest
 from retrieval.engine import Engine, shortlist_size
 
 _ROWS = 512  # faces drawn with every value at a time
 
 
-class OursFeatures:
-    """Row ``ours-features``: the middle layer of the second network, for drawings and gallery alike.
+class Nearest:
+    """Rows that describe every face and every query by one vector, and answer with the nearest faces.
 
-    Learned by ``fit``: ``gallery_``, the canonicalised gallery.
+    ``describe`` makes the vectors (N, D) of faces, ``ask`` those (Q, D) of queries.  Learned by ``fit``:
+    ``gallery_``, the vectors of the gallery.
     """
 
-    def __init__(self, *, studio: Studio, name: str = "ours-features") -> None:
-        self.studio = studio
+    def __init__(
+        self,
+        *,
+        name: str,
+        describe: Callable[[Pictures], Vectors],
+        ask: Callable[[QueryBatch], Vectors],
+        progress: Progress,
+    ) -> None:
         self.name = name
+        self.describe = describe
+        self.ask = ask
+        self.progress = progress
 
     def fit(self, gallery: FaceSet) -> Self:
-        self.gallery_ = self.studio.canonical(gallery)
+        self.gallery_ = self.describe(gallery.pictures)
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """Return (Q, k) int64 gallery indices, nearest first."""
-        return nearest(
-            self.gallery_.features, self.studio.drawn(queries).features, k, progress=self.studio.progress
-        )
-
-
-class OursImage:
-    """Row ``ours-image``: L2-normalised pixels of the second stage, against the canonical pictures.
-
-    Learned by ``fit``: ``images_`` (N, S · S) float32.
-    """
-
-    def __init__(self, *, studio: Studio, name: str = "ours-image") -> None:
-        self.studio = studio
-        self.name = name
-
-    def fit(self, gallery: FaceSet) -> Self:
-        self.images_ = normalised(self.studio.canonical(gallery).images)
-        return self
-
-    def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """Return (Q, k) int64 gallery indices, nearest first."""
-        return nearest(
-            self.images_, normalised(self.studio.drawn(queries).stage2), k, progress=self.studio.progress
-        )
+        return nearest(self.gallery_, self.ask(queries), k, progress=self.progress)
 
 
 class OursAllValues:
@@ -97,48 +86,6 @@ class OursAllValues:
             )
 
         return rank_within(self.codes_, wished, k, search)
-
-
-class Appearance:
-    """Row ``appearance-256``: as ``ours-features``, both sides projected to so many numbers.
-
-    Learned by ``fit``: ``gallery_`` (N, P) float32.
-    """
-
-    def __init__(self, *, studio: Studio, projection: Projection, name: str) -> None:
-        self.studio = studio
-        self.projection = projection
-        self.name = name
-
-    def fit(self, gallery: FaceSet) -> Self:
-        self.gallery_ = self.projection(self.studio.canonical(gallery).features)
-        return self
-
-    def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """Return (Q, k) int64 gallery indices, nearest first."""
-        wanted = self.projection(self.studio.drawn(queries).features)
-        return nearest(self.gallery_, wanted, k, progress=self.studio.progress)
-
-
-class Identity:
-    """Row ``identity``: the nearest faces by their descriptors, whatever is wished.
-
-    Learned by ``fit``: ``gallery_`` (N, I) float32.
-    """
-
-    def __init__(self, *, describe: Features, progress: Progress, name: str = "identity") -> None:
-        self.describe = describe
-        self.progress = progress
-        self.name = name
-
-    def fit(self, gallery: FaceSet) -> Self:
-        self.gallery_ = self.describe(gallery.pictures, self.progress)
-        return self
-
-    def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """Return (Q, k) int64 gallery indices, nearest first."""
-        wanted = self.describe(queries.pictures, self.progress)
-        return nearest(self.gallery_, wanted, k, progress=self.progress)
 
 
 class Fused:
@@ -199,16 +146,13 @@ class Fused:
         return self.engine.assemble(descriptors, [(made.features, made.distances)])
 
     def _alike_in_all_values(self, queries: QueryBatch) -> Callable[[int, Ints], Doubles]:
-        """Tell how alike a query and faces look, weighed, on average over the drawings of all values."""
-        weight = self.engine.calibration.weight(queries.attribute)
+        """Tell how alike a query and faces look, on average over the drawings of all values."""
         asked = self._in_all_values(queries.crops, queries.attribute)
         faces = self._in_all_values(self.crops_, queries.attribute)
         count = len(self.studio.values(queries.attribute))
 
         def alike(place: int, ids: Ints) -> Doubles:
-            return np.asarray(
-                weight / count * (faces[ids].astype(np.float64) @ asked[place].astype(np.float64))
-            )
+            return np.asarray(faces[ids].astype(np.float64) @ asked[place].astype(np.float64) / count)
 
         return alike
 

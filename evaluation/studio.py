@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,56 +14,66 @@ from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import WeightsError, WishError
 from faces.progress import NoProgress, Progress
-from faces.types import Floats, Ints
+from faces.types import Ints, Pixels
+from generator.model import Canonical, Drawing
 from retrieval.engine import Encoder
 
 # Faces handed to the generator at a time, so that progress shows; a face's features are 64 KB.
 CHUNK = 256
 _FEW = 32  # faces of which every value is drawn at a time
 
+Made = TypeVar("Made")
+Kind = TypeVar("Kind", bound=Canonical | Drawing)
 
-@dataclass(frozen=True)
-class Canonical:
-    """A gallery redrawn as itself: ``codes`` (N,) int64, ``images`` (N, S, S) uint8, ``features`` (N, D)
-    float16, ``distances`` (N, V) float32 of the drawings in all codes.
 
-    Features are L2-normalised; float16 keeps 20,860 × 16,384 of them in 0.7 GB and changes a distance by
-    less than a thousandth.
+class Remembered(Generic[Made]):
+    """What was made of the first crops that were seen, and of the last others.
+
+    A gallery comes first, and queries are made of its faces: of crops that are, bit for bit, among the first
+    what was made of those is selected.
     """
 
-    codes: Ints
-    images: NDArray[np.uint8]
-    features: NDArray[np.float16]
-    distances: Floats
+    def __init__(self, select: Callable[[Made, Sequence[int]], Made]) -> None:
+        self.select = select
+        self._places: dict[bytes, int] = {}
+        self._first: tuple[Pixels, Made] | None = None
+        self._last: tuple[Pixels, Made] | None = None
 
-    def select(self, places: Sequence[int]) -> Canonical:
-        """Choose those at these places, in that order."""
-        which = np.asarray(places)
-        return Canonical(self.codes[which], self.images[which], self.features[which], self.distances[which])
+    def __call__(self, crops: Pixels, make: Callable[[], Made]) -> Made:
+        """Return what was made of crops (N, S, S), or ``make`` it."""
+        for kept in (self._first, self._last):
+            if kept is not None and kept[0] is crops:
+                return kept[1]
+        if self._first is None:
+            self._first = (crops, make())
+            self._places = {crop.tobytes(): place for place, crop in enumerate(crops)}
+            return self._first[1]
+        places = [self._places.get(crop.tobytes(), -1) for crop in crops]
+        made = make() if -1 in places else self.select(self._first[1], places)
+        self._last = (crops, made)
+        return made
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Faces drawn with wished values: both stages (Q, S, S) uint8, ``features`` (Q, D) float16,
-    L2-normalised."""
+def _arrays(made: Canonical | Drawing) -> dict[str, Any]:
+    return {field.name: getattr(made, field.name) for field in fields(made)}
 
-    stage1: NDArray[np.uint8]
-    stage2: NDArray[np.uint8]
-    features: NDArray[np.float16]
+
+def _select(made: Canonical, places: Sequence[int]) -> Canonical:
+    return Canonical(**{name: array[np.asarray(places)] for name, array in _arrays(made).items()})
 
 
 class Studio:
     """A generator that remembers its first gallery, the last other faces and its last queries.
 
-    Raises WeightsError if the faces are not of the generator's size.
+    It keeps features as float16: 20,860 × 16,384 of them take 0.7 GB, and a distance changes by less than a
+    thousandth.  Raises WeightsError if the faces are not of the generator's size.
     """
 
     def __init__(self, generator: Encoder, *, progress: Progress | None = None) -> None:
         self.generator = generator
         self.progress = progress or NoProgress()
-        self._canonical: list[tuple[NDArray[np.uint8], Canonical]] = []
-        self._places: dict[bytes, int] = {}
-        self._drawn: tuple[QueryBatch, Drawn] | None = None
+        self._canonical = Remembered(_select)
+        self._drawn: tuple[QueryBatch, Drawing] | None = None
 
     @property
     def weights(self) -> str:
@@ -71,7 +82,7 @@ class Studio:
 
     def forget(self) -> None:
         """Let go of gallery and queries, which may take gigabytes."""
-        self._canonical, self._drawn = [], None
+        self._canonical, self._drawn = Remembered(_select), None
 
     def values(self, attribute: Attribute) -> tuple[str, ...]:
         """List the values of an attribute that can be drawn; raises WeightsError if it is unknown."""
@@ -100,25 +111,22 @@ class Studio:
 
     def canonical(self, gallery: FaceSet | Pictures) -> Canonical:
         """Return the canonicalised faces, computed at the first call."""
-        for crops, known in self._canonical:
-            if crops is gallery.crops:
-                return known
-        if self._canonical:
-            # Queries are mostly faces of the gallery.
-            places = [self._places.get(crop.tobytes(), -1) for crop in gallery.crops]
-        else:
-            places = [-1]
-            self._places = {crop.tobytes(): place for place, crop in enumerate(gallery.crops)}
-        strange = -1 in places
-        made = self._canonicalise(gallery.crops) if strange else self._canonical[0][1].select(places)
-        self._canonical = [*self._canonical[:1], (gallery.crops, made)]
-        return made
+        crops = gallery.crops
+        return self._canonical(
+            crops,
+            lambda: self._made(
+                "canonicalising the gallery", crops, lambda part: self.generator.canonicalise(crops[part])
+            ),
+        )
 
-    def drawn(self, queries: QueryBatch) -> Drawn:
+    def drawn(self, queries: QueryBatch) -> Drawing:
         """Return the drawings of the queries, made at the first call."""
         if self._drawn is None or self._drawn[0] is not queries:
-            codes = self.codes_of(queries.targets, queries.attribute)
-            self._drawn = (queries, self._draw(queries.crops, codes))
+            crops, codes = queries.crops, self.codes_of(queries.targets, queries.attribute)
+            made = self._made(
+                "drawing the queries", crops, lambda part: self.generator.draw(crops[part], codes[part])
+            )
+            self._drawn = (queries, made)
         return self._drawn[1]
 
     def in_all_values(self, crops: NDArray[np.uint8], attribute: Attribute) -> NDArray[np.float16]:
@@ -139,42 +147,24 @@ class Studio:
             self.progress.finish()
         return features
 
-    def _canonicalise(self, crops: NDArray[np.uint8]) -> Canonical:
+    def _made(self, words: str, crops: Pixels, make: Callable[[slice], Kind]) -> Kind:
+        """Put together what ``make`` gives for one chunk of crops (N, S, S) after the other."""
         self._check_size(crops)
-        codes = np.empty(len(crops), np.int64)
-        images = np.empty_like(crops)
-        features, distances = np.empty((len(crops), 0), np.float16), np.empty((len(crops), 0), np.float32)
-        self.progress.start("canonicalising the gallery", len(crops), "faces")
+        whole: dict[str, Any] = {}
+        self.progress.start(words, len(crops), "faces")
         try:
-            for start in range(0, len(crops), CHUNK):
-                part = slice(start, start + CHUNK)
-                made = self.generator.canonicalise(crops[part])
-                if start == 0:
-                    features = np.empty((len(crops), made.features.shape[1]), np.float16)
-                    distances = np.empty((len(crops), made.distances.shape[1]), np.float32)
-                codes[part], images[part] = made.codes, made.images
-                features[part], distances[part] = made.features, made.distances
-                self.progress.advance(len(made.codes))
+            for start in range(0, max(len(crops), 1), CHUNK):
+                part = slice(start, min(start + CHUNK, len(crops)))
+                made = make(part)
+                for name, array in _arrays(made).items():
+                    if start == 0:
+                        kind = np.float16 if name == "features" else array.dtype
+                        whole[name] = np.empty((len(crops), *array.shape[1:]), kind)
+                    whole[name][part] = array
+                self.progress.advance(part.stop - part.start)
         finally:
             self.progress.finish()
-        return Canonical(codes, images, features, distances)
-
-    def _draw(self, crops: NDArray[np.uint8], codes: Ints) -> Drawn:
-        self._check_size(crops)
-        stage1, stage2 = np.empty_like(crops), np.empty_like(crops)
-        features = np.empty((len(crops), 0), np.float16)
-        self.progress.start("drawing the queries", len(crops), "faces")
-        try:
-            for start in range(0, len(crops), CHUNK):
-                part = slice(start, start + CHUNK)
-                made = self.generator.draw(crops[part], codes[part])
-                if start == 0:
-                    features = np.empty((len(crops), made.features.shape[1]), np.float16)
-                stage1[part], stage2[part], features[part] = made.stage1, made.stage2, made.features
-                self.progress.advance(len(made.features))
-        finally:
-            self.progress.finish()
-        return Drawn(stage1, stage2, features)
+        return replace(made, **whole)
 
     def _check_size(self, crops: NDArray[np.uint8]) -> None:
         size = self.generator.geometry.size

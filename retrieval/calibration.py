@@ -11,6 +11,11 @@ descriptors' similarity, but hardly beyond ``enough``: a person who is sure coun
 that the wish decides among the person's own pictures.  An estimate may be wrong with probability ``doubt``,
 so that no estimate excludes a person.  A logistic function of the sum is the probability of the right person,
 as wished; one of the similarity alone that of the right person.
+
+How much a drawing tells depends on the face it is made from: rendered faces, which the networks learned from,
+are drawn to a few grey levels, photographs less well, and their drawings know less of the person.  So the
+weight of the drawing falls with the error of the query's own drawing, from what rendered people teach to what
+photographs do.
 """
 
 from __future__ import annotations
@@ -53,20 +58,35 @@ class IdentityCalibration:
 
 
 @dataclass(frozen=True)
+class InDomain:
+    """The weight of the drawing of a face that is like those the network learned from.
+
+    Drawn as it is, such a face is off by ``near`` grey levels (root mean square) or fewer; from ``far`` on a
+    face counts as a photograph.  Drawings as similar as ``level`` leave the odds as they are.
+    """
+
+    weight: float
+    near: float
+    far: float
+    level: float = 0.0
+
+
+@dataclass(frozen=True)
 class Calibration:
     """The weights of the sum, and what it means; see the module.
 
     ``identities`` by the digest of the model; ``prior`` is the share of faces that are taken to show the
-    person before one looks.  ``appearance`` weighs the drawing, by attribute, ``alone`` if there is no
-    descriptor.  ``temperatures`` (grey levels) turn canonicalisation's distances into probabilities, by
-    attribute; ``deviations`` are those of estimated numbers, in their unit.  ``odds`` (a, b) take a sum S to
-    the log-odds a S + b (Platt 1999, *Probabilistic outputs for support vector machines*), ``odds_alone``
-    without a descriptor.
+    person before one looks.  ``appearance`` weighs the drawing of a photograph, by attribute, ``in_domain``
+    that of faces like the rendered ones, ``alone`` any if there is no descriptor.  ``temperatures`` (grey
+    levels) turn canonicalisation's distances into probabilities, by attribute; ``deviations`` are those of
+    estimated numbers, in their unit.  ``odds`` (a, b) take a sum S to the log-odds a S + b (Platt 1999,
+    *Probabilistic outputs for support vector machines*), ``odds_alone`` without a descriptor.
     """
 
     identities: Mapping[str, IdentityCalibration] = field(default_factory=dict)
     prior: float = 0.05
     appearance: Mapping[str, float] = field(default_factory=dict)
+    in_domain: Mapping[str, InDomain] = field(default_factory=dict)
     alone: float = 20.0
     temperatures: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, float] = field(default_factory=dict)
@@ -81,6 +101,8 @@ class Calibration:
             raise ValueError("every number must be finite")
         if not (0 < self.prior < 1 and 0 < self.doubt < 1):
             raise ValueError("prior and doubt must lie between 0 and 1")
+        if not all(one.near < one.far for one in self.in_domain.values()):
+            raise ValueError("near must be less than far")
 
     def identity(self, digest: str, name: str) -> IdentityCalibration:
         """Give what is known of a model; raises WeightsError if it was never calibrated."""
@@ -112,9 +134,16 @@ class Calibration:
             found = found + np.log((1 - self.doubt) * value + self.doubt)
         return np.asarray(found)
 
-    def weight(self, attribute: str) -> float:
-        """Give the weight of an attribute's drawing, the usual one if it was not calibrated."""
-        return self.appearance.get(attribute, 5.0)
+    def weight(self, attribute: str, error: float | Doubles) -> tuple[Doubles, Doubles]:
+        """Weigh drawings of faces whose own drawings have this ``error`` (n,), in grey levels.
+
+        Returns the weights (n,), and what to take from the weighed similarity for the odds' sake (n,).
+        """
+        usual, known = self.appearance.get(attribute, 5.0), self.in_domain.get(attribute)
+        if known is None:
+            return np.full(np.shape(error), usual), np.zeros(np.shape(error))
+        weights = np.interp(error, (known.near, known.far), (known.weight, usual))
+        return np.asarray(weights), np.asarray((weights - usual) * known.level)
 
     def temperature(self, attribute: str) -> float:
         """Give an attribute's temperature in grey levels, the usual one if it was not calibrated."""
@@ -164,9 +193,11 @@ def read_calibration(path: Path | None = None) -> Calibration:
         if content.pop("format") != FORMAT:
             raise ValueError("it was made by another version")
         identities = content.pop("identities")
+        in_domain = content.pop("in_domain", {})
         content |= {name: tuple(content[name]) for name in ("odds", "odds_alone")}
         return Calibration(
             identities={digest: IdentityCalibration(**known) for digest, known in identities.items()},
+            in_domain={name: InDomain(**known) for name, known in in_domain.items()},
             **content,
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -2,13 +2,13 @@
 
 A face is one vector of numbers that are compared by inner product:
 
-    [ identity | appearance of each encoding | log-posterior of each attribute | mean and mean square ]
+    [ identity | appearance and error of each encoding | log-posterior of each attribute, mean, mean square ]
 
 *Identity* is the descriptor of a face at its own resolution.  An *encoding* is a network with its projection:
 the face is drawn with every value, the drawing closest to it is kept (Ghodrati et al. 2015, 4.1.2), and its
-middle-layer features, projected, are the *appearance*.  How close each drawing comes gives the *posterior* of
-each value.  A query has the same parts, each with its weight, so that one stored vector serves every
-question: (ŷ − t)² = ŷ² − 2tŷ + t² is an inner product too.
+middle-layer features, projected, are the *appearance*; what the drawing is off by is the *error*.  How close
+each drawing comes gives the *posterior* of each value.  A query has the same parts, each with its weight, so
+that one stored vector serves every question: (ŷ − t)² = ŷ² − 2tŷ + t² is an inner product too.
 
 Searching has two steps.  The inner product makes a shortlist; the shortlist is ranked by the calibrated
 probability (``retrieval.calibration``), which the inner product cannot express: it knows no "sure enough".
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 SHORTLIST = 512
 """Faces whose probability is computed; with k above a quarter of it, four times k."""
-VERSION = 2
+VERSION = 3
 _LEAST = -7.0  # log-probabilities below it count as little: about the logarithm of the calibrations' doubt
 _ROWS = 256  # faces embedded at a time
 
@@ -124,11 +124,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A query against n faces, nothing weighed, all (n,) float64: ``similarity`` of descriptors, ``looks`` of
-    drawing and face, ``met`` the probability of each wished value."""
+    """A query against n faces, nothing weighed, all (n,) float64: ``similarity`` of descriptors, NaN without,
+    ``looks`` of drawing and face by encoding, ``met`` the probability of each wished value."""
 
     similarity: Doubles
-    looks: Doubles
+    looks: Mapping[int, Doubles]
     met: Mapping[str, Doubles]
 
 
@@ -216,7 +216,9 @@ class Engine:
         if self.identity is not None and descriptors is not None:
             vectors[:, self._identity] = descriptors
         for number, (features, distances) in enumerate(canonical):
-            vectors[:, self._appearance[number]] = self.encodings[number].projection(features)
+            appearance = self._appearance[number]
+            vectors[:, appearance] = self.encodings[number].projection(features)
+            vectors[:, appearance.stop] = distances.min(axis=1) / self.geometry.size
             for attribute in self.attributes.values():
                 if attribute.encoding == number:
                     self._estimate(vectors, attribute, distances)
@@ -298,37 +300,43 @@ class Engine:
             crop = self.encodings[number].generator.draw(crop[None], mixture[None]).stage2[0]
         return crop
 
+    def compare(self, query: Query, vectors: NDArray[np.floating]) -> Comparison:
+        """Compare a query with faces of these vectors (n, D)."""
+        stored = vectors.astype(np.float64)
+        similarity = np.full(len(stored), np.nan)
+        if self.identity is not None:
+            similarity = stored[:, self._identity] @ query.face[self._identity].astype(np.float64)
+        looks = {}
+        for number in query.drawn or range(len(self.encodings)):
+            part = self._appearance[number]
+            looks[number] = stored[:, part] @ query.drawn.get(number, query.face[part]).astype(np.float64)
+        met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
+        return Comparison(similarity, looks, met)
+
     def score(self, query: Query, vectors: Halves | Floats, looks: Doubles | None = None) -> Scores:
         """Compute what faces with these vectors (n, D) are worth as answers.
 
-        ``looks`` (n,) may give how alike drawing and faces look, weighed, if something else than the stored
-        appearance tells.
+        ``looks`` (n,) may give how alike drawing and faces look, if something else than the stored appearance
+        tells.
         """
-        stored, calibration = vectors.astype(np.float64), self.calibration
-        looks = self._looks_alike(query, stored) if looks is None else looks
-        met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
+        found, calibration = self.compare(query, vectors), self.calibration
+        weighed = np.zeros(len(vectors))
+        for number, (weight, taken) in self._weights(query.face, query.drawn, query.wanted).items():
+            weighed += weight * (found.looks[number] if looks is None else looks) - taken
         known, odds = None, calibration.odds_alone
-        similarity = np.full(len(stored), np.nan)
         if self.identity is not None:
             known, odds = calibration.identity(self.identity.digest, self.identity.name), calibration.odds
-            similarity = stored[:, self._identity] @ query.face[self._identity].astype(np.float64)
-        total = calibration.total(known, similarity, looks, met.values())
-        same = logistic(*odds, looks) if known is None else calibration.same_person(known, similarity)
-        if not met:
-            return Scores(same, same, met, similarity)
+        total = calibration.total(known, found.similarity, weighed, found.met.values())
+        same = logistic(*odds, weighed) if known is None else calibration.same_person(known, found.similarity)
+        if not found.met:
+            return Scores(same, same, found.met, found.similarity)
         probability = logistic(*odds, total)
         # The drawing may know the person better than the descriptor does: both at once is never the likelier.
-        return Scores(probability, np.maximum(same, probability), met, similarity)
+        return Scores(probability, np.maximum(same, probability), found.met, found.similarity)
 
-    def compare(self, query: Query, vectors: NDArray[np.floating]) -> Comparison:
-        """Compare a query with faces of these vectors (n, D), nothing weighed, to fit a calibration."""
-        stored = vectors.astype(np.float64)
-        looks = np.zeros(len(stored))
-        for number, drawn in query.drawn.items():
-            looks += stored[:, self._appearance[number]] @ drawn.astype(np.float64) / len(query.drawn)
-        similarity = stored[:, self._identity] @ query.face[self._identity].astype(np.float64)
-        met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
-        return Comparison(similarity, looks, met)
+    def error(self, number: int, face: Floats) -> float:
+        """Tell by how many grey levels (root mean square) an encoding draws a face (D,) wrongly as it is."""
+        return float(face[self._appearance[number].stop])
 
     def estimates(self, vector: Halves | Floats) -> dict[str, str]:
         """Tell what a face (D,) seems to show: of numbers the expected one, else the likeliest value."""
@@ -355,7 +363,7 @@ class Engine:
         self._appearance: list[slice] = []
         for encoding in self.encodings:
             self._appearance.append(slice(at, at + encoding.projection.dimension))
-            at += encoding.projection.dimension
+            at += encoding.projection.dimension + 1  # the error stands behind the appearance
         self.attributes: dict[str, Attribute] = {}
         for number, encoding in enumerate(self.encodings):
             for group in encoding.generator.vocabulary.groups:
@@ -412,7 +420,7 @@ class Engine:
         if self.identity is not None:
             steepness = calibration.identity(self.identity.digest, self.identity.name).steepness
             query[self._identity] = steepness * face[self._identity]
-        for number, weight in self._weights(drawn, wish).items():
+        for number, (weight, _) in self._weights(face, drawn, wish).items():
             query[self._appearance[number]] = weight * drawn.get(number, face[self._appearance[number]])
         for wanted in wish:
             attribute = wanted.attribute
@@ -423,28 +431,21 @@ class Engine:
                 query[attribute.posterior.start + int(wanted.target)] = 1.0
         return query
 
-    def _weights(self, drawn: Mapping[int, Floats], wish: Sequence[Wanted]) -> dict[int, float]:
-        """Weigh the appearance of each encoding that is compared at all."""
+    def _weights(
+        self, face: Floats, drawn: Mapping[int, Floats], wish: Sequence[Wanted]
+    ) -> dict[int, tuple[float, float]]:
+        """Weigh the appearance of each encoding that is compared at all; see ``Calibration.weight``."""
         if self.identity is None:
             numbers = list(drawn) or list(range(len(self.encodings)))
-            return dict.fromkeys(numbers, self.calibration.alone / len(numbers))
-        return {
-            number: max(
-                self.calibration.weight(wanted.attribute.group.name)
-                for wanted in wish
-                if wanted.attribute.encoding == number
-            )
-            / len(drawn)
-            for number in drawn
-        }
-
-    def _looks_alike(self, query: Query, stored: Doubles) -> Doubles:
-        """Tell how alike the drawing and faces look (n,), weighed."""
-        looks = np.zeros(len(stored))
-        for number, weight in self._weights(query.drawn, query.wanted).items():
-            part = self._appearance[number]
-            looks += weight * (stored[:, part] @ query.drawn.get(number, query.face[part]).astype(np.float64))
-        return looks
+            return dict.fromkeys(numbers, (self.calibration.alone / len(numbers), 0.0))
+        weights: dict[int, tuple[float, float]] = {}
+        for wanted in wish:
+            number = wanted.attribute.encoding
+            error = self.error(number, face)
+            weight, taken = self.calibration.weight(wanted.attribute.group.name, error)
+            each = float(weight) / len(drawn), float(taken) / len(drawn)
+            weights[number] = max(weights.get(number, each), each)
+        return weights
 
     def met(self, wanted: Wanted, vectors: Halves | Floats | Doubles) -> Doubles:
         """Tell how likely (n,) faces with these vectors (n, D) show a wished value."""

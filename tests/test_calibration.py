@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from faces.errors import WeightsError
-from retrieval.calibration import CALIBRATION_FILE, Calibration, IdentityCalibration, read_calibration
+from retrieval.calibration import (
+    CALIBRATION_FILE,
+    Calibration,
+    IdentityCalibration,
+    InDomain,
+    read_calibration,
+)
 from retrieval.identity import DlibIdentity
 
 FULL = Calibration(
@@ -21,6 +29,7 @@ FULL = Calibration(
     },
     prior=0.02,
     appearance={"pose": 2.5, "accessory": 4.0},
+    in_domain={"pose": InDomain(12.5, near=6.0, far=8.0, level=0.5)},
     alone=11.0,
     temperatures={"pose": 280.0},
     deviations={"pose": 8.5},
@@ -40,9 +49,16 @@ def test_what_is_saved_is_read_back(calibration: Calibration, tmp_path: Path) ->
 
 
 def test_what_was_not_calibrated_has_a_usual_value() -> None:
-    assert (FULL.weight("pose"), FULL.weight("smile")) == (2.5, 5.0)
+    assert [float(one) for one in FULL.weight("accessory", 3.0)] == [4.0, 0.0]
+    assert [float(one) for one in FULL.weight("smile", 3.0)] == [5.0, 0.0]
     assert (FULL.temperature("pose"), FULL.temperature("smile")) == (280.0, 300.0)
     assert (FULL.deviation("pose", 15.0), FULL.deviation("age", 10.0)) == (8.5, 10.0)
+
+
+def test_a_drawing_counts_more_the_closer_the_own_drawing_comes() -> None:
+    weights, taken = FULL.weight("pose", np.array([0.0, 6.0, 7.0, 8.0, 30.0]))
+    np.testing.assert_allclose(weights, [12.5, 12.5, 7.5, 2.5, 2.5])
+    np.testing.assert_allclose(taken, [5.0, 5.0, 2.5, 0.0, 0.0])
 
 
 def test_a_model_is_known_by_its_content() -> None:
@@ -51,6 +67,12 @@ def test_a_model_is_known_by_its_content() -> None:
         FULL.identity("feedfeedfeed", "my/face.onnx")
     with pytest.raises(WeightsError, match=r"`anotheryou calibrate FACES --identity my/face\.onnx`"):
         FULL.identity("feedfeedfeed", "my/face.onnx")
+
+
+def test_a_calibration_made_before_domains_were_told_apart_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(changed(lambda content: content.pop("in_domain")))
+    assert read_calibration(path) == replace(FULL, in_domain={})
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> str:
@@ -82,6 +104,9 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
         changed(lambda content: content.update(alone=math.nan)),
         changed(lambda content: content.update(odds=[1.0, math.inf])),
         changed(lambda content: content.update(identities=[])),
+        changed(lambda content: content["in_domain"]["pose"].update(near=8.0)),
+        changed(lambda content: content["in_domain"]["pose"].pop("weight")),
+        changed(lambda content: content.update(in_domain={"pose": 3})),
         changed(lambda content: content.update(identities={"a": 3})),
         changed(lambda content: content["identities"]["0123456789ab"].pop("slope")),
         changed(lambda content: content["identities"]["0123456789ab"].update(colour=3)),
@@ -136,6 +161,9 @@ def test_the_calibration_that_comes_along_knows_the_descriptor_that_is_installed
     assert set(shipped.temperatures) >= {"pose", "accessory"}
     assert set(shipped.appearance) >= {"pose", "accessory"}
     assert "pose" in shipped.deviations
+    for name, domain in shipped.in_domain.items():
+        assert domain.weight > shipped.appearance[name] and 0 < domain.level < 1
+    assert set(shipped.in_domain) == {"pose", "accessory"}
     assert shipped.odds[0] > 0
     assert shipped.odds_alone[0] > 0
     import retrieval.calibration

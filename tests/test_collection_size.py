@@ -15,7 +15,7 @@ from index.database import CATALOG
 from index.vectorfile import VECTORS
 
 FACES = 4000
-DIMENSION = 400  # what the weights and the identity model that come along make of a face
+DIMENSION = 402  # what the weights and the identity model that come along make of a face
 CROP = 32
 
 

@@ -23,7 +23,7 @@ from generator.attributes import AttributeGroup, Vocabulary
 from generator.model import Generator
 from generator.networks import TwoStage
 from generator.projection import Projection
-from retrieval.calibration import Calibration, IdentityCalibration
+from retrieval.calibration import Calibration, IdentityCalibration, InDomain
 from retrieval.engine import Encoding, Engine, Query, Wanted, shortlist_size
 
 WORN = ("none", "hat-1", "glasses-3")
@@ -32,6 +32,8 @@ CALIBRATION = Calibration(
     identities={DIGEST: IdentityCalibration(slope=11.0, midpoint=0.4, steepness=9.0, enough=0.7)},
     prior=0.1,
     appearance={"pose": 3.5, "accessory": 6.25},
+    # The errors of the generators made here lie between, before and behind.
+    in_domain={"pose": InDomain(20.0, near=190.0, far=250.0, level=0.3)},
     alone=7.5,
     temperatures={"pose": 1900.0, "accessory": 1500.0},
     deviations={"pose": 9.0},
@@ -145,12 +147,12 @@ def test_every_number_of_a_vector_belongs_to_one_part(identity: bool) -> None:
     parts = [slice(0, 4 if identity else 0)]
     for encoding, size in zip(engine.encodings, (6, 5), strict=True):
         assert encoding.projection.dimension == size
-        parts.append(slice(parts[-1].stop, parts[-1].stop + size))
+        parts.append(slice(parts[-1].stop, parts[-1].stop + size + 1))
     for attribute in engine.attributes.values():
         parts += [attribute.posterior, *([attribute.moments] if attribute.moments else [])]
     taken = [place for part in parts for place in range(part.start, part.stop)]
     assert sorted(taken) == list(range(engine.dimension))
-    assert engine.layout.dimension == engine.dimension == (4 if identity else 0) + 6 + 5 + 7 + 2 + 3
+    assert engine.layout.dimension == engine.dimension == (4 if identity else 0) + 7 + 6 + 7 + 2 + 3
     assert vectors_made(identity).shape == (7, engine.dimension)
     assert vectors_made(identity).dtype == np.float32
 
@@ -189,11 +191,13 @@ def test_the_parts_are_what_networks_and_softmax_give(identity: bool) -> None:
     for encoding in engine.encodings:
         size = encoding.projection.dimension
         for vector, crop in zip(vectors, crops_made(), strict=True):
-            features = encoding.generator.canonicalise(crop[None]).features[0]
-            plain = encoding.projection.components.astype(np.float64) @ (features - encoding.projection.mean)
+            made = encoding.generator.canonicalise(crop[None])
+            centred = made.features[0] - encoding.projection.mean
+            plain = encoding.projection.components.astype(np.float64) @ centred
             plain /= np.linalg.norm(plain)
             np.testing.assert_allclose(vector[start : start + size], plain, atol=1e-5)
-        start += size
+            assert vector[start + size] == pytest.approx(made.distances[0].min() / 32, rel=1e-5)
+        start += size + 1
     for attribute in engine.attributes.values():
         encoding = engine.encodings[attribute.encoding]
         temperature = CALIBRATION.temperatures[attribute.group.name]
@@ -394,19 +398,26 @@ def test_several_networks_draw_one_after_the_other() -> None:
     assert (engine.drawing(crop, vector, ()) == plain).mean() > 0.99
 
 
-def looks_plainly(query: Query, vector: Floats, wish: Mapping[str, str], identity: bool) -> float:
+def looks_plainly(
+    query: Query, vector: Floats, wish: Mapping[str, str], identity: bool, *, levelled: bool = True
+) -> float:
     """How alike drawing and face look, weighed: one encoding after the other."""
     start, total = 4 if identity else 0, 0.0
     for number, size in ((0, 6), (1, 5)):
-        part = slice(start, start + size)
-        start += size
+        part, error = slice(start, start + size), float(query.face[start + size])
+        start += size + 1
         name = ("pose", "accessory")[number]
-        wished = query.face[part] if name not in wish else query.drawn[number]
+        wished, level = query.face[part] if name not in wish else query.drawn[number], 0.0
         if identity:
-            weight = CALIBRATION.appearance[name] / len(wish) if name in wish else 0.0
+            weight = usual = CALIBRATION.appearance[name]
+            if known := CALIBRATION.in_domain.get(name):
+                share = min(1.0, max(0.0, (known.far - error) / (known.far - known.near)))
+                weight += share * (known.weight - usual)
+                level = (weight - usual) * known.level if levelled else 0.0
+            weight, level = (weight / len(wish), level / len(wish)) if name in wish else (0.0, 0.0)
         else:
             weight = CALIBRATION.alone / (len(wish) or 2) if name in wish or not wish else 0.0
-        total += weight * sum(float(a) * float(b) for a, b in zip(wished, vector[part], strict=True))
+        total += weight * sum(float(a) * float(b) for a, b in zip(wished, vector[part], strict=True)) - level
     return total
 
 
@@ -419,7 +430,7 @@ def test_the_linear_query_is_the_sum_without_its_bends(
     found = vectors.astype(np.float64) @ query.vector.astype(np.float64)
     plain = []
     for vector in vectors:
-        total = looks_plainly(query, vector, wish, identity)
+        total = looks_plainly(query, vector, wish, identity, levelled=False)
         if identity:
             total += 9.0 * float(vector[:4].astype(np.float64) @ query.face[:4])
         if "pose" in wish:
@@ -432,6 +443,15 @@ def test_the_linear_query_is_the_sum_without_its_bends(
             total += float(vector[place])
         plain.append(total)
     np.testing.assert_allclose(found, plain, atol=2e-3)
+
+
+def test_the_better_a_face_is_drawn_the_more_its_drawing_counts() -> None:
+    errors = vectors_made()[:, 4 + 6]
+    assert (errors < 190).any() and (errors > 250).any() and ((errors > 190) & (errors < 250)).any()
+    queries = [query_made({"pose": "+30"}, face=face) for face in np.argsort(errors)]
+    weights = [float(np.linalg.norm(query.vector[4 : 4 + 6])) for query in queries]
+    assert weights == sorted(weights, reverse=True)
+    assert (round(weights[0], 3), round(weights[-1], 3)) == (20.0, 3.5)
 
 
 # Scores
@@ -491,7 +511,7 @@ def test_the_more_alike_two_people_the_more_probable_is_a_hit(wish: dict[str, st
 
 
 def test_a_surer_person_does_not_outweigh_the_wish() -> None:
-    engine, query = engine_made(), query_made({"pose": "+30"})
+    engine, query = engine_made(), query_made({"pose": "+30"}, face=6)  # out of the domain
     moments = engine.attributes["pose"].moments
     assert moments is not None
     vectors = np.repeat(query.face[None], 2, 0)

@@ -22,9 +22,11 @@ from evaluation.calibrate import (
     Compared,
     calibrate_identity,
     compare,
+    domain_of,
     fit_fusion,
     fit_identity,
     kept_at_one_percent,
+    learn_domain,
     totals,
 )
 from facedata.labelled import LabelRow, read_labelled, rendered_mini_path, write_labels
@@ -36,7 +38,7 @@ from faces.types import Floats, Ints, Pixels
 from generator.checkpoint import load_generator, save_checkpoint
 from generator.projection import PROJECTION_FILE, load_projection
 from retrieval import Finder, index_folders
-from retrieval.calibration import Calibration, IdentityCalibration, logistic, read_calibration
+from retrieval.calibration import Calibration, IdentityCalibration, InDomain, logistic, read_calibration
 from retrieval.identity import DLIB, DlibIdentity, OnnxIdentity, unit_length
 from retrieval.loading import load_engine
 
@@ -129,12 +131,13 @@ def wish_made(
     looks = rng.uniform(0.0, 1.0, (queries, faces)).astype(np.float32)
     met = rng.choice([0.001, 0.3, 0.95], (queries, faces)).astype(np.float32)
     nobody = np.zeros((queries, faces), np.bool_)
-    sums = totals(truth, DIGEST, Compared(attribute, similarity, looks, met, nobody))
+    errors = rng.uniform(5.0, 30.0, queries).astype(np.float32)
+    sums = totals(truth, DIGEST, Compared(attribute, similarity, looks, met, nobody, errors))
     shares = np.exp(sums - sums.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     right = nobody.copy()
     right[np.arange(queries), [rng.choice(faces, p=row) for row in shares]] = True
-    return Compared(attribute, similarity, looks, met, right)
+    return Compared(attribute, similarity, looks, met, right, errors)
 
 
 def likelihood(calibration: Calibration, wish: Compared, concentration: float = 1.0) -> float:
@@ -188,11 +191,29 @@ def test_the_fit_is_likelier_than_where_it_began_and_does_not_depend_on_the_orde
     assert fit_fusion(START, DIGEST, wishes[::-1]).appearance == fitted.appearance
 
 
-def test_a_bound_on_the_drawing_is_kept(wishes: list[Compared], fitted: Calibration) -> None:
-    bounded = fit_fusion(START, DIGEST, wishes, at_most={"accessory": 4.0})
-    assert bounded.appearance["accessory"] <= 4.0
+def test_only_the_named_values_of_a_weight_are_tried(wishes: list[Compared], fitted: Calibration) -> None:
+    bounded = fit_fusion(START, DIGEST, wishes, tried={"appearance accessory": (2.0, 4.0)})
+    assert bounded.appearance["accessory"] in (2.0, 4.0)
     assert bounded.appearance["pose"] in fitting.APPEARANCE
-    assert fit_fusion(START, DIGEST, wishes, at_most={"accessory": 100.0}) == fitted
+    assert fit_fusion(START, DIGEST, wishes, tried={"doubt": fitting.DOUBT}) == fitted
+
+
+def test_what_rendered_people_teach_holds_for_faces_drawn_as_well_and_keeps_even_odds(
+    wishes: list[Compared], fitted: Calibration
+) -> None:
+    rendered = replace(fitted, appearance={"pose": 30.0, "accessory": 40.0}, odds=(0.5, -9.0))
+    errors = np.arange(101, dtype=np.float32)
+    domains = {name: domain_of(rendered, name, errors) for name in rendered.appearance}
+    assert domains["pose"] == InDomain(30.0, near=50.0, far=95.0)
+    found = learn_domain(fitted, replace(rendered, in_domain=domains))
+    assert replace(found, in_domain={}) == fitted
+    # A sum that has even odds among rendered people has even odds for a face that is drawn as well.
+    slope, shift = fitted.odds
+    for name, known in found.in_domain.items():
+        weight, taken = found.weight(name, 50.0)
+        assert weight == known.weight
+        assert slope * (9.0 / 0.5 - taken) + shift == pytest.approx(0, abs=1e-9)
+    assert fit_fusion(found, DIGEST, wishes) == fitted
 
 
 @pytest.mark.parametrize("prior", [0.05, 0.3])
