@@ -6,21 +6,29 @@ import os
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 
+def storable(path: str) -> str | bytes:
+    """The path as SQLite keeps it: text, or bytes if it is no valid UTF-8, so that nothing is lost."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
 class PathText(TypeDecorator[str]):
-    """A path as text; one whose name is no valid UTF-8 as its bytes, so that nothing is lost."""
+    """A path, see ``storable``."""
 
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: str | None, dialect: object) -> Any:
         return None if value is None else storable(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: Any, dialect: object) -> str | None:
         return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
@@ -30,20 +38,11 @@ class HexBytes(TypeDecorator[str]):
     impl = LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+    def process_bind_param(self, value: str | None, dialect: object) -> bytes | None:
         return None if value is None else bytes.fromhex(value)
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: bytes | None, dialect: object) -> str | None:
         return None if value is None else value.hex()
-
-
-def storable(path: str) -> str | bytes:
-    """The path as SQLite keeps it."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
 
 
 class Base(DeclarativeBase):
@@ -80,7 +79,7 @@ class LayoutRow(Base):
 
 
 class PhotoRow(Base):
-    """A photograph's file, as it was when it was read."""
+    """A photograph's file, as it was when it was read; the columns are the fields of ``KnownPhoto``."""
 
     __tablename__ = "photos"
     __table_args__ = (Index("photos_by_size", "size"), Index("photos_by_content", "content"))
@@ -100,8 +99,7 @@ class PhotoRow(Base):
 class FaceRow(Base):
     """Where a face is in its photograph; ids are never used twice.
 
-    ``landmarks`` holds x and y of left eye, right eye, nose base and, if known, chin: float32,
-    little-endian.
+    ``landmarks``: x and y of left eye, right eye, nose base and, if known, chin; float32, little-endian.
     """
 
     __tablename__ = "faces"
@@ -117,10 +115,7 @@ class FaceRow(Base):
 
 
 class VectorRow(Base):
-    """A face as one layout has it; never changed once written, only added and deleted.
-
-    ``vector`` holds D float16 numbers, little-endian.
-    """
+    """A face as one layout has it, D float16 numbers, little-endian; only ever added and deleted."""
 
     __tablename__ = "vectors"
     __table_args__ = (UniqueConstraint("face_id", "layout_id"),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -31,6 +31,15 @@ class Layout:
     description: Mapping[str, Any]
     geometry: CropGeometry
     dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewCollection:
+    """What a new collection is made with: the detector's name and the smallest face in pixels."""
+
+    layout: Layout
+    detector: str
+    min_face: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +78,14 @@ class NewPhoto:
     height: int = 0
     too_small: int = 0
     min_face: int = 0
-    faces: tuple[NewFace, ...] = field(default=())
+    faces: tuple[NewFace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPhoto:
-    """What the catalogue knows of a photograph's file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPhoto(NewPhoto):
+    """A photograph that the catalogue has, without its faces."""
 
     id: int
-    path: str
-    size: int
-    mtime_ns: int
-    content: str | None
-    status: Status
-    reason: str = ""
-    min_face: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,14 @@ from pathlib import Path
 from faces.detect import MIN_FACE
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress
-from index import CollectionWriter, KnownPhoto, NewCollection, PathSet, Status
+from index import CollectionWriter, KnownPhoto, NewCollection, Status
 from retrieval.batch import Batch
 from retrieval.engine import Engine
 from retrieval.examine import DetectorFactory, Examined, content_of, detector_factory
 from retrieval.forgetting import count_known
 from retrieval.loading import check_layout, is_outdated, load_engine
 from retrieval.location import default_collection
-from retrieval.scan import Found, Scan, is_gone, unplugged
+from retrieval.scan import Found, PathSet, Scan, is_gone, unplugged
 from retrieval.workers import Examiners, default_workers
 
 _LOOKED_UP = 256  # paths looked up in the catalogue at a time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,34 @@ def unplugged(folder: str) -> str | None:
         return None if any(here.iterdir()) else str(here)
     except OSError:
         return None
+
+
+class PathSet:
+    """Paths met so far, on disk because their number is that of the photographs; gone when closed."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file
+        self._database.execute("PRAGMA cache_size = -4000")
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("CREATE TABLE paths (path PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, path: str) -> bool:
+        """Add a path; returns whether it is new."""
+        return self._run("INSERT OR IGNORE INTO paths VALUES (?)", path).rowcount > 0
+
+    def discard(self, path: str) -> None:
+        """Take a path out again."""
+        self._run("DELETE FROM paths WHERE path = ?", path)
+
+    def __contains__(self, path: str) -> bool:
+        return self._run("SELECT 1 FROM paths WHERE path = ?", path).fetchone() is not None
+
+    def close(self) -> None:
+        """Delete the set."""
+        self._database.close()
+
+    def _run(self, command: str, path: str) -> sqlite3.Cursor:
+        return self._database.execute(command, (os.fsencode(path),))
 
 
 def _real(folder: Path) -> str:
