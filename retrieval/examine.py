@@ -13,7 +13,7 @@ from faces.crop import CropGeometry, crop_face
 from faces.detect import Detector, open_detector
 from faces.errors import DetectorError, PhotoError
 from faces.photo import read_photo
-from faces.types import DetectedFace, Photo, Pixels
+from faces.types import DetectedFace, Pixels
 
 DetectorFactory = Callable[[], Detector]
 """Opens a detector; a module's function or a ``functools.partial`` of one, so that workers can call it."""
@@ -30,9 +30,9 @@ def detector_factory(detector: DetectorFactory | str | Path | None, min_face: in
 class Examined:
     """What was found in one file.
 
-    ``content`` is its SHA-256 in hex, None if it could not be opened; ``reason`` says why it
-    is skipped, "" if it is not.  ``crops`` go with ``faces``, each (S, S) uint8, and so do ``chips``, each
-    (C, C, 3) uint8 RGB, none without an identity model.
+    ``content`` is its SHA-256 in hex, None if it could not be opened; ``reason`` says why it is skipped, ""
+    if it is not.  ``faces`` come with crop (S, S) uint8 and chip (C, C, 3) uint8 RGB, None without an
+    identity model.
     """
 
     path: str
@@ -41,9 +41,7 @@ class Examined:
     width: int = 0
     height: int = 0
     too_small: int = 0
-    faces: tuple[DetectedFace, ...] = ()
-    crops: tuple[Pixels, ...] = ()
-    chips: tuple[Pixels, ...] = ()
+    faces: tuple[tuple[DetectedFace, Pixels, Pixels | None], ...] = ()
 
 
 def content_of(path: str | Path) -> str:
@@ -52,8 +50,16 @@ def content_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content_if_readable(path: str) -> str | None:
+    """Give ``content_of`` a file, or None if it cannot be read."""
+    try:
+        return content_of(path)
+    except OSError:
+        return None
+
+
 def examine(
-    path: str, detector: Detector, geometry: CropGeometry, min_face: int, cut: Cut | None = None
+    path: str, detector: Detector, geometry: CropGeometry, min_face: int, cut: Cut | None
 ) -> Examined:
     """Read one photograph and crop its faces of at least ``min_face`` pixels (the box's shorter side).
 
@@ -68,7 +74,13 @@ def examine(
         photo = read_photo(Path(path))
         found = detector.detect(photo)
         large = [face for face in found if min(face.box.width, face.box.height) >= min_face]
-        cropped = list(_crops(photo, large, geometry, cut))
+        cropped = []
+        for face in large:
+            try:
+                crop = crop_face(photo.pixels, face.landmarks, geometry)
+                cropped.append((face, crop, None if cut is None else cut(photo.pixels, face.landmarks)))
+            except ValueError:  # a false find, with landmarks on one line
+                continue
     except PhotoError as error:
         return Examined(path, content, error.reason)
     except DetectorError:
@@ -77,27 +89,5 @@ def examine(
         return Examined(path, content, "it does not fit into memory")
     except Exception as error:  # one odd photograph must not end a run over thousands
         return Examined(path, content, f"looking for faces failed ({type(error).__name__}: {error})")
-    return Examined(
-        path,
-        content,
-        width=photo.width,
-        height=photo.height,
-        too_small=len(found) - len(large),
-        faces=tuple(face for face, _, _ in cropped),
-        crops=tuple(crop for _, crop, _ in cropped),
-        chips=tuple(chip for _, _, chip in cropped if chip is not None),
-    )
-
-
-def _crops(
-    photo: Photo, found: list[DetectedFace], geometry: CropGeometry, cut: Cut | None
-) -> list[tuple[DetectedFace, Pixels, Pixels | None]]:
-    """Cut crop and chip of each face; false finds, with landmarks on one line, are left out."""
-    cropped = []
-    for face in found:
-        try:
-            crop = crop_face(photo.pixels, face.landmarks, geometry)
-            cropped.append((face, crop, None if cut is None else cut(photo.pixels, face.landmarks)))
-        except ValueError:
-            continue
-    return cropped
+    too_small = len(found) - len(large)
+    return Examined(path, content, "", photo.width, photo.height, too_small, tuple(cropped))

@@ -31,25 +31,26 @@ class Scan:
     """Find the photographs in folders and below, each under its real path, in the order of the names.
 
     Links are followed, each folder is entered once, hidden files and folders are passed over unless named.
-    Folders in ``leave_out`` are not entered.  Raises PhotoError if one of ``folders`` does not exist.
+    Folders in ``leave_out`` are not entered.  Below ``roots`` everything was looked at; links that lead
+    elsewhere add to them.  ``unreadable`` are folders that could not be read, each with the reason.  Raises
+    PhotoError if one of ``folders`` does not exist.
     """
 
     def __init__(self, folders: Sequence[Path], leave_out: Sequence[Path] = ()) -> None:
         self._named = [_real(folder) for folder in folders]
         self._left_out = {key for folder in leave_out if (key := _key(str(folder))) is not None}
         self.roots: list[str] = list(self._named)
-        """Below these everything was looked at; links that lead elsewhere add to it."""
         self.unreadable: list[tuple[str, str]] = []
-        """Folders that could not be read, each with the reason."""
 
     def __iter__(self) -> Iterator[Found]:
         self.unreadable = []
         entered = set(self._left_out)
         for path in self._named:
-            if Path(path).is_dir():
+            status = Path(path).stat()
+            if stat.S_ISDIR(status.st_mode):
                 yield from self._folder(path, entered)
-            elif (found := _file(path, named=True)) is not None:
-                yield found
+            elif stat.S_ISREG(status.st_mode):
+                yield Found(path, status.st_size, status.st_mtime_ns, named=True)
 
     def count(self) -> int:
         """Count the photographs; one met twice counts twice."""
@@ -83,7 +84,8 @@ class Scan:
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):
                 path = os.path.realpath(path)
-                self._reach(path)
+                if not any(path == root or path.startswith(root.rstrip("/") + "/") for root in self.roots):
+                    self.roots.append(path)
                 status = Path(path).stat()
         except OSError:
             return None  # just deleted, or a link to nowhere
@@ -94,11 +96,6 @@ class Scan:
         if stat.S_ISREG(status.st_mode) and suffix in PHOTO_SUFFIXES:
             return Found(path, status.st_size, status.st_mtime_ns)
         return None
-
-    def _reach(self, path: str) -> None:
-        """Note that a link leads here."""
-        if not any(path == root or path.startswith(root.rstrip("/") + "/") for root in self.roots):
-            self.roots.append(path)
 
 
 def is_gone(path: str) -> bool:
@@ -163,13 +160,6 @@ def _real(folder: Path) -> str:
     if not os.path.exists(path):  # noqa: PTH110
         raise PhotoError(folder, "there is no such file or folder")
     return path
-
-
-def _file(path: str, *, named: bool) -> Found | None:
-    status = Path(path).stat()
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return Found(path, status.st_size, status.st_mtime_ns, named)
 
 
 def _key(folder: str) -> tuple[int, int] | None:

@@ -529,7 +529,7 @@ def test_opening_a_collection_mends_its_vector_file_unless_somebody_writes(run: 
 def test_the_work_in_flight_is_bounded(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(40):
         save_photo(photos / "many" / f"{number}.png", number)
-    monkeypatch.setattr("retrieval.batch._FACES", 10)
+    monkeypatch.setattr("retrieval.indexing._FACES", 10)
     waiting: list[int] = []
     original = CollectionWriter.store
 
