@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from faces.boxes import best_of_each, overlap
+from faces.detect import View, best_of_each, cut, overlap, views
 from faces.errors import DetectorError
 from faces.landmarks import FivePoints
 from faces.types import Box, DetectedFace, Photo
-from faces.views import View, cut, views
 
 _WINDOW = 80  # pixels: the smallest face that either detector sees
 _PROMISED = 40  # pixels: faces of this size are found up to _MOST pixels; smaller ones if that is cheap
@@ -106,11 +105,11 @@ class DlibDetector:
             if not finds:
                 finds = self._seen_by_cnn(colour, _SECOND_LOOK)
         faces = []
-        for find in best_of_each(finds, _box, _score):
+        for find in best_of_each(finds):
             landmarks = self._five_points.find(grey, find.box)
             if landmarks is not None:
                 faces.append(DetectedFace(find.box, landmarks, find.score))
-        return sorted(faces, key=lambda face: -face.box.width * face.box.height)
+        return sorted(faces, key=lambda face: -face.box.area)
 
     def _seen_by_hog(self, grey: Image.Image, threshold: float) -> list[_Find]:
         pixels = grey.width * grey.height
@@ -125,7 +124,7 @@ class DlibDetector:
             for view in views(grey, one, window=_WINDOW):
                 rectangles, scores, _ = self._hog.run(view.pixels, 0, threshold)
                 finds += _finds(view, zip(rectangles, scores, strict=True))
-        return best_of_each(finds, _box, _score)
+        return best_of_each(finds)
 
     def _seen_by_cnn(self, colour: Image.Image, most: int) -> list[_Find]:
         scale = min(_WINDOW / self._min_face, math.sqrt(most / (colour.width * colour.height)))
@@ -144,8 +143,7 @@ class DlibDetector:
     def _confirmed(self, colour: Image.Image, proposed: list[_Find]) -> list[_Find]:
         """The sure proposals, and what the network sees where the others point."""
         finds = [find for find in proposed if find.score >= _SURE]
-        for find in [find for find in proposed if find.score < _SURE][:_MOST_CHECKED]:
-            box = find.box
+        for box in [find.box for find in proposed if find.score < _SURE][:_MOST_CHECKED]:
             margin = _PATCH_MARGIN * box.width
             around = Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
             seen = self._judge(cut(colour, around, _PATCH_FACE / box.width))
@@ -159,11 +157,3 @@ def _finds(view: View, found: Iterable[tuple[Any, float]]) -> list[_Find]:
         _Find(view.in_photo(r.left(), r.top(), r.right() + 1, r.bottom() + 1), float(score))
         for r, score in found
     ]
-
-
-def _box(find: _Find) -> Box:
-    return find.box
-
-
-def _score(find: _Find) -> float:
-    return find.score

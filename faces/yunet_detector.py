@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.boxes import best_of_each
+from faces.detect import best_of_each, cut
 from faces.errors import DetectorError
 from faces.landmarks import landmarks_of
 from faces.types import Box, DetectedFace, Photo
-from faces.views import cut
 
 _SCORE, _OVERLAP, _MOST = 0.6, 0.3, 5000
 # YuNet sees faces of about 10 to 300 pixels.  One look at the photograph no longer than _LONG, one
@@ -65,8 +64,7 @@ class YuNetDetector:
         found = self._look(image, fine)
         if longest * fine > 2 * _SHORT:
             found += self._look(image, _SHORT / longest)
-        kept = best_of_each(found, lambda face: face.box, lambda face: face.score)
-        return sorted(kept, key=lambda face: -face.box.width * face.box.height)
+        return sorted(best_of_each(found), key=lambda face: -face.box.area)
 
     def _look(self, image: Image.Image, scale: float) -> list[DetectedFace]:
         view = cut(image, Box(0, 0, image.width, image.height), scale)

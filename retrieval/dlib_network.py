@@ -18,19 +18,11 @@ from torch.nn import functional as F  # noqa: N812
 from faces.errors import WeightsError
 from faces.types import Floats
 
-CHIP = 150  # pixels: side of the picture that it looks at
-DESCRIPTOR = 128
-MEAN_RGB = (122.782, 117.001, 104.298)
-SCALE = 256.0
-
-# (channels, halves the picture): the residual blocks from the picture to the descriptor.
-BLOCKS = (
-    *[(32, False)] * 3,
-    *[(64, True), (64, False), (64, False), (64, False)],
-    *[(128, True), (128, False), (128, False)],
-    *[(256, True), (256, False), (256, False)],
-    (256, True),
-)
+_DESCRIPTOR = 128
+_MEAN_RGB, _SCALE = (122.782, 117.001, 104.298), 256.0
+# (channels, blocks) from the picture to the descriptor; the first block of each but the first row, and the
+# last of all, halve the picture.
+_ROWS = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
 
 
 class DlibNetwork(nn.Module):
@@ -41,15 +33,16 @@ class DlibNetwork(nn.Module):
         self.first = nn.Conv2d(3, 32, 7, stride=2)
         self.blocks = nn.ModuleList()
         channels = 32
-        for wide, halves in BLOCKS:
-            self.blocks.append(_Block(channels, wide, halves))
-            channels = wide
-        self.last = nn.Linear(channels, DESCRIPTOR, bias=False)
+        for row, (wide, count) in enumerate(_ROWS):
+            for number in range(count):
+                self.blocks.append(_Block(channels, wide, halves=row > 0 and number == 0))
+                channels = wide
+        self.last = nn.Linear(channels, _DESCRIPTOR, bias=False)
 
     def forward(self, chips: Tensor) -> Tensor:
         """(N, 3, 150, 150) RGB 0..255 → (N, 128)."""
-        mean = torch.tensor(MEAN_RGB, device=chips.device)[:, None, None]
-        x = (chips - mean) / SCALE  # (N, 3, 150, 150)
+        mean = torch.tensor(_MEAN_RGB, device=chips.device)[:, None, None]
+        x = (chips - mean) / _SCALE  # (N, 3, 150, 150)
         x = F.relu(self.first(x))  # (N, 32, 72, 72)
         x = F.max_pool2d(x, 3, 2)  # (N, 32, 35, 35)
         for block in self.blocks:
@@ -78,10 +71,8 @@ class _Block(nn.Module):
 
 def _grown(x: Tensor, size: list[int]) -> Tensor:
     """(N, C, H, W) with zeros behind its channels, rows and columns up to ``size``."""
-    missing = [wanted - have for wanted, have in zip(size, x.shape[1:], strict=True)]
-    if not any(missing):
-        return x
-    return F.pad(x, [0, missing[2], 0, missing[1], 0, missing[0]])
+    channels, rows, columns = (wanted - have for wanted, have in zip(size, x.shape[1:], strict=True))
+    return F.pad(x, [0, columns, 0, rows, 0, channels]) if channels or rows or columns else x
 
 
 def load_dlib_network(path: Path) -> DlibNetwork:
@@ -89,15 +80,14 @@ def load_dlib_network(path: Path) -> DlibNetwork:
     network = DlibNetwork()
     try:
         content = _Content(path.read_bytes())
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from None
-    try:
         with torch.no_grad():
             for layer in network.modules():
                 if isinstance(layer, nn.Conv2d):
                     _fill_convolution(layer, content)
             weights = content.numbers("fc_2", network.last.weight.numel(), skip=2)
-            network.last.weight.copy_(torch.from_numpy(weights.reshape(-1, DESCRIPTOR).T.copy()))
+            network.last.weight.copy_(torch.from_numpy(weights.reshape(-1, _DESCRIPTOR).T.copy()))
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from None
     except ValueError as error:
         raise WeightsError(
             f"{path} is not dlib's face descriptor ({error}); install face_recognition_models again."

@@ -32,6 +32,7 @@ from fake_faces import (
 from old_collections import old_collection, old_crop
 
 import retrieval.scan
+from anotheryou import IndexSummary, forget, index_folders, open_collection, reindex
 from faces.errors import (
     CollectionError,
     CollectionLockedError,
@@ -40,7 +41,6 @@ from faces.errors import (
     PhotoError,
 )
 from index import Collection, CollectionWriter, Status
-from retrieval import IndexSummary, forget, index_folders, open_collection, reindex
 from retrieval.engine import Engine
 from retrieval.forgetting import count_known
 from retrieval.scan import Scan, unplugged

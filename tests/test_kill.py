@@ -15,7 +15,7 @@ import pytest
 from fake_faces import fake_engine, open_fake_detector, save_photo
 
 from index import Collection
-from retrieval import index_folders
+from retrieval.indexing import index_folders
 
 KILLS = 21
 PHOTOS = 180
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 import retrieval.indexing
 from fake_faces import fake_engine, open_fake_detector
-from retrieval import index_folders
+from retrieval.indexing import index_folders
 
 retrieval.indexing._FACES = 6
 photos, collection, workers = sys.argv[1:]
