@@ -1,13 +1,10 @@
 """dlib's two face detectors, alone and together.
 
-*hog* (gradient histograms, after Dalal and Triggs 2005, under five linear filters for heads turned and tilted
+*hog* (gradient histograms, Dalal and Triggs 2005, under five linear filters for heads turned and tilted
 differently) is fast and sees faces turned by up to some 45 degrees.  *cnn* (a network trained by max-margin
 object detection, King, arXiv 1502.00046) sees nearly all of them and costs seventy times as much per pixel.
 *hog+cnn* has the first propose, with a threshold so low that most turned heads are among the proposals, and
 the second judge what is not sure; if nothing is left, the second looks at a small copy of the photograph.
-
-Mirrored copies and equalised contrast were tried for the first: each finds 13 to 20 more of the 624 CMU
-photographs' faces for twice the time, as does a second pyramid half a step apart, which was taken.
 """
 
 from __future__ import annotations
@@ -66,9 +63,9 @@ def model_file(name: str) -> Path:
 class DlibDetector:
     """Finds faces with dlib; deterministic, on the processor.
 
-    ``method`` is "hog", "cnn" or "hog+cnn"; ``min_face`` the width in pixels down to which faces are looked
-    for wherever that is cheap.  Faces of 40 pixels are found in photographs up to 25 megapixels, by "cnn"
-    only in photographs up to a quarter of one: beyond, the smallest face grows with the photograph.
+    ``min_face`` is the width in pixels down to which faces are looked for wherever that is cheap.  Faces of
+    40 pixels are found in photographs up to 25 megapixels, by "cnn" only up to a quarter of one: beyond, the
+    smallest face grows with the photograph.
     """
 
     def __init__(self, method: str = "hog+cnn", *, min_face: int) -> None:
@@ -83,9 +80,8 @@ class DlibDetector:
             try:
                 self._cnn = dlib.cnn_face_detection_model_v1(str(model))
             except RuntimeError as error:
-                raise DetectorError(
-                    f"{model} is not a detector that dlib can read; install the package again."
-                ) from error
+                reason = "is not a detector that dlib can read; install the package again"
+                raise DetectorError(f"{model} {reason}.") from error
         self._five_points = FivePoints(model_file("shape_predictor_5_face_landmarks.dat"))
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
@@ -104,11 +100,11 @@ class DlibDetector:
             finds = self._confirmed(colour, self._seen_by_hog(grey, _PROPOSED))
             if not finds:
                 finds = self._seen_by_cnn(colour, _SECOND_LOOK)
-        faces = []
-        for find in best_of_each(finds):
-            landmarks = self._five_points.find(grey, find.box)
-            if landmarks is not None:
-                faces.append(DetectedFace(find.box, landmarks, find.score))
+        faces = [
+            DetectedFace(find.box, landmarks, find.score)
+            for find in best_of_each(finds)
+            if (landmarks := self._five_points.find(grey, find.box)) is not None
+        ]
         return sorted(faces, key=lambda face: -face.box.area)
 
     def _seen_by_hog(self, grey: Image.Image, threshold: float) -> list[_Find]:
@@ -116,11 +112,8 @@ class DlibDetector:
         wished = _WINDOW / self._min_face
         promised = min(wished, _WINDOW / _PROMISED)
         scale = min(wished, max(promised, math.sqrt(_CHEAP / pixels)), math.sqrt(_MOST / pixels))
-        scales = [scale]
-        if pixels * scale * scale < _INTERLEAVED:
-            scales.append(scale * _HALF_STEP)
         finds = []
-        for one in scales:
+        for one in (scale, scale * _HALF_STEP) if pixels * scale * scale < _INTERLEAVED else (scale,):
             for view in views(grey, one, window=_WINDOW):
                 rectangles, scores, _ = self._hog.run(view.pixels, 0, threshold)
                 finds += _finds(view, zip(rectangles, scores, strict=True))

@@ -28,9 +28,8 @@ class FivePoints:
 
     The prediction follows the box it starts from, and boxes are coarse.  So it is made on the face and on
     its mirror image, from a few shifted boxes, and averaged.  Setting the box anew from what was found, and
-    levelling eye lines in doubt, made crops steadier still and much worse: a wrong nose point then pulls
-    the box, and with it the scale, further off.  On the CMU photographs recall@1, 5, 20 of the right person
-    turned the right way was 21.8, 43.6, 66.7 with both and 28.2, 60.9, 81.4 without (docs/evaluation.md).
+    levelling eye lines in doubt, made crops steadier still and much worse (docs/evaluation.md): a wrong nose
+    point then pulls the box, and with it the scale, further off.
     """
 
     def __init__(self, model: Path) -> None:
@@ -39,9 +38,8 @@ class FivePoints:
         try:
             self._predict: Any = dlib.shape_predictor(str(model))
         except RuntimeError as error:
-            raise DetectorError(
-                f"{model} is not a landmark model that dlib can read; install the package again."
-            ) from error
+            reason = "is not a landmark model that dlib can read; install the package again"
+            raise DetectorError(f"{model} {reason}.") from error
 
     def find(self, grey: Image.Image, box: Box) -> Landmarks | None:
         """Find the landmarks of the face in a box of a grey photograph; None if they make no face."""

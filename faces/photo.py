@@ -139,14 +139,10 @@ def _eight_bits(values: NDArray[np.generic]) -> Pixels:
     finite = np.isfinite(numbers)
     if not finite.any():
         raise ValueError("no finite pixel")
-    low, high = float(numbers[finite].min()), float(numbers[finite].max())
-    if values.dtype.kind != "f":
-        bounds = (0.0, 65535.0) if low >= 0 and high <= 65535 else (low, high)
-    elif low >= 0 and high <= 255:
-        bounds = (0.0, 1.0 if high <= 1 else 255.0)
-    else:
-        bounds = (low, high)
+    black, white = float(numbers[finite].min()), float(numbers[finite].max())
+    usual = (1.0, 255.0) if values.dtype.kind == "f" else (65535.0,)
+    if black >= 0 and white <= usual[-1]:
+        black, white = 0.0, next(top for top in usual if white <= top)
     # Halved before subtracting, since the distance of two floats may exceed the largest one.
-    span = bounds[1] / 2 - bounds[0] / 2
-    share = (np.where(finite, numbers, bounds[0]).astype(np.float64) / 2 - bounds[0] / 2) / span
+    share = (np.where(finite, numbers, black).astype(np.float64) / 2 - black / 2) / (white / 2 - black / 2)
     return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)

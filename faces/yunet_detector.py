@@ -40,9 +40,8 @@ class YuNetDetector:
         try:
             import cv2
         except ImportError as error:
-            raise DetectorError(
-                "YuNet needs OpenCV; install it with 'pip install opencv-python-headless'."
-            ) from error
+            advice = "install it with 'pip install opencv-python-headless'"
+            raise DetectorError(f"YuNet needs OpenCV; {advice}.") from error
         try:
             self._net: Any = cv2.FaceDetectorYN.create(str(model), "", (320, 320), _SCORE, _OVERLAP, _MOST)
         except cv2.error as error:
@@ -74,15 +73,14 @@ class YuNetDetector:
             _, rows = self._net.detect(np.ascontiguousarray(view.pixels[:, :, ::-1]))  # it wants BGR
         except self._error as error:
             raise DetectorError(f"{self._model} is not a YuNet model that OpenCV can use.") from error
-        faces = [_face(np.asarray(row, np.float64), view.scale) for row in (() if rows is None else rows)]
+        faces = (_face(np.asarray(row, np.float64), view.scale) for row in (() if rows is None else rows))
         return [face for face in faces if face is not None]
 
 
 def _face(row: NDArray[np.float64], scale: float) -> DetectedFace | None:
     """One row of YuNet's answer as a face; None if its landmarks make none.
 
-    The row holds x, y, width, height, five points (eye, eye, nose tip, mouth corner, mouth corner)
-    and the score.
+    The row holds x, y, width, height, five points (eye, eye, nose tip, two mouth corners) and the score.
     """
     if not np.isfinite(row).all():
         return None

@@ -1,9 +1,8 @@
 """``vectors.faiss``: the vectors of a collection as a FAISS index on disk, compared by inner product.
 
-An ``IndexIDMap`` over an ``IndexScalarQuantizer`` of 16-bit floats, rows in the order of their face ids.
-Its file is written as a stream, so that memory does not grow with the collection, and read by memory
-mapping.  Behind FAISS's own bytes, past which FAISS does not look, a footer says which state of the catalogue
-it shows, with a checksum.
+An ``IndexIDMap`` over an ``IndexScalarQuantizer`` of 16-bit floats, rows in the order of their face ids;
+written as a stream and memory mapped, so that memory does not grow with the collection.  Behind FAISS's own
+bytes, past which FAISS does not look, a footer says which state of the catalogue it shows, with a checksum.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -41,16 +40,6 @@ class CatalogState:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Footer:
-    state: CatalogState
-    count: int
-    dimension: int
-    body: int  # bytes before the footer
-    checksum: int  # CRC-32 of those
-    written: int  # modification time that the file is given, whole seconds
-
-
 def write_vectors(
     folder: Path, state: CatalogState, count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]
 ) -> None:
@@ -64,8 +53,15 @@ def write_vectors(
         with temporary.open("wb") as file:
             body = _write_body(file, count, dimension, blocks)
             written = int(os.fstat(file.fileno()).st_mtime)
-            footer = _Footer(state, count, dimension, body.size, body.checksum, written)
-            text = json.dumps(asdict(footer)).encode()
+            footer = {
+                "state": asdict(state),
+                "count": count,
+                "dimension": dimension,
+                "body": body.size,  # bytes before the footer
+                "checksum": body.checksum,  # CRC-32 of those
+                "written": written,  # modification time that the file is given, whole seconds
+            }
+            text = json.dumps(footer).encode()
             file.write(text + _TAIL.pack(zlib.crc32(text), len(text), _MAGIC))
             file.flush()
             os.utime(file.fileno(), (written, written))
@@ -100,7 +96,8 @@ class VectorFile:
                 self._whole = cast(Any, faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC))
         except (OSError, RuntimeError) as error:  # the latter are FAISS's own
             raise VectorFileError(f"{folder / VECTORS}: {error}") from error
-        self.state, count, dimension = footer.state, footer.count, footer.dimension
+        self.state = CatalogState(**footer["state"])
+        count, dimension = footer["count"], footer["dimension"]
         self.index = cast(Any, faiss.downcast_index(self._whole.index))
         size = self.index.codes.size()
         expected = (count, dimension, 2 * count * dimension, faiss.METRIC_INNER_PRODUCT)
@@ -156,15 +153,12 @@ def _write_body(
     file: IO[bytes], count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]
 ) -> _Counted:
     """FAISS's own part: what FAISS writes for an empty index of this kind, its two arrays filled in."""
-    out = _Counted(file)
+    out, ids, done = _Counted(file), np.empty(count, "<i8"), 0
     out.write(_header(count, dimension) + _LENGTH.pack(count * dimension * 2))
-    ids = np.empty(count, "<i8")
-    done = 0
     for block_ids, vectors in blocks:
         if vectors.shape != (len(block_ids), dimension) or vectors.dtype != np.float16:
-            raise ValueError(
-                f"expected (n, {dimension}) float16 vectors, got {vectors.shape} {vectors.dtype}"
-            )
+            got = f"{vectors.shape} {vectors.dtype}"
+            raise ValueError(f"expected (n, {dimension}) float16 vectors, got {got}")
         ids[done : done + len(block_ids)] = block_ids
         done += len(block_ids)
         out.write(vectors.tobytes())
@@ -177,8 +171,8 @@ def _write_body(
 def _header(count: int, dimension: int) -> bytes:
     """The bytes before the vectors.
 
-    An index without rows but with its count set ends in the lengths of its two arrays, the vectors' and the
-    ids', both zero; a test compares the whole file with the one FAISS writes itself.
+    An index without rows but with its count set ends in the lengths of its two arrays, both zero; a test
+    compares the whole file with the one FAISS writes itself.
     """
     import faiss
 
@@ -201,7 +195,7 @@ def _require(holds: bool, what: str) -> None:
         raise VectorFileError(f"the file of vectors is damaged: {what} is wrong")
 
 
-def _read_footer(file: IO[bytes]) -> _Footer:
+def _read_footer(file: IO[bytes]) -> dict[str, Any]:
     size = os.fstat(file.fileno()).st_size
     _require(size >= _TAIL.size, "its length")
     file.seek(size - _TAIL.size)
@@ -211,21 +205,20 @@ def _read_footer(file: IO[bytes]) -> _Footer:
     file.seek(start)
     text = file.read(length)
     _require(zlib.crc32(text) == checksum, "its footer")
-    fields = json.loads(text)
-    footer = _Footer(**{**fields, "state": CatalogState(**fields["state"])})
-    _require(footer.body == start, "its length")
+    footer: dict[str, Any] = json.loads(text)
+    _require(footer["body"] == start, "its length")
     return footer
 
 
-def _check_body(file: IO[bytes], footer: _Footer) -> None:
+def _check_body(file: IO[bytes], footer: Mapping[str, Any]) -> None:
     """Read everything once and compare checksums, unless nobody has touched the file since it was made."""
-    if os.fstat(file.fileno()).st_mtime_ns == footer.written * 1_000_000_000:
+    if os.fstat(file.fileno()).st_mtime_ns == footer["written"] * 1_000_000_000:
         return
     file.seek(0)
     checksum = 0
-    for start in range(0, footer.body, _PIECE):
-        checksum = zlib.crc32(file.read(min(_PIECE, footer.body - start)), checksum)
-    _require(checksum == footer.checksum, "its content")
+    for start in range(0, footer["body"], _PIECE):
+        checksum = zlib.crc32(file.read(min(_PIECE, footer["body"] - start)), checksum)
+    _require(checksum == footer["checksum"], "its content")
 
 
 def _sync_folder(folder: Path) -> None:

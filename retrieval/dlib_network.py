@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from faces.errors import WeightsError
-from faces.types import Floats
 
 _DESCRIPTOR = 128
 _MEAN_RGB, _SCALE = (122.782, 117.001, 104.298), 256.0
@@ -82,10 +81,14 @@ def load_dlib_network(path: Path) -> DlibNetwork:
         content = _Content(path.read_bytes())
         with torch.no_grad():
             for layer in network.modules():
-                if isinstance(layer, nn.Conv2d):
-                    _fill_convolution(layer, content)
+                if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                    filters = layer.out_channels
+                    numbers = content.numbers("con_4", layer.weight.numel() + filters)
+                    gain, offset = content.numbers("affine_", 2 * filters).view(2, filters)
+                    layer.weight.copy_(numbers[:-filters].view_as(layer.weight) * gain[:, None, None, None])
+                    layer.bias.copy_(numbers[-filters:] * gain + offset)
             weights = content.numbers("fc_2", network.last.weight.numel(), skip=2)
-            network.last.weight.copy_(torch.from_numpy(weights.reshape(-1, _DESCRIPTOR).T.copy()))
+            network.last.weight.copy_(weights.view(-1, _DESCRIPTOR).T)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror}).") from None
     except ValueError as error:
@@ -93,17 +96,6 @@ def load_dlib_network(path: Path) -> DlibNetwork:
             f"{path} is not dlib's face descriptor ({error}); install face_recognition_models again."
         ) from None
     return network.eval()
-
-
-def _fill_convolution(layer: nn.Conv2d, content: _Content) -> None:
-    filters = layer.out_channels
-    numbers = torch.from_numpy(content.numbers("con_4", layer.weight.numel() + filters))
-    affine = torch.from_numpy(content.numbers("affine_", 2 * filters))
-    gain, offset = affine[:filters], affine[filters:]
-    weight, bias = numbers[:-filters].reshape(layer.weight.shape), numbers[-filters:]
-    layer.weight.copy_(weight * gain[:, None, None, None])
-    if layer.bias is not None:
-        layer.bias.copy_(bias * gain + offset)
 
 
 class _Content:
@@ -117,7 +109,7 @@ class _Content:
         self._content = content
         self._at = 0
 
-    def numbers(self, layer: str, count: int, *, skip: int = 0) -> Floats:
+    def numbers(self, layer: str, count: int, *, skip: int = 0) -> Tensor:
         """Give the ``count`` parameters of the next layer of this name; raises ValueError for any others."""
         name = bytes([1, len(layer)]) + layer.encode()
         found = self._content.find(name, self._at)
@@ -133,8 +125,8 @@ class _Content:
         if len(part) != 4 * count:
             raise ValueError("it ends too early")
         self._at += 4 * count
-        numbers = np.frombuffer(part, "<f4").astype(np.float32)
-        if not np.isfinite(numbers).all():
+        numbers = torch.from_numpy(np.frombuffer(part, "<f4").astype(np.float32))
+        if not numbers.isfinite().all():
             raise ValueError(f"a layer {layer} holds impossible numbers")
         return numbers
 

@@ -11,7 +11,7 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
@@ -29,7 +29,7 @@ from retrieval.examine import DetectorFactory, Examined, content_if_readable, de
 from retrieval.forgetting import count_known
 from retrieval.loading import check_layout, is_outdated, load_engine
 from retrieval.location import collection_folder
-from retrieval.scan import Found, PathSet, Scan, is_gone, unplugged
+from retrieval.scan import Found, Scan, is_gone, unplugged
 from retrieval.workers import Examiners, default_workers
 
 _LOOKED_UP = 256  # paths looked up in the catalogue at a time
@@ -45,11 +45,10 @@ class IndexSummary:
 
     ``photographs`` were found; of those ``unchanged`` cost a look at the file, ``moved`` kept their faces,
     ``read`` were read and ``skipped`` could not be, the first ten of them in ``reasons`` (path, reason).
-    ``skipped_before`` are unchanged ones that could not be read in an earlier run; ``forgotten`` stay out
-    because the user had them removed.  ``removed`` are no longer there.  ``unplugged`` are folders that are
-    empty or gone as if their disk was not plugged in, each with the number of photographs that are kept.
-    ``faces`` were added, ``too_small`` left out.  ``unreadable`` are folders (path, reason).
-    ``interrupted``: the run was asked to stop; the same command goes on.
+    ``skipped_before`` are unchanged ones that could not be read earlier; ``forgotten`` stay out as the user
+    wanted; ``removed`` are no longer there.  ``unplugged`` are folders that are empty or gone as if their
+    disk was not plugged in, with how many photographs are kept.  ``faces`` were added, ``too_small`` left
+    out.  ``unreadable`` are folders (path, reason).  ``interrupted``: the same command goes on.
     """
 
     photographs: int = 0
@@ -133,9 +132,8 @@ def index_folders(
             _check_detector(writer, opened.detector, smallest)
             return opened
 
-        met = stack.enter_context(closing(PathSet()))
         batch = _Batch(writer, loaded, smallest)
-        run = _Run(writer, scan, batch, met, smallest, include_forgotten, examiners, stop or (lambda: False))
+        run = _Run(writer, scan, batch, smallest, include_forgotten, examiners, stop or (lambda: False))
         return run.go(progress or NoProgress())
 
 
@@ -194,16 +192,16 @@ class _Batch:
 
 @dataclass
 class _Run:
-    """One run over the files of a scan; ``given`` are the files being examined."""
+    """One run over the files of a scan; ``met`` are their paths so far, ``given`` those being examined."""
 
     writer: CollectionWriter
     scan: Scan
     batch: _Batch
-    met: PathSet
     min_face: int
     include_forgotten: bool
     examiners: Callable[[], Examiners]  # opened for the first photograph that must be read
     stop: Callable[[], bool]
+    met: set[str] = field(default_factory=set)
     given: dict[str, Found] = field(default_factory=dict)
     summary: IndexSummary = field(default_factory=IndexSummary)
     began: float = field(default_factory=time.monotonic)
@@ -231,7 +229,11 @@ class _Run:
 
     def _take(self, some: list[Found], progress: Progress) -> None:
         """Settle each file by what is known of it, or have it read."""
-        new = [found for found in some if self.met.add(found.path)]
+        new = []
+        for found in some:
+            if found.path not in self.met:
+                self.met.add(found.path)
+                new.append(found)
         progress.advance(len(some) - len(new))
         known = self.writer.known([found.path for found in new])
         for found in new:
@@ -296,8 +298,8 @@ class _Run:
             else:
                 self._note(examined)
                 self.batch.examined.append((found, examined))
-            faces, seconds = self.summary.faces, time.monotonic() - self.began
-            rate = f"{faces / max(seconds, 1e-3):,.1f} faces/s"
+            faces = self.summary.faces
+            rate = f"{faces / max(time.monotonic() - self.began, 1e-3):,.1f} faces/s"
             progress.advance(note=f"{faces:,} face{'' if faces == 1 else 's'}, {rate}")
             self.batch.store_if_due()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -73,39 +72,34 @@ class Scan:
             inner: list[str] = []
             for name in names:
                 # A Path for each would take longer than looking at the file.
-                found = self._entry(os.path.join(folder, name), inner)  # noqa: PTH118
-                if found is not None:
-                    yield found
+                path = os.path.join(folder, name)  # noqa: PTH118
+                try:
+                    status = os.lstat(path)
+                    if stat.S_ISLNK(status.st_mode):
+                        path = os.path.realpath(path)
+                        self._reach(path)
+                        status = Path(path).stat()
+                except OSError:
+                    continue  # just deleted, or a link to nowhere
+                suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+                if stat.S_ISDIR(status.st_mode):
+                    inner.append(path)
+                elif stat.S_ISREG(status.st_mode) and suffix in PHOTO_SUFFIXES:
+                    yield Found(path, status.st_size, status.st_mtime_ns)
             waiting += reversed(inner)
 
-    def _entry(self, path: str, folders: list[str]) -> Found | None:
-        """Look at a path: give the photograph that is there, or add the folder to ``folders``."""
-        try:
-            status = os.lstat(path)
-            if stat.S_ISLNK(status.st_mode):
-                path = os.path.realpath(path)
-                if not any(path == root or path.startswith(root.rstrip("/") + "/") for root in self.roots):
-                    self.roots.append(path)
-                status = Path(path).stat()
-        except OSError:
-            return None  # just deleted, or a link to nowhere
-        if stat.S_ISDIR(status.st_mode):
-            folders.append(path)
-            return None
-        suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
-        if stat.S_ISREG(status.st_mode) and suffix in PHOTO_SUFFIXES:
-            return Found(path, status.st_size, status.st_mtime_ns)
-        return None
+    def _reach(self, path: str) -> None:
+        """Note that a link leads here."""
+        if not any(path == root or path.startswith(root.rstrip("/") + "/") for root in self.roots):
+            self.roots.append(path)
 
 
 def is_gone(path: str) -> bool:
     """Tell whether there is certainly nothing at this path; a folder that cannot be read proves nothing."""
     try:
         os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 
@@ -125,34 +119,6 @@ def unplugged(folder: str) -> str | None:
         return None if any(here.iterdir()) else str(here)
     except OSError:
         return None
-
-
-class PathSet:
-    """Paths met so far, on disk because their number is that of the photographs; gone when closed."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file
-        self._database.execute("PRAGMA cache_size = -4000")
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE paths (path PRIMARY KEY) WITHOUT ROWID")
-
-    def add(self, path: str) -> bool:
-        """Add a path; returns whether it is new."""
-        return self._run("INSERT OR IGNORE INTO paths VALUES (?)", path).rowcount > 0
-
-    def discard(self, path: str) -> None:
-        """Take a path out again."""
-        self._run("DELETE FROM paths WHERE path = ?", path)
-
-    def __contains__(self, path: str) -> bool:
-        return self._run("SELECT 1 FROM paths WHERE path = ?", path).fetchone() is not None
-
-    def close(self) -> None:
-        """Delete the set."""
-        self._database.close()
-
-    def _run(self, command: str, path: str) -> sqlite3.Cursor:
-        return self._database.execute(command, (os.fsencode(path),))
 
 
 def _real(folder: Path) -> str:
