@@ -16,6 +16,7 @@ import typer
 from cli.console import RichProgress, end_drawing, in_words, print_table, printable, say
 from cli.guard import INTERRUPTED
 from cli.options import CollectionOption, DetectorOption, IdentityOption, WeightsOption
+from faces.errors import CollectionError
 
 if TYPE_CHECKING:
     from retrieval.indexing import IndexSummary
@@ -196,8 +197,6 @@ def forget(
 
 def _agrees_to_forget(path: Path, photographs: int, faces: int) -> bool:
     """Ask whether to forget a folder; raises CollectionError if there is nobody to ask."""
-    from faces.errors import CollectionError
-
     what = f"{_counted(photographs, 'photograph')} with {_counted(faces, 'face')}"
     if not _can_ask():
         raise CollectionError(f"there are {what} below {path}; give --yes to forget them all")

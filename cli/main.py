@@ -1,7 +1,7 @@
 """The command line: ``anotheryou COMMAND``.
 
-Every command's module imports only typer, the standard library and what lies beside it at its top, and the
-rest inside its functions, so that ``anotheryou --help`` answers at once.
+Every command's module imports what is large inside its functions, so that ``anotheryou --help`` answers at
+once: at its top only typer, the standard library, what lies beside it and the errors.
 """
 
 from __future__ import annotations
@@ -126,7 +126,3 @@ def main() -> None:
         except BrokenPipeError:
             # The reader (head, less) has seen enough; without this Python complains when it closes stdout.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    main()

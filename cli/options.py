@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from faces.errors import AnotherYouError
+
 PhotoArgument = Annotated[Path, typer.Argument(metavar="PHOTO", help="A photograph of the person.")]
 CollectionOption = Annotated[
     Path | None,
@@ -72,12 +74,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that 
 
 
 def refuse_existing(path: Path, force: bool) -> None:
-    """Raise AnotherYouError if there is a file at ``path`` and ``force`` is not given, or if it is a folder.
-
-    What lies there may be the only copy of a photograph.
-    """
-    from faces.errors import AnotherYouError
-
+    """Raise AnotherYouError if there is a file (it may be a photograph) and no ``force``, or a folder."""
     if path.is_dir():
         raise AnotherYouError(f"{path} is a folder; name a file")
     if not force and (path.exists() or path.is_symlink()):

@@ -22,16 +22,12 @@ from index.vectorfile import CatalogState, VectorFile, identity_on_disk, open_ve
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """How the file of vectors has to be read to show one state of the catalogue.
-
-    ``file`` is None if there is none to be used; ``alive`` (n,) tells which of its rows still count;
-    ``added`` are the faces it does not have yet.
-    """
+    """How the file of vectors has to be read to show one state of the catalogue."""
 
     state: CatalogState
-    file: VectorFile | None
-    alive: Bools
-    added: Ints
+    file: VectorFile | None  # None if there is none to be used
+    alive: Bools  # (n,): which of its rows still count
+    added: Ints  # the faces it does not have yet
 
 
 class Collection:
@@ -65,12 +61,10 @@ class Collection:
             self._view = _look(self.folder, connection, self._view)
             yield Snapshot(connection, self._view)
 
-    def search(
-        self, queries: Floats, k: int, *, exclude_photo_ids: Iterable[int] = ()
-    ) -> tuple[Doubles, Ints]:
+    def search(self, queries: Floats, k: int) -> tuple[Doubles, Ints]:
         """As ``Snapshot.search``, on the newest state."""
         with self.snapshot() as snapshot:
-            return snapshot.search(queries, k, exclude_photo_ids=exclude_photo_ids)
+            return snapshot.search(queries, k)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -113,10 +107,9 @@ class Snapshot:
         """Find the k faces whose stored vectors have the largest inner product with each query, exactly.
 
         ``queries`` is (Q, D) float32; faces of the photographs in ``exclude_photo_ids`` are passed over,
-        and so are those that are not ``among`` these ids, if some are given.
-        Returns scores (Q, k') float64, largest first, and face ids (Q, k') int64, equal scores in the order
-        of the ids; k' = min(k, faces that count).  Raises ValueError if the queries have another shape or
-        type or are not finite.
+        and so are those that are not ``among`` these ids, if some are given.  Returns scores (Q, k') float64,
+        largest first, and face ids (Q, k') int64, equal scores in the order of the ids; k' = min(k, faces
+        that count).  Raises ValueError if the queries have another shape or type or are not finite.
         """
         check_queries(queries, k)
         if queries.shape[1] != self.layout.dimension or queries.dtype != np.float32:
@@ -211,7 +204,7 @@ def _look(folder: Path, connection: Connection, last: _View | None) -> _View:
     if file is None or identity_on_disk(folder) not in (None, file.identity):
         file = open_vectors(folder)
     # A file newer than the snapshot is usable as well: a face id keeps its vector for ever.
-    if file is not None and (file.state.token, file.state.layout_id) != (state.token, state.layout_id):
+    if file is not None and not file.state.fits(state):
         file = None
     if last is not None and last.state == state and last.file is file:
         return last

@@ -1,6 +1,6 @@
 """Connections to ``catalog.sqlite``: opened in one way, and errors told in one way.
 
-SQLite keeps the catalogue's newest changes in ``catalog.sqlite-wal`` while somebody writes, and needs
+SQLite keeps the newest changes in ``catalog.sqlite-wal`` while somebody writes, and needs
 ``catalog.sqlite-shm`` to read them.  It cannot make these files on a read-only disk.  Either both are there
 (somebody is writing, or was killed), and SQLite reads them as always; or there are no newest changes, and
 the catalogue can be read alone.  See https://www.sqlite.org/wal.html, "Read-Only Databases".
@@ -61,9 +61,8 @@ def open_engine(folder: Path, *, writing: bool) -> Engine:
 
 def missing(folder: Path) -> CollectionMissingError:
     """Make the error for a folder without a collection."""
-    return CollectionMissingError(
-        f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
-    )
+    advice = "make one with `anotheryou index FOLDER`"
+    return CollectionMissingError(f"there is no collection in {folder}; {advice}")
 
 
 def outdated(folder: Path) -> CollectionWeightsError:

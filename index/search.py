@@ -1,9 +1,9 @@
 """Exact search by inner product: the k vectors of the largest score, equal scores in the order of the ids.
 
 ``exact_search`` is plain and needs nothing but NumPy.  ``search_file`` is what a collection uses: few queries
-go to FAISS, which compares them with the 16-bit vectors directly, many share the work of unpacking the
-vectors.  Either way the best are scored again, one by one in float64, and if rounding may have kept a better
-one from being among them, all are: neither rounding nor the way taken shows.
+go to FAISS, which compares them with the 16-bit vectors directly, many share the work of unpacking these.
+Either way the best are scored again in float64, and if rounding may have kept a better one from being among
+them, all are: neither rounding nor the way taken shows.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def exact_search(
 
     The arithmetic is float32: scores that differ by less than its rounding may change places.  Returns scores
     (Q, k) float32, largest first, and ids (Q, k) int64; if there are fewer than k vectors, the rest is minus
-    infinity and -1.  Memory is bounded by the largest block and Q · k.  Raises ValueError for arrays that do
-    not fit and for k below 1.
+    infinity and -1.  Raises ValueError for arrays that do not fit and for k below 1.
     """
     check_queries(queries, k)
     scores = np.full((len(queries), k), -np.inf, np.float32)
@@ -154,11 +153,7 @@ def _best(scores: Doubles, ids: Ints, k: int) -> tuple[Doubles, Ints]:
 
 
 def _largest(scores: Floats, ids: Ints, k: int) -> tuple[Floats, Ints]:
-    """The k largest of each row in order, equal ones in the order of the columns.
-
-    Columns stand in the order of their ids, but for those kept so far, which come first and have smaller ids
-    or none.
-    """
+    """The k largest of each row in order, equal ones in the order of the columns, which is the ids'."""
     if scores.shape[1] > k:
         columns = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
         worst = np.take_along_axis(scores, columns, axis=1).min(axis=1)

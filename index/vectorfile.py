@@ -39,6 +39,10 @@ class CatalogState:
     layout_id: int
     generation: int
 
+    def fits(self, other: CatalogState) -> bool:
+        """Whether these are states of one collection with one layout, if not of one moment."""
+        return (self.token, self.layout_id) == (other.token, other.layout_id)
+
 
 def write_vectors(
     folder: Path, state: CatalogState, count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +69,7 @@ class CollectionWriter:
     def detection(self) -> tuple[str, int]:
         """The detector's name and the smallest face, in pixels, that the collection was last indexed with."""
         with self.transaction() as connection:
-            row = connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()
-            return row.detector, row.min_face
+            return connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()._tuple()
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownPhoto]:
         """Give what the catalogue knows of these paths, at most some hundred."""
@@ -101,18 +100,16 @@ class CollectionWriter:
             yield some
 
     def store(self, photos: Sequence[NewPhoto], found_again: Sequence[KnownPhoto] = ()) -> None:
-        """Store photographs, each in place of what is known under its path, in one transaction.
+        """Store photographs, some hundred, each in place of what is known under its path.
 
-        ``found_again`` are known photographs (by id) whose path, size or time has changed, but not their
-        content.
+        ``found_again`` are known ones (by id) whose path, size or time has changed, but not their content.
         """
         with self.transaction() as connection:
             for known in found_again:
                 values = {"path": known.path, "size": known.size, "mtime_ns": known.mtime_ns}
                 connection.execute(update(PhotoRow).where(PhotoRow.id == known.id).values(values))
-            gone = 0
-            for some in rows.chunks([photo.path for photo in photos], rows.ASKED):
-                gone += connection.execute(delete(PhotoRow).where(PhotoRow.path.in_(some))).rowcount
+            old = delete(PhotoRow).where(PhotoRow.path.in_([photo.path for photo in photos]))
+            gone = connection.execute(old).rowcount
             layout = connection.execute(select(CollectionRow.layout_id)).scalar_one()
             for photo in photos:
                 rows.insert_photo(connection, photo, layout)
@@ -120,20 +117,17 @@ class CollectionWriter:
                 rows.bump(connection)
 
     def remove(self, photo_ids: Sequence[int]) -> None:
-        """Delete photographs with their faces."""
+        """Delete photographs, some hundred, with their faces."""
         with self.transaction() as connection:
-            for some in rows.chunks(photo_ids, rows.ASKED):
-                connection.execute(delete(PhotoRow).where(PhotoRow.id.in_(some)))
+            connection.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
             rows.bump(connection)
 
     def forget(self, photo_ids: Sequence[int]) -> int:
-        """Delete the faces of photographs, keeping paths and checksums; returns the number of faces."""
-        nothing = {"reason": "", "width": 0, "height": 0, "too_small": 0}
-        faces, forgotten = 0, update(PhotoRow).values(status=Status.FORGOTTEN, **nothing)
+        """Delete the faces of some hundred photographs, keeping paths and checksums; returns their number."""
+        values = {"status": Status.FORGOTTEN, "reason": "", "width": 0, "height": 0, "too_small": 0}
         with self.transaction() as connection:
-            for some in rows.chunks(photo_ids, rows.ASKED):
-                faces += connection.execute(delete(FaceRow).where(FaceRow.photo_id.in_(some))).rowcount
-                connection.execute(forgotten.where(PhotoRow.id.in_(some)))
+            faces = connection.execute(delete(FaceRow).where(FaceRow.photo_id.in_(photo_ids))).rowcount
+            connection.execute(update(PhotoRow).where(PhotoRow.id.in_(photo_ids)).values(values))
             rows.bump(connection)
         return faces
 
@@ -190,9 +184,8 @@ class CollectionWriter:
         SQLite writes what is in use to a temporary file and from there to its log, all or nothing.  It never
         fails: a catalogue that is too large works as well, and the next time may have more luck.
         """
-        pages, unused, size = (
-            self._alone(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
-        )
+        names = ("page_count", "freelist_count", "page_size")
+        pages, unused, size = (self._alone(f"PRAGMA {name}") for name in names)
         if unused * size < _MUCH_UNUSED or unused < pages / 4:
             return
         if shutil.disk_usage(self.folder).free < 2 * (pages - unused) * size + _MUCH_UNUSED:
@@ -220,12 +213,12 @@ class CollectionWriter:
 
     def _alone(self, command: str) -> int:
         """Run a command outside of any transaction, which SQLAlchemy would open for it; returns a number."""
-        with plain_errors(self.folder), self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            if raw is None:
-                raise CollectionError(f"{self.folder / CATALOG}: the connection was lost")
+        with plain_errors(self.folder), closing(self._engine.raw_connection()) as raw:
             try:
-                return next((int(row[0]) for row in raw.execute(command)), 0)
+                cursor = raw.cursor()
+                cursor.execute(command)
+                found = cursor.fetchone()
+                return int(found[0]) if found else 0
             except sqlite3.Error as error:  # which SQLAlchemy does not see
                 raise CollectionError(f"{self.folder / CATALOG}: {error}") from error
 
@@ -240,12 +233,8 @@ class CollectionWriter:
         file = open_vectors(self.folder)
         with self.transaction() as connection:
             now = rows.catalog_state(connection)
-        if file is not None:
-            shown = file.state
-            same = (shown.token, shown.layout_id) == (now.token, now.layout_id)
-            if same and shown.generation <= now.generation:
-                return
-        remove_vectors(self.folder)
+        if file is None or not file.state.fits(now) or file.state.generation > now.generation:
+            remove_vectors(self.folder)
 
 
 class Reindexing:

@@ -28,20 +28,15 @@ def detector_factory(detector: DetectorFactory | str | Path | None, min_face: in
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found in one file.
-
-    ``content`` is its SHA-256 in hex, None if it could not be opened; ``reason`` says why it is skipped, ""
-    if it is not.  ``faces`` come with crop (S, S) uint8 and chip (C, C, 3) uint8 RGB, None without an
-    identity model.
-    """
+    """What was found in one file; ``faces`` come with crop (S, S) uint8 grey and chip (C, C, 3) uint8 RGB."""
 
     path: str
-    content: str | None
-    reason: str = ""
+    content: str | None  # SHA-256 in hex; None if the file could not be opened
+    reason: str = ""  # why it is skipped; "" if it is not
     width: int = 0
     height: int = 0
     too_small: int = 0
-    faces: tuple[tuple[DetectedFace, Pixels, Pixels | None], ...] = ()
+    faces: tuple[tuple[DetectedFace, Pixels, Pixels | None], ...] = ()  # no chip without an identity model
 
 
 def content_of(path: str | Path) -> str:
@@ -63,8 +58,7 @@ def examine(
 ) -> Examined:
     """Read one photograph and crop its faces of at least ``min_face`` pixels (the box's shorter side).
 
-    Whatever is wrong with the file becomes a reason.  Raises DetectorError if the detector itself is at
-    fault.
+    Whatever is wrong with the file becomes a reason; DetectorError is raised if the detector is at fault.
     """
     try:
         content = content_of(path)

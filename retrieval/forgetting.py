@@ -12,10 +12,7 @@ from retrieval.scan import is_gone
 
 
 def count_known(path: Path | str, *, collection: Path | str | None = None) -> tuple[int, int]:
-    """Count the (photographs, faces) at or below a path that ``forget`` would remove.
-
-    The path may be gone.  Raises CollectionMissingError if there is no collection.
-    """
+    """Count the (photographs, faces) at or below a path, gone or not, that ``forget`` would remove."""
     with Collection(collection_folder(collection)) as opened, opened.snapshot() as snapshot:
         return snapshot.count_below(_real(path))
 

@@ -86,12 +86,11 @@ def index_folders(
 
     ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name the networks and
     ``identity`` the model of identity (see ``load_engine``), by default those that made it; ``engine`` gives
-    them ready loaded.
-    ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default as in the last run.
-    ``include_forgotten`` takes back what was forgotten; single files that are named always are.
-    ``detector`` names one (see ``open_detector``), or is a function that opens one in each of ``workers``
-    processes (by default one per core; 0: none, everything in this process).  ``stop`` is asked now and then
-    whether to finish early; what is ready is stored then.
+    them ready loaded.  ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default
+    as in the last run.  ``include_forgotten`` takes back what was forgotten; single files that are named
+    always are.  ``detector`` names one (see ``open_detector``), or is a function that opens one in each of
+    ``workers`` processes (by default one per core; 0: none, everything in this process).  ``stop`` is asked
+    now and then whether to finish early; what is ready is stored then.
 
     Raises PhotoError if a folder does not exist, CollectionLockedError if another process is writing,
     CollectionWeightsError if the collection was made with other weights, CollectionError if it cannot
@@ -139,17 +138,13 @@ def index_folders(
 
 @dataclass
 class _Batch:
-    """What grows while photographs are examined, and becomes one transaction.
-
-    ``found_again`` are known photographs (by id) with another path or time, but the same content.  ``engine``
-    is not asked for if there is no face.
-    """
+    """What grows while photographs are examined, and becomes one transaction."""
 
     writer: CollectionWriter
-    engine: Callable[[], Engine]
+    engine: Callable[[], Engine]  # not called if there is no face
     min_face: int
     examined: list[tuple[Found, Examined]] = field(default_factory=list)
-    found_again: dict[int, KnownPhoto] = field(default_factory=dict)
+    found_again: dict[int, KnownPhoto] = field(default_factory=dict)  # with another path or time, by id
     began: float = field(default_factory=time.monotonic)
 
     def store_if_due(self) -> None:
@@ -341,11 +336,11 @@ def _with_advice(error: PhotoError, place: Path) -> PhotoError:
     if not photographs:
         return error
     known = "a photograph" if photographs == 1 else f"{photographs:,} photographs"
-    return PhotoError(
-        error.path,
-        f"{error.reason}, but the collection knows {known} there; if the disk is not plugged in, plug it in, "
-        f"and if they were deleted, run: anotheryou forget {shlex.quote(str(error.path))}",
+    advice = (
+        f"the collection knows {known} there; if the disk is not plugged in, plug it in, and if they were "
+        f"deleted, run: anotheryou forget {shlex.quote(str(error.path))}"
     )
+    return PhotoError(error.path, f"{error.reason}, but {advice}")
 
 
 def _check_detector(writer: CollectionWriter, detector: str, min_face: int) -> None:

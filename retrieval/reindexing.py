@@ -83,10 +83,10 @@ def reindex(
 
 def _kept_identity(before: Layout, engine: Engine) -> slice | None:
     """Find the descriptors that the new vectors need in the old ones; None if they are not there."""
-    known = None if is_outdated(before) else before.description["identity"]
-    if engine.identity is None or known is None or known["digest"] != engine.identity.digest:
+    known, model = None if is_outdated(before) else before.description["identity"], engine.identity
+    if model is None or known is None or known["digest"] != model.digest:
         return None
-    return slice(0, engine.identity.dimension)
+    return slice(0, model.dimension)
 
 
 def _cut_again(
@@ -115,8 +115,7 @@ def _unchanged(writer: CollectionWriter, path: str) -> Pixels | None:
     known = writer.known([path])[path]
     try:
         status = Path(path).stat()
-        if (status.st_size, status.st_mtime_ns) != (known.size, known.mtime_ns):
-            return None
-        return read_photo(Path(path)).pixels
+        same = (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
+        return read_photo(Path(path)).pixels if same else None
     except (OSError, PhotoError):
         return None

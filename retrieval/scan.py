@@ -30,16 +30,14 @@ class Scan:
     """Find the photographs in folders and below, each under its real path, in the order of the names.
 
     Links are followed, each folder is entered once, hidden files and folders are passed over unless named.
-    Folders in ``leave_out`` are not entered.  Below ``roots`` everything was looked at; links that lead
-    elsewhere add to them.  ``unreadable`` are folders that could not be read, each with the reason.  Raises
-    PhotoError if one of ``folders`` does not exist.
+    Folders in ``leave_out`` are not entered.  Raises PhotoError if one of ``folders`` does not exist.
     """
 
     def __init__(self, folders: Sequence[Path], leave_out: Sequence[Path] = ()) -> None:
         self._named = [_real(folder) for folder in folders]
         self._left_out = {key for folder in leave_out if (key := _key(str(folder))) is not None}
-        self.roots: list[str] = list(self._named)
-        self.unreadable: list[tuple[str, str]] = []
+        self.roots = list(self._named)  # everything below was looked at; links that lead elsewhere add to it
+        self.unreadable: list[tuple[str, str]] = []  # folders, each with the reason
 
     def __iter__(self) -> Iterator[Found]:
         self.unreadable = []

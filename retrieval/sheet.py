@@ -33,9 +33,8 @@ def draw_sheet(answer: Answer, path: Path | str, *, columns: int = _COLUMNS) -> 
     """Draw an answer and save it, in the format that the file's name asks for.
 
     Above, the query: region of its photograph, crop, and the drawing; below, the hits with rank, probability
-    and what they seem to show, those that are probably right above a line, the others below it.  Photographs
-    that are gone meanwhile leave an empty region.  Raises OSError if the picture cannot be written,
-    ValueError for an unknown suffix.
+    and what they seem to show, those that are probably right above a line.  Photographs that are gone leave
+    an empty region.  Raises OSError if the picture cannot be written, ValueError for an unknown suffix.
     """
     sheet_of(answer, columns=columns).save(path)
 

@@ -154,10 +154,7 @@ class Examiners:
 
 
 def _serve(connection: Connection, factory: DetectorFactory, look: Look) -> None:
-    """Do a worker's work: tell the detector's name; then a path comes, what was found goes, and so on.
-
-    A DetectorError goes in its place if the detector cannot be used.
-    """
+    """Do a worker's work: tell the detector's name, or what is wrong with it; then a path for a find."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
     with suppress(EOFError, OSError):  # the other end is gone, perhaps killed
         try:
@@ -171,10 +168,7 @@ def _serve(connection: Connection, factory: DetectorFactory, look: Look) -> None
 
 @contextmanager
 def _main_left_alone(factory: DetectorFactory) -> Iterator[None]:
-    """Keep a new process from running the user's script again, unless the detector is defined there.
-
-    The script then needs no ``if __name__ == "__main__"``.
-    """
+    """Keep a new process from running the user's script again, unless the detector is defined there."""
     main = sys.modules["__main__"]
     if getattr(getattr(factory, "func", factory), "__module__", "") == "__main__":
         yield
