@@ -1,7 +1,4 @@
-"""Files and folders that only one process at a time may write to.
-
-The lock is the operating system's, so it ends with the process that holds it, however that ends.
-"""
+"""Files and folders that one process at a time may write to; the system's locks end with their process."""
 
 from __future__ import annotations
 

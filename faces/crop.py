@@ -1,8 +1,4 @@
-"""The one crop function: photographs, imported sets and rendered faces all pass through it.
-
-A network only works on faces cropped as its training faces were, so the geometry is one small value
-that travels with the weights.
-"""
+"""The one crop function: photographs, imported sets and rendered faces all pass through it."""
 
 from __future__ import annotations
 
@@ -25,10 +21,10 @@ _SAMPLED = 4096  # crop side in picture pixels up to which every pixel is sample
 
 @dataclass(frozen=True, slots=True)
 class CropGeometry:
-    """Where a face lies in its square crop, in fractions of the side.
+    """Where a face lies in its square crop, in fractions of the side; travels with the weights.
 
-    The point midway between the eyes lies at (0.5, ``eye_y``) with the eye line level; the
-    vertical distance from the eye line to the nose base is ``nose_distance``.
+    The point midway between the eyes lies at (0.5, ``eye_y``) with the eye line level; the vertical distance
+    from the eye line to the nose base is ``nose_distance``.
     """
 
     size: int = 32
@@ -91,7 +87,9 @@ def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> P
         matrix, reach, scale = matrix / shrink, reach / shrink, scale / shrink
     low = np.floor(reach.min(0)).astype(int) - 1
     high = np.ceil(reach.max(0)).astype(int) + 1
-    region = _region(pixels, low, high)
+    columns = np.clip(np.arange(low[0], high[0]), 0, pixels.shape[1] - 1)
+    rows = np.clip(np.arange(low[1], high[1]), 0, pixels.shape[0] - 1)
+    region = Image.fromarray(np.ascontiguousarray(pixels[rows][:, columns])).convert("L")
     steps = max(1, math.ceil(scale))  # samples per crop pixel and direction
     local = matrix.copy()
     local[:, :2] /= steps
@@ -106,12 +104,3 @@ def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> P
     exact = np.asarray(fine.reduce(steps) if steps > 1 else fine)
     crop: Pixels = np.rint(np.clip(exact, 0, 255)).astype(np.uint8)
     return crop
-
-
-def _region(pixels: Pixels, low: NDArray[np.int_], high: NDArray[np.int_]) -> Image.Image:
-    """The rectangle low..high (x, y) of a picture in grey, its edge pixels repeated outside."""
-    height, width = pixels.shape[:2]
-    columns = np.clip(np.arange(low[0], high[0]), 0, width - 1)
-    rows = np.clip(np.arange(low[1], high[1]), 0, height - 1)
-    part = Image.fromarray(np.ascontiguousarray(pixels[rows][:, columns]))
-    return part if part.mode == "L" else part.convert("L")

@@ -34,11 +34,7 @@ class Detector(Protocol):
     def name(self) -> str: ...
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Find every usable face of a photograph, largest first.
-
-        Faces smaller than the detector was opened for may be among them: whoever asked for a smallest size
-        counts them and leaves them out.
-        """
+        """Find every usable face, largest first; some may be smaller than the detector was opened for."""
 
 
 def open_detector(model: Path | str | None = None, *, min_face: int = MIN_FACE) -> Detector:
@@ -145,9 +141,8 @@ def views(image: Image.Image, scale: float, *, window: int) -> Iterator[View]:
     """Yield views in which a detector with a ``window`` of so many pixels meets every face at least once.
 
     The finest level is ``scale`` times the photograph; each further one half of it, until one fits into a
-    single view, whose pyramid reaches to the largest faces.  Levels that do not fit are cut into
-    tiles that share more than the largest face which the next level might miss, so that memory does not grow
-    with the photograph.
+    single view, whose pyramid reaches to the largest faces.  Levels that do not fit are cut into tiles, which
+    bounds memory; they share more than the largest face which the next level might miss.
     """
     if window * 3 > _SHARED:
         raise ValueError(f"a window of {window} pixels does not fit into what the tiles share")

@@ -46,10 +46,7 @@ class _Find:
 
 
 def model_file(name: str) -> Path:
-    """Find a model that comes with ``face_recognition_models``, without importing that.
-
-    Its own import needs an old setuptools.  Raises DetectorError if it is missing.
-    """
+    """Find a file of ``face_recognition_models``, whose import needs an old setuptools; or DetectorError."""
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / "models" / name
@@ -87,8 +84,7 @@ class DlibDetector:
     def detect(self, photo: Photo) -> list[DetectedFace]:
         """Find every face, largest first, also those a little smaller than ``min_face``.
 
-        ``score`` is the HOG filter's distance from its threshold, or the network's confidence if that
-        judged; finds whose landmarks make no face are left out.
+        ``score`` is the HOG filter's distance from its threshold, or the network's confidence if that judged.
         """
         colour = Image.fromarray(photo.pixels)
         grey = colour.convert("L")

@@ -27,10 +27,7 @@ _TIP_TO_MOUTH = 0.41
 
 
 class YuNetDetector:
-    """Finds faces with a YuNet model; ``min_face`` is the width in pixels down to which faces are wanted.
-
-    Raises DetectorError if OpenCV or the model file is missing or unusable.
-    """
+    """Finds faces with a YuNet model down to ``min_face`` pixels; DetectorError if it cannot be used."""
 
     name = "yunet"
 
@@ -51,10 +48,7 @@ class YuNetDetector:
         self._min_face = max(1, min_face)
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Find every face, largest first; ``score`` is YuNet's, 0..1.
-
-        Raises DetectorError if the model turns out to be another kind of network.
-        """
+        """Find every face, largest first, with YuNet's score, 0..1; DetectorError for another network."""
         image = Image.fromarray(photo.pixels)
         longest = max(image.size)
         fine = min(max(1.0, _SMALLEST / self._min_face), _LONG / longest)

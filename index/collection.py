@@ -131,10 +131,7 @@ class Snapshot:
         return best
 
     def vectors(self, ids: Sequence[int] | Ints) -> Halves:
-        """Give the stored vectors of these faces, (n, D) float16, in this order.
-
-        They come from the file of vectors as far as it has them.  Raises KeyError if an id is not there.
-        """
+        """Give the stored vectors of these faces, (n, D) float16, in this order; raises KeyError."""
         asked, view = np.asarray(ids, np.int64), self._view
         found: dict[int, Halves] = {}
         if view.file is not None:

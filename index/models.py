@@ -20,8 +20,6 @@ def storable(path: str) -> str | bytes:
 
 
 class PathText(TypeDecorator[str]):
-    """A path, see ``storable``."""
-
     impl = String
     cache_ok = True
 
@@ -46,22 +44,19 @@ class HexBytes(TypeDecorator[str]):
 
 
 class Base(DeclarativeBase):
-    """Root of the models."""
+    pass
 
 
 class CollectionRow(Base):
-    """The one row about the collection itself.
-
-    ``generation`` grows with every change of faces or features; ``token`` tells collections apart.
-    """
+    """The one row about the collection itself."""
 
     __tablename__ = "collection"
     id: Mapped[int] = mapped_column(primary_key=True)
-    token: Mapped[str]
+    token: Mapped[str]  # tells collections apart
     layout_id: Mapped[int] = mapped_column(ForeignKey("layouts.id"))
     detector: Mapped[str]
     min_face: Mapped[int]
-    generation: Mapped[int]
+    generation: Mapped[int]  # grows with every change of faces or features
     created: Mapped[str]
 
 
@@ -97,10 +92,7 @@ class PhotoRow(Base):
 
 
 class FaceRow(Base):
-    """Where a face is in its photograph; ids are never used twice.
-
-    ``landmarks``: x and y of left eye, right eye, nose base and, if known, chin; float32, little-endian.
-    """
+    """Where a face is in its photograph; ids are never used twice."""
 
     __tablename__ = "faces"
     __table_args__ = (Index("faces_by_photo", "photo_id"),)
@@ -110,7 +102,7 @@ class FaceRow(Base):
     box_top: Mapped[float]
     box_right: Mapped[float]
     box_bottom: Mapped[float]
-    landmarks: Mapped[bytes] = mapped_column(LargeBinary)
+    landmarks: Mapped[bytes] = mapped_column(LargeBinary)  # see ``rows.pack_landmarks``
     score: Mapped[float]
 
 

@@ -215,7 +215,7 @@ def faces_by_photo(connection: Connection, photo_ids: Iterable[int]) -> dict[int
 
 
 def pack_landmarks(landmarks: Landmarks) -> bytes:
-    """Landmarks as the catalogue keeps them: left eye, right eye, nose base and, if known, chin."""
+    """Landmarks as x, y of left eye, right eye, nose base and, if known, chin: float32, little-endian."""
     points = (landmarks.left_eye, landmarks.right_eye, landmarks.nose_base, landmarks.chin)
     return np.array([point for point in points if point is not None], "<f4").tobytes()
 

@@ -181,8 +181,7 @@ class CollectionWriter:
     def shrink(self) -> None:
         """Give unused pages of the catalogue back to the disk if they are many and there is room to do it.
 
-        SQLite writes what is in use to a temporary file and from there to its log, all or nothing.  It never
-        fails: a catalogue that is too large works as well, and the next time may have more luck.
+        SQLite does all of it or nothing.  A failure is no error: a catalogue that is too large works as well.
         """
         names = ("page_count", "freelist_count", "page_size")
         pages, unused, size = (self._alone(f"PRAGMA {name}") for name in names)
@@ -223,10 +222,8 @@ class CollectionWriter:
                 raise CollectionError(f"{self.folder / CATALOG}: {error}") from error
 
     def _drop_wrong_vectors(self) -> None:
-        """Delete a file of vectors that is damaged or shows another collection or a future of this one.
-
-        (The catalogue was put back from a copy.)  Left there, it could be taken for a right one later.
-        """
+        """Delete a file of vectors that is damaged or shows another collection, or a future of this one
+        (the catalogue was put back from a copy), since it could be taken for a right one later."""
         (self.folder / f"{VECTORS}.new").unlink(missing_ok=True)
         if identity_on_disk(self.folder) is None:
             return

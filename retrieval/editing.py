@@ -23,20 +23,15 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Edited:
-    """A face and what was drawn from it.
+    """A face and what was drawn from it, one picture for each of N values."""
 
-    ``crop`` (S, S) uint8 grey; ``stage1`` and ``stage2`` (N, S, S) uint8 what both networks drew, one picture
-    for each of the N ``values``, which is one unless all values of an attribute were wished; ``estimates``
-    what the face seems to show.  ``number`` of ``count`` faces in the photograph, 0 of a ready crop.
-    """
-
-    crop: Pixels
-    stage1: Pixels
-    stage2: Pixels
-    attribute: str
+    crop: Pixels  # (S, S) uint8 grey
+    stage1: Pixels  # (N, S, S) uint8: what the first network drew
+    stage2: Pixels  # (N, S, S) uint8: what the second made of it
+    attribute: str  # of which all values were wished; "" if of none, then N is 1
     values: tuple[str, ...]
-    estimates: Mapping[str, str]
-    number: int
+    estimates: Mapping[str, str]  # what the face seems to show
+    number: int  # of the photograph's ``count`` faces, from 1; 0 of a ready crop
     count: int
 
     @property

@@ -41,30 +41,23 @@ _FACES, _PHOTOS, _SECONDS = 64, 256, 10.0
 
 @dataclass(slots=True)
 class IndexSummary:
-    """What a run over folders did.
+    """What a run over folders did."""
 
-    ``photographs`` were found; of those ``unchanged`` cost a look at the file, ``moved`` kept their faces,
-    ``read`` were read and ``skipped`` could not be, the first ten of them in ``reasons`` (path, reason).
-    ``skipped_before`` are unchanged ones that could not be read earlier; ``forgotten`` stay out as the user
-    wanted; ``removed`` are no longer there.  ``unplugged`` are folders that are empty or gone as if their
-    disk was not plugged in, with how many photographs are kept.  ``faces`` were added, ``too_small`` left
-    out.  ``unreadable`` are folders (path, reason).  ``interrupted``: the same command goes on.
-    """
-
-    photographs: int = 0
-    unchanged: int = 0
-    moved: int = 0
+    photographs: int = 0  # found
+    unchanged: int = 0  # cost a look at the file
+    moved: int = 0  # kept their faces
     read: int = 0
-    skipped: int = 0
-    skipped_before: int = 0
-    forgotten: int = 0
-    removed: int = 0
-    faces: int = 0
-    too_small: int = 0
+    skipped: int = 0  # could not be read
+    skipped_before: int = 0  # unchanged ones that could not be read in an earlier run
+    forgotten: int = 0  # stay out because the user had them removed
+    removed: int = 0  # no longer there
+    faces: int = 0  # added
+    too_small: int = 0  # left out
     seconds: float = 0.0
-    interrupted: bool = False
-    reasons: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    interrupted: bool = False  # the run was asked to stop; the same command goes on
+    reasons: list[tuple[str, str]] = field(default_factory=list)  # (path, why) of the first ten skipped
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # folders (path, why)
+    # Folders that are empty or gone as if their disk was not plugged in, with how many photographs are kept.
     unplugged: dict[str, int] = field(default_factory=dict)
 
 

@@ -23,16 +23,12 @@ _FACES = 64
 
 @dataclass(slots=True)
 class ReindexSummary:
-    """What a reindex did: ``faces`` made again; ``lost`` photographs must be indexed again.
+    """What a reindex did."""
 
-    ``coarse`` faces are of photographs that are gone or have changed: who they show was seen on the stored
-    crop alone.  ``interrupted``: it was asked to stop, and the same command goes on.
-    """
-
-    faces: int = 0
-    lost: int = 0
-    coarse: int = 0
-    interrupted: bool = False
+    faces: int = 0  # made again
+    lost: int = 0  # photographs that must be indexed again
+    coarse: int = 0  # faces of lost photographs: who they show was seen on the stored crop alone
+    interrupted: bool = False  # it was asked to stop, and the same command goes on
 
 
 def reindex(
