@@ -69,7 +69,8 @@ class CollectionWriter:
     def detection(self) -> tuple[str, int]:
         """The detector's name and the smallest face, in pixels, that the collection was last indexed with."""
         with self.transaction() as connection:
-            return connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()._tuple()
+            detector, size = connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()
+        return detector, size
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownPhoto]:
         """Give what the catalogue knows of these paths, at most some hundred."""

@@ -14,6 +14,8 @@ from faces.detect import Detector, open_detector
 from faces.errors import DetectorError, PhotoError
 from faces.photo import read_photo
 from faces.types import DetectedFace, Pixels
+from index import NewPhoto, Status
+from retrieval.scan import Found
 
 DetectorFactory = Callable[[], Detector]
 """Opens a detector; a module's function or a ``functools.partial`` of one, so that workers can call it."""
@@ -28,15 +30,11 @@ def detector_factory(detector: DetectorFactory | str | Path | None, min_face: in
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found in one file; ``faces`` come with crop (S, S) uint8 grey and chip (C, C, 3) uint8 RGB."""
+    """A photograph that was read, or could not be, and its faces, which have no vectors yet."""
 
-    path: str
-    content: str | None  # SHA-256 in hex; None if the file could not be opened
-    reason: str = ""  # why it is skipped; "" if it is not
-    width: int = 0
-    height: int = 0
-    too_small: int = 0
-    faces: tuple[tuple[DetectedFace, Pixels, Pixels | None], ...] = ()  # no chip without an identity model
+    photo: NewPhoto
+    faces: tuple[tuple[DetectedFace, Pixels, Pixels | None], ...] = ()
+    """With crop (S, S) uint8 grey and chip (C, C, 3) uint8 RGB, None without an identity model."""
 
 
 def content_of(path: str | Path) -> str:
@@ -53,21 +51,26 @@ def content_if_readable(path: str) -> str | None:
         return None
 
 
+def skipped(found: Found, content: str | None, reason: str) -> Examined:
+    """Give what becomes of a photograph that cannot be used."""
+    return Examined(NewPhoto(found.path, found.size, found.mtime_ns, content, Status.SKIPPED, reason))
+
+
 def examine(
-    path: str, detector: Detector, geometry: CropGeometry, min_face: int, cut: Cut | None
+    found: Found, detector: Detector, geometry: CropGeometry, min_face: int, cut: Cut | None
 ) -> Examined:
     """Read one photograph and crop its faces of at least ``min_face`` pixels (the box's shorter side).
 
     Whatever is wrong with the file becomes a reason; DetectorError is raised if the detector is at fault.
     """
     try:
-        content = content_of(path)
+        content = content_of(found.path)
     except OSError as error:
-        return Examined(path, None, (error.strerror or str(error)).lower())
+        return skipped(found, None, (error.strerror or str(error)).lower())
     try:
-        photo = read_photo(Path(path))
-        found = detector.detect(photo)
-        large = [face for face in found if min(face.box.width, face.box.height) >= min_face]
+        photo = read_photo(Path(found.path))
+        faces = detector.detect(photo)
+        large = [face for face in faces if min(face.box.width, face.box.height) >= min_face]
         cropped = []
         for face in large:
             try:
@@ -76,12 +79,13 @@ def examine(
             except ValueError:  # a false find, with landmarks on one line
                 continue
     except PhotoError as error:
-        return Examined(path, content, error.reason)
+        return skipped(found, content, error.reason)
     except DetectorError:
         raise
     except MemoryError:
-        return Examined(path, content, "it does not fit into memory")
+        return skipped(found, content, "it does not fit into memory")
     except Exception as error:  # one odd photograph must not end a run over thousands
-        return Examined(path, content, f"looking for faces failed ({type(error).__name__}: {error})")
-    too_small = len(found) - len(large)
-    return Examined(path, content, "", photo.width, photo.height, too_small, tuple(cropped))
+        return skipped(found, content, f"looking for faces failed ({type(error).__name__}: {error})")
+    counts = (photo.width, photo.height, len(faces) - len(large))
+    read = NewPhoto(found.path, found.size, found.mtime_ns, content, Status.OK, "", *counts)
+    return Examined(read, tuple(cropped))

@@ -136,51 +136,40 @@ class _Batch:
     writer: CollectionWriter
     engine: Callable[[], Engine]  # not called if there is no face
     min_face: int
-    examined: list[tuple[Found, Examined]] = field(default_factory=list)
+    examined: list[Examined] = field(default_factory=list)
     found_again: dict[int, KnownPhoto] = field(default_factory=dict)  # with another path or time, by id
     began: float = field(default_factory=time.monotonic)
 
     def store_if_due(self) -> None:
         photos = len(self.examined) + len(self.found_again)
         late = photos > 0 and time.monotonic() - self.began >= _SECONDS
-        if late or photos >= _PHOTOS or sum(len(item.faces) for _, item in self.examined) >= _FACES:
+        if late or photos >= _PHOTOS or sum(len(item.faces) for item in self.examined) >= _FACES:
             self.store()
 
     def store(self) -> None:
         """Embed the faces, write everything at once and begin anew."""
         if self.examined or self.found_again:
-            faces = [face for _, item in self.examined for face in item.faces]
+            faces = [face for item in self.examined for face in item.faces]
             vectors: Iterator[Floats] = iter(())
             if faces:
                 engine = self.engine()
                 descriptors = engine.describe([chip for _, _, chip in faces if chip is not None])
                 vectors = iter(engine.embed(np.stack([crop for _, crop, _ in faces]), descriptors))
-            photos = [self._photo(found, item, vectors) for found, item in self.examined]
+            photos = [self._photo(item, vectors) for item in self.examined]
             self.writer.store(photos, list(self.found_again.values()))
         self.examined, self.found_again, self.began = [], {}, time.monotonic()
 
-    def _photo(self, found: Found, item: Examined, vectors: Iterator[Floats]) -> NewPhoto:
-        return NewPhoto(
-            path=found.path,
-            size=found.size,
-            mtime_ns=found.mtime_ns,
-            content=item.content,
-            status=Status.SKIPPED if item.reason else Status.OK,
-            reason=item.reason,
-            width=item.width,
-            height=item.height,
-            too_small=item.too_small,
-            min_face=self.min_face,
-            faces=tuple(
-                NewFace(face.box, face.landmarks, face.score, FaceVector(crop, next(vectors)))
-                for face, crop, _ in item.faces
-            ),
+    def _photo(self, item: Examined, vectors: Iterator[Floats]) -> NewPhoto:
+        faces = tuple(
+            NewFace(face.box, face.landmarks, face.score, FaceVector(crop, next(vectors)))
+            for face, crop, _ in item.faces
         )
+        return replace(item.photo, min_face=self.min_face, faces=faces)
 
 
 @dataclass
 class _Run:
-    """One run over the files of a scan; ``met`` are their paths so far, ``given`` those being examined."""
+    """One run over the files of a scan; ``met`` are their paths so far, ``waiting`` how many are examined."""
 
     writer: CollectionWriter
     scan: Scan
@@ -190,7 +179,7 @@ class _Run:
     examiners: Callable[[], Examiners]  # opened for the first photograph that must be read
     stop: Callable[[], bool]
     met: set[str] = field(default_factory=set)
-    given: dict[str, Found] = field(default_factory=dict)
+    waiting: int = 0
     summary: IndexSummary = field(default_factory=IndexSummary)
     began: float = field(default_factory=time.monotonic)
 
@@ -199,7 +188,7 @@ class _Run:
             files = iter(self.scan)
             while not self._stopped() and (some := list(islice(files, _LOOKED_UP))):
                 self._take(some, progress)
-            while self.given and not self._stopped():
+            while self.waiting and not self._stopped():
                 self._fetch(_PATIENCE, progress)
             self._fetch(0, progress)
             self.batch.store()
@@ -234,8 +223,8 @@ class _Run:
                 continue
             while self.examiners().full and not self._stopped():
                 self._fetch(_PATIENCE, progress)
-            self.given[found.path] = found
-            self.examiners().submit(found.path)
+            self.waiting += 1
+            self.examiners().submit(found)
 
     def _is_settled(self, found: Found, known: KnownPhoto | None) -> bool:
         """Tell whether the file needs no reading."""
@@ -279,26 +268,26 @@ class _Run:
 
     def _fetch(self, timeout: float, progress: Progress) -> None:
         """Take in what the workers have found."""
-        for examined in self.examiners().results(timeout) if self.given else ():
-            found = self.given.pop(examined.path)
-            if examined.content is None and is_gone(examined.path):
-                self.met.discard(examined.path)  # deleted since it was found
+        for examined in self.examiners().results(timeout) if self.waiting else ():
+            self.waiting -= 1
+            if examined.photo.content is None and is_gone(examined.photo.path):
+                self.met.discard(examined.photo.path)  # deleted since it was found
             else:
                 self._note(examined)
-                self.batch.examined.append((found, examined))
+                self.batch.examined.append(examined)
             faces = self.summary.faces
             rate = f"{faces / max(time.monotonic() - self.began, 1e-3):,.1f} faces/s"
             progress.advance(note=f"{faces:,} face{'' if faces == 1 else 's'}, {rate}")
             self.batch.store_if_due()
 
     def _note(self, examined: Examined) -> None:
-        summary = self.summary
-        summary.skipped += bool(examined.reason)
-        summary.read += not examined.reason
-        if examined.reason and len(summary.reasons) < _LISTED:
-            summary.reasons.append((examined.path, examined.reason))
+        summary, photo = self.summary, examined.photo
+        summary.skipped += photo.status is Status.SKIPPED
+        summary.read += photo.status is Status.OK
+        if photo.reason and len(summary.reasons) < _LISTED:
+            summary.reasons.append((photo.path, photo.reason))
         summary.faces += len(examined.faces)
-        summary.too_small += examined.too_small
+        summary.too_small += photo.too_small
 
     def _sweep(self) -> None:
         """Remove the photographs that were deleted below the folders of this run."""

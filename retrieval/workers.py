@@ -16,10 +16,11 @@ from multiprocessing.context import SpawnProcess
 from faces.detect import Detector
 from faces.errors import AnotherYouError, DetectorError
 from faces.interrupts import interrupts_ignored
-from retrieval.examine import DetectorFactory, Examined, content_if_readable
+from retrieval.examine import DetectorFactory, Examined, content_if_readable, skipped
+from retrieval.scan import Found
 
-Look = Callable[[str, Detector], Examined]
-"""Examines the photograph at a path, as ``examine`` does; other processes can call it."""
+Look = Callable[[Found, Detector], Examined]
+"""Examines a photograph, as ``examine`` does; other processes can call it."""
 
 _AHEAD = 4  # photographs given to a worker at a time, so that it never waits for the network
 
@@ -28,7 +29,7 @@ _AHEAD = 4  # photographs given to a worker at a time, so that it never waits fo
 class _Worker:
     process: SpawnProcess
     connection: Connection
-    given: deque[str] = field(default_factory=deque)
+    given: deque[Found] = field(default_factory=deque)
     ready: bool = False
 
 
@@ -48,7 +49,7 @@ class Examiners:
     def __init__(self, factory: DetectorFactory, look: Look, count: int) -> None:
         self._factory, self._look, self._count = factory, look, count
         self._workers: list[_Worker] = []
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[Found] = deque()
         self._done: list[Examined] = []
         self.detector = ""
         if count == 0:
@@ -65,12 +66,12 @@ class Examiners:
         busy = len(self._waiting) + len(self._done) + sum(len(worker.given) for worker in self._workers)
         return busy >= max(1, _AHEAD * self._count)
 
-    def submit(self, path: str) -> None:
+    def submit(self, found: Found) -> None:
         """Give in a photograph."""
         if self._count == 0:
-            self._done.append(self._look(path, self._own))
+            self._done.append(self._look(found, self._own))
         else:
-            self._waiting.append(path)
+            self._waiting.append(found)
             self._hand_out()
 
     def results(self, timeout: float) -> list[Examined]:
@@ -111,10 +112,9 @@ class Examiners:
             worker = min(self._workers, key=lambda worker: len(worker.given))
             if len(worker.given) >= _AHEAD:
                 return
-            path = self._waiting.popleft()
-            worker.given.append(path)
+            worker.given.append(self._waiting.popleft())
             try:
-                worker.connection.send(path)
+                worker.connection.send(worker.given[-1])
             except OSError:
                 return  # it has died; _collect finds out
 
@@ -146,15 +146,15 @@ class Examiners:
         if not worker.ready:
             raise DetectorError(f"the process that looks for faces {how} before it had begun")
         if worker.given:
-            path = worker.given.popleft()
+            found = worker.given.popleft()
             reason = f"the search for faces {how} on it"
-            self._done.append(Examined(path, content_if_readable(path), reason))
+            self._done.append(skipped(found, content_if_readable(found.path), reason))
         self._waiting.extendleft(reversed(worker.given))
         self._workers.append(self._start())
 
 
 def _serve(connection: Connection, factory: DetectorFactory, look: Look) -> None:
-    """Do a worker's work: tell the detector's name, or what is wrong with it; then a path for a find."""
+    """Do a worker's work: tell the detector's name, or what is wrong with it; then examine what comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
     with suppress(EOFError, OSError):  # the other end is gone, perhaps killed
         try:
