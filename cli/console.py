@@ -74,8 +74,7 @@ class Pace:
         self.done = 0
         self._clock = clock
         self._began = clock()
-        self._samples = deque([(self._began, 0)])
-        self._advanced = False
+        self._samples: deque[tuple[float, int]] = deque()
 
     @property
     def elapsed(self) -> float:
@@ -86,10 +85,9 @@ class Pace:
         """Note ``count`` more units done."""
         now = self._clock()
         self.done += count
-        if not self._advanced and now - self._began < _SAMPLE:
-            # Work taken over from an earlier run arrives at once and says nothing about the rate.
-            self._samples.clear()
-        self._advanced = True
+        # Work taken over from an earlier run arrives at once and says nothing about the rate.
+        if not self._samples and now - self._began >= _SAMPLE:
+            self._samples.append((self._began, 0))
         if not self._samples or now - self._samples[-1][0] >= _SAMPLE:
             self._samples.append((now, self.done))
         while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
@@ -97,7 +95,7 @@ class Pace:
 
     def rate(self) -> float | None:
         """Return units per second, or None while nothing can be said."""
-        if not self._advanced:
+        if not self._samples:
             return None
         begin, before = self._samples[0]
         seconds = self._clock() - begin

@@ -126,3 +126,7 @@ def main() -> None:
         except BrokenPipeError:
             # The reader (head, less) has seen enough; without this Python complains when it closes stdout.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

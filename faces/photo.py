@@ -105,18 +105,12 @@ def _reason(error: Exception, limit: str) -> str:
 
 def _decode(image: Image.Image) -> Pixels:
     image.load()
-    turn = _UPRIGHT.get(_orientation(image))
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # damaged metadata beside a sound picture
+        turn = None
     flat = _rgb(image)
     return np.asarray(flat if turn is None else flat.transpose(turn))
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) if it is missing or unreadable."""
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # damaged metadata beside a sound picture
-        return 1
-    return value if isinstance(value, int) else 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
