@@ -17,23 +17,14 @@ from __future__ import annotations
 
 from faces.errors import AnotherYouError
 from index import Collection
-from retrieval import (
-    Answer,
-    Finder,
-    Hit,
-    IndexSummary,
-    QueryFace,
-    ReindexSummary,
-    default_collection,
-    draw_sheet,
-    forget,
-    index_folders,
-    open_collection,
-    reindex,
-    search,
-)
 from retrieval.editing import Edited, edit
 from retrieval.embedding import Embedded, embed
+from retrieval.finder import Answer, Finder, Hit, QueryFace, search
+from retrieval.forgetting import forget
+from retrieval.indexing import IndexSummary, index_folders
+from retrieval.location import default_collection, open_collection
+from retrieval.reindexing import ReindexSummary, reindex
+from retrieval.sheet import draw_sheet
 
 __all__ = [
     "AnotherYouError",

@@ -21,7 +21,8 @@ import numpy as np
 
 from cli.console import RichProgress, print_table
 from cli.guard import run_script
-from retrieval import SHOWS, Answer, Finder, index_folders
+from retrieval.finder import SHOWS, Answer, Finder
+from retrieval.indexing import index_folders
 
 _ALL = 100_000  # more than any collection here holds
 

@@ -1,7 +1,4 @@
-"""What the commands draw: progress on stderr, tables on stdout.
-
-Answers go to stdout, so that they can be piped; everything else to stderr.
-"""
+"""What the commands print and draw: answers on stdout, so that they can be piped; the rest on stderr."""
 
 from __future__ import annotations
 
@@ -9,10 +6,9 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, TextIO
-
-from cli.pace import Pace, in_words
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
@@ -20,6 +16,8 @@ if TYPE_CHECKING:
 
 DRAW_AFTER = 1.0  # seconds; what is over sooner is not worth a bar
 LINE_EVERY = 10.0  # seconds between two lines if no bar can be drawn
+_WINDOW = 30.0  # seconds the rate looks back: long enough to be calm, short enough to follow a change
+_SAMPLE = 0.25  # seconds between two samples of it
 
 _open: set[RichProgress] = set()
 
@@ -51,7 +49,7 @@ def print_table(
     from rich.cells import cell_len
 
     lines = [list(columns), *([printable(str(cell)) for cell in row] for row in rows)]
-    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(columns))]
+    widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
     for number, line in enumerate(lines):
         cells = []
         for name, cell, width in zip(columns, line, widths, strict=True):
@@ -59,6 +57,56 @@ def print_table(
             cells.append(space + cell if name in right else cell + space)
         text = "  ".join(cells).rstrip()
         typer.echo(typer.style(text, bold=True) if number == 0 else text)
+
+
+def in_words(seconds: float) -> str:
+    """Write a duration: ``40 s``, ``12 min``, ``3 h 5 min``."""
+    if round(seconds) < 100:
+        return f"{round(seconds)} s"
+    minutes = round(round(seconds) / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class Pace:
+    """Counts units and estimates their rate from the last half minute."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.done = 0
+        self._clock = clock
+        self._began = clock()
+        self._samples: deque[tuple[float, int]] = deque()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the work began."""
+        return self._clock() - self._began
+
+    def advance(self, count: int) -> None:
+        """Note ``count`` more units done."""
+        now = self._clock()
+        self.done += count
+        # Work taken over from an earlier run arrives at once and says nothing about the rate.
+        if not self._samples and now - self._began >= _SAMPLE:
+            self._samples.append((self._began, 0))
+        if not self._samples or now - self._samples[-1][0] >= _SAMPLE:
+            self._samples.append((now, self.done))
+        while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
+            self._samples.popleft()
+
+    def rate(self) -> float | None:
+        """Return units per second, or None while nothing can be said."""
+        if not self._samples:
+            return None
+        begin, before = self._samples[0]
+        seconds = self._clock() - begin
+        return (self.done - before) / seconds if seconds >= _SAMPLE else None
+
+    def left(self, total: int | None) -> float | None:
+        """Return the seconds until ``total`` units are done, or None while nothing can be said."""
+        rate = self.rate()
+        if total is None or not rate:
+            return None
+        return max(0, total - self.done) / rate
 
 
 class RichProgress:
@@ -103,33 +151,35 @@ class RichProgress:
                 self._timer.start()
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Note ``count`` more units done; ``note`` replaces the short text beside the bar."""
         with self._lock:
             if self._pace is None:
                 return
             self._pace.advance(count)
             self._note = note or self._note
             if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=self._pace.done, figures=self._figures())
+                figures = self._figures(self._pace)
+                self._bar.update(self._task, completed=self._pace.done, figures=figures)
             elif not self._is_terminal() and self._clock() - self._last_line >= LINE_EVERY:
                 self._last_line = self._clock()
-                self._line(self._figures())
+                self._line(self._figures(self._pace))
 
     def finish(self) -> None:
         """End the piece of work, complete or not; what was drawn stays as it is."""
         with self._lock:
             pace, self._pace = self._pace, None
+            _open.discard(self)
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
-            if self._bar is not None and pace is not None:
-                if self._task is not None:
-                    self._bar.update(self._task, figures=self._closing(pace))
+            if pace is None:
+                return
+            closing = f"{self._count(pace)} in {in_words(pace.elapsed)}"
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, figures=closing)
                 self._bar.stop()
                 self._bar = self._task = None
-            elif pace is not None and not self._is_terminal() and pace.elapsed >= LINE_EVERY:
-                self._line(self._closing(pace))
-            _open.discard(self)
+            elif not self._is_terminal() and pace.elapsed >= LINE_EVERY:
+                self._line(closing)
 
     def _is_terminal(self) -> bool:
         """Whether a bar can be drawn."""
@@ -138,28 +188,20 @@ class RichProgress:
     def _line(self, figures: str) -> None:
         print(f"{self._what}: {printable(figures)}", file=self._stream or sys.stderr, flush=True)
 
-    def _figures(self) -> str:
-        """``1,200 of 20,860 faces, 35.2 faces/s, 9 min left, sofa.jpg``."""
-        pace = self._pace
-        if pace is None:
-            return ""
-        parts = [self._count(pace)]
-        rate = pace.rate()
-        if rate is not None:
-            parts.append(f"{rate:,.1f} {self._unit}/s")
-        left = pace.left(self._total)
-        if left is not None:
-            parts.append(f"{in_words(left)} left")
-        if self._note:
-            parts.append(self._note)
-        return ", ".join(parts)
-
     def _count(self, pace: Pace) -> str:
         of = "" if self._total is None else f" of {self._total:,}"
         return f"{pace.done:,}{of} {self._unit}"
 
-    def _closing(self, pace: Pace) -> str:
-        return f"{self._count(pace)} in {in_words(pace.elapsed)}"
+    def _figures(self, pace: Pace) -> str:
+        """``1,200 of 20,860 faces, 35.2 faces/s, 9 min left, sofa.jpg``."""
+        rate, left = pace.rate(), pace.left(self._total)
+        parts = (
+            self._count(pace),
+            "" if rate is None else f"{rate:,.1f} {self._unit}/s",
+            "" if left is None else f"{in_words(left)} left",
+            self._note,
+        )
+        return ", ".join(part for part in parts if part)
 
     def _draw(self) -> None:
         """Begin to draw, called by the timer once the work has lasted."""
@@ -170,18 +212,16 @@ class RichProgress:
         with self._lock:
             if self._pace is None or self._bar is not None:
                 return
+            column = Column(no_wrap=True, overflow="ellipsis")
             self._bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
-                TextColumn(
-                    "{task.fields[figures]}",
-                    markup=False,
-                    table_column=Column(no_wrap=True, overflow="ellipsis"),
-                ),
+                TextColumn("{task.fields[figures]}", markup=False, table_column=column),
                 console=Console(file=self._stream or sys.stderr),
                 redirect_stdout=False,  # answers stay on stdout
             )
+            figures = self._figures(self._pace)
             self._task = self._bar.add_task(
-                self._what, total=self._total, completed=self._pace.done, figures=self._figures()
+                self._what, total=self._total, completed=self._pace.done, figures=figures
             )
             self._bar.start()

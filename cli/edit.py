@@ -7,47 +7,35 @@ from typing import Annotated
 
 import typer
 
-from cli.options import (
-    AccessoryOption,
-    DetectorOption,
-    FaceOption,
-    ForceOption,
-    PoseOption,
-    WishOption,
-    checked_picture,
-    wished,
-)
+from cli import options
+from cli.console import say
 
 
 def edit(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photograph of the person.")],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE", help="The picture to write (.png, .jpg, ...).")
-    ],
-    pose: PoseOption = None,
-    accessory: AccessoryOption = None,
-    wish: WishOption = None,
+    photo: options.PhotoArgument,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The picture to write (.png, .jpg, ...).")],
+    pose: options.PoseOption = None,
+    accessory: options.AccessoryOption = None,
+    wish: options.WishOption = None,
     weights: Annotated[
         str | None,
         typer.Option(
-            "--weights",
             metavar="NAME|DIR",
             help="Weights that come along, or a folder of them; otherwise those that know the wish.",
-            show_default=False,
         ),
     ] = None,
-    face: FaceOption = None,
+    face: options.FaceOption = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="PHOTO is a ready square crop; no face is looked for.")
     ] = False,
     size: Annotated[
         int,
         typer.Option(
-            "--size", metavar="PIXELS", min=8, max=1024, help="Side of each face, which is smoothly enlarged."
+            metavar="PIXELS", min=8, max=1024, help="Side of each face, which is smoothly enlarged."
         ),
     ] = 160,
-    force: ForceOption = False,
-    detector: DetectorOption = None,
+    force: options.ForceOption = False,
+    detector: options.DetectorOption = None,
 ) -> None:
     """Draw the face in PHOTO turned or changed as wished, and write it to a picture.
 
@@ -61,10 +49,8 @@ def edit(
         anotheryou edit me.jpg --pose 0 --accessory sunglasses --out cool.png
         anotheryou edit crop.png --cropped --pose +45 --size 32 --out small.png
     """
-    from cli.console import say
-
-    checked_picture(out, force, "--out")
-    wishes = wished(pose, accessory, wish)
+    options.checked_picture(out, force, "--out")
+    wishes = options.wished(pose, accessory, wish)
     if not wishes:
         raise typer.BadParameter("say what to change, such as --pose +30 or --pose all", param_hint="--pose")
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.console import RichProgress, say
 from cli.options import ForceOption, refuse_existing
 
 
@@ -17,17 +18,10 @@ def calibrate(
             metavar="FACES", help="A labelled folder of photographs of several people, or a .zip of one."
         ),
     ],
-    identity: Annotated[
-        str, typer.Option("--identity", metavar="FILE", help="The .onnx model, or dlib-128.")
-    ],
+    identity: Annotated[str, typer.Option(metavar="FILE", help="The .onnx model, or dlib-128.")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            help="The file to write; otherwise the one that searches look for.",
-            show_default=False,
-        ),
+        typer.Option(metavar="FILE", help="The file to write; otherwise the one that searches look for."),
     ] = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The pictures are ready crops with larger pictures beside them.")
@@ -44,7 +38,6 @@ def calibrate(
         anotheryou calibrate faces --identity sface.onnx
         anotheryou index ~/Pictures --identity sface.onnx --collection ~/other
     """
-    from cli.console import RichProgress, say
     from evaluation.calibrate import calibrate_identity
     from facedata.labelled import read_labelled
     from retrieval.calibration import read_calibration, user_calibration
@@ -52,8 +45,7 @@ def calibrate(
     path = out or user_calibration()
     if out is not None:
         refuse_existing(out, force)
-    progress = RichProgress()
-    known = read_calibration()
+    progress, known = RichProgress(), read_calibration()
     found = read_labelled(faces, cropped=cropped, progress=progress)
     made, report = calibrate_identity(known, found, identity, progress)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,11 +65,10 @@ def fit_projection(
         int, typer.Option("--faces", metavar="N", min=300, help="How many faces to learn from.")
     ] = 6000,
     stored: Annotated[
-        int,
-        typer.Option("--stored", metavar="P", min=1, max=256, help="How many numbers a collection keeps."),
+        int, typer.Option(metavar="P", min=1, max=256, help="How many numbers a collection keeps.")
     ] = 128,
     cropped: Annotated[bool, typer.Option("--cropped", help="The pictures are ready crops.")] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed chooses other faces.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed chooses other faces.")] = 0,
     force: ForceOption = False,
 ) -> None:
     """Learn the projection that makes a network's features a few numbers, and put it beside the weights.
@@ -91,8 +82,8 @@ def fit_projection(
     """
     import numpy as np
 
-    from cli.console import RichProgress, say
     from facedata.labelled import read_labelled
+    from faces.progress import underway
     from generator.checkpoint import load_generator
     from generator.projection import COMPONENTS, PROJECTION_FILE, Projection
 
@@ -108,12 +99,11 @@ def fit_projection(
     rng = np.random.default_rng(seed)
     chosen = np.concatenate([some[np.sort(rng.permutation(len(some))[:share])] for some in crops])
     features = np.empty((len(chosen), generator.feature_size), np.float16)
-    progress.start("canonicalising faces", len(chosen), "faces")
-    for start in range(0, len(chosen), 256):
-        part = slice(start, start + 256)
-        features[part] = generator.canonicalise(chosen[part]).features
-        progress.advance(len(features[part]))
-    progress.finish()
+    with underway(progress, "canonicalising faces", len(chosen), "faces") as canonicalising:
+        for start in range(0, len(chosen), 256):
+            part = slice(start, start + 256)
+            features[part] = generator.canonicalise(chosen[part]).features
+            canonicalising.advance(len(features[part]))
     # A small network has fewer features than there are components.
     dimension = min(COMPONENTS, generator.feature_size)
     projection = Projection.fit(features, dimension, stored=min(stored, dimension), seed=seed)

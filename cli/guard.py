@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.console import end_drawing, say
+from faces.errors import AnotherYouError
 
 INTERRUPTED = 130
 _DEBUG = "--debug"
@@ -24,8 +25,6 @@ _EXTRAS = {"faiss": "cpu", "cv2": "yunet", "embreex": "render", "scipy": "render
 
 def plain_sentence(error: BaseException) -> str | None:
     """The one line a user should read for this error, or None if only a traceback will do."""
-    from faces.errors import AnotherYouError  # late: the package may bring NumPy with it
-
     if isinstance(error, AnotherYouError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and (module := (error.name or "").split(".")[0]) in _EXTRAS:
@@ -70,17 +69,13 @@ def debug_first(arguments: list[str]) -> list[str]:
 
 
 class GuardedGroup(TyperGroup):
-    """The program's commands, with errors told as above.
-
-    ``ctx`` is a ``typer.Context`` or its parent class, which typer does not export.
-    """
+    """The program's commands, with errors told as above; ``ctx`` is of a class that typer does not export."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, debug_first(args))
 
     def invoke(self, ctx: Any) -> object:
-        debug = bool(ctx.params.get("debug"))
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
-            raise typer.Exit(tell(error, debug=debug)) from None
+            raise typer.Exit(tell(error, debug=bool(ctx.params.get("debug")))) from None

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import CollectionOption, DetectorOption, IdentityOption, WeightsOption, asked_to_stop
+from cli.console import RichProgress, end_drawing, in_words, print_table, printable, say
+from cli.guard import INTERRUPTED
+from cli.options import CollectionOption, DetectorOption, IdentityOption, WeightsOption
+from faces.errors import CollectionError
 
 if TYPE_CHECKING:
-    from retrieval import IndexSummary
-
-_STOPPING = "finishing what has begun; press Ctrl-C again to stop at once"
+    from retrieval.indexing import IndexSummary
 
 
 def index(
@@ -25,11 +30,9 @@ def index(
     min_face: Annotated[
         int | None,
         typer.Option(
-            "--min-face",
             metavar="PIXELS",
             min=8,
             help="Leave out faces whose box has a shorter side; otherwise as last time, 24 at first.",
-            show_default=False,
         ),
     ] = None,
     include_forgotten: Annotated[
@@ -52,11 +55,9 @@ def index(
         anotheryou index ~/Pictures
         anotheryou index ~/Pictures /media/camera --min-face 60
     """
-    from cli.console import RichProgress, end_drawing
-    from cli.guard import INTERRUPTED
-    from retrieval import index_folders
+    from retrieval.indexing import index_folders
 
-    with asked_to_stop(_STOPPING) as stop:
+    with _asked_to_stop() as stop:
         summary = index_folders(
             folders,
             collection=collection,
@@ -86,11 +87,9 @@ def reindex(
 
         anotheryou reindex --weights ~/my-weights
     """
-    from cli.console import RichProgress, end_drawing, say
-    from cli.guard import INTERRUPTED
-    from retrieval import reindex as reindex_collection
+    from retrieval.reindexing import reindex as reindex_collection
 
-    with asked_to_stop(_STOPPING) as stop:
+    with _asked_to_stop() as stop:
         summary = reindex_collection(
             collection=collection, weights=weights, identity=identity, progress=RichProgress(), stop=stop
         )
@@ -120,28 +119,29 @@ def info(
         anotheryou info
         anotheryou info --skipped
     """
-    from cli.console import print_table
     from index import Collection, Status
-    from retrieval import default_collection
+    from retrieval.location import collection_folder
 
-    with Collection(collection or default_collection()) as opened, opened.snapshot() as snapshot:
+    with Collection(collection_folder(collection)) as opened, opened.snapshot() as snapshot:
         if skipped:
             rows = ((photo.path, photo.reason) for photo in snapshot.photos(Status.SKIPPED))
             print_table(("photograph", "reason"), rows)
             return
         summary = snapshot.summary()
-        layout = summary.layout
+        layout, made = summary.layout, summary.layout.description
         files = [entry for entry in opened.folder.iterdir() if entry.is_file()]
-        vectors = _state(snapshot.has_file, snapshot.whole_file)
-        made = layout.description
+        vectors = "missing, made again by the next search or index run"
+        if snapshot.has_file:
+            lacking = "lacks the newest changes, which searches add"
+            vectors = "complete" if snapshot.whole_file else lacking
         attributes = made.get("attributes", {})
         wishes = "; ".join(f"{name}: {' '.join(values)}" for name, values in attributes.items())
-        weights = ", ".join(
+        weights = [
             f"{one['name']} ({one['weights_id']}) from {one['source']}"
             if "name" in one
             else str(one["source"])
             for one in made["encodings"]
-        )
+        ]
         identity = made.get("identity")
         lines = {
             "collection": opened.folder,
@@ -152,7 +152,7 @@ def info(
             "faces": f"{summary.faces:,}",
             "too small": f"{summary.too_small:,} (below {summary.min_face} pixels)",
             "detector": summary.detector or "none used yet",
-            "weights": weights,
+            "weights": ", ".join(weights),
             "identity": f"{identity['source']} ({identity['digest']})" if identity else "none",
             "wishes": wishes or "none before `anotheryou reindex`, since an older version made it",
             "crops": f"{layout.geometry.size} × {layout.geometry.size} pixels",
@@ -183,9 +183,8 @@ def forget(
         anotheryou forget ~/Pictures/party/0042.jpg
         anotheryou forget ~/Pictures/party --yes
     """
-    from cli.console import say
-    from retrieval import forget as forget_photographs
     from retrieval.forgetting import count_known
+    from retrieval.forgetting import forget as forget_photographs
 
     photographs, faces = count_known(path, collection=collection)
     many = photographs > 1 or (photographs == 1 and path.is_dir())
@@ -198,9 +197,6 @@ def forget(
 
 def _agrees_to_forget(path: Path, photographs: int, faces: int) -> bool:
     """Ask whether to forget a folder; raises CollectionError if there is nobody to ask."""
-    from cli.console import printable
-    from faces.errors import CollectionError
-
     what = f"{_counted(photographs, 'photograph')} with {_counted(faces, 'face')}"
     if not _can_ask():
         raise CollectionError(f"there are {what} below {path}; give --yes to forget them all")
@@ -211,17 +207,33 @@ def _can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def _print_index_summary(summary: IndexSummary) -> None:
-    from cli.console import printable, say
-    from cli.pace import in_words
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Give a function that turns true at the first Ctrl-C; a second one ends the program."""
+    asked = False
 
-    parts = [
-        f"{summary.unchanged:,} unchanged" if summary.unchanged else "",
-        f"{summary.moved:,} moved" if summary.moved else "",
-        f"{summary.removed:,} no longer there" if summary.removed else "",
-        f"{summary.forgotten:,} forgotten" if summary.forgotten else "",
-    ]
-    known = ", ".join(part for part in parts if part)
+    def note(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        say("finishing what has begun; press Ctrl-C again to stop at once")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _print_index_summary(summary: IndexSummary) -> None:
+    parts = {
+        "unchanged": summary.unchanged,
+        "moved": summary.moved,
+        "no longer there": summary.removed,
+        "forgotten": summary.forgotten,
+    }
+    known = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
     typer.echo(f"{_counted(summary.photographs, 'photograph')}{f' ({known})' if known else ''}")
     rate = f", {summary.faces / summary.seconds:,.1f} faces/s" if summary.faces and summary.seconds else ""
     typer.echo(f"{_counted(summary.faces, 'face')} added in {in_words(summary.seconds)}{rate}")
@@ -250,9 +262,3 @@ def _print_index_summary(summary: IndexSummary) -> None:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _state(usable: bool, whole: bool) -> str:
-    if not usable:
-        return "missing, made again by the next search or index run"
-    return "complete" if whole else "lacks the newest changes, which searches add"

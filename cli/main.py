@@ -1,7 +1,7 @@
 """The command line: ``anotheryou COMMAND``.
 
-Every command's module imports only typer and the standard library at its top, and the rest inside its
-functions, so that ``anotheryou --help`` answers at once.
+Every command's module imports what is large inside its functions, so that ``anotheryou --help`` answers at
+once: at its top only typer, the standard library, what lies beside it and the errors.
 """
 
 from __future__ import annotations
@@ -27,18 +27,17 @@ from cli.search import search
 from cli.train import train, train_cpi
 from cli.train_rivals import train_rivals
 
-# In the order in which a user meets them.
-ORDER = (
-    *("index", "search", "edit", "info", "reindex", "forget", "data"),
-    *("train", "train-rivals", "train-cpi", "fit-projection", "calibrate", "benchmark"),
-)
+# In the order in which a user meets them: before the group `data`, and after it.
+_FIRST = (index, search, edit, info, reindex, forget)
+_LAST = (train, train_rivals, train_cpi, fit_projection, calibrate, benchmark)
 
 
 class Program(GuardedGroup):
-    """All commands; typer itself would list the groups last."""
+    """All commands; typer itself would list the group last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return sorted(self.commands, key=ORDER.index)
+        order = [*(one.__name__ for one in _FIRST), "data"]
+        return order + [name for name in self.commands if name not in order]
 
 
 app = typer.Typer(
@@ -101,15 +100,9 @@ def program(
 
 
 app.callback(help=help_of(program))(program)
-for command in (index, search, edit, info, reindex, forget):
+for command in (*_FIRST, *_LAST):
     app.command()(command)
 app.add_typer(data, name="data")
-app.command()(train)
-app.command("train-rivals")(train_rivals)
-app.command("train-cpi")(train_cpi)
-app.command("fit-projection")(fit_projection)
-app.command()(calibrate)
-app.command()(benchmark)
 _set_helps(app)
 
 

@@ -1,29 +1,25 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what is checked of them."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
+from faces.errors import AnotherYouError
+
+PhotoArgument = Annotated[Path, typer.Argument(metavar="PHOTO", help="A photograph of the person.")]
 CollectionOption = Annotated[
     Path | None,
     typer.Option(
-        "--collection",
         metavar="DIR",
         help="The collection's folder; otherwise $ANOTHERYOU_COLLECTION or one among your user data.",
-        show_default=False,
     ),
 ]
 WeightsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--weights",
         metavar="NAME|DIR",
         help="Weights that come along, or a folder of them; several may be named; otherwise those that made "
         "the collection, at first rotation-32 and accessories-32.",
@@ -33,46 +29,36 @@ WeightsOption = Annotated[
 IdentityOption = Annotated[
     str | None,
     typer.Option(
-        "--identity",
         metavar="NAME|FILE",
         help="What tells people apart: dlib-128 (the default), none, or a calibrated .onnx file.",
-        show_default=False,
     ),
 ]
 DetectorOption = Annotated[
     Path | None,
     typer.Option(
-        "--detector",
         metavar="NAME|FILE",
         help="What finds the faces: hog+cnn (the default), hog (quicker), cnn, or YuNet's .onnx file.",
-        show_default=False,
     ),
 ]
-
 PoseOption = Annotated[
     str | None,
     typer.Option(
-        "--pose",
         metavar="DEGREES",
         help="How the head shall be turned, any angle from -45 to +45; + is towards the right side of the "
         "picture.",
-        show_default=False,
     ),
 ]
 AccessoryOption = Annotated[
     str | None,
     typer.Option(
-        "--accessory",
         metavar="NAME",
         help="What shall be worn: none, hat-1 (cap), hat-2 (brimmed), hat-3 (knitted), glasses-1 (round), "
         "glasses-2 (square) or glasses-3 (sunglasses).",
-        show_default=False,
     ),
 ]
 WishOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--wish",
         metavar="NAME=VALUE",
         help="Any attribute the weights know (see `anotheryou info`), such as pose=+30; may be repeated.",
         show_default=False,
@@ -81,23 +67,14 @@ WishOption = Annotated[
 FaceOption = Annotated[
     int | None,
     typer.Option(
-        "--face",
-        metavar="N",
-        min=1,
-        help="Which face of the photograph, 1 being the largest; otherwise that one.",
-        show_default=False,
+        metavar="N", min=1, help="Which face of the photograph, 1 being the largest; otherwise that one."
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that exists already.")]
 
 
 def refuse_existing(path: Path, force: bool) -> None:
-    """Raise AnotherYouError if there is a file at ``path`` and ``force`` is not given, or if it is a folder.
-
-    What lies there may be the only copy of a photograph.
-    """
-    from faces.errors import AnotherYouError
-
+    """Raise AnotherYouError if there is a file (it may be a photograph) and no ``force``, or a folder."""
     if path.is_dir():
         raise AnotherYouError(f"{path} is a folder; name a file")
     if not force and (path.exists() or path.is_symlink()):
@@ -124,27 +101,3 @@ def wished(pose: str | None, accessory: str | None, wish: list[str] | None) -> d
     short = {"pose": pose, "accessory": accessory}
     named = [f"{name}={value}" for name, value in short.items() if value is not None]
     return parse_wishes([*named, *(wish or [])])
-
-
-@contextmanager
-def asked_to_stop(meanwhile: str) -> Iterator[Callable[[], bool]]:
-    """Give a function that turns true at the first Ctrl-C; a second one ends the program.
-
-    ``meanwhile`` is said at the first.  After the block Ctrl-C does what it did before.
-    """
-    from cli.console import say
-
-    asked = False
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        say(meanwhile)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)

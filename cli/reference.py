@@ -1,8 +1,4 @@
-"""Writes the command reference, ``docs/commands.md``, from the commands' own help.
-
-python -m cli.reference            writes it
-python -m cli.reference --check    exit status 1 if it is not current
-"""
+"""Writes the command reference, ``docs/commands.md``: ``python -m cli.reference [--check]``."""
 
 from __future__ import annotations
 
@@ -28,13 +24,9 @@ def reference(app: typer.Typer) -> str:
     command = typer.main.get_command(app)
     context = typer.Context(command, info_name=app.info.name, **command.context_settings)
     text = get_docs_for_click(obj=command, ctx=context, name=app.info.name or "", indent=1)
-    lines = (_wrapped(line) if line.startswith("* ") else line for line in text.rstrip().splitlines())
+    item = textwrap.TextWrapper(119, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    lines = (item.fill(line) if line.startswith("* ") else line for line in text.rstrip().splitlines())
     return "\n".join([_HEAD, *lines, ""])
-
-
-def _wrapped(item: str) -> str:
-    """A line of a list on as many lines as it needs."""
-    return textwrap.fill(item, 119, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def write(
@@ -43,12 +35,7 @@ def write(
     ] = False,
     path: Annotated[Path, typer.Option(help="The file.", show_default=False)] = REFERENCE,
 ) -> None:
-    """Write the command reference.
-
-    Example:
-
-        python -m cli.reference --check
-    """
+    """Write the command reference."""
     from cli.main import app
 
     text = reference(app)

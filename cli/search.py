@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import (
-    AccessoryOption,
-    CollectionOption,
-    DetectorOption,
-    FaceOption,
-    ForceOption,
-    PoseOption,
-    WishOption,
-    checked_picture,
-    wished,
-)
+from cli import options
+from cli.console import RichProgress, print_table, say
 
 if TYPE_CHECKING:
     from faces.types import Box
-    from retrieval import Answer, Hit
+    from retrieval.finder import Answer, Hit
 
 
 def search(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photograph of the person.")],
-    pose: PoseOption = None,
-    accessory: AccessoryOption = None,
-    wish: WishOption = None,
+    photo: options.PhotoArgument,
+    pose: options.PoseOption = None,
+    accessory: options.AccessoryOption = None,
+    wish: options.WishOption = None,
     k: Annotated[int, typer.Option("-k", metavar="K", min=1, help="How many faces to find.")] = 20,
-    collection: CollectionOption = None,
-    face: FaceOption = None,
+    collection: options.CollectionOption = None,
+    face: options.FaceOption = None,
     only: Annotated[
         bool, typer.Option("--only", help="Keep to faces that seem to show every wished value.")
     ] = False,
     at_least: Annotated[
         float,
-        typer.Option(
-            "--at-least", metavar="P", min=0, max=1, help="Keep to hits of this probability, 0 to 1."
-        ),
+        typer.Option(metavar="P", min=0, max=1, help="Keep to hits of this probability, 0 to 1."),
     ] = 0.0,
     same_photo: Annotated[
         bool, typer.Option("--same-photo", help="PHOTO itself and copies of it may be among the answers.")
@@ -50,14 +40,11 @@ def search(
     sheet: Annotated[
         Path | None,
         typer.Option(
-            "--sheet",
-            metavar="FILE",
-            help="Also draw query, drawing and answers as one picture (.png, .jpg, ...).",
-            show_default=False,
+            metavar="FILE", help="Also draw query, drawing and answers as one picture (.png, .jpg, ...)."
         ),
     ] = None,
-    force: ForceOption = False,
-    detector: DetectorOption = None,
+    force: options.ForceOption = False,
+    detector: options.DetectorOption = None,
 ) -> None:
     """Find the photographs of the person in PHOTO, turned or changed as wished.
 
@@ -72,11 +59,11 @@ def search(
         anotheryou search in-my-hat.jpg --pose 0 --accessory none
         anotheryou search me.jpg --pose -20 -k 10 --sheet answer.png
     """
-    from cli.console import RichProgress, say
-    from retrieval import Finder, draw_sheet
+    from retrieval.finder import Finder
+    from retrieval.sheet import draw_sheet
 
-    checked_picture(sheet, force, "--sheet")
-    wishes = wished(pose, accessory, wish)
+    options.checked_picture(sheet, force, "--sheet")
+    wishes = options.wished(pose, accessory, wish)
     progress = RichProgress()
     with Finder(collection, detector=detector, progress=progress) as finder:
         answer = finder.search(
@@ -98,45 +85,27 @@ def search(
 
 
 def _print_hits(answer: Answer) -> None:
-    from cli.console import print_table, say
     from retrieval.sheet import percent
 
     if not answer.hits:
         say("nothing to show: the collection has no other face that fits")
         return
-    wishes, estimates = list(answer.wish), list(answer.hits[0].estimates)
-    columns = (
-        "rank",
-        "probability",
-        "person",
-        *(f"{name} met" for name in wishes),
-        *estimates,
-        "face",
-        "photograph",
-    )
-    rows: list[tuple[object, ...]] = []
+    met = [f"{name} met" for name in answer.wish]
+    columns = ("rank", "probability", "person", *met, *answer.hits[0].estimates, "face", "photograph")
+    rows: list[list[object]] = []
     for hit in answer.hits:
         if hit.rank == answer.probable + 1:
-            rows.append(("", "-- less likely than not --", *[""] * (len(columns) - 2)))
-        rows.append(
-            (
-                hit.rank,
-                percent(hit.probability),
-                percent(hit.same_person),
-                *(percent(hit.met[name]) for name in wishes),
-                *hit.estimates.values(),
-                f"{hit.number} of {hit.count}",
-                hit.path if hit.exists else f"{hit.path} (not there any more)",
-            )
-        )
+            rows.append(["", "-- less likely than not --", *[""] * (len(columns) - 2)])
+        chances = (hit.probability, hit.same_person, *(hit.met[name] for name in answer.wish))
+        face = f"{hit.number} of {hit.count}"
+        path = hit.path if hit.exists else f"{hit.path} (not there any more)"
+        rows.append([hit.rank, *map(percent, chances), *hit.estimates.values(), face, path])
     print_table(columns, rows, right=columns[:-1])
     if not answer.probable:
         say("probably nobody here: every hit is less likely than not")
 
 
 def _print_json(answer: Answer) -> None:
-    import json
-
     query = answer.query
     content = {
         "query": {

@@ -35,9 +35,24 @@ def cut_dlib_chip(pixels: Pixels, landmarks: Landmarks) -> Pixels:
 
 
 def cut_arcface_chip(pixels: Pixels, landmarks: Landmarks) -> Pixels:
-    """Cut a face as ArcFace's template has it, (112, 112, 3)."""
+    """Cut a face (112, 112, 3) whose eyes and nose base lie as near to ArcFace's template as can be.
+
+    Least squares over similarities: Umeyama 1991, *Least-squares estimation of transformation parameters
+    between two point patterns*, without reflection; in two dimensions one complex number and a shift.
+    """
     points = np.array([landmarks.left_eye, landmarks.right_eye, landmarks.nose_base], float)
-    return _warp(pixels, points, _ARCFACE, ARCFACE_SIDE)
+    source, aim = (each[:, 0] + 1j * each[:, 1] for each in (points, _ARCFACE))
+    centred = aim - aim.mean()
+    turn = (np.conj(centred) @ (source - source.mean())) / (np.conj(centred) @ centred)  # chip to picture
+    shift = source.mean() - turn * aim.mean()
+    image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
+    shrink = int(abs(turn))  # a large face: sampling alone would alias
+    if shrink > 1:
+        image = image.reduce(shrink)
+        turn, shift = turn / shrink, shift / shrink
+    matrix = (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag)
+    size = (ARCFACE_SIDE, ARCFACE_SIDE)
+    return np.asarray(image.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC))
 
 
 def five_points(landmarks: Landmarks) -> NDArray[np.float64]:
@@ -65,23 +80,3 @@ def dlib_chip(pixels: Pixels, points: NDArray[np.floating], *, size: int, margin
     found = dlib.full_object_detection(dlib.rectangle(0, 0, width - 1, height - 1), places)
     chip: Pixels = dlib.get_face_chip(np.ascontiguousarray(pixels), found, size=size, padding=margin)
     return chip
-
-
-def _warp(pixels: Pixels, points: NDArray[np.float64], target: NDArray[np.float64], size: int) -> Pixels:
-    """Move ``points`` as near to ``target`` as a similarity can, by least squares: (size, size, 3) uint8.
-
-    Umeyama 1991, *Least-squares estimation of transformation parameters between two point patterns*, without
-    reflection; in two dimensions one complex number and a shift.
-    """
-    source, aim = (each[:, 0] + 1j * each[:, 1] for each in (points, target))
-    centred = aim - aim.mean()
-    turn = (np.conj(centred) @ (source - source.mean())) / (np.conj(centred) @ centred)  # chip to picture
-    shift = source.mean() - turn * aim.mean()
-    image = Image.fromarray(np.ascontiguousarray(pixels)).convert("RGB")
-    shrink = int(abs(turn))  # a large face: sampling alone would alias
-    if shrink > 1:
-        image = image.reduce(shrink)
-        turn, shift = turn / shrink, shift / shrink
-    matrix = (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag)
-    warped = image.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
-    return np.asarray(warped)

@@ -1,7 +1,4 @@
-"""Files and folders that only one process at a time may write to.
-
-The lock is the operating system's, so it ends with the process that holds it, however that ends.
-"""
+"""Files and folders that one process at a time may write to; the system's locks end with their process."""
 
 from __future__ import annotations
 
@@ -24,8 +21,7 @@ class Lock:
     """Locks a file for this process, and writes its number there, until ``release``.
 
     If it is locked already, raises at once the error that ``busy`` makes of who holds it ("process 12", or
-    "another process").  The file stays after the release, since deleting it could let two writers in.  Raises
-    OSError if the file cannot be written.
+    "another process").  The file stays after the release, since deleting it could let two writers in.
     """
 
     def __init__(self, path: Path, busy: Callable[[str], AnotherYouError]) -> None:

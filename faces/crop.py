@@ -1,8 +1,4 @@
-"""The one crop function: photographs, imported sets and rendered faces all pass through it.
-
-A network only works on faces cropped as its training faces were, so the geometry is one small value
-that travels with the weights.
-"""
+"""The one crop function: photographs, imported sets and rendered faces all pass through it."""
 
 from __future__ import annotations
 
@@ -20,17 +16,15 @@ CHIN_TO_NOSE_BASE = 2.369
 _SMALLEST_UNIT = 1e-3  # picture pixels: shorter distances are no face
 _FARTHEST = 1e7  # picture pixels: no photograph reaches as far
 _LARGEST = 8  # crop side / longer side of the picture: more of it would be repeated edges than face
-_SAMPLED = (
-    4096  # crop side in picture pixels up to which each pixel is sampled; larger faces are shrunk first
-)
+_SAMPLED = 4096  # crop side in picture pixels up to which every pixel is sampled; larger ones are shrunk
 
 
 @dataclass(frozen=True, slots=True)
 class CropGeometry:
-    """Where a face lies in its square crop, in fractions of the side.
+    """Where a face lies in its square crop, in fractions of the side; travels with the weights.
 
-    The point midway between the eyes lies at (0.5, ``eye_y``) with the eye line level; the
-    vertical distance from the eye line to the nose base is ``nose_distance``.
+    The point midway between the eyes lies at (0.5, ``eye_y``) with the eye line level; the vertical distance
+    from the eye line to the nose base is ``nose_distance``.
     """
 
     size: int = 32
@@ -41,11 +35,10 @@ class CropGeometry:
 def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.float64]:
     """Return the similarity from crop to picture coordinates, a (2, 3) float64 matrix.
 
-    The angle comes from the eye line; the scale from the distance of the nose base (or of the chin
-    if it is annotated) from the eye line, measured at right angles to it, because that distance does not
-    shrink when the head turns.  Raises ValueError if the landmarks leave no scale (eyes or
-    nose base on one spot or on one line, nose above the eyes) or are no places in a photograph (not
-    finite, or beyond ten million pixels).
+    The angle comes from the eye line; the scale from the distance of the nose base (or of the chin if it is
+    annotated) from that line, because this distance does not shrink when the head turns.  Raises ValueError
+    if the landmarks leave no scale (eyes or nose base on one spot or on one line, nose above the eyes) or are
+    no places in a photograph (not finite, or beyond ten million pixels).
     """
     known = (landmarks.left_eye, landmarks.right_eye, landmarks.nose_base, landmarks.chin)
     if not all(abs(value) <= _FARTHEST for point in known if point is not None for value in point):
@@ -73,11 +66,10 @@ def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.f
 def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> Pixels:
     """Warp a face to its crop.
 
-    ``pixels`` is (H, W) grey or (H, W, 3) RGB uint8; the result (S, S) grey uint8.  Where the crop
-    reaches beyond the picture the nearest edge pixel is repeated.  Large faces are averaged over the area of
-    each crop pixel, so that nothing aliases; values are rounded once, at the end.  Raises ValueError as
-    ``crop_transform`` does, and if the crop would lie beside the picture or be more than eight times as
-    large as it: landmarks that bogus must not cost memory.
+    ``pixels`` is (H, W) grey or (H, W, 3) RGB uint8; the result (S, S) grey uint8.  Beyond the picture its
+    nearest edge pixel is repeated.  Large faces are averaged over the area of each crop pixel, so that
+    nothing aliases; values are rounded once, at the end.  Raises ValueError as ``crop_transform`` does, and
+    if the crop would lie beside the picture or be more than eight times as large: that must not cost memory.
     """
     matrix = crop_transform(landmarks, geometry)
     size = geometry.size
@@ -95,7 +87,9 @@ def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> P
         matrix, reach, scale = matrix / shrink, reach / shrink, scale / shrink
     low = np.floor(reach.min(0)).astype(int) - 1
     high = np.ceil(reach.max(0)).astype(int) + 1
-    region = _region(pixels, low, high)
+    columns = np.clip(np.arange(low[0], high[0]), 0, pixels.shape[1] - 1)
+    rows = np.clip(np.arange(low[1], high[1]), 0, pixels.shape[0] - 1)
+    region = Image.fromarray(np.ascontiguousarray(pixels[rows][:, columns])).convert("L")
     steps = max(1, math.ceil(scale))  # samples per crop pixel and direction
     local = matrix.copy()
     local[:, :2] /= steps
@@ -110,12 +104,3 @@ def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> P
     exact = np.asarray(fine.reduce(steps) if steps > 1 else fine)
     crop: Pixels = np.rint(np.clip(exact, 0, 255)).astype(np.uint8)
     return crop
-
-
-def _region(pixels: Pixels, low: NDArray[np.int_], high: NDArray[np.int_]) -> Image.Image:
-    """The rectangle low..high (x, y) of a picture in grey, its edge pixels repeated outside."""
-    height, width = pixels.shape[:2]
-    columns = np.clip(np.arange(low[0], high[0]), 0, width - 1)
-    rows = np.clip(np.arange(low[1], high[1]), 0, height - 1)
-    part = Image.fromarray(np.ascontiguousarray(pixels[rows][:, columns]))
-    return part if part.mode == "L" else part.convert("L")

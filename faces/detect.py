@@ -1,18 +1,30 @@
-"""Which face detectors there are, and what they have in common."""
+"""Which face detectors there are, and what they share: boxes that mean one face, pieces of a photograph."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import numpy as np
+from PIL import Image
 
 from faces.errors import DetectorError
-from faces.types import DetectedFace, Photo
+from faces.types import Box, DetectedFace, Photo, Pixels
 
 METHODS = ("hog+cnn", "hog", "cnn")
 """Detectors that come with the project, the default first."""
 
 MIN_FACE = 24
 """Pixels across the smallest face that is looked for by default."""
+
+SAME_FACE = 0.3
+_WITHIN = 0.7  # of the smaller box: an eye and a mouth found as a face inside the face
+_WHOLE = 2_000_000  # pixels of a level that is looked at in one piece
+_TILE = 1408
+_SHARED = 256  # pixels that neighbouring tiles share: more than the largest face a tile is asked for
 
 
 class Detector(Protocol):
@@ -22,12 +34,7 @@ class Detector(Protocol):
     def name(self) -> str: ...
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Find every usable face of a photograph, largest first.
-
-        Faces smaller than the detector was opened for may be among them: whoever asked for a smallest size
-        counts them and leaves them out.
-        """
-        ...
+        """Find every usable face, largest first; some may be smaller than the detector was opened for."""
 
 
 def open_detector(model: Path | str | None = None, *, min_face: int = MIN_FACE) -> Detector:
@@ -50,3 +57,100 @@ def open_detector(model: Path | str | None = None, *, min_face: int = MIN_FACE) 
     raise DetectorError(
         f"there is no detector {method}; choose {', '.join(METHODS)} or the path of YuNet's .onnx file."
     )
+
+
+def shared_area(one: Box, other: Box) -> float:
+    """Return the area that two boxes share, square pixels."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Return intersection over union, 0..1; 0 if both are empty."""
+    shared = shared_area(one, other)
+    union = one.area + other.area - shared
+    return shared / union if union > 0 else 0.0
+
+
+def same_face(one: Box, other: Box) -> bool:
+    """Tell whether two boxes mean one face: they overlap, or one lies mostly within the other."""
+    smaller = min(one.area, other.area)
+    return overlap(one, other) >= SAME_FACE or (smaller > 0 and shared_area(one, other) / smaller >= _WITHIN)
+
+
+class Scored(Protocol):
+    """Something found at a place, surer with a higher score."""
+
+    @property
+    def box(self) -> Box: ...
+    @property
+    def score(self) -> float: ...
+
+
+Found = TypeVar("Found", bound=Scored)
+
+
+def best_of_each(found: Iterable[Found]) -> list[Found]:
+    """Keep of all finds that mean one face the one with the highest score, surest first.
+
+    Equal scores are decided by the box, so that the answer does not depend on the order of ``found``.
+    """
+
+    def rank(item: Found) -> tuple[float, ...]:
+        return (-item.score, item.box.left, item.box.top, item.box.right, item.box.bottom)
+
+    kept: list[Found] = []
+    for item in sorted(found, key=rank):
+        if not any(same_face(item.box, other.box) for other in kept):
+            kept.append(item)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A piece of a photograph: ``pixels`` show it from (``left``, ``top``) on, enlarged ``scale`` times."""
+
+    pixels: Pixels
+    scale: float
+    left: float
+    top: float
+
+    def in_photo(self, left: float, top: float, right: float, bottom: float) -> Box:
+        """Return a rectangle of this view in photograph coordinates."""
+        x, y, factor = self.left, self.top, 1 / self.scale
+        return Box(x + left * factor, y + top * factor, x + right * factor, y + bottom * factor)
+
+
+def cut(image: Image.Image, region: Box, scale: float) -> View:
+    """Cut the part of a photograph within ``region`` (clipped to it), enlarged ``scale`` times.
+
+    Bicubic; if it reduces the filter widens, so that nothing aliases.  Less than one pixel of the view is
+    lost at its right and lower edge, so that the scale is exact in both directions.
+    """
+    left, top = max(0, math.floor(region.left)), max(0, math.floor(region.top))
+    right = min(image.width, math.ceil(region.right))
+    bottom = min(image.height, math.ceil(region.bottom))
+    width, height = max(1, int((right - left) * scale)), max(1, int((bottom - top) * scale))
+    box = (left, top, min(image.width, left + width / scale), min(image.height, top + height / scale))
+    pixels = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return View(np.asarray(pixels), scale, float(left), float(top))
+
+
+def views(image: Image.Image, scale: float, *, window: int) -> Iterator[View]:
+    """Yield views in which a detector with a ``window`` of so many pixels meets every face at least once.
+
+    The finest level is ``scale`` times the photograph; each further one half of it, until one fits into a
+    single view, whose pyramid reaches to the largest faces.  Levels that do not fit are cut into tiles, which
+    bounds memory; they share more than the largest face which the next level might miss.
+    """
+    if window * 3 > _SHARED:
+        raise ValueError(f"a window of {window} pixels does not fit into what the tiles share")
+    while image.width * image.height * scale * scale > _WHOLE:
+        step, side = (_TILE - _SHARED) / scale, _TILE / scale
+        for row in range(max(1, math.ceil((image.height - _SHARED / scale) / step))):
+            for column in range(max(1, math.ceil((image.width - _SHARED / scale) / step))):
+                left, top = column * step, row * step
+                yield cut(image, Box(left, top, left + side, top + side), scale)
+        scale /= 2
+    yield cut(image, Box(0, 0, image.width, image.height), scale)

@@ -1,13 +1,10 @@
 """dlib's two face detectors, alone and together.
 
-*hog* (gradient histograms, after Dalal and Triggs 2005, under five linear filters for heads turned and tilted
+*hog* (gradient histograms, Dalal and Triggs 2005, under five linear filters for heads turned and tilted
 differently) is fast and sees faces turned by up to some 45 degrees.  *cnn* (a network trained by max-margin
 object detection, King, arXiv 1502.00046) sees nearly all of them and costs seventy times as much per pixel.
 *hog+cnn* has the first propose, with a threshold so low that most turned heads are among the proposals, and
 the second judge what is not sure; if nothing is left, the second looks at a small copy of the photograph.
-
-Mirrored copies and equalised contrast were tried for the first: each finds 13 to 20 more of the 624 CMU
-photographs' faces for twice the time, as does a second pyramid half a step apart, which was taken.
 """
 
 from __future__ import annotations
@@ -22,11 +19,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from faces.boxes import best_of_each, overlap
+from faces.detect import View, best_of_each, cut, overlap, views
 from faces.errors import DetectorError
 from faces.landmarks import FivePoints
 from faces.types import Box, DetectedFace, Photo
-from faces.views import View, cut, views
 
 _WINDOW = 80  # pixels: the smallest face that either detector sees
 _PROMISED = 40  # pixels: faces of this size are found up to _MOST pixels; smaller ones if that is cheap
@@ -50,10 +46,7 @@ class _Find:
 
 
 def model_file(name: str) -> Path:
-    """Find a model that comes with ``face_recognition_models``, without importing that.
-
-    Its own import needs an old setuptools.  Raises DetectorError if it is missing.
-    """
+    """Find a file of ``face_recognition_models``, whose import needs an old setuptools; or DetectorError."""
     spec = importlib.util.find_spec("face_recognition_models")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / "models" / name
@@ -67,9 +60,9 @@ def model_file(name: str) -> Path:
 class DlibDetector:
     """Finds faces with dlib; deterministic, on the processor.
 
-    ``method`` is "hog", "cnn" or "hog+cnn"; ``min_face`` the width in pixels down to which faces are looked
-    for wherever that is cheap.  Faces of 40 pixels are found in photographs up to 25 megapixels, by "cnn"
-    only in photographs up to a quarter of one: beyond, the smallest face grows with the photograph.
+    ``min_face`` is the width in pixels down to which faces are looked for wherever that is cheap.  Faces of
+    40 pixels are found in photographs up to 25 megapixels, by "cnn" only up to a quarter of one: beyond, the
+    smallest face grows with the photograph.
     """
 
     def __init__(self, method: str = "hog+cnn", *, min_face: int) -> None:
@@ -84,16 +77,14 @@ class DlibDetector:
             try:
                 self._cnn = dlib.cnn_face_detection_model_v1(str(model))
             except RuntimeError as error:
-                raise DetectorError(
-                    f"{model} is not a detector that dlib can read; install the package again."
-                ) from error
+                reason = "is not a detector that dlib can read; install the package again"
+                raise DetectorError(f"{model} {reason}.") from error
         self._five_points = FivePoints(model_file("shape_predictor_5_face_landmarks.dat"))
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
         """Find every face, largest first, also those a little smaller than ``min_face``.
 
-        ``score`` is the HOG filter's distance from its threshold, or the network's confidence if that
-        judged; finds whose landmarks make no face are left out.
+        ``score`` is the HOG filter's distance from its threshold, or the network's confidence if that judged.
         """
         colour = Image.fromarray(photo.pixels)
         grey = colour.convert("L")
@@ -105,27 +96,24 @@ class DlibDetector:
             finds = self._confirmed(colour, self._seen_by_hog(grey, _PROPOSED))
             if not finds:
                 finds = self._seen_by_cnn(colour, _SECOND_LOOK)
-        faces = []
-        for find in best_of_each(finds, _box, _score):
-            landmarks = self._five_points.find(grey, find.box)
-            if landmarks is not None:
-                faces.append(DetectedFace(find.box, landmarks, find.score))
-        return sorted(faces, key=lambda face: -face.box.width * face.box.height)
+        faces = [
+            DetectedFace(find.box, landmarks, find.score)
+            for find in best_of_each(finds)
+            if (landmarks := self._five_points.find(grey, find.box)) is not None
+        ]
+        return sorted(faces, key=lambda face: -face.box.area)
 
     def _seen_by_hog(self, grey: Image.Image, threshold: float) -> list[_Find]:
         pixels = grey.width * grey.height
         wished = _WINDOW / self._min_face
         promised = min(wished, _WINDOW / _PROMISED)
         scale = min(wished, max(promised, math.sqrt(_CHEAP / pixels)), math.sqrt(_MOST / pixels))
-        scales = [scale]
-        if pixels * scale * scale < _INTERLEAVED:
-            scales.append(scale * _HALF_STEP)
         finds = []
-        for one in scales:
+        for one in (scale, scale * _HALF_STEP) if pixels * scale * scale < _INTERLEAVED else (scale,):
             for view in views(grey, one, window=_WINDOW):
                 rectangles, scores, _ = self._hog.run(view.pixels, 0, threshold)
                 finds += _finds(view, zip(rectangles, scores, strict=True))
-        return best_of_each(finds, _box, _score)
+        return best_of_each(finds)
 
     def _seen_by_cnn(self, colour: Image.Image, most: int) -> list[_Find]:
         scale = min(_WINDOW / self._min_face, math.sqrt(most / (colour.width * colour.height)))
@@ -144,8 +132,7 @@ class DlibDetector:
     def _confirmed(self, colour: Image.Image, proposed: list[_Find]) -> list[_Find]:
         """The sure proposals, and what the network sees where the others point."""
         finds = [find for find in proposed if find.score >= _SURE]
-        for find in [find for find in proposed if find.score < _SURE][:_MOST_CHECKED]:
-            box = find.box
+        for box in [find.box for find in proposed if find.score < _SURE][:_MOST_CHECKED]:
             margin = _PATCH_MARGIN * box.width
             around = Box(box.left - margin, box.top - margin, box.right + margin, box.bottom + margin)
             seen = self._judge(cut(colour, around, _PATCH_FACE / box.width))
@@ -159,11 +146,3 @@ def _finds(view: View, found: Iterable[tuple[Any, float]]) -> list[_Find]:
         _Find(view.in_photo(r.left(), r.top(), r.right() + 1, r.bottom() + 1), float(score))
         for r, score in found
     ]
-
-
-def _box(find: _Find) -> Box:
-    return find.box
-
-
-def _score(find: _Find) -> float:
-    return find.score

@@ -30,10 +30,7 @@ class AnotherYouError(Exception):
 
 
 class PhotoError(AnotherYouError):
-    """A photograph cannot be read.
-
-    ``path`` is the file; ``reason`` a short plain phrase ("file is empty") without the path.
-    """
+    """A photograph cannot be read; ``reason`` is a short plain phrase ("file is empty") without the path."""
 
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -54,17 +51,11 @@ class DataError(AnotherYouError):
 
 
 class LabelError(DataError):
-    """A line of a label file is wrong.
-
-    ``line`` is 1-based and counts the header; ``column`` is the column's name.
-    """
+    """A line of a label file is wrong; ``line`` is 1-based and counts the header."""
 
     def __init__(self, path: Path | str, line: int, column: str, reason: str) -> None:
         super().__init__(f"{path}, line {line}, column {column!r}: {reason}")
-        self.path = Path(path)
-        self.line = line
-        self.column = column
-        self.reason = reason
+        self.path, self.line, self.column, self.reason = Path(path), line, column, reason
 
 
 class HeadModelError(DataError):

@@ -32,18 +32,12 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a kill leaves the old one or the new one; many small ones at full speed.
-
-    Raises OSError if the folder cannot be written to.
-    """
+    """Write a file so that a kill leaves the old one or the new one; raises OSError."""
     with replacing(path) as part:
         part.write_bytes(content)
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that a kill or a power cut leaves the old one or the new one.
-
-    Raises OSError if the folder cannot be written to.
-    """
+    """Write a file so that a kill or a power cut leaves the old one or the new one; raises OSError."""
     with replacing(path, durable=True) as part:
         part.write_bytes(content)

@@ -16,8 +16,8 @@ from faces.types import Box, Landmarks
 # The predictor compares single pixels, so a small face is enlarged first; wider than this gains nothing.
 _FACE = 100
 _MARGIN = 0.8  # of the box, on each side: what the predictor sees around the face
-# Offsets and changes of size, in parts of the box, over which predictions are averaged.
-_JITTER = ((0, 0, 0), (0.06, 0, 0), (-0.06, 0, 0), (0, 0.06, 0), (0, -0.06, 0))
+# Shifts of the box, in parts of it, over which predictions are averaged.
+_SHIFTS = ((0, 0), (0.06, 0), (-0.06, 0), (0, 0.06), (0, -0.06))
 _MIRRORED = [2, 3, 0, 1, 4]  # the predictor's points of a mirrored face, in the order of the face itself
 
 Points = NDArray[np.float64]
@@ -28,9 +28,8 @@ class FivePoints:
 
     The prediction follows the box it starts from, and boxes are coarse.  So it is made on the face and on
     its mirror image, from a few shifted boxes, and averaged.  Setting the box anew from what was found, and
-    levelling eye lines in doubt, made crops steadier still and much worse: a wrong nose point then pulls
-    the box, and with it the scale, further off.  On the CMU photographs recall@1, 5, 20 of the right person
-    turned the right way was 21.8, 43.6, 66.7 with both and 28.2, 60.9, 81.4 without (docs/evaluation.md).
+    levelling eye lines in doubt, made crops steadier still and much worse (docs/evaluation.md): a wrong nose
+    point then pulls the box, and with it the scale, further off.
     """
 
     def __init__(self, model: Path) -> None:
@@ -39,46 +38,33 @@ class FivePoints:
         try:
             self._predict: Any = dlib.shape_predictor(str(model))
         except RuntimeError as error:
-            raise DetectorError(
-                f"{model} is not a landmark model that dlib can read; install the package again."
-            ) from error
+            reason = "is not a landmark model that dlib can read; install the package again"
+            raise DetectorError(f"{model} {reason}.") from error
 
     def find(self, grey: Image.Image, box: Box) -> Landmarks | None:
         """Find the landmarks of the face in a box of a grey photograph; None if they make no face."""
-        side = max(box.width, 1e-6)
-        scale = _FACE / side
+        scale = _FACE / max(box.width, 1e-6)
         patch = _patch(grey, box, scale)
-        seen = (patch, np.ascontiguousarray(patch[:, ::-1]))
-        middle = np.array([patch.shape[1] / 2, patch.shape[0] / 2])
-        points = self._predicted(seen, middle).mean(axis=0)
+        height, width = patch.shape
+        mirrored = self._predicted(np.ascontiguousarray(patch[:, ::-1]), -1)[:, _MIRRORED]
+        mirrored[..., 0] = width - mirrored[..., 0]
+        points = np.concatenate([self._predicted(patch, 1), mirrored]).mean(axis=0)
         origin = np.array([(box.left + box.right) / 2, (box.top + box.bottom) / 2])
-        return landmarks_of((points - middle) / scale + origin)
+        return landmarks_of((points - np.array([width / 2, height / 2])) / scale + origin)
 
-    def _predicted(
-        self,
-        seen: tuple[NDArray[np.uint8], NDArray[np.uint8]],
-        centre: Points,
-    ) -> Points:
-        """Points of the patch, (2 · shifted boxes, 5, 2): first on it as it is, then on its mirror image."""
+    def _predicted(self, patch: NDArray[np.uint8], way: int) -> Points:
+        """Points (shifted boxes, 5, 2) of a patch; ``way`` is -1 if it is mirrored, else 1."""
         import dlib
 
         found = []
-        for way, patch in enumerate(seen):
-            across = patch.shape[1]
-            for x, y, grown in _JITTER:
-                half = _FACE * (1 + grown) / 2
-                middle = centre + np.array([x, y]) * _FACE
-                if way:
-                    middle = np.array([across - middle[0], middle[1]])
-                low, high = np.rint(middle - half).astype(int), np.rint(middle + half).astype(int) - 1
-                shape = self._predict(patch, dlib.rectangle(*low.tolist(), *high.tolist()))
-                # A part names a pixel; its centre lies half a pixel further.
-                points = np.array([(shape.part(i).x + 0.5, shape.part(i).y + 0.5) for i in range(5)])
-                if way:
-                    points[:, 0] = across - points[:, 0]
-                    points = points[_MIRRORED]
-                found.append(points)
-        return np.stack(found)
+        for x, y in _SHIFTS:
+            middle = np.array([patch.shape[1] / 2, patch.shape[0] / 2]) + np.array([way * x, y]) * _FACE
+            low = np.rint(middle - _FACE / 2).astype(int)
+            high = np.rint(middle + _FACE / 2).astype(int) - 1
+            shape = self._predict(patch, dlib.rectangle(*low.tolist(), *high.tolist()))
+            # A part names a pixel; its centre lies half a pixel further.
+            found.append([(shape.part(i).x + 0.5, shape.part(i).y + 0.5) for i in range(5)])
+        return np.array(found)
 
 
 def _patch(grey: Image.Image, box: Box, scale: float) -> NDArray[np.uint8]:
@@ -109,11 +95,7 @@ def landmarks_of(points: Points) -> Landmarks | None:
     line, down = other - one, nose - (one + other) / 2
     if line[0] * down[1] - line[1] * down[0] < 0:
         one, other = other, one
-    found = Landmarks(
-        (float(one[0]), float(one[1])),
-        (float(other[0]), float(other[1])),
-        (float(nose[0]), float(nose[1])),
-    )
+    found = Landmarks(*((float(x), float(y)) for x, y in (one, other, nose)))
     try:
         crop_transform(found, CropGeometry())
     except ValueError:

@@ -47,6 +47,7 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> Photo:
     numbers as ``_eight_bits`` says.  Raises PhotoError for everything that cannot be read, and before
     anything is decoded for pictures of more than ``max_pixels`` pixels.
     """
+    limit = f"more than the limit of {max_pixels / 1e6:.6g} million pixels"
     try:
         kind = path.stat().st_mode
         if stat.S_ISDIR(kind):
@@ -61,14 +62,16 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS) -> Photo:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with Image.open(file, formats=_formats()) as image:
-                    _check_size(path, image, max_pixels)
+                    if image.width * image.height > max_pixels:
+                        size = f"{image.width} x {image.height} pixels"
+                        raise PhotoError(path, f"too large: {size}, {limit}")
                     return Photo(_decode(image))
     except PhotoError:
         raise
     # Decoders meet damaged files with nearly every exception there is (struct.error, IndexError, zlib.error,
     # SyntaxError, RuntimeError…), and one bad file must never stop a run over a folder.
     except Exception as error:
-        raise PhotoError(path, _reason(error, max_pixels)) from error
+        raise PhotoError(path, _reason(error, limit)) from error
 
 
 @cache
@@ -81,28 +84,17 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
-def _check_size(path: Path, image: Image.Image, max_pixels: int) -> None:
-    pixels = image.width * image.height
-    if pixels > max_pixels:
-        raise PhotoError(path, f"too large: {image.width} x {image.height} pixels, {_limit(max_pixels)}")
-
-
-def _limit(max_pixels: int) -> str:
-    return f"more than the limit of {max_pixels / 1e6:.6g} million pixels"
-
-
-def _reason(error: Exception, max_pixels: int) -> str:
+def _reason(error: Exception, limit: str) -> str:
     """Why a photograph cannot be read, in a few plain words."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "there is no such file (any more)"
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"too large: {_limit(max_pixels)}"
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture of a known kind, or damaged at its beginning"
-    if isinstance(error, MemoryError):
-        return "too large for this computer's memory"
+    for kinds, reason in (
+        ((FileNotFoundError, NotADirectoryError), "there is no such file (any more)"),
+        (PermissionError, "no permission to read it"),
+        (Image.DecompressionBombError, f"too large: {limit}"),
+        (UnidentifiedImageError, "not a picture of a known kind, or damaged at its beginning"),
+        (MemoryError, "too large for this computer's memory"),
+    ):
+        if isinstance(error, kinds):
+            return reason
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return f"cannot be read ({error.strerror})"
     words = str(error).lower()
@@ -113,27 +105,20 @@ def _reason(error: Exception, max_pixels: int) -> str:
 
 def _decode(image: Image.Image) -> Pixels:
     image.load()
-    turn = _UPRIGHT.get(_orientation(image))
+    try:
+        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # damaged metadata beside a sound picture
+        turn = None
     flat = _rgb(image)
     return np.asarray(flat if turn is None else flat.transpose(turn))
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 (upright) if it is missing or unreadable."""
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # damaged metadata beside a sound picture
-        return 1
-    return value if isinstance(value, int) else 1
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
-        seen = image.convert("RGBA")
-        paper = Image.new("RGBA", seen.size, "white")
-        return Image.alpha_composite(paper, seen).convert("RGB")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
 
 
@@ -148,14 +133,10 @@ def _eight_bits(values: NDArray[np.generic]) -> Pixels:
     finite = np.isfinite(numbers)
     if not finite.any():
         raise ValueError("no finite pixel")
-    low, high = float(numbers[finite].min()), float(numbers[finite].max())
-    if values.dtype.kind != "f":
-        bounds = (0.0, 65535.0) if low >= 0 and high <= 65535 else (low, high)
-    elif low >= 0 and high <= 255:
-        bounds = (0.0, 1.0 if high <= 1 else 255.0)
-    else:
-        bounds = (low, high)
+    black, white = float(numbers[finite].min()), float(numbers[finite].max())
+    usual = (1.0, 255.0) if values.dtype.kind == "f" else (65535.0,)
+    if black >= 0 and white <= usual[-1]:
+        black, white = 0.0, next(top for top in usual if white <= top)
     # Halved before subtracting, since the distance of two floats may exceed the largest one.
-    span = bounds[1] / 2 - bounds[0] / 2
-    share = (np.where(finite, numbers, bounds[0]).astype(np.float64) / 2 - bounds[0] / 2) / span
+    share = (np.where(finite, numbers, black).astype(np.float64) / 2 - black / 2) / (white / 2 - black / 2)
     return np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)

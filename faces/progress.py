@@ -23,14 +23,9 @@ class Progress(Protocol):
 class NoProgress:
     """Says nothing."""
 
-    def start(self, what: str, total: int | None, unit: str) -> None:
-        return
-
-    def advance(self, count: int = 1, note: str = "") -> None:
-        return
-
-    def finish(self) -> None:
-        return
+    def start(self, what: str, total: int | None, unit: str) -> None: ...
+    def advance(self, count: int = 1, note: str = "") -> None: ...
+    def finish(self) -> None: ...
 
 
 @contextmanager

@@ -24,10 +24,7 @@ FAINT: Colour = (116, 114, 110)
 
 @cache
 def font(size: int, *, bold: bool = False) -> Font:
-    """DejaVu Sans, which Matplotlib carries and which knows most alphabets; else Pillow's own.
-
-    ``size`` is in pixels.
-    """
+    """DejaVu Sans, ``size`` in pixels, which Matplotlib brings and most alphabets need; else Pillow's own."""
     found = find_spec("matplotlib")
     if found is not None and found.origin is not None:
         name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
@@ -38,10 +35,7 @@ def font(size: int, *, bold: bool = False) -> Font:
 
 
 def enlarge(face: Pixels, side: int, *, smooth: bool = True) -> Image.Image:
-    """Show a face, (S, S) grey or (S, S, 3) RGB uint8, with ``side`` pixels.
-
-    Not ``smooth``, every pixel of it stays a square.  The picture keeps the mode of the face, grey or RGB.
-    """
+    """Show a face, (S, S) grey or (S, S, 3) RGB uint8, with ``side`` pixels, in the same mode."""
     picture = Image.fromarray(np.ascontiguousarray(face))
     kind = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
     return picture if picture.width == side else picture.resize((side, side), kind)

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.boxes import best_of_each
+from faces.detect import best_of_each, cut
 from faces.errors import DetectorError
 from faces.landmarks import landmarks_of
 from faces.types import Box, DetectedFace, Photo
-from faces.views import cut
 
 _SCORE, _OVERLAP, _MOST = 0.6, 0.3, 5000
 # YuNet sees faces of about 10 to 300 pixels.  One look at the photograph no longer than _LONG, one
@@ -28,10 +27,7 @@ _TIP_TO_MOUTH = 0.41
 
 
 class YuNetDetector:
-    """Finds faces with a YuNet model; ``min_face`` is the width in pixels down to which faces are wanted.
-
-    Raises DetectorError if OpenCV or the model file is missing or unusable.
-    """
+    """Finds faces with a YuNet model down to ``min_face`` pixels; DetectorError if it cannot be used."""
 
     name = "yunet"
 
@@ -41,9 +37,8 @@ class YuNetDetector:
         try:
             import cv2
         except ImportError as error:
-            raise DetectorError(
-                "YuNet needs OpenCV; install it with 'pip install opencv-python-headless'."
-            ) from error
+            advice = "install it with 'pip install opencv-python-headless'"
+            raise DetectorError(f"YuNet needs OpenCV; {advice}.") from error
         try:
             self._net: Any = cv2.FaceDetectorYN.create(str(model), "", (320, 320), _SCORE, _OVERLAP, _MOST)
         except cv2.error as error:
@@ -53,10 +48,7 @@ class YuNetDetector:
         self._min_face = max(1, min_face)
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
-        """Find every face, largest first; ``score`` is YuNet's, 0..1.
-
-        Raises DetectorError if the model turns out to be another kind of network.
-        """
+        """Find every face, largest first, with YuNet's score, 0..1; DetectorError for another network."""
         image = Image.fromarray(photo.pixels)
         longest = max(image.size)
         fine = min(max(1.0, _SMALLEST / self._min_face), _LONG / longest)
@@ -65,8 +57,7 @@ class YuNetDetector:
         found = self._look(image, fine)
         if longest * fine > 2 * _SHORT:
             found += self._look(image, _SHORT / longest)
-        kept = best_of_each(found, lambda face: face.box, lambda face: face.score)
-        return sorted(kept, key=lambda face: -face.box.width * face.box.height)
+        return sorted(best_of_each(found), key=lambda face: -face.box.area)
 
     def _look(self, image: Image.Image, scale: float) -> list[DetectedFace]:
         view = cut(image, Box(0, 0, image.width, image.height), scale)
@@ -76,15 +67,14 @@ class YuNetDetector:
             _, rows = self._net.detect(np.ascontiguousarray(view.pixels[:, :, ::-1]))  # it wants BGR
         except self._error as error:
             raise DetectorError(f"{self._model} is not a YuNet model that OpenCV can use.") from error
-        faces = [_face(np.asarray(row, np.float64), view.scale) for row in (() if rows is None else rows)]
+        faces = (_face(np.asarray(row, np.float64), view.scale) for row in (() if rows is None else rows))
         return [face for face in faces if face is not None]
 
 
 def _face(row: NDArray[np.float64], scale: float) -> DetectedFace | None:
     """One row of YuNet's answer as a face; None if its landmarks make none.
 
-    The row holds x, y, width, height, five points (eye, eye, nose tip, mouth corner, mouth corner)
-    and the score.
+    The row holds x, y, width, height, five points (eye, eye, nose tip, two mouth corners) and the score.
     """
     if not np.isfinite(row).all():
         return None

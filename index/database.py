@@ -1,6 +1,6 @@
 """Connections to ``catalog.sqlite``: opened in one way, and errors told in one way.
 
-SQLite keeps the catalogue's newest changes in ``catalog.sqlite-wal`` while somebody writes, and needs
+SQLite keeps the newest changes in ``catalog.sqlite-wal`` while somebody writes, and needs
 ``catalog.sqlite-shm`` to read them.  It cannot make these files on a read-only disk.  Either both are there
 (somebody is writing, or was killed), and SQLite reads them as always; or there are no newest changes, and
 the catalogue can be read alone.  See https://www.sqlite.org/wal.html, "Read-Only Databases".
@@ -20,9 +20,17 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from faces.errors import CollectionError, CollectionMissingError, CollectionWeightsError
 
 CATALOG = "catalog.sqlite"
-LOG = f"{CATALOG}-wal"
 _WAIT_MS = 20_000  # for the short moments in which another process commits
 _PAGE = 16384  # smaller ones are not filled as well by crops of 1 KB
+_DAMAGED = "the catalogue is damaged: put back a copy, or delete the folder and index again"
+_ADVICE = (
+    ("full", "free some space and run the same command again; nothing stored so far is lost"),
+    ("locked", "another program is holding it; close that and try again"),
+    ("malformed", _DAMAGED),
+    ("not a database", _DAMAGED),
+    ("", "check that the folder can be read and written"),
+)
+"""What to do if SQLite's message holds a word, the first that fits."""
 
 
 def open_engine(folder: Path, *, writing: bool) -> Engine:
@@ -31,10 +39,9 @@ def open_engine(folder: Path, *, writing: bool) -> Engine:
     Transactions of a writing engine take SQLite's write lock when they begin; those of a reading one see
     the state of their first query until they end, whatever others write meanwhile.
     """
+    address = URL.create("sqlite", database=str(folder / CATALOG))
     # timeout: sqlite3's own wait, in seconds, for the statements before the pragmas below.
-    engine = create_engine(
-        URL.create("sqlite", database=str(folder / CATALOG)), connect_args={"timeout": _WAIT_MS / 1000}
-    )
+    engine = create_engine(address, connect_args={"timeout": _WAIT_MS / 1000})
 
     def on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # BEGIN is ours, below
@@ -54,9 +61,8 @@ def open_engine(folder: Path, *, writing: bool) -> Engine:
 
 def missing(folder: Path) -> CollectionMissingError:
     """Make the error for a folder without a collection."""
-    return CollectionMissingError(
-        f"there is no collection in {folder}; make one with `anotheryou index FOLDER`"
-    )
+    advice = "make one with `anotheryou index FOLDER`"
+    return CollectionMissingError(f"there is no collection in {folder}; {advice}")
 
 
 def outdated(folder: Path) -> CollectionWeightsError:
@@ -67,32 +73,21 @@ def outdated(folder: Path) -> CollectionWeightsError:
     )
 
 
-class CatalogReader:
-    """Reads a collection's catalogue, also from a disk that cannot be written."""
+@contextmanager
+def reading(engine: Engine, folder: Path) -> Iterator[Connection]:
+    """Show one committed state of a collection's catalogue until the block ends.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._engine = open_engine(folder, writing=False)
-
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Show one committed state until the block ends.
-
-        Raises CollectionError if the catalogue cannot be read.  On a read-only disk also if a writer was
-        killed and not all of its files are there, or if somebody changed it before the block ended.
-        """
-        with plain_errors(self._folder):
-            with self._engine.connect() as connection:
-                readable = _begins(connection)
-                if readable:
-                    yield connection
-            if not readable:
-                with _read_alone(self._folder) as connection:
-                    yield connection
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._engine.dispose()
+    ``engine`` is a reading one.  Raises CollectionError if the catalogue cannot be read.  On a read-only disk
+    also if a writer was killed and not all of its files are there, or if somebody changed it meanwhile.
+    """
+    with plain_errors(folder):
+        with engine.connect() as connection:
+            readable = _begins(connection)
+            if readable:
+                yield connection
+        if not readable:
+            with _read_alone(folder) as connection:
+                yield connection
 
 
 def _begins(connection: Connection) -> bool:
@@ -101,10 +96,8 @@ def _begins(connection: Connection) -> bool:
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()
     except OperationalError as error:
         # The low byte is the kind of error, the others say more about it.
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in (
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_READONLY,
-        ):
+        kind = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if kind not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise
         return False
     return True
@@ -117,8 +110,7 @@ def _read_alone(folder: Path) -> Iterator[Connection]:
     Nothing tells SQLite if the disk, which is read-only here, is written to from elsewhere.  Then what was
     read may be a mixture of two states, so the block ends with a CollectionError.
     """
-    before = _file_state(folder)
-    log = folder / LOG
+    before, log = _file_state(folder), folder / f"{CATALOG}-wal"
     if log.exists() and log.stat().st_size:
         raise CollectionError(
             f"{log} holds changes that cannot be read on a read-only disk; copy {folder} to a disk that can "
@@ -141,7 +133,7 @@ def _read_alone(folder: Path) -> Iterator[Connection]:
 
 
 def _file_state(folder: Path) -> tuple[int, ...]:
-    """Give numbers of which one changes whenever the catalogue's own file does."""
+    """Numbers of which one changes whenever the catalogue's own file does."""
     status = (folder / CATALOG).stat()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -152,13 +144,6 @@ def plain_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        catalog, message = folder / CATALOG, str(error.orig)
-        if "full" in message:
-            advice = "free some space and run the same command again; nothing stored so far is lost"
-        elif "locked" in message:
-            advice = "another program is holding it; close that and try again"
-        elif "malformed" in message or "not a database" in message:
-            advice = "the catalogue is damaged: put back a copy, or delete the folder and index again"
-        else:
-            advice = "check that the folder can be read and written"
-        raise CollectionError(f"{catalog}: {message}; {advice}") from error
+        message = str(error.orig)
+        advice = next(advice for word, advice in _ADVICE if word in message)
+        raise CollectionError(f"{folder / CATALOG}: {message}; {advice}") from error

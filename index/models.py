@@ -6,21 +6,27 @@ import os
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 
-class PathText(TypeDecorator[str]):
-    """A path as text; one whose name is no valid UTF-8 as its bytes, so that nothing is lost."""
+def storable(path: str) -> str | bytes:
+    """The path as SQLite keeps it: text, or bytes if it is no valid UTF-8, so that nothing is lost."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
 
+
+class PathText(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+    def process_bind_param(self, value: str | None, dialect: object) -> Any:
         return None if value is None else storable(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: Any, dialect: object) -> str | None:
         return os.fsdecode(value) if isinstance(value, bytes) else value
 
 
@@ -30,39 +36,27 @@ class HexBytes(TypeDecorator[str]):
     impl = LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+    def process_bind_param(self, value: str | None, dialect: object) -> bytes | None:
         return None if value is None else bytes.fromhex(value)
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: bytes | None, dialect: object) -> str | None:
         return None if value is None else value.hex()
 
 
-def storable(path: str) -> str | bytes:
-    """The path as SQLite keeps it."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
-
-
 class Base(DeclarativeBase):
-    """Root of the models."""
+    pass
 
 
 class CollectionRow(Base):
-    """The one row about the collection itself.
-
-    ``generation`` grows with every change of faces or features; ``token`` tells collections apart.
-    """
+    """The one row about the collection itself."""
 
     __tablename__ = "collection"
     id: Mapped[int] = mapped_column(primary_key=True)
-    token: Mapped[str]
+    token: Mapped[str]  # tells collections apart
     layout_id: Mapped[int] = mapped_column(ForeignKey("layouts.id"))
     detector: Mapped[str]
     min_face: Mapped[int]
-    generation: Mapped[int]
+    generation: Mapped[int]  # grows with every change of faces or features
     created: Mapped[str]
 
 
@@ -80,7 +74,7 @@ class LayoutRow(Base):
 
 
 class PhotoRow(Base):
-    """A photograph's file, as it was when it was read."""
+    """A photograph's file, as it was when it was read; the columns are the fields of ``KnownPhoto``."""
 
     __tablename__ = "photos"
     __table_args__ = (Index("photos_by_size", "size"), Index("photos_by_content", "content"))
@@ -98,11 +92,7 @@ class PhotoRow(Base):
 
 
 class FaceRow(Base):
-    """Where a face is in its photograph; ids are never used twice.
-
-    ``landmarks`` holds x and y of left eye, right eye, nose base and, if known, chin: float32,
-    little-endian.
-    """
+    """Where a face is in its photograph; ids are never used twice."""
 
     __tablename__ = "faces"
     __table_args__ = (Index("faces_by_photo", "photo_id"),)
@@ -112,15 +102,12 @@ class FaceRow(Base):
     box_top: Mapped[float]
     box_right: Mapped[float]
     box_bottom: Mapped[float]
-    landmarks: Mapped[bytes] = mapped_column(LargeBinary)
+    landmarks: Mapped[bytes] = mapped_column(LargeBinary)  # see ``rows.pack_landmarks``
     score: Mapped[float]
 
 
 class VectorRow(Base):
-    """A face as one layout has it; never changed once written, only added and deleted.
-
-    ``vector`` holds D float16 numbers, little-endian.
-    """
+    """A face as one layout has it, D float16 numbers, little-endian; only ever added and deleted."""
 
     __tablename__ = "vectors"
     __table_args__ = (UniqueConstraint("face_id", "layout_id"),)

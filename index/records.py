@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -21,16 +21,21 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the numbers of a collection's vectors mean, and all that must be known to go on with them.
+    """What the numbers of a collection's vectors mean, and all that must be known to go on with them."""
 
-    ``digest`` identifies it; ``description`` holds JSON values that only the engine reads.  ``geometry`` says
-    how the crops were cut; ``dimension`` is D, the length of a vector.
-    """
+    digest: str  # identifies it
+    description: Mapping[str, Any]  # JSON values that only the engine reads
+    geometry: CropGeometry  # how the crops were cut
+    dimension: int  # D, the length of a vector
 
-    digest: str
-    description: Mapping[str, Any]
-    geometry: CropGeometry
-    dimension: int
+
+@dataclass(frozen=True, slots=True)
+class NewCollection:
+    """What a new collection is made with: the detector's name and the smallest face in pixels."""
+
+    layout: Layout
+    detector: str
+    min_face: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,54 +58,42 @@ class NewFace:
 
 @dataclass(frozen=True, slots=True)
 class NewPhoto:
-    """A photograph to be stored in place of whatever the catalogue has under its path.
-
-    ``content`` is the SHA-256 of the file in hex, or None if the file could not be opened at all.
-    ``too_small`` counts the faces left out because they are smaller than ``min_face`` pixels.
-    """
+    """A photograph to be stored in place of whatever the catalogue has under its path."""
 
     path: str
     size: int
     mtime_ns: int
-    content: str | None
+    content: str | None  # SHA-256 of the file in hex; None if it could not be opened at all
     status: Status
     reason: str = ""
     width: int = 0
     height: int = 0
-    too_small: int = 0
+    too_small: int = 0  # faces left out because they are smaller than ``min_face`` pixels
     min_face: int = 0
-    faces: tuple[NewFace, ...] = field(default=())
+    faces: tuple[NewFace, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class KnownPhoto:
-    """What the catalogue knows of a photograph's file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPhoto(NewPhoto):
+    """A photograph that the catalogue has, without its faces."""
 
     id: int
-    path: str
-    size: int
-    mtime_ns: int
-    content: str | None
-    status: Status
-    reason: str = ""
-    min_face: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFace:
-    """A face of the catalogue with its photograph; ``number`` counts the photograph's faces from 1, the
-    largest first, and ``count`` is how many there are.  ``vector`` is (D,) float16."""
+    """A face of the catalogue with its photograph."""
 
     id: int
     photo_id: int
     path: str
-    number: int
-    count: int
+    number: int  # of the photograph's faces, from 1, the largest first
+    count: int  # of these
     box: Box
     landmarks: Landmarks
     score: float
     crop: Pixels
-    vector: Halves
+    vector: Halves  # (D,)
 
 
 @dataclass(frozen=True, slots=True)

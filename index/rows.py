@@ -1,34 +1,54 @@
-"""Between rows of the catalogue and plain values."""
+"""Between rows of the catalogue and plain values, both ways."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
 from itertools import islice
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
+from sqlalchemy.types import LargeBinary
 
 from faces.crop import CropGeometry
 from faces.errors import CollectionError
 from faces.types import Box, Halves, Ints, Landmarks
-from index.models import CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow
-from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
+from index.models import CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow, storable
+from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace, Summary
 from index.vectorfile import CatalogState
 
 Item = TypeVar("Item")
-PhotoRows: TypeAlias = Select[int, str, int, int, str | None, str, str, int]
 
 STREAMED = 4096  # vectors read from the catalogue at a time, some MB
-_ASKED = 500  # values in one IN (...)
+ASKED = 500  # values in one IN (...), rows in one answer
 
 
 def catalog_state(connection: Connection) -> CatalogState:
     """The catalogue's present state, as a file of vectors would name it."""
-    row = connection.execute(
-        select(CollectionRow.token, CollectionRow.layout_id, CollectionRow.generation)
-    ).one()
-    return CatalogState(row.token, row.layout_id, row.generation)
+    named = select(CollectionRow.token, CollectionRow.layout_id, CollectionRow.generation)
+    return CatalogState(*connection.execute(named).one())
+
+
+def bump(connection: Connection) -> None:
+    """Note that faces or vectors have changed."""
+    connection.execute(update(CollectionRow).values(generation=CollectionRow.generation + 1))
+
+
+def insert_collection(connection: Connection, new: NewCollection) -> None:
+    """The one row about the collection itself."""
+    values = {
+        "id": 1,
+        "token": uuid.uuid4().hex,
+        "layout_id": insert_layout(connection, new.layout),
+        "detector": new.detector,
+        "min_face": new.min_face,
+        "generation": 0,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    connection.execute(insert(CollectionRow).values(values))
 
 
 def read_layout(connection: Connection, layout_id: int | None = None) -> Layout:
@@ -39,14 +59,33 @@ def read_layout(connection: Connection, layout_id: int | None = None) -> Layout:
     return Layout(row.digest, row.description, geometry, row.dimension)
 
 
+def insert_layout(connection: Connection, layout: Layout) -> int:
+    """The id of this layout, which is added unless it is known."""
+    description = dict(layout.description)
+    known = connection.execute(select(LayoutRow.id).where(LayoutRow.digest == layout.digest)).scalar()
+    if known is not None:  # the same weights may lie in another folder now
+        connection.execute(update(LayoutRow).where(LayoutRow.id == known).values(description=description))
+        return known
+    # Ids are not given out again: a file of vectors may still name the layout that had one before.
+    newest = connection.execute(select(func.max(LayoutRow.id))).scalar() or 0
+    values = {
+        "id": newest + 1,
+        "digest": layout.digest,
+        "description": description,
+        "crop_size": layout.geometry.size,
+        "eye_y": layout.geometry.eye_y,
+        "nose_distance": layout.geometry.nose_distance,
+        "dimension": layout.dimension,
+    }
+    connection.execute(insert(LayoutRow).values(values))
+    return newest + 1
+
+
 def read_summary(connection: Connection) -> Summary:
     """How much the collection holds."""
-    own = connection.execute(
-        select(CollectionRow.detector, CollectionRow.min_face, CollectionRow.created)
-    ).one()
-    statuses = connection.execute(
-        select(PhotoRow.status, func.count(), func.sum(PhotoRow.too_small)).group_by(PhotoRow.status)
-    ).all()
+    own = select(CollectionRow.detector, CollectionRow.min_face, CollectionRow.created)
+    counted = select(PhotoRow.status, func.count(), func.sum(PhotoRow.too_small)).group_by(PhotoRow.status)
+    statuses = connection.execute(counted).all()
     counts: dict[str, int] = {status: number for status, number, _ in statuses}
     return Summary(
         photos=counts.get(Status.OK, 0),
@@ -54,86 +93,91 @@ def read_summary(connection: Connection) -> Summary:
         forgotten=counts.get(Status.FORGOTTEN, 0),
         faces=connection.execute(select(func.count(FaceRow.id))).scalar_one(),
         too_small=sum(small for _, _, small in statuses),
-        detector=own.detector,
-        min_face=own.min_face,
-        created=own.created,
         layout=read_layout(connection),
+        **connection.execute(own).one()._asdict(),
     )
 
 
-def photos() -> PhotoRows:
-    """Everything that ``KnownPhoto`` holds."""
-    return select(
-        PhotoRow.id,
-        PhotoRow.path,
-        PhotoRow.size,
-        PhotoRow.mtime_ns,
-        PhotoRow.content,
-        PhotoRow.status,
-        PhotoRow.reason,
-        PhotoRow.min_face,
-    )
+def known_photos(
+    connection: Connection,
+    condition: ColumnElement[bool],
+    *,
+    order: Any = PhotoRow.id,
+    limit: int | None = None,
+) -> Iterator[KnownPhoto]:
+    """The photographs for which a condition holds."""
+    wanted = select(PhotoRow.__table__).where(condition).order_by(order).limit(limit)
+    for row in connection.execute(wanted):
+        yield KnownPhoto(**{**row._asdict(), "status": Status(row.status)})
 
 
-def known_photo(row: Row[int, str, int, int, str | None, str, str, int]) -> KnownPhoto:
-    """A row of ``photos()`` as a plain value."""
-    return KnownPhoto(
-        row.id, row.path, row.size, row.mtime_ns, row.content, Status(row.status), row.reason, row.min_face
-    )
+def at_or_below(path: str) -> ColumnElement[bool]:
+    """Match the photographs at a path or below it; names that are no valid text sort apart, as bytes."""
+    inside = path.rstrip("/") + "/"
+    low, high = storable(inside), storable(inside[:-1] + "0")  # "0" follows "/"
+    text = (PhotoRow.path >= low) & (PhotoRow.path < high)
+    raw = low if isinstance(low, bytes) else low.encode()
+    first, last = literal(raw, LargeBinary), literal(raw[:-1] + b"0", LargeBinary)
+    return (PhotoRow.path == path) | text | ((PhotoRow.path >= first) & (PhotoRow.path < last))
+
+
+def insert_photo(connection: Connection, photo: NewPhoto, layout_id: int) -> None:
+    """Store a photograph with its faces."""
+    columns = [name for name in PhotoRow.__table__.columns.keys() if name != "id"]  # noqa: SIM118
+    values = {name: getattr(photo, name) for name in columns}
+    photo_id = connection.execute(insert(PhotoRow).values(values)).lastrowid
+    for face in photo.faces:
+        place = {f"box_{side}": value for side, value in asdict(face.box).items()}
+        place |= {"landmarks": pack_landmarks(face.landmarks), "score": face.score}
+        face_id = connection.execute(insert(FaceRow).values(photo_id=photo_id, **place)).lastrowid
+        insert_vector(connection, layout_id, face_id, face.stored)
+
+
+def insert_vector(connection: Connection, layout_id: int, face_id: int, stored: FaceVector) -> None:
+    """Store a face as a layout has it; raises ValueError for a vector that float16 cannot hold."""
+    vector = stored.vector.astype("<f2")
+    if vector.ndim != 1 or not np.isfinite(vector).all():
+        raise ValueError("a vector must be one row of finite numbers")
+    row = insert(VectorRow).values(layout_id=layout_id, face_id=face_id, vector=vector.tobytes())
+    row_id = connection.execute(row).lastrowid
+    connection.execute(insert(CropRow).values(id=row_id, crop=stored.crop.tobytes()))
 
 
 def face_ids(connection: Connection, layout_id: int) -> Ints:
     """(n,) int64, ascending: the faces that have vectors of this layout."""
-    ids = connection.execute(
-        select(VectorRow.face_id).where(VectorRow.layout_id == layout_id).order_by(VectorRow.face_id)
-    )
-    return np.fromiter(ids.scalars(), np.int64)
+    wanted = select(VectorRow.face_id).where(VectorRow.layout_id == layout_id).order_by(VectorRow.face_id)
+    return np.fromiter(connection.execute(wanted).scalars(), np.int64)
 
 
-def faces_of_photos(connection: Connection, photo_ids: Iterable[int]) -> Ints:
-    """(n,) int64: the faces of these photographs."""
-    found: list[int] = []
-    for some in chunks(photo_ids, _ASKED):
-        found += connection.execute(select(FaceRow.id).where(FaceRow.photo_id.in_(some))).scalars()
-    return np.array(found, np.int64)
+def read_vectors(
+    connection: Connection, layout_id: int, dimension: int, ids: Ints | None = None
+) -> Iterator[tuple[Ints, Halves]]:
+    """Ids (n,) int64 and vectors (n, D) float16, ``STREAMED`` at a time: of these faces, or of all.
 
-
-def all_vectors(connection: Connection, layout_id: int, dimension: int) -> Iterator[tuple[Ints, Halves]]:
-    """Every face's vector in ascending order of the ids, ``STREAMED`` at a time."""
-    rows = connection.execution_options(yield_per=STREAMED).execute(
+    All come in ascending order of their ids.  Raises CollectionError for a vector cut short.
+    """
+    wanted = (
         select(VectorRow.face_id, VectorRow.vector)
         .where(VectorRow.layout_id == layout_id)
         .order_by(VectorRow.face_id)
     )
-    for part in rows.partitions():
-        yield unpack([(face_id, vector) for face_id, vector in part], dimension)
-
-
-def some_vectors(
-    connection: Connection, layout_id: int, dimension: int, ids: Ints
-) -> Iterator[tuple[Ints, Halves]]:
-    """The vectors of these faces, some at a time."""
-    for some in chunks(ids.tolist(), STREAMED):
-        rows = connection.execute(
-            select(VectorRow.face_id, VectorRow.vector)
-            .where(VectorRow.layout_id == layout_id, VectorRow.face_id.in_(some))
-            .order_by(VectorRow.face_id)
-        )
-        yield unpack([(face_id, vector) for face_id, vector in rows], dimension)
-
-
-def unpack(rows: Sequence[tuple[int, bytes]], dimension: int) -> tuple[Ints, Halves]:
-    """Ids (n,) int64 and vectors (n, D) float16 of rows; raises CollectionError for a vector cut short."""
-    wrong = next((face_id for face_id, vector in rows if len(vector) != 2 * dimension), None)
-    if wrong is not None:
-        raise CollectionError(f"the vector of face {wrong} is damaged; run `anotheryou reindex`")
-    vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f2").reshape(len(rows), dimension)
-    return np.array([face_id for face_id, _ in rows], np.int64), vectors
+    if ids is None:
+        parts: Iterable[Any] = connection.execution_options(yield_per=STREAMED).execute(wanted).partitions()
+    else:
+        chosen = (wanted.where(VectorRow.face_id.in_(some)) for some in chunks(ids.tolist(), STREAMED))
+        parts = (connection.execute(some).all() for some in chosen)
+    for part in parts:
+        names = np.array([face_id for face_id, _ in part], np.int64)
+        wrong = names[[len(vector) != 2 * dimension for _, vector in part]]
+        if len(wrong):
+            raise CollectionError(f"the vector of face {wrong[0]} is damaged; run `anotheryou reindex`")
+        packed = b"".join(vector for _, vector in part)
+        yield names, np.frombuffer(packed, "<f2").reshape(len(part), dimension)
 
 
 def read_faces(connection: Connection, layout_id: int, ids: Iterable[int]) -> Iterator[StoredFace]:
     """These faces with their photographs, in no particular order; unknown ids are left out."""
-    for some in chunks(ids, _ASKED):
+    for some in chunks(ids, ASKED):
         found = connection.execute(
             select(FaceRow.__table__, PhotoRow.path, CropRow.crop, VectorRow.vector)
             .join(PhotoRow, PhotoRow.id == FaceRow.photo_id)
@@ -141,7 +185,7 @@ def read_faces(connection: Connection, layout_id: int, ids: Iterable[int]) -> It
             .join(CropRow, CropRow.id == VectorRow.id)
             .where(VectorRow.layout_id == layout_id, FaceRow.id.in_(some))
         ).all()
-        together = _faces_by_photo(connection, {row.photo_id for row in found})
+        together = faces_by_photo(connection, {row.photo_id for row in found})
         for row in found:
             crop = np.frombuffer(row.crop, np.uint8)
             side = round(len(crop) ** 0.5)
@@ -160,10 +204,10 @@ def read_faces(connection: Connection, layout_id: int, ids: Iterable[int]) -> It
             )
 
 
-def _faces_by_photo(connection: Connection, photo_ids: Iterable[int]) -> dict[int, list[int]]:
+def faces_by_photo(connection: Connection, photo_ids: Iterable[int]) -> dict[int, list[int]]:
     """The faces of photographs, largest first: in the order in which they were stored."""
     together: dict[int, list[int]] = {}
-    for some in chunks(photo_ids, _ASKED):
+    for some in chunks(photo_ids, ASKED):
         found = select(FaceRow.photo_id, FaceRow.id).where(FaceRow.photo_id.in_(some)).order_by(FaceRow.id)
         for photo_id, face_id in connection.execute(found):
             together.setdefault(photo_id, []).append(face_id)
@@ -171,10 +215,9 @@ def _faces_by_photo(connection: Connection, photo_ids: Iterable[int]) -> dict[in
 
 
 def pack_landmarks(landmarks: Landmarks) -> bytes:
-    """Landmarks as the catalogue keeps them: left eye, right eye, nose base and, if known, chin."""
-    points = [landmarks.left_eye, landmarks.right_eye, landmarks.nose_base]
-    points += [] if landmarks.chin is None else [landmarks.chin]
-    return np.array(points, "<f4").tobytes()
+    """Landmarks as x, y of left eye, right eye, nose base and, if known, chin: float32, little-endian."""
+    points = (landmarks.left_eye, landmarks.right_eye, landmarks.nose_base, landmarks.chin)
+    return np.array([point for point in points if point is not None], "<f4").tobytes()
 
 
 def unpack_landmarks(packed: bytes) -> Landmarks:
@@ -182,8 +225,7 @@ def unpack_landmarks(packed: bytes) -> Landmarks:
     if len(packed) not in (24, 32):
         raise CollectionError("the landmarks of a face are damaged; delete the collection and index again")
     numbers = [round(value, 3) for value in np.frombuffer(packed, "<f4").tolist()]
-    left, right, nose, *chin = zip(numbers[::2], numbers[1::2], strict=True)
-    return Landmarks(left, right, nose, chin[0] if chin else None)
+    return Landmarks(*zip(numbers[::2], numbers[1::2], strict=True))
 
 
 def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

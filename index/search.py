@@ -1,9 +1,9 @@
 """Exact search by inner product: the k vectors of the largest score, equal scores in the order of the ids.
 
 ``exact_search`` is plain and needs nothing but NumPy.  ``search_file`` is what a collection uses: few queries
-go to FAISS, which compares them with the 16-bit vectors directly, many share the work of unpacking the
-vectors.  Either way the best are scored again, one by one in float64, and if rounding may have kept a better
-one from being among them, all are: neither rounding nor the way taken shows.
+go to FAISS, which compares them with the 16-bit vectors directly, many share the work of unpacking these.
+Either way the best are scored again in float64, and if rounding may have kept a better one from being among
+them, all are: neither rounding nor the way taken shows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Floats, Ints
 from index.vectorfile import VectorFile
 
@@ -37,16 +37,13 @@ def exact_search(
 
     The arithmetic is float32: scores that differ by less than its rounding may change places.  Returns scores
     (Q, k) float32, largest first, and ids (Q, k) int64; if there are fewer than k vectors, the rest is minus
-    infinity and -1.  Memory is bounded by the largest block and Q · k.  Raises ValueError for arrays that do
-    not fit and for k below 1.
+    infinity and -1.  Raises ValueError for arrays that do not fit and for k below 1.
     """
     check_queries(queries, k)
     scores = np.full((len(queries), k), -np.inf, np.float32)
     ids = np.full((len(queries), k), -1, np.int64)
     wanted = queries.astype(np.float32)
-    progress = progress or NoProgress()
-    progress.start("searching", None, "vectors")
-    try:
+    with underway(progress, "searching", None, "vectors") as searching:
         for block_ids, vectors in blocks:
             if vectors.ndim != 2 or vectors.shape[1] != queries.shape[1]:
                 raise ValueError(f"queries of {queries.shape[1]} numbers do not fit vectors {vectors.shape}")
@@ -57,17 +54,15 @@ def exact_search(
                 merged = np.concatenate([scores[part], found], axis=1)
                 names = np.concatenate([ids[part], np.broadcast_to(block_ids, found.shape)], axis=1)
                 scores[part], ids[part] = _largest(merged, names, k)
-            progress.advance(len(block_ids))
-    finally:
-        progress.finish()
+            searching.advance(len(block_ids))
     return scores, ids
 
 
-def in_blocks(vectors: Vectors, ids: Ints | None = None) -> Iterator[tuple[Ints, Vectors]]:
-    """Vectors (N, D) in memory, or mapped, as blocks; ids are 0 .. N - 1 unless given."""
-    ids = np.arange(len(vectors)) if ids is None else ids
+def in_blocks(vectors: Vectors) -> Iterator[tuple[Ints, Vectors]]:
+    """Vectors (N, D) in memory, or mapped, as blocks with the ids 0 .. N - 1."""
     for start in range(0, len(vectors), _ROWS):
-        yield ids[start : start + _ROWS], vectors[start : start + _ROWS]
+        part = vectors[start : start + _ROWS]
+        yield np.arange(start, start + len(part)), part
 
 
 def nearest(vectors: Vectors, queries: Vectors, k: int, *, progress: Progress | None = None) -> Ints:
@@ -81,16 +76,14 @@ def search_file(file: VectorFile, wanted: Bools | None, queries: Floats, k: int)
 
     Returns scores (Q, k') float64 and ids (Q, k') int64 with k' = min(k, rows that count).
     """
+    if wanted is not None and wanted.all():
+        wanted = None
     count = len(file) if wanted is None else int(wanted.sum())
     shortlisted = min(k + _SPARE, count)
     if not shortlisted:
         return np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
     if len(queries) > _FEW:
-        blocks = in_blocks(file.vectors, np.arange(len(file)))
-        kept = (
-            blocks if wanted is None else ((rows[wanted[rows]], part[wanted[rows]]) for rows, part in blocks)
-        )
-        rough, rows = exact_search(kept, queries, shortlisted)
+        rough, rows = exact_search(_kept(file, wanted), queries, shortlisted)
     else:
         rough, rows = _faiss_search(file, wanted, queries, shortlisted)
     scores = np.empty((len(queries), min(k, count)))
@@ -98,7 +91,7 @@ def search_file(file: VectorFile, wanted: Bools | None, queries: Floats, k: int)
     for number, query in enumerate(queries):
         vectors = file.vectors[rows[number]]
         found = rescore(query, vectors)[None], file.ids[rows[number]][None]
-        scores[number], ids[number] = _best(*found, scores.shape[1])
+        scores[number], ids[number] = _best(*found, k)
         # What any vector left out may have lost to rounding, if the sums of sizes are alike.
         rounding = len(query) * _UNIT * float((np.abs(vectors, dtype=np.float64) @ np.abs(query)).max())
         if shortlisted < count and rough[number].min() >= scores[number, -1] - 2 * rounding:
@@ -109,10 +102,14 @@ def search_file(file: VectorFile, wanted: Bools | None, queries: Floats, k: int)
 def _scan(file: VectorFile, wanted: Bools | None, query: Floats, k: int) -> tuple[Doubles, Ints]:
     """Score every row of a file that counts in float64; the k best of one query, (1, k)."""
     best: tuple[Doubles, Ints] = np.empty((1, 0)), np.empty((1, 0), np.int64)
-    for rows, vectors in in_blocks(file.vectors):
-        kept = slice(None) if wanted is None else wanted[rows]
-        best = merge(best, (rescore(query, vectors[kept])[None], file.ids[rows[kept]][None]), k)
+    for rows, vectors in _kept(file, wanted):
+        best = merge(best, (rescore(query, vectors)[None], file.ids[rows][None]), k)
     return best
+
+
+def _kept(file: VectorFile, wanted: Bools | None) -> Blocks:
+    blocks = in_blocks(file.vectors)
+    return blocks if wanted is None else ((rows[wanted[rows]], part[wanted[rows]]) for rows, part in blocks)
 
 
 def rescore(query: Floats, vectors: Vectors) -> Doubles:
@@ -156,11 +153,7 @@ def _best(scores: Doubles, ids: Ints, k: int) -> tuple[Doubles, Ints]:
 
 
 def _largest(scores: Floats, ids: Ints, k: int) -> tuple[Floats, Ints]:
-    """The k largest of each row in order, equal ones in the order of the columns.
-
-    Columns stand in the order of their ids, but for those kept so far, which come first and have smaller ids
-    or none.
-    """
+    """The k largest of each row in order, equal ones in the order of the columns, which is the ids'."""
     if scores.shape[1] > k:
         columns = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
         worst = np.take_along_axis(scores, columns, axis=1).min(axis=1)

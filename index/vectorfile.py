@@ -1,9 +1,8 @@
 """``vectors.faiss``: the vectors of a collection as a FAISS index on disk, compared by inner product.
 
-An ``IndexIDMap`` over an ``IndexScalarQuantizer`` of 16-bit floats, rows in the order of their face ids.
-Its file is written as a stream, so that memory does not grow with the collection, and read by memory
-mapping.  Behind FAISS's own bytes, past which FAISS does not look, a footer says which state of the catalogue
-it shows, with a checksum.
+An ``IndexIDMap`` over an ``IndexScalarQuantizer`` of 16-bit floats, rows in the order of their face ids;
+written as a stream and memory mapped, so that memory does not grow with the collection.  Behind FAISS's own
+bytes, past which FAISS does not look, a footer says which state of the catalogue it shows, with a checksum.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -40,15 +39,9 @@ class CatalogState:
     layout_id: int
     generation: int
 
-
-@dataclass(frozen=True, slots=True)
-class _Footer:
-    state: CatalogState
-    count: int
-    dimension: int
-    body: int  # bytes before the footer
-    checksum: int  # CRC-32 of those
-    written: int  # modification time that the file is given, whole seconds
+    def fits(self, other: CatalogState) -> bool:
+        """Whether these are states of one collection with one layout, if not of one moment."""
+        return (self.token, self.layout_id) == (other.token, other.layout_id)
 
 
 def write_vectors(
@@ -57,18 +50,25 @@ def write_vectors(
     """Replace the file, atomically: at any moment either the old one is there or the new one.
 
     ``blocks`` yields (ids (n,) int64, vectors (n, D) float16) in ascending order of the ids, ``count`` rows
-    in all; one block is in memory at a time.  Raises OSError if the disk is full or not writable;
-    then the old file is untouched.
+    in all; one is in memory at a time.  Raises OSError, and keeps the old file, if it cannot be written.
     """
     temporary = folder / f"{VECTORS}.new"
     try:
         with temporary.open("wb") as file:
-            written = _write_body(file, count, dimension, blocks)
-            footer = _Footer(state, count, dimension, written.size, written.checksum, written.seconds)
-            text = json.dumps(asdict(footer)).encode()
+            body = _write_body(file, count, dimension, blocks)
+            written = int(os.fstat(file.fileno()).st_mtime)
+            footer = {
+                "state": asdict(state),
+                "count": count,
+                "dimension": dimension,
+                "body": body.size,  # bytes before the footer
+                "checksum": body.checksum,  # CRC-32 of those
+                "written": written,  # modification time that the file is given, whole seconds
+            }
+            text = json.dumps(footer).encode()
             file.write(text + _TAIL.pack(zlib.crc32(text), len(text), _MAGIC))
             file.flush()
-            os.utime(file.fileno(), (footer.written, footer.written))
+            os.utime(file.fileno(), (written, written))
             os.fsync(file.fileno())
         temporary.replace(folder / VECTORS)
     except BaseException:
@@ -86,33 +86,51 @@ class VectorFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / VECTORS
+        import faiss
+
         try:
-            with path.open("rb") as file:
-                self.identity = _identity(file)
+            with (folder / VECTORS).open("rb") as file:
+                self.identity = _identity(os.fstat(file.fileno()))
                 footer = _read_footer(file)
                 _check_body(file, footer)
                 if hasattr(os, "posix_fadvise"):  # FAISS maps it for random access, which reads ahead nothing
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
                 # By descriptor, so that what is mapped is what was checked, even if it was just replaced.
-                whole = _read_index(f"/dev/fd/{file.fileno()}", path)
-        except OSError as error:
-            raise VectorFileError(f"{path}: {error.strerror or error}") from error
-        self.state = footer.state
-        self._whole = whole
-        self.index, self.ids, self.vectors = _parts(whole, footer, path)
+                name = f"/dev/fd/{file.fileno()}"
+                self._whole = cast(Any, faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC))
+        except (OSError, RuntimeError) as error:  # the latter are FAISS's own
+            raise VectorFileError(f"{folder / VECTORS}: {error}") from error
+        self.state = CatalogState(**footer["state"])
+        count, dimension = footer["count"], footer["dimension"]
+        self.index = cast(Any, faiss.downcast_index(self._whole.index))
+        size = self.index.codes.size()
+        expected = (count, dimension, 2 * count * dimension, faiss.METRIC_INNER_PRODUCT)
+        found = (self._whole.ntotal, self.index.d, size, self.index.metric_type)
+        _require(found == expected, "its content")
+        self.ids: Ints = np.array(faiss.vector_to_array(self._whole.id_map), np.int64)
+        self.vectors: Halves = np.empty((0, dimension), np.float16)
+        if count:
+            codes = faiss.rev_swig_ptr(self.index.codes.data(), size)
+            self.vectors = codes.view(np.float16).reshape(count, dimension)
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
+def open_vectors(folder: Path) -> VectorFile | None:
+    """Open the file if it is there and undamaged."""
+    try:
+        return VectorFile(folder)
+    except VectorFileError:
+        return None
+
+
 def identity_on_disk(folder: Path) -> tuple[int, int, int] | None:
     """What tells whether the file was replaced since it was opened; None if there is none."""
     try:
-        status = (folder / VECTORS).stat()
+        return _identity((folder / VECTORS).stat())
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def remove_vectors(folder: Path) -> None:
@@ -134,40 +152,31 @@ class _Counted:
         self.size += len(piece)
         self.checksum = zlib.crc32(piece, self.checksum)
 
-    @property
-    def seconds(self) -> int:
-        return int(os.fstat(self.file.fileno()).st_mtime)
-
 
 def _write_body(
     file: IO[bytes], count: int, dimension: int, blocks: Iterable[tuple[Ints, Halves]]
 ) -> _Counted:
     """FAISS's own part: what FAISS writes for an empty index of this kind, its two arrays filled in."""
-    out = _Counted(file)
-    out.write(_header(count, dimension))
-    out.write(_LENGTH.pack(count * dimension * 2))
-    ids = np.empty(count, "<i8")
-    done = 0
+    out, ids, done = _Counted(file), np.empty(count, "<i8"), 0
+    out.write(_header(count, dimension) + _LENGTH.pack(count * dimension * 2))
     for block_ids, vectors in blocks:
         if vectors.shape != (len(block_ids), dimension) or vectors.dtype != np.float16:
-            raise ValueError(
-                f"expected (n, {dimension}) float16 vectors, got {vectors.shape} {vectors.dtype}"
-            )
+            got = f"{vectors.shape} {vectors.dtype}"
+            raise ValueError(f"expected (n, {dimension}) float16 vectors, got {got}")
         ids[done : done + len(block_ids)] = block_ids
         done += len(block_ids)
         out.write(vectors.tobytes())
     if done != count or (np.diff(ids) <= 0).any():
         raise ValueError(f"expected {count} vectors in ascending order of their ids, got {done}")
-    out.write(_LENGTH.pack(count))
-    out.write(ids.tobytes())
+    out.write(_LENGTH.pack(count) + ids.tobytes())
     return out
 
 
 def _header(count: int, dimension: int) -> bytes:
     """The bytes before the vectors.
 
-    An index without rows but with its count set ends in the lengths of its two arrays, the vectors' and the
-    ids', both zero; a test compares the whole file with the one FAISS writes itself.
+    An index without rows but with its count set ends in the lengths of its two arrays, both zero; a test
+    compares the whole file with the one FAISS writes itself.
     """
     import faiss
 
@@ -181,75 +190,39 @@ def _header(count: int, dimension: int) -> bytes:
     return blob[: -2 * _LENGTH.size]
 
 
-def _identity(file: IO[bytes]) -> tuple[int, int, int]:
-    status = os.fstat(file.fileno())
+def _identity(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
-def _read_footer(file: IO[bytes]) -> _Footer:
-    """The footer, wherever the file is whole; raises VectorFileError otherwise."""
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise VectorFileError(f"the file of vectors is damaged: {what} is wrong")
+
+
+def _read_footer(file: IO[bytes]) -> dict[str, Any]:
     size = os.fstat(file.fileno()).st_size
-    if size < _TAIL.size:
-        raise VectorFileError("the file of vectors is too short")
+    _require(size >= _TAIL.size, "its length")
     file.seek(size - _TAIL.size)
     checksum, length, magic = _TAIL.unpack(file.read(_TAIL.size))
     start = size - _TAIL.size - length
-    if magic != _MAGIC or start < 0:
-        raise VectorFileError("the file of vectors has no footer")
+    _require(magic == _MAGIC and start >= 0, "its footer")
     file.seek(start)
     text = file.read(length)
-    if zlib.crc32(text) != checksum:
-        raise VectorFileError("the footer of the file of vectors is damaged")
-    fields = json.loads(text)
-    footer = _Footer(**{**fields, "state": CatalogState(**fields["state"])})
-    if footer.body != start:
-        raise VectorFileError("the file of vectors has the wrong length")
+    _require(zlib.crc32(text) == checksum, "its footer")
+    footer: dict[str, Any] = json.loads(text)
+    _require(footer["body"] == start, "its length")
     return footer
 
 
-def _check_body(file: IO[bytes], footer: _Footer) -> None:
+def _check_body(file: IO[bytes], footer: Mapping[str, Any]) -> None:
     """Read everything once and compare checksums, unless nobody has touched the file since it was made."""
-    if os.fstat(file.fileno()).st_mtime_ns == footer.written * 1_000_000_000:
+    if os.fstat(file.fileno()).st_mtime_ns == footer["written"] * 1_000_000_000:
         return
     file.seek(0)
-    checksum, left = 0, footer.body
-    while left > 0:
-        piece = file.read(min(_PIECE, left))
-        if not piece:
-            break
-        checksum, left = zlib.crc32(piece, checksum), left - len(piece)
-    if left or checksum != footer.checksum:
-        raise VectorFileError("the file of vectors is damaged")
-
-
-def _read_index(name: str, path: Path) -> Any:
-    """The FAISS index in the file, mapped into memory."""
-    import faiss
-
-    try:
-        return faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
-    except RuntimeError as error:
-        raise VectorFileError(f"{path}: FAISS cannot read it") from error
-
-
-def _parts(whole: Any, footer: _Footer, path: Path) -> tuple[Any, Ints, Halves]:
-    """The index by position, the ids and the vectors of a mapped file."""
-    import faiss
-
-    inner: Any = faiss.downcast_index(whole.index)
-    count, dimension = footer.count, footer.dimension
-    if (
-        whole.ntotal != count
-        or inner.d != dimension
-        or inner.codes.size() != count * dimension * 2
-        or inner.metric_type != faiss.METRIC_INNER_PRODUCT
-    ):
-        raise VectorFileError(f"{path}: its footer does not fit its content")
-    ids = np.array(faiss.vector_to_array(whole.id_map), np.int64)
-    if not count:
-        return inner, ids, np.empty((0, dimension), np.float16)
-    codes = faiss.rev_swig_ptr(inner.codes.data(), count * dimension * 2)
-    return inner, ids, codes.view(np.float16).reshape(count, dimension)
+    checksum = 0
+    for start in range(0, footer["body"], _PIECE):
+        checksum = zlib.crc32(file.read(min(_PIECE, footer["body"] - start)), checksum)
+    _require(checksum == footer["checksum"], "its content")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,36 +1,27 @@
-"""The one process that may change a collection."""
+"""The one process that may change a collection, and the change of all its vectors for others."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Exists, delete, exists, func, select, update
 
-from faces.errors import CollectionError
-from faces.progress import NoProgress, Progress
+from faces.claims import Lock
+from faces.errors import CollectionError, CollectionLockedError
+from faces.progress import Progress, underway
 from faces.types import Halves, Ints
 from index import migrations, rows
 from index.database import CATALOG, missing, open_engine, plain_errors
-from index.inserts import NewCollection, bump, insert_collection, insert_photo
-from index.lock import LOCK, lock_for_writing
-from index.models import CollectionRow, FaceRow, PhotoRow
-from index.paths import at_or_below
-from index.records import KnownPhoto, Layout, NewPhoto, Status
-from index.vectorfile import (
-    VECTORS,
-    VectorFile,
-    VectorFileError,
-    identity_on_disk,
-    remove_vectors,
-    write_vectors,
-)
+from index.models import CollectionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
+from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace
+from index.vectorfile import VECTORS, identity_on_disk, open_vectors, remove_vectors, write_vectors
 
+_LOCK = "write.lock"
 # Changes since the file of vectors was made up to which a large one is left as it is: searches read what it
 # lacks, at most 16 MB, from the catalogue.  A small one is always made again.
 _FEW_CHANGES = 512
@@ -53,7 +44,7 @@ class CollectionWriter:
             _make_folder(folder)
         elif not (folder / CATALOG).is_file():
             raise missing(folder)
-        self._lock = lock_for_writing(folder)
+        self._lock = Lock(folder / _LOCK, self._busy)
         self._engine = open_engine(folder, writing=True)
         self._connection: Connection | None = None
         try:
@@ -62,7 +53,7 @@ class CollectionWriter:
                 if connection.execute(select(CollectionRow.id)).first() is None:
                     if new is None:
                         raise missing(folder)
-                    insert_collection(connection, new)
+                    rows.insert_collection(connection, new)
             self._drop_wrong_vectors()
         except BaseException:
             self.close()
@@ -78,14 +69,14 @@ class CollectionWriter:
     def detection(self) -> tuple[str, int]:
         """The detector's name and the smallest face, in pixels, that the collection was last indexed with."""
         with self.transaction() as connection:
-            row = connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()
-            return row.detector, row.min_face
+            detector, size = connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()
+        return detector, size
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownPhoto]:
         """Give what the catalogue knows of these paths, at most some hundred."""
         with self.transaction() as connection:
-            found = connection.execute(rows.photos().where(PhotoRow.path.in_(paths)))
-            return {photo.path: photo for photo in map(rows.known_photo, found)}
+            found = rows.known_photos(connection, PhotoRow.path.in_(paths))
+            return {photo.path: photo for photo in found}
 
     def knows_size(self, size: int) -> bool:
         """Tell whether the catalogue has a file of this size, in bytes."""
@@ -95,57 +86,50 @@ class CollectionWriter:
     def of_content(self, content: str) -> list[KnownPhoto]:
         """Give up to 50 photographs with this content (SHA-256 in hex)."""
         with self.transaction() as connection:
-            same = rows.photos().where(PhotoRow.content == content).order_by(PhotoRow.id).limit(50)
-            return [rows.known_photo(row) for row in connection.execute(same)]
+            return list(rows.known_photos(connection, PhotoRow.content == content, limit=50))
 
     def below(self, path: str) -> Iterator[list[KnownPhoto]]:
         """Yield the photographs at this path or anywhere below it, some at a time."""
-        below, last = rows.photos().where(at_or_below(path)).order_by(PhotoRow.id), 0
+        last = 0
         while True:
             with self.transaction() as connection:
-                found = connection.execute(below.where(PhotoRow.id > last).limit(500))
-                some = [rows.known_photo(row) for row in found]
+                further = rows.at_or_below(path) & (PhotoRow.id > last)
+                some = list(rows.known_photos(connection, further, limit=rows.ASKED))
             if not some:
                 return
             last = some[-1].id
             yield some
 
     def store(self, photos: Sequence[NewPhoto], found_again: Sequence[KnownPhoto] = ()) -> None:
-        """Store photographs, each in place of what is known under its path, in one transaction.
+        """Store photographs, some hundred, each in place of what is known under its path.
 
-        ``found_again`` are known photographs (by id) whose path, size or time has changed, but not their
-        content.
+        ``found_again`` are known ones (by id) whose path, size or time has changed, but not their content.
         """
         with self.transaction() as connection:
             for known in found_again:
                 values = {"path": known.path, "size": known.size, "mtime_ns": known.mtime_ns}
                 connection.execute(update(PhotoRow).where(PhotoRow.id == known.id).values(values))
-            gone = 0
-            for some in rows.chunks([photo.path for photo in photos], 500):
-                gone += connection.execute(delete(PhotoRow).where(PhotoRow.path.in_(some))).rowcount
+            old = delete(PhotoRow).where(PhotoRow.path.in_([photo.path for photo in photos]))
+            gone = connection.execute(old).rowcount
             layout = connection.execute(select(CollectionRow.layout_id)).scalar_one()
             for photo in photos:
-                insert_photo(connection, photo, layout)
+                rows.insert_photo(connection, photo, layout)
             if gone or any(photo.faces for photo in photos):
-                bump(connection)
+                rows.bump(connection)
 
     def remove(self, photo_ids: Sequence[int]) -> None:
-        """Delete photographs with their faces."""
+        """Delete photographs, some hundred, with their faces."""
         with self.transaction() as connection:
-            for some in rows.chunks(photo_ids, 500):
-                connection.execute(delete(PhotoRow).where(PhotoRow.id.in_(some)))
-            bump(connection)
+            connection.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
+            rows.bump(connection)
 
     def forget(self, photo_ids: Sequence[int]) -> int:
-        """Delete the faces of photographs, keeping paths and checksums; returns the number of faces."""
-        faces = 0
-        empty: dict[str, str | int] = {"status": Status.FORGOTTEN, "reason": ""}
-        empty |= {"width": 0, "height": 0, "too_small": 0}
+        """Delete the faces of some hundred photographs, keeping paths and checksums; returns their number."""
+        values = {"status": Status.FORGOTTEN, "reason": "", "width": 0, "height": 0, "too_small": 0}
         with self.transaction() as connection:
-            for some in rows.chunks(photo_ids, 500):
-                faces += connection.execute(delete(FaceRow).where(FaceRow.photo_id.in_(some))).rowcount
-                connection.execute(update(PhotoRow).where(PhotoRow.id.in_(some)).values(empty))
-            bump(connection)
+            faces = connection.execute(delete(FaceRow).where(FaceRow.photo_id.in_(photo_ids))).rowcount
+            connection.execute(update(PhotoRow).where(PhotoRow.id.in_(photo_ids)).values(values))
+            rows.bump(connection)
         return faces
 
     def remember_detection(self, detector: str, min_face: int) -> None:
@@ -159,21 +143,22 @@ class CollectionWriter:
         ``always``: whenever it does not show exactly the present state.  Memory stays constant.  Raises
         OSError if it cannot be written; the old file then stays.
         """
-        progress = progress or NoProgress()
         with self.transaction() as connection:
             state = rows.catalog_state(connection)
             ids = rows.face_ids(connection, state.layout_id)
-            file = self._open_vectors()
-            if file is not None and (
-                file.state == state or not (always or len(ids) < _SMALL_FILE or _many_changes(file.ids, ids))
-            ):
+            file = open_vectors(self.folder)
+            if file is not None and (file.state == state or not (always or _lacks_much(file.ids, ids))):
                 return False
             dimension = rows.read_layout(connection).dimension
             del file
-            progress.start("Writing the vectors", len(ids), "faces")
-            blocks = rows.all_vectors(connection, state.layout_id, dimension)
-            write_vectors(self.folder, state, len(ids), dimension, _counted(blocks, progress))
-            progress.finish()
+            with underway(progress, "Writing the vectors", len(ids), "faces") as writing:
+
+                def blocks() -> Iterator[tuple[Ints, Halves]]:
+                    for block in rows.read_vectors(connection, state.layout_id, dimension):
+                        yield block
+                        writing.advance(len(block[0]))
+
+                write_vectors(self.folder, state, len(ids), dimension, blocks())
         return True
 
     @contextmanager
@@ -197,12 +182,10 @@ class CollectionWriter:
     def shrink(self) -> None:
         """Give unused pages of the catalogue back to the disk if they are many and there is room to do it.
 
-        SQLite writes what is in use to a temporary file and from there to its log, all or nothing.  It never
-        fails: a catalogue that is too large works as well, and the next time may have more luck.
+        SQLite does all of it or nothing.  A failure is no error: a catalogue that is too large works as well.
         """
-        pages, unused, size = (
-            self._alone(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
-        )
+        names = ("page_count", "freelist_count", "page_size")
+        pages, unused, size = (self._alone(f"PRAGMA {name}") for name in names)
         if unused * size < _MUCH_UNUSED or unused < pages / 4:
             return
         if shutil.disk_usage(self.folder).free < 2 * (pages - unused) * size + _MUCH_UNUSED:
@@ -221,55 +204,107 @@ class CollectionWriter:
     def __enter__(self) -> CollectionWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _busy(self, who: str) -> CollectionLockedError:
+        what = f"{who} is writing to the collection in {self.folder}"
+        return CollectionLockedError(f"{what}; wait until it has finished")
 
     def _alone(self, command: str) -> int:
         """Run a command outside of any transaction, which SQLAlchemy would open for it; returns a number."""
-        with plain_errors(self.folder), self._engine.connect() as connection:
-            raw = connection.connection.driver_connection
-            if raw is None:
-                raise CollectionError(f"{self.folder / CATALOG}: the connection was lost")
+        with plain_errors(self.folder), closing(self._engine.raw_connection()) as raw:
             try:
-                return next((int(row[0]) for row in raw.execute(command)), 0)
+                cursor = raw.cursor()
+                cursor.execute(command)
+                found = cursor.fetchone()
+                return int(found[0]) if found else 0
             except sqlite3.Error as error:  # which SQLAlchemy does not see
                 raise CollectionError(f"{self.folder / CATALOG}: {error}") from error
 
-    def _open_vectors(self) -> VectorFile | None:
-        try:
-            return VectorFile(self.folder)
-        except VectorFileError:
-            return None
-
     def _drop_wrong_vectors(self) -> None:
-        """Delete a file of vectors that is damaged or shows another collection or a future of this one.
-
-        (The catalogue was put back from a copy.)  Left there, it could be taken for a right one later.
-        """
+        """Delete a file of vectors that is damaged or shows another collection, or a future of this one
+        (the catalogue was put back from a copy), since it could be taken for a right one later."""
         (self.folder / f"{VECTORS}.new").unlink(missing_ok=True)
         if identity_on_disk(self.folder) is None:
             return
-        file = self._open_vectors()
+        file = open_vectors(self.folder)
         with self.transaction() as connection:
-            state = rows.catalog_state(connection)
-        if (
-            file is None
-            or (file.state.token, file.state.layout_id) != (state.token, state.layout_id)
-            or file.state.generation > state.generation
-        ):
+            now = rows.catalog_state(connection)
+        if file is None or not file.state.fits(now) or file.state.generation > now.generation:
             remove_vectors(self.folder)
 
 
-def _many_changes(in_file: Ints, ids: Ints) -> bool:
-    return len(np.setxor1d(in_file, ids, assume_unique=True)) > _FEW_CHANGES
+class Reindexing:
+    """A collection on its way to other weights or another layout.
+
+    The new vectors grow beside the old ones, batch by batch, and are exchanged for them in one transaction at
+    the end: until then readers see the old ones, and an interrupted run goes on where it was.
+    """
+
+    def __init__(self, writer: CollectionWriter, layout: Layout) -> None:
+        self._writer = writer
+        with writer.transaction() as connection:
+            self._old = connection.execute(select(CollectionRow.layout_id)).scalar_one()
+            self._new = rows.insert_layout(connection, layout)
+            # What an earlier run towards yet other weights has left behind.
+            _delete_layouts(connection, keep=(self._old, self._new))
+
+    @property
+    def remaining(self) -> int:
+        """The number of faces without new vectors."""
+        with self._writer.transaction() as connection:
+            return connection.execute(select(func.count(FaceRow.id)).where(~self._done())).scalar_one()
+
+    def pending(self, count: int) -> Iterator[list[StoredFace]]:
+        """The faces without new vectors, ``count`` at a time."""
+        last = 0
+        while True:
+            wanted = select(FaceRow.id).where(FaceRow.id > last, ~self._done())
+            with self._writer.transaction() as connection:
+                ids = connection.execute(wanted.order_by(FaceRow.id).limit(count)).scalars().all()
+                faces = list(rows.read_faces(connection, self._old, ids))
+            if not ids:
+                return
+            last = ids[-1]
+            yield sorted(faces, key=lambda face: face.id)
+
+    def store(self, vectors: Sequence[tuple[int, FaceVector]]) -> None:
+        """Store the new vectors of some faces (by id)."""
+        with self._writer.transaction() as connection:
+            for face_id, new in vectors:
+                rows.insert_vector(connection, self._new, face_id, new)
+
+    def finish(self) -> int:
+        """Put the new vectors in place of the old ones.
+
+        Faces that have none are deleted, and their photographs marked for the next index run; returns the
+        number of those photographs.  The catalogue shrinks if the disk has room for that.
+        """
+        with self._writer.transaction() as connection:
+            lost = select(FaceRow.photo_id).where(~self._done())
+            marked = update(PhotoRow).where(PhotoRow.id.in_(lost)).values(mtime_ns=-1, content=None)
+            count = connection.execute(marked).rowcount
+            connection.execute(delete(FaceRow).where(~self._done()))
+            connection.execute(update(CollectionRow).values(layout_id=self._new))
+            _delete_layouts(connection, keep=(self._new,))
+            rows.bump(connection)
+        self._writer.shrink()  # first, since the file of vectors may need that very space
+        self._writer.refresh_vectors(always=True)
+        return count
+
+    def _done(self) -> Exists:
+        return exists().where(VectorRow.face_id == FaceRow.id, VectorRow.layout_id == self._new)
 
 
-def _counted(blocks: Iterator[tuple[Ints, Halves]], progress: Progress) -> Iterator[tuple[Ints, Halves]]:
-    for ids, vectors in blocks:
-        yield ids, vectors
-        progress.advance(len(ids))
+def _delete_layouts(connection: Connection, *, keep: tuple[int, ...]) -> None:
+    connection.execute(delete(VectorRow).where(VectorRow.layout_id.not_in(keep)))
+    connection.execute(delete(LayoutRow).where(LayoutRow.id.not_in(keep)))
+
+
+def _lacks_much(in_file: Ints, ids: Ints) -> bool:
+    changes = len(np.setxor1d(in_file, ids, assume_unique=True))
+    return len(ids) < _SMALL_FILE or changes > _FEW_CHANGES
 
 
 def _make_folder(folder: Path) -> None:
@@ -278,7 +313,7 @@ def _make_folder(folder: Path) -> None:
         raise CollectionError(f"{folder} is not a folder; name another one for the collection")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / CATALOG).exists():
-        others = sorted(entry.name for entry in folder.iterdir() if entry.name != LOCK)
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name != _LOCK)
         if others:
             raise CollectionError(
                 f"{folder} holds other things ({others[0]}) and no collection; name an empty or a new folder"

@@ -16,21 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from faces.errors import WeightsError
-from faces.types import Floats
 
-CHIP = 150  # pixels: side of the picture that it looks at
-DESCRIPTOR = 128
-MEAN_RGB = (122.782, 117.001, 104.298)
-SCALE = 256.0
-
-# (channels, halves the picture): the residual blocks from the picture to the descriptor.
-BLOCKS = (
-    *[(32, False)] * 3,
-    *[(64, True), (64, False), (64, False), (64, False)],
-    *[(128, True), (128, False), (128, False)],
-    *[(256, True), (256, False), (256, False)],
-    (256, True),
-)
+_DESCRIPTOR = 128
+_MEAN_RGB, _SCALE = (122.782, 117.001, 104.298), 256.0
+# (channels, blocks) from the picture to the descriptor; the first block of each but the first row, and the
+# last of all, halve the picture.
+_ROWS = ((32, 3), (64, 4), (128, 3), (256, 3), (256, 1))
 
 
 class DlibNetwork(nn.Module):
@@ -41,15 +32,16 @@ class DlibNetwork(nn.Module):
         self.first = nn.Conv2d(3, 32, 7, stride=2)
         self.blocks = nn.ModuleList()
         channels = 32
-        for wide, halves in BLOCKS:
-            self.blocks.append(_Block(channels, wide, halves))
-            channels = wide
-        self.last = nn.Linear(channels, DESCRIPTOR, bias=False)
+        for row, (wide, count) in enumerate(_ROWS):
+            for number in range(count):
+                self.blocks.append(_Block(channels, wide, halves=row > 0 and number == 0))
+                channels = wide
+        self.last = nn.Linear(channels, _DESCRIPTOR, bias=False)
 
     def forward(self, chips: Tensor) -> Tensor:
         """(N, 3, 150, 150) RGB 0..255 → (N, 128)."""
-        mean = torch.tensor(MEAN_RGB, device=chips.device)[:, None, None]
-        x = (chips - mean) / SCALE  # (N, 3, 150, 150)
+        mean = torch.tensor(_MEAN_RGB, device=chips.device)[:, None, None]
+        x = (chips - mean) / _SCALE  # (N, 3, 150, 150)
         x = F.relu(self.first(x))  # (N, 32, 72, 72)
         x = F.max_pool2d(x, 3, 2)  # (N, 32, 35, 35)
         for block in self.blocks:
@@ -78,10 +70,8 @@ class _Block(nn.Module):
 
 def _grown(x: Tensor, size: list[int]) -> Tensor:
     """(N, C, H, W) with zeros behind its channels, rows and columns up to ``size``."""
-    missing = [wanted - have for wanted, have in zip(size, x.shape[1:], strict=True)]
-    if not any(missing):
-        return x
-    return F.pad(x, [0, missing[2], 0, missing[1], 0, missing[0]])
+    channels, rows, columns = (wanted - have for wanted, have in zip(size, x.shape[1:], strict=True))
+    return F.pad(x, [0, columns, 0, rows, 0, channels]) if channels or rows or columns else x
 
 
 def load_dlib_network(path: Path) -> DlibNetwork:
@@ -89,31 +79,23 @@ def load_dlib_network(path: Path) -> DlibNetwork:
     network = DlibNetwork()
     try:
         content = _Content(path.read_bytes())
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from None
-    try:
         with torch.no_grad():
             for layer in network.modules():
-                if isinstance(layer, nn.Conv2d):
-                    _fill_convolution(layer, content)
+                if isinstance(layer, nn.Conv2d) and layer.bias is not None:
+                    filters = layer.out_channels
+                    numbers = content.numbers("con_4", layer.weight.numel() + filters)
+                    gain, offset = content.numbers("affine_", 2 * filters).view(2, filters)
+                    layer.weight.copy_(numbers[:-filters].view_as(layer.weight) * gain[:, None, None, None])
+                    layer.bias.copy_(numbers[-filters:] * gain + offset)
             weights = content.numbers("fc_2", network.last.weight.numel(), skip=2)
-            network.last.weight.copy_(torch.from_numpy(weights.reshape(-1, DESCRIPTOR).T.copy()))
+            network.last.weight.copy_(weights.view(-1, _DESCRIPTOR).T)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}).") from None
     except ValueError as error:
         raise WeightsError(
             f"{path} is not dlib's face descriptor ({error}); install face_recognition_models again."
         ) from None
     return network.eval()
-
-
-def _fill_convolution(layer: nn.Conv2d, content: _Content) -> None:
-    filters = layer.out_channels
-    numbers = torch.from_numpy(content.numbers("con_4", layer.weight.numel() + filters))
-    affine = torch.from_numpy(content.numbers("affine_", 2 * filters))
-    gain, offset = affine[:filters], affine[filters:]
-    weight, bias = numbers[:-filters].reshape(layer.weight.shape), numbers[-filters:]
-    layer.weight.copy_(weight * gain[:, None, None, None])
-    if layer.bias is not None:
-        layer.bias.copy_(bias * gain + offset)
 
 
 class _Content:
@@ -127,7 +109,7 @@ class _Content:
         self._content = content
         self._at = 0
 
-    def numbers(self, layer: str, count: int, *, skip: int = 0) -> Floats:
+    def numbers(self, layer: str, count: int, *, skip: int = 0) -> Tensor:
         """Give the ``count`` parameters of the next layer of this name; raises ValueError for any others."""
         name = bytes([1, len(layer)]) + layer.encode()
         found = self._content.find(name, self._at)
@@ -143,8 +125,8 @@ class _Content:
         if len(part) != 4 * count:
             raise ValueError("it ends too early")
         self._at += 4 * count
-        numbers = np.frombuffer(part, "<f4").astype(np.float32)
-        if not np.isfinite(numbers).all():
+        numbers = torch.from_numpy(np.frombuffer(part, "<f4").astype(np.float32))
+        if not numbers.isfinite().all():
             raise ValueError(f"a layer {layer} holds impossible numbers")
         return numbers
 

@@ -23,20 +23,15 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Edited:
-    """A face and what was drawn from it.
+    """A face and what was drawn from it, one picture for each of N values."""
 
-    ``crop`` (S, S) uint8 grey; ``stage1`` and ``stage2`` (N, S, S) uint8 what both networks drew, one picture
-    for each of the N ``values``, which is one unless all values of an attribute were wished; ``estimates``
-    what the face seems to show.  ``number`` of ``count`` faces in the photograph, 0 of a ready crop.
-    """
-
-    crop: Pixels
-    stage1: Pixels
-    stage2: Pixels
-    attribute: str
+    crop: Pixels  # (S, S) uint8 grey
+    stage1: Pixels  # (N, S, S) uint8: what the first network drew
+    stage2: Pixels  # (N, S, S) uint8: what the second made of it
+    attribute: str  # of which all values were wished; "" if of none, then N is 1
     values: tuple[str, ...]
-    estimates: Mapping[str, str]
-    number: int
+    estimates: Mapping[str, str]  # what the face seems to show
+    number: int  # of the photograph's ``count`` faces, from 1; 0 of a ready crop
     count: int
 
     @property
@@ -75,28 +70,20 @@ def edit(
         raise WishError("Only one attribute at a time can have all its values.")
     steps = _steps(words, varied, weights)
     source = source_of(photo)
-    first = load_generator(steps[0][0])
-    crop, number, count = _crop(source, first.geometry, face, cropped, detector)
-    drawn, generator = crop, first
-    for place, (name, part) in enumerate(steps):
-        generator = first if place == 0 else load_generator(name)
-        if place < len(steps) - 1:
-            drawn = generator.draw(drawn[None], _mixtures(generator, drawn, [part])).stage2[0]
-    group = generator.vocabulary.group(varied[0]) if varied else None
-    last = steps[-1][1]
-    wanted = [last] if group is None else [{**last, group.name: value} for value in group.values]
+    generators = [load_generator(name) for name, _ in steps]
+    crop, number, count = _crop(source, generators[0].geometry, face, cropped, detector)
+    drawn = crop
+    for generator, (_, part) in zip(generators[:-1], steps[:-1], strict=True):
+        drawn = generator.draw(drawn[None], _mixtures(generator, drawn, [part])).stage2[0]
+    generator, last = generators[-1], steps[-1][1]
+    attribute, values = "", tuple(words.values())
+    if varied:
+        group = generator.vocabulary.group(varied[0])
+        attribute, values = group.name, group.values
+    wanted = [{**last, attribute: value} for value in values] if varied else [last]
     made = generator.draw(np.repeat(drawn[None], len(wanted), 0), _mixtures(generator, drawn, wanted))
     estimates = generator.vocabulary.label(int(generator.canonicalise(crop[None]).codes[0]))
-    return Edited(
-        crop,
-        made.stage1,
-        made.stage2,
-        "" if group is None else group.name,
-        tuple(words.values()) if group is None else group.values,
-        estimates,
-        number,
-        count,
-    )
+    return Edited(crop, made.stage1, made.stage2, attribute, values, estimates, number, count)
 
 
 def _steps(
@@ -105,17 +92,18 @@ def _steps(
     """Give weights and the part of the wish that each draws, that with all values last; raises WishError."""
     from generator.checkpoint import weights_for
 
+    single = {name: word for name, word in words.items() if name not in varied}
     if weights is not None:
-        return [(weights, {name: word for name, word in words.items() if name not in varied})]
-    asked = {name: None if name in varied else word for name, word in words.items()}
+        return [(weights, single)]
+    asked = {name: single.get(name) for name in words}
     try:
-        return [(weights_for(asked), {name: word for name, word in words.items() if name not in varied})]
+        return [(weights_for(asked), single)]
     except WishError:
         if len(words) == 1:
             raise
-    order = sorted(words, key=lambda name: name in varied)
+    order = [*single, *varied]
     return [
-        (weights_for({name: asked[name]}), {} if name in varied else {name: words[name]}) for name in order
+        (weights_for({name: asked[name]}), {name: single[name]} if name in single else {}) for name in order
     ]
 
 
@@ -139,9 +127,9 @@ def _crop(
             reason = f"is {photo.width} × {photo.height} pixels, but a crop is square; leave --cropped out"
             raise PhotoError(source.name, reason)
         return np.asarray(resized(Image.fromarray(photo.pixels).convert("L"), geometry.size)), 0, 0
-    face, chosen, count = choose_face(photo, source.name, detector_factory(detector, MIN_FACE)(), number)
+    found, chosen, count = choose_face(photo, source.name, detector_factory(detector, MIN_FACE)(), number)
     try:
-        return crop_face(photo.pixels, face.landmarks, geometry), chosen, count
+        return crop_face(photo.pixels, found.landmarks, geometry), chosen, count
     except ValueError as error:
         reason = f"the face cannot be cropped ({error}); use another photograph"
         raise NoFaceError(f"{source.name}: {reason}") from error

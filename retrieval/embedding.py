@@ -16,17 +16,13 @@ from retrieval.query import Picture, source_of
 
 @dataclass(frozen=True)
 class Embedded:
-    """A face of a picture and where it is.
-
-    ``crop`` (S, S) uint8 grey; ``vector`` (D,) float32 as a collection keeps it (``retrieval.engine`` says
-    what its numbers are); ``estimates`` what the face seems to show.
-    """
+    """A face of a picture and where it is; ``retrieval.engine`` says what the numbers of its vector are."""
 
     box: Box
     landmarks: Landmarks
-    crop: Pixels
-    vector: Floats
-    estimates: Mapping[str, str]
+    crop: Pixels  # (S, S) uint8 grey
+    vector: Floats  # (D,) float32, as a collection keeps it
+    estimates: Mapping[str, str]  # what the face seems to show
 
 
 def embed(

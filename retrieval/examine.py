@@ -13,7 +13,9 @@ from faces.crop import CropGeometry, crop_face
 from faces.detect import Detector, open_detector
 from faces.errors import DetectorError, PhotoError
 from faces.photo import read_photo
-from faces.types import DetectedFace, Photo, Pixels
+from faces.types import DetectedFace, Pixels
+from index import NewPhoto, Status
+from retrieval.scan import Found
 
 DetectorFactory = Callable[[], Detector]
 """Opens a detector; a module's function or a ``functools.partial`` of one, so that workers can call it."""
@@ -28,22 +30,11 @@ def detector_factory(detector: DetectorFactory | str | Path | None, min_face: in
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was found in one file.
+    """A photograph that was read, or could not be, and its faces, which have no vectors yet."""
 
-    ``content`` is its SHA-256 in hex, None if it could not be opened; ``reason`` says why it
-    is skipped, "" if it is not.  ``crops`` go with ``faces``, each (S, S) uint8, and so do ``chips``, each
-    (C, C, 3) uint8 RGB, none without an identity model.
-    """
-
-    path: str
-    content: str | None
-    reason: str = ""
-    width: int = 0
-    height: int = 0
-    too_small: int = 0
-    faces: tuple[DetectedFace, ...] = ()
-    crops: tuple[Pixels, ...] = ()
-    chips: tuple[Pixels, ...] = ()
+    photo: NewPhoto
+    faces: tuple[tuple[DetectedFace, Pixels, Pixels | None], ...] = ()
+    """With crop (S, S) uint8 grey and chip (C, C, 3) uint8 RGB, None without an identity model."""
 
 
 def content_of(path: str | Path) -> str:
@@ -52,52 +43,49 @@ def content_of(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content_if_readable(path: str) -> str | None:
+    """Give ``content_of`` a file, or None if it cannot be read."""
+    try:
+        return content_of(path)
+    except OSError:
+        return None
+
+
+def skipped(found: Found, content: str | None, reason: str) -> Examined:
+    """Give what becomes of a photograph that cannot be used."""
+    return Examined(NewPhoto(found.path, found.size, found.mtime_ns, content, Status.SKIPPED, reason))
+
+
 def examine(
-    path: str, detector: Detector, geometry: CropGeometry, min_face: int, cut: Cut | None = None
+    found: Found, detector: Detector, geometry: CropGeometry, min_face: int, cut: Cut | None
 ) -> Examined:
     """Read one photograph and crop its faces of at least ``min_face`` pixels (the box's shorter side).
 
-    Whatever is wrong with the file becomes a reason.  Raises DetectorError if the detector itself is at
-    fault.
+    Whatever is wrong with the file becomes a reason; DetectorError is raised if the detector is at fault.
     """
     try:
-        content = content_of(path)
+        content = content_of(found.path)
     except OSError as error:
-        return Examined(path, None, (error.strerror or str(error)).lower())
+        return skipped(found, None, (error.strerror or str(error)).lower())
     try:
-        photo = read_photo(Path(path))
-        found = detector.detect(photo)
-        large = [face for face in found if min(face.box.width, face.box.height) >= min_face]
-        cropped = list(_crops(photo, large, geometry, cut))
+        photo = read_photo(Path(found.path))
+        faces = detector.detect(photo)
+        large = [face for face in faces if min(face.box.width, face.box.height) >= min_face]
+        cropped = []
+        for face in large:
+            try:
+                crop = crop_face(photo.pixels, face.landmarks, geometry)
+                cropped.append((face, crop, None if cut is None else cut(photo.pixels, face.landmarks)))
+            except ValueError:  # a false find, with landmarks on one line
+                continue
     except PhotoError as error:
-        return Examined(path, content, error.reason)
+        return skipped(found, content, error.reason)
     except DetectorError:
         raise
     except MemoryError:
-        return Examined(path, content, "it does not fit into memory")
+        return skipped(found, content, "it does not fit into memory")
     except Exception as error:  # one odd photograph must not end a run over thousands
-        return Examined(path, content, f"looking for faces failed ({type(error).__name__}: {error})")
-    return Examined(
-        path,
-        content,
-        width=photo.width,
-        height=photo.height,
-        too_small=len(found) - len(large),
-        faces=tuple(face for face, _, _ in cropped),
-        crops=tuple(crop for _, crop, _ in cropped),
-        chips=tuple(chip for _, _, chip in cropped if chip is not None),
-    )
-
-
-def _crops(
-    photo: Photo, found: list[DetectedFace], geometry: CropGeometry, cut: Cut | None
-) -> list[tuple[DetectedFace, Pixels, Pixels | None]]:
-    """Cut crop and chip of each face; false finds, with landmarks on one line, are left out."""
-    cropped = []
-    for face in found:
-        try:
-            crop = crop_face(photo.pixels, face.landmarks, geometry)
-            cropped.append((face, crop, None if cut is None else cut(photo.pixels, face.landmarks)))
-        except ValueError:
-            continue
-    return cropped
+        return skipped(found, content, f"looking for faces failed ({type(error).__name__}: {error})")
+    counts = (photo.width, photo.height, len(faces) - len(large))
+    read = NewPhoto(found.path, found.size, found.mtime_ns, content, Status.OK, "", *counts)
+    return Examined(read, tuple(cropped))

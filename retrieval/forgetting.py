@@ -7,18 +7,14 @@ from pathlib import Path
 
 from faces.errors import CollectionError
 from index import Collection, CollectionWriter
-from retrieval.location import default_collection
+from retrieval.location import collection_folder
 from retrieval.scan import is_gone
 
 
 def count_known(path: Path | str, *, collection: Path | str | None = None) -> tuple[int, int]:
-    """Count the (photographs, faces) at or below a path that ``forget`` would remove.
-
-    The path may be gone.  Raises CollectionMissingError if there is no collection.
-    """
-    place, real = _places(path, collection)
-    with Collection(place) as opened, opened.snapshot() as snapshot:
-        return snapshot.count_below(real)
+    """Count the (photographs, faces) at or below a path, gone or not, that ``forget`` would remove."""
+    with Collection(collection_folder(collection)) as opened, opened.snapshot() as snapshot:
+        return snapshot.count_below(_real(path))
 
 
 def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[int, int]:
@@ -30,11 +26,10 @@ def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[i
     photographs that are gone nothing is kept: if they come back, they are taken in as new ones.  Raises
     CollectionError if the collection has nothing there.
     """
-    place, real = _places(path, collection)
-    photographs = faces = 0
+    place, photographs, faces = collection_folder(collection), 0, 0
     with CollectionWriter(place) as writer:
         writer.wipe_deleted()
-        for some in writer.below(real):
+        for some in writer.below(_real(path)):
             gone = [known.id for known in some if is_gone(known.path)]
             faces += writer.forget([known.id for known in some])
             writer.remove(gone)
@@ -46,7 +41,6 @@ def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[i
     return photographs, faces
 
 
-def _places(path: Path | str, collection: Path | str | None) -> tuple[Path, str]:
-    """Give the collection's folder, and the path as the collection knows it."""
-    place = default_collection() if collection is None else Path(collection).expanduser()
-    return place, os.path.realpath(Path(path).expanduser())
+def _real(path: Path | str) -> str:
+    """Give the path as the collection knows it."""
+    return os.path.realpath(Path(path).expanduser())

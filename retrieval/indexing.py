@@ -10,58 +10,54 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from faces.detect import MIN_FACE
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
-from faces.progress import NoProgress, Progress
-from index import CollectionWriter, KnownPhoto, NewCollection, PathSet, Status
-from retrieval.batch import Batch
+from faces.progress import NoProgress, Progress, underway
+from faces.types import Floats
+from index import CollectionWriter, FaceVector, KnownPhoto, NewCollection, NewFace, NewPhoto, Status
 from retrieval.engine import Engine
-from retrieval.examine import DetectorFactory, Examined, content_of, detector_factory
+from retrieval.examine import DetectorFactory, Examined, content_if_readable, detector_factory, examine
 from retrieval.forgetting import count_known
 from retrieval.loading import check_layout, is_outdated, load_engine
-from retrieval.location import default_collection
+from retrieval.location import collection_folder
 from retrieval.scan import Found, Scan, is_gone, unplugged
 from retrieval.workers import Examiners, default_workers
 
 _LOOKED_UP = 256  # paths looked up in the catalogue at a time
 _LISTED = 10  # skipped photographs named in the summary
 _PATIENCE = 0.2  # seconds between two looks whether to stop
+# A batch is stored when it has so many faces or photographs, or is so many seconds old.
+_FACES, _PHOTOS, _SECONDS = 64, 256, 10.0
 
 
 @dataclass(slots=True)
 class IndexSummary:
-    """What a run over folders did.
+    """What a run over folders did."""
 
-    ``photographs`` were found; of those ``unchanged`` cost a look at the file, ``moved`` kept their faces,
-    ``read`` were read and ``skipped`` could not be, the first ten of them in ``reasons`` (path, reason).
-    ``skipped_before`` are unchanged ones that could not be read in an earlier run; ``forgotten`` stay out
-    because the user had them removed.  ``removed`` are no longer there.  ``unplugged`` are folders that are
-    empty or gone as if their disk was not plugged in, each with the number of photographs that are kept.
-    ``faces`` were added, ``too_small`` left out.  ``unreadable`` are folders (path, reason).
-    ``interrupted``: the run was asked to stop; the same command goes on.
-    """
-
-    photographs: int = 0
-    unchanged: int = 0
-    moved: int = 0
+    photographs: int = 0  # found
+    unchanged: int = 0  # cost a look at the file
+    moved: int = 0  # kept their faces
     read: int = 0
-    skipped: int = 0
-    skipped_before: int = 0
-    forgotten: int = 0
-    removed: int = 0
-    faces: int = 0
-    too_small: int = 0
+    skipped: int = 0  # could not be read
+    skipped_before: int = 0  # unchanged ones that could not be read in an earlier run
+    forgotten: int = 0  # stay out because the user had them removed
+    removed: int = 0  # no longer there
+    faces: int = 0  # added
+    too_small: int = 0  # left out
     seconds: float = 0.0
-    interrupted: bool = False
-    reasons: list[tuple[str, str]] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    interrupted: bool = False  # the run was asked to stop; the same command goes on
+    reasons: list[tuple[str, str]] = field(default_factory=list)  # (path, why) of the first ten skipped
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # folders (path, why)
+    # Folders that are empty or gone as if their disk was not plugged in, with how many photographs are kept.
     unplugged: dict[str, int] = field(default_factory=dict)
 
 
@@ -83,18 +79,17 @@ def index_folders(
 
     ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name the networks and
     ``identity`` the model of identity (see ``load_engine``), by default those that made it; ``engine`` gives
-    them ready loaded.
-    ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default as in the last run.
-    ``include_forgotten`` takes back what was forgotten; single files that are named always are.
-    ``detector`` names one (see ``open_detector``), or is a function that opens one in each of ``workers``
-    processes (by default one per core; 0: none, everything in this process).  ``stop`` is asked now and then
-    whether to finish early; what is ready is stored then.
+    them ready loaded.  ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default
+    as in the last run.  ``include_forgotten`` takes back what was forgotten; single files that are named
+    always are.  ``detector`` names one (see ``open_detector``), or is a function that opens one in each of
+    ``workers`` processes (by default one per core; 0: none, everything in this process).  ``stop`` is asked
+    now and then whether to finish early; what is ready is stored then.
 
     Raises PhotoError if a folder does not exist, CollectionLockedError if another process is writing,
     CollectionWeightsError if the collection was made with other weights, CollectionError if it cannot
     be used or was made with another detector, DetectorError and WeightsError as those say.
     """
-    place = default_collection() if collection is None else Path(collection).expanduser()
+    place = collection_folder(collection)
     try:
         scan = Scan([Path(folder) for folder in folders], leave_out=[place])
     except PhotoError as error:
@@ -119,80 +114,117 @@ def index_folders(
         smallest = writer.detection[1] if min_face is None else min_face
         factory = detector_factory(detector, smallest)
 
-        def open_examiners() -> Examiners:
-            count = default_workers() if workers is None else workers
-            model = loaded().identity
+        @cache
+        def examiners() -> Examiners:
+            model, geometry = loaded().identity, loaded().geometry
             cut = None if model is None else model.cut
-            examiners = stack.enter_context(Examiners(factory, loaded().geometry, smallest, cut, count))
-            _check_detector(writer, examiners.detector, smallest)
-            return examiners
+            look = partial(examine, geometry=geometry, min_face=smallest, cut=cut)
+            count = default_workers() if workers is None else workers
+            opened = stack.enter_context(Examiners(factory, look, count))
+            _check_detector(writer, opened.detector, smallest)
+            return opened
 
-        met = stack.enter_context(closing(PathSet()))
-        batch = Batch(writer, loaded, smallest)
-        run = _Run(writer, scan, batch, met, smallest, include_forgotten, open_examiners, stop or _never)
+        batch = _Batch(writer, loaded, smallest)
+        run = _Run(writer, scan, batch, smallest, include_forgotten, examiners, stop or (lambda: False))
         return run.go(progress or NoProgress())
 
 
-class _Run:
-    """One run over the files of a scan."""
+@dataclass
+class _Batch:
+    """What grows while photographs are examined, and becomes one transaction."""
 
-    def __init__(
-        self,
-        writer: CollectionWriter,
-        scan: Scan,
-        batch: Batch,
-        met: PathSet,
-        min_face: int,
-        include_forgotten: bool,
-        open_examiners: Callable[[], Examiners],
-        stop: Callable[[], bool],
-    ) -> None:
-        self._writer, self._scan, self._batch, self._met = writer, scan, batch, met
-        self._min_face, self._include_forgotten = min_face, include_forgotten
-        self._open_examiners, self._stop = open_examiners, stop
-        self._examiners: Examiners | None = None  # opened for the first photograph that must be read
-        self._given: dict[str, Found] = {}  # being examined
-        self._summary = IndexSummary()
-        self._began = time.monotonic()
+    writer: CollectionWriter
+    engine: Callable[[], Engine]  # not called if there is no face
+    min_face: int
+    examined: list[Examined] = field(default_factory=list)
+    found_again: dict[int, KnownPhoto] = field(default_factory=dict)  # with another path or time, by id
+    began: float = field(default_factory=time.monotonic)
+
+    def store_if_due(self) -> None:
+        photos = len(self.examined) + len(self.found_again)
+        late = photos > 0 and time.monotonic() - self.began >= _SECONDS
+        if late or photos >= _PHOTOS or sum(len(item.faces) for item in self.examined) >= _FACES:
+            self.store()
+
+    def store(self) -> None:
+        """Embed the faces, write everything at once and begin anew."""
+        if self.examined or self.found_again:
+            faces = [face for item in self.examined for face in item.faces]
+            vectors: Iterator[Floats] = iter(())
+            if faces:
+                engine = self.engine()
+                descriptors = engine.describe([chip for _, _, chip in faces if chip is not None])
+                vectors = iter(engine.embed(np.stack([crop for _, crop, _ in faces]), descriptors))
+            photos = [self._photo(item, vectors) for item in self.examined]
+            self.writer.store(photos, list(self.found_again.values()))
+        self.examined, self.found_again, self.began = [], {}, time.monotonic()
+
+    def _photo(self, item: Examined, vectors: Iterator[Floats]) -> NewPhoto:
+        faces = tuple(
+            NewFace(face.box, face.landmarks, face.score, FaceVector(crop, next(vectors)))
+            for face, crop, _ in item.faces
+        )
+        return replace(item.photo, min_face=self.min_face, faces=faces)
+
+
+@dataclass
+class _Run:
+    """One run over the files of a scan; ``met`` are their paths so far, ``waiting`` how many are examined."""
+
+    writer: CollectionWriter
+    scan: Scan
+    batch: _Batch
+    min_face: int
+    include_forgotten: bool
+    examiners: Callable[[], Examiners]  # opened for the first photograph that must be read
+    stop: Callable[[], bool]
+    met: set[str] = field(default_factory=set)
+    waiting: int = 0
+    summary: IndexSummary = field(default_factory=IndexSummary)
+    began: float = field(default_factory=time.monotonic)
 
     def go(self, progress: Progress) -> IndexSummary:
-        summary, self._progress = self._summary, progress
-        progress.start("Indexing", self._scan.count(), "photographs")
-        files = iter(self._scan)
-        while not self._stopped() and (some := list(islice(files, _LOOKED_UP))):
-            self._take(some)
-        while self._given and not self._stopped():
-            self._fetch(_PATIENCE)
-        self._fetch(0)
-        self._batch.store()
-        progress.finish()
-        if not summary.interrupted:
+        with underway(progress, "Indexing", self.scan.count(), "photographs"):
+            files = iter(self.scan)
+            while not self._stopped() and (some := list(islice(files, _LOOKED_UP))):
+                self._take(some, progress)
+            while self.waiting and not self._stopped():
+                self._fetch(_PATIENCE, progress)
+            self._fetch(0, progress)
+            self.batch.store()
+        if not self.summary.interrupted:
             self._sweep()
-            self._writer.remember_detection(self._writer.detection[0], self._min_face)
-            self._writer.refresh_vectors(progress=progress)
-        summary.unreadable = self._scan.unreadable
-        summary.seconds = time.monotonic() - self._began
-        return summary
+            self.writer.remember_detection(self.writer.detection[0], self.min_face)
+            self.writer.refresh_vectors(progress=progress)
+        self.summary.unreadable = self.scan.unreadable
+        self.summary.seconds = time.monotonic() - self.began
+        return self.summary
 
     def _stopped(self) -> bool:
-        if not self._summary.interrupted and self._stop():
-            self._summary.interrupted = True
-        return self._summary.interrupted
+        self.summary.interrupted = self.summary.interrupted or self.stop()
+        return self.summary.interrupted
 
-    def _take(self, some: list[Found]) -> None:
+    def _take(self, some: list[Found], progress: Progress) -> None:
         """Settle each file by what is known of it, or have it read."""
-        new = [found for found in some if self._met.add(found.path)]
-        self._progress.advance(len(some) - len(new))
-        known = self._writer.known([found.path for found in new])
+        new = []
+        for found in some:
+            if found.path not in self.met:
+                self.met.add(found.path)
+                new.append(found)
+        progress.advance(len(some) - len(new))
+        known = self.writer.known([found.path for found in new])
         for found in new:
             if self._stopped():
                 return
-            self._summary.photographs += 1
+            self.summary.photographs += 1
             if self._is_settled(found, known.get(found.path)):
-                self._progress.advance()
-                self._store_if_due()
-            else:
-                self._read(found)
+                progress.advance()
+                self.batch.store_if_due()
+                continue
+            while self.examiners().full and not self._stopped():
+                self._fetch(_PATIENCE, progress)
+            self.waiting += 1
+            self.examiners().submit(found)
 
     def _is_settled(self, found: Found, known: KnownPhoto | None) -> bool:
         """Tell whether the file needs no reading."""
@@ -200,98 +232,81 @@ class _Run:
             return self._is_moved(found)
         if known.status is Status.FORGOTTEN:
             stays_out = not self._takes_back(found)
-            self._summary.forgotten += stays_out
+            self.summary.forgotten += stays_out
             return stays_out
         if known.content is None or not self._fits(known) or known.size != found.size:
             return False
         if known.mtime_ns != found.mtime_ns:
-            if _content(found) != known.content:
+            if content_if_readable(found.path) != known.content:
                 return False
-            self._batch.find_again(replace(known, mtime_ns=found.mtime_ns))
-        self._summary.unchanged += 1
-        self._summary.skipped_before += known.status is Status.SKIPPED
+            self.batch.found_again[known.id] = replace(known, mtime_ns=found.mtime_ns)
+        self.summary.unchanged += 1
+        self.summary.skipped_before += known.status is Status.SKIPPED
         return True
 
     def _is_moved(self, found: Found) -> bool:
         """Tell whether a known photograph that is gone from its old place has come to this one."""
-        if not self._writer.knows_size(found.size) or (content := _content(found)) is None:
+        if not self.writer.knows_size(found.size) or (content := content_if_readable(found.path)) is None:
             return False
-        for known in self._writer.of_content(content):
+        for known in self.writer.of_content(content):
             if known.status is Status.FORGOTTEN and self._takes_back(found):
                 continue
-            if self._fits(known) and not self._batch.has_found(known) and is_gone(known.path):
-                self._batch.find_again(
-                    replace(known, path=found.path, size=found.size, mtime_ns=found.mtime_ns)
-                )
-                self._summary.moved += 1
+            if self._fits(known) and known.id not in self.batch.found_again and is_gone(known.path):
+                here = replace(known, path=found.path, size=found.size, mtime_ns=found.mtime_ns)
+                self.batch.found_again[known.id] = here
+                self.summary.moved += 1
                 return True
         return False
 
     def _takes_back(self, found: Found) -> bool:
         """Tell whether the user wants this photograph although it was forgotten once."""
-        return found.named or self._include_forgotten
+        return found.named or self.include_forgotten
 
     def _fits(self, known: KnownPhoto) -> bool:
         """Tell whether what is known still holds with today's smallest face."""
-        return known.status is not Status.OK or known.min_face == self._min_face
+        return known.status is not Status.OK or known.min_face == self.min_face
 
-    def _read(self, found: Found) -> None:
-        if self._examiners is None:
-            self._examiners = self._open_examiners()
-        while self._examiners.full and not self._stopped():
-            self._fetch(_PATIENCE)
-        self._given[found.path] = found
-        self._examiners.submit(found.path)
-
-    def _fetch(self, timeout: float) -> None:
+    def _fetch(self, timeout: float, progress: Progress) -> None:
         """Take in what the workers have found."""
-        for examined in self._examiners.results(timeout) if self._examiners is not None else ():
-            found = self._given.pop(examined.path)
-            if examined.content is None and is_gone(examined.path):
-                self._met.discard(examined.path)  # deleted since it was found
+        for examined in self.examiners().results(timeout) if self.waiting else ():
+            self.waiting -= 1
+            if examined.photo.content is None and is_gone(examined.photo.path):
+                self.met.discard(examined.photo.path)  # deleted since it was found
             else:
                 self._note(examined)
-                self._batch.add(found, examined)
-            self._progress.advance(note=self._rate())
-            self._store_if_due()
-
-    def _store_if_due(self) -> None:
-        if self._batch.due:
-            self._batch.store()
+                self.batch.examined.append(examined)
+            faces = self.summary.faces
+            rate = f"{faces / max(time.monotonic() - self.began, 1e-3):,.1f} faces/s"
+            progress.advance(note=f"{faces:,} face{'' if faces == 1 else 's'}, {rate}")
+            self.batch.store_if_due()
 
     def _note(self, examined: Examined) -> None:
-        summary = self._summary
-        if examined.reason:
-            summary.skipped += 1
-            if len(summary.reasons) < _LISTED:
-                summary.reasons.append((examined.path, examined.reason))
-        else:
-            summary.read += 1
+        summary, photo = self.summary, examined.photo
+        summary.skipped += photo.status is Status.SKIPPED
+        summary.read += photo.status is Status.OK
+        if photo.reason and len(summary.reasons) < _LISTED:
+            summary.reasons.append((photo.path, photo.reason))
         summary.faces += len(examined.faces)
-        summary.too_small += examined.too_small
-
-    def _rate(self) -> str:
-        faces, seconds = self._summary.faces, time.monotonic() - self._began
-        return f"{faces:,} face{'' if faces == 1 else 's'}, {faces / max(seconds, 1e-3):,.1f} faces/s"
+        summary.too_small += photo.too_small
 
     def _sweep(self) -> None:
         """Remove the photographs that were deleted below the folders of this run."""
         disk_of = cache(unplugged)
-        for root in self._scan.roots:
+        for root in self.scan.roots:
             kept: Counter[str] = Counter()
-            for some in self._writer.below(root):
+            for some in self.writer.below(root):
                 gone = []
                 for known in some:
-                    if known.path in self._met or not is_gone(known.path):
+                    if known.path in self.met or not is_gone(known.path):
                         continue
                     if (disk := disk_of(os.path.dirname(known.path))) is None:  # noqa: PTH120
                         gone.append(known.id)
                     elif known.status is not Status.FORGOTTEN:
                         kept[disk] += 1
                 if gone:
-                    self._writer.remove(gone)
-                    self._summary.removed += len(gone)
-            self._summary.unplugged |= kept  # roots may lie within one another: no photograph counts twice
+                    self.writer.remove(gone)
+                    self.summary.removed += len(gone)
+            self.summary.unplugged |= kept  # roots may lie within one another: no photograph counts twice
 
 
 def _with_advice(error: PhotoError, place: Path) -> PhotoError:
@@ -303,11 +318,11 @@ def _with_advice(error: PhotoError, place: Path) -> PhotoError:
     if not photographs:
         return error
     known = "a photograph" if photographs == 1 else f"{photographs:,} photographs"
-    return PhotoError(
-        error.path,
-        f"{error.reason}, but the collection knows {known} there; if the disk is not plugged in, plug it in, "
-        f"and if they were deleted, run: anotheryou forget {shlex.quote(str(error.path))}",
+    advice = (
+        f"the collection knows {known} there; if the disk is not plugged in, plug it in, and if they were "
+        f"deleted, run: anotheryou forget {shlex.quote(str(error.path))}"
     )
+    return PhotoError(error.path, f"{error.reason}, but {advice}")
 
 
 def _check_detector(writer: CollectionWriter, detector: str, min_face: int) -> None:
@@ -320,14 +335,3 @@ def _check_detector(writer: CollectionWriter, detector: str, min_face: int) -> N
             f"the faces of the collection in {writer.folder} were found with the detector {before}, not with "
             f"{detector}; use that one, or another collection"
         )
-
-
-def _content(found: Found) -> str | None:
-    try:
-        return content_of(found.path)
-    except OSError:
-        return None
-
-
-def _never() -> bool:
-    return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -17,10 +18,14 @@ def default_collection() -> Path:
 
     That is ``~/.local/share`` on Linux (or ``XDG_DATA_HOME``) and ``~/Library/Application Support`` on a Mac.
     """
-    named = os.environ.get("ANOTHERYOU_COLLECTION")
-    if named:
+    if named := os.environ.get("ANOTHERYOU_COLLECTION"):
         return Path(named).expanduser()
     return user_data_path("anotheryou", appauthor=False) / "collection"
+
+
+def collection_folder(folder: Path | str | None) -> Path:
+    """Give the folder that is meant: this one, or by default ``default_collection()``."""
+    return default_collection() if folder is None else Path(folder).expanduser()
 
 
 def open_collection(folder: Path | str | None = None, *, progress: Progress | None = None) -> Collection:
@@ -30,14 +35,12 @@ def open_collection(folder: Path | str | None = None, *, progress: Progress | No
     the folder cannot be written; a search then is slower but answers the same.  Raises
     CollectionMissingError if there is no collection, CollectionError if it cannot be read.
     """
-    place = default_collection() if folder is None else Path(folder).expanduser()
+    place = collection_folder(folder)
     collection = Collection(place)
     with collection.snapshot() as snapshot:
         wanting = len(snapshot) > 0 and not snapshot.has_file
     if wanting:
-        try:
-            with CollectionWriter(place) as writer:
-                writer.refresh_vectors(progress=progress)
-        except (CollectionError, OSError):
-            pass  # slower, but right; readers tell if the catalogue itself is broken
+        # Without it searches are slower, but right; readers tell if the catalogue itself is broken.
+        with suppress(CollectionError, OSError), CollectionWriter(place) as writer:
+            writer.refresh_vectors(progress=progress)
     return collection

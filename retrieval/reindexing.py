@@ -11,28 +11,24 @@ import numpy as np
 
 from faces.errors import PhotoError
 from faces.photo import read_photo
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Pixels
 from index import CollectionWriter, FaceVector, Layout, Reindexing, StoredFace
 from retrieval.engine import Engine
 from retrieval.loading import is_outdated, load_engine
-from retrieval.location import default_collection
+from retrieval.location import collection_folder
 
 _FACES = 64
 
 
 @dataclass(slots=True)
 class ReindexSummary:
-    """What a reindex did: ``faces`` made again; ``lost`` photographs must be indexed again.
+    """What a reindex did."""
 
-    ``coarse`` faces are of photographs that are gone or have changed: who they show was seen on the stored
-    crop alone.  ``interrupted``: it was asked to stop, and the same command goes on.
-    """
-
-    faces: int = 0
-    lost: int = 0
-    coarse: int = 0
-    interrupted: bool = False
+    faces: int = 0  # made again
+    lost: int = 0  # photographs that must be indexed again
+    coarse: int = 0  # faces of lost photographs: who they show was seen on the stored crop alone
+    interrupted: bool = False  # it was asked to stop, and the same command goes on
 
 
 def reindex(
@@ -52,34 +48,29 @@ def reindex(
     faces, and the next ``index_folders`` reads them.  Until everything is made, searches use the old vectors.
     Raises as ``index_folders`` does.
     """
-    place = default_collection() if collection is None else Path(collection).expanduser()
-    progress, summary = progress or NoProgress(), ReindexSummary()
-    with CollectionWriter(place) as writer:
+    summary = ReindexSummary()
+    with CollectionWriter(collection_folder(collection)) as writer:
         before = writer.layout
         engine = engine or load_engine(weights, identity, layout=before)
+        kept = _kept_identity(before, engine)
         work = Reindexing(writer, engine.layout)
-        progress.start("Making the vectors again", work.remaining, "faces")
-        for faces in work.pending(_FACES):
-            if stop is not None and stop():
-                summary.interrupted = True
-                break
-            cut = list(_cut_again(writer, engine, before, faces, summary))
-            if cut:
-                kept = _kept_identity(before, engine)
-                if kept is None:
-                    descriptors = engine.describe([chip for _, _, chip in cut if chip is not None])
-                else:
-                    descriptors = np.stack([face.vector[kept] for face, _, _ in cut]).astype(np.float32)
-                vectors = engine.embed(np.stack([crop for _, crop, _ in cut]), descriptors)
-                work.store(
-                    [
-                        (face.id, FaceVector(crop, vector))
-                        for (face, crop, _), vector in zip(cut, vectors, strict=True)
-                    ]
-                )
-            summary.faces += len(cut)
-            progress.advance(len(faces))
-        progress.finish()
+        with underway(progress, "Making the vectors again", work.remaining, "faces") as making:
+            for faces in work.pending(_FACES):
+                if stop is not None and stop():
+                    summary.interrupted = True
+                    break
+                needs_chips = engine.identity is not None and kept is None
+                cut = list(_cut_again(writer, engine, before, faces, needs_chips, summary))
+                if cut:
+                    if kept is None:
+                        descriptors = engine.describe([chip for _, _, chip in cut if chip is not None])
+                    else:
+                        descriptors = np.stack([face.vector[kept] for face, _, _ in cut]).astype(np.float32)
+                    vectors = engine.embed(np.stack([crop for _, crop, _ in cut]), descriptors)
+                    made = zip(cut, vectors, strict=True)
+                    work.store([(face.id, FaceVector(crop, vector)) for (face, crop, _), vector in made])
+                summary.faces += len(cut)
+                making.advance(len(faces))
         if not summary.interrupted:
             summary.lost = work.finish()
             writer.refresh_vectors(always=True, progress=progress)
@@ -88,18 +79,22 @@ def reindex(
 
 def _kept_identity(before: Layout, engine: Engine) -> slice | None:
     """Find the descriptors that the new vectors need in the old ones; None if they are not there."""
-    known = None if is_outdated(before) else before.description["identity"]
-    if engine.identity is None or known is None or known["digest"] != engine.identity.digest:
+    known, model = None if is_outdated(before) else before.description["identity"], engine.identity
+    if model is None or known is None or known["digest"] != model.digest:
         return None
-    return slice(0, engine.identity.dimension)
+    return slice(0, model.dimension)
 
 
 def _cut_again(
-    writer: CollectionWriter, engine: Engine, before: Layout, faces: list[StoredFace], summary: ReindexSummary
+    writer: CollectionWriter,
+    engine: Engine,
+    before: Layout,
+    faces: list[StoredFace],
+    needs_chips: bool,
+    summary: ReindexSummary,
 ) -> Iterator[tuple[StoredFace, Pixels, Pixels | None]]:
     """Cut faces as this engine wants them: from what is stored if that does, else from photographs."""
     same_crops = before.geometry == engine.geometry
-    needs_chips = engine.identity is not None and _kept_identity(before, engine) is None
     for path, group in groupby(faces, key=lambda face: face.path):
         pixels = None if same_crops and not needs_chips else _unchanged(writer, path)
         for face in group:
@@ -116,8 +111,7 @@ def _unchanged(writer: CollectionWriter, path: str) -> Pixels | None:
     known = writer.known([path])[path]
     try:
         status = Path(path).stat()
-        if (status.st_size, status.st_mtime_ns) != (known.size, known.mtime_ns):
-            return None
-        return read_photo(Path(path)).pixels
+        same = (status.st_size, status.st_mtime_ns) == (known.size, known.mtime_ns)
+        return read_photo(Path(path)).pixels if same else None
     except (OSError, PhotoError):
         return None

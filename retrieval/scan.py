@@ -36,19 +36,18 @@ class Scan:
     def __init__(self, folders: Sequence[Path], leave_out: Sequence[Path] = ()) -> None:
         self._named = [_real(folder) for folder in folders]
         self._left_out = {key for folder in leave_out if (key := _key(str(folder))) is not None}
-        self.roots: list[str] = list(self._named)
-        """Below these everything was looked at; links that lead elsewhere add to it."""
-        self.unreadable: list[tuple[str, str]] = []
-        """Folders that could not be read, each with the reason."""
+        self.roots = list(self._named)  # everything below was looked at; links that lead elsewhere add to it
+        self.unreadable: list[tuple[str, str]] = []  # folders, each with the reason
 
     def __iter__(self) -> Iterator[Found]:
         self.unreadable = []
         entered = set(self._left_out)
         for path in self._named:
-            if Path(path).is_dir():
+            status = Path(path).stat()
+            if stat.S_ISDIR(status.st_mode):
                 yield from self._folder(path, entered)
-            elif (found := _file(path, named=True)) is not None:
-                yield found
+            elif stat.S_ISREG(status.st_mode):
+                yield Found(path, status.st_size, status.st_mtime_ns, named=True)
 
     def count(self) -> int:
         """Count the photographs; one met twice counts twice."""
@@ -71,28 +70,21 @@ class Scan:
             inner: list[str] = []
             for name in names:
                 # A Path for each would take longer than looking at the file.
-                found = self._entry(os.path.join(folder, name), inner)  # noqa: PTH118
-                if found is not None:
-                    yield found
+                path = os.path.join(folder, name)  # noqa: PTH118
+                try:
+                    status = os.lstat(path)
+                    if stat.S_ISLNK(status.st_mode):
+                        path = os.path.realpath(path)
+                        self._reach(path)
+                        status = Path(path).stat()
+                except OSError:
+                    continue  # just deleted, or a link to nowhere
+                suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+                if stat.S_ISDIR(status.st_mode):
+                    inner.append(path)
+                elif stat.S_ISREG(status.st_mode) and suffix in PHOTO_SUFFIXES:
+                    yield Found(path, status.st_size, status.st_mtime_ns)
             waiting += reversed(inner)
-
-    def _entry(self, path: str, folders: list[str]) -> Found | None:
-        """Look at a path: give the photograph that is there, or add the folder to ``folders``."""
-        try:
-            status = os.lstat(path)
-            if stat.S_ISLNK(status.st_mode):
-                path = os.path.realpath(path)
-                self._reach(path)
-                status = Path(path).stat()
-        except OSError:
-            return None  # just deleted, or a link to nowhere
-        if stat.S_ISDIR(status.st_mode):
-            folders.append(path)
-            return None
-        suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
-        if stat.S_ISREG(status.st_mode) and suffix in PHOTO_SUFFIXES:
-            return Found(path, status.st_size, status.st_mtime_ns)
-        return None
 
     def _reach(self, path: str) -> None:
         """Note that a link leads here."""
@@ -104,10 +96,8 @@ def is_gone(path: str) -> bool:
     """Tell whether there is certainly nothing at this path; a folder that cannot be read proves nothing."""
     try:
         os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
     return False
 
 
@@ -134,13 +124,6 @@ def _real(folder: Path) -> str:
     if not os.path.exists(path):  # noqa: PTH110
         raise PhotoError(folder, "there is no such file or folder")
     return path
-
-
-def _file(path: str, *, named: bool) -> Found | None:
-    status = Path(path).stat()
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return Found(path, status.st_size, status.st_mtime_ns, named)
 
 
 def _key(folder: str) -> tuple[int, int] | None:

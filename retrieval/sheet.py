@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -34,9 +33,8 @@ def draw_sheet(answer: Answer, path: Path | str, *, columns: int = _COLUMNS) -> 
     """Draw an answer and save it, in the format that the file's name asks for.
 
     Above, the query: region of its photograph, crop, and the drawing; below, the hits with rank, probability
-    and what they seem to show, those that are probably right above a line, the others below it.  Photographs
-    that are gone meanwhile leave an empty region.  Raises OSError if the picture cannot be written,
-    ValueError for an unknown suffix.
+    and what they seem to show, those that are probably right above a line.  Photographs that are gone leave
+    an empty region.  Raises OSError if the picture cannot be written, ValueError for an unknown suffix.
     """
     sheet_of(answer, columns=columns).save(path)
 
@@ -68,7 +66,7 @@ def sheet_of(answer: Answer, *, columns: int = _COLUMNS) -> Image.Image:
 def _draw_head(page: Image.Image, answer: Answer) -> None:
     """Draw the title and the three pictures of the query."""
     draw, query = ImageDraw.Draw(page), answer.query
-    wish = _words(answer.wish)
+    wish = ", ".join(f"{name} {value}" for name, value in answer.wish.items())
     title = f"This person, but {wish}" if wish else "This person, as they are"
     draw.text((_MARGIN, _MARGIN - 6), title, INK, font(26, bold=True))
     top, left = _MARGIN + 44, _MARGIN
@@ -79,12 +77,14 @@ def _draw_head(page: Image.Image, answer: Answer) -> None:
         (enlarge(query.crop, _HEAD).convert("RGB"), "its face", f"seems {estimates}"),
         (enlarge(answer.drawing, _HEAD).convert("RGB"), "drawn", wish or "as it is"),
     )
+    bold, plain = font(15, bold=True), font(15)
     for number, (picture, what, detail) in enumerate(captions):
-        if number == 2:
-            _arrow(draw, left + 8, top + _HEAD // 2)
+        if number == 2:  # an arrow from the face to the drawing
+            middle = top + _HEAD // 2
+            draw.line((left, middle, left + 28, middle), _ACCENT, 3)
+            draw.polygon(((left + 38, middle), (left + 26, middle - 7), (left + 26, middle + 7)), _ACCENT)
             left += 52
         paste_framed(page, picture, left, top, _ACCENT if number == 2 else _EDGE, 3 if number == 2 else 1)
-        bold, plain = font(15, bold=True), font(15)
         draw.text((left, top + _HEAD + 10), what, _ACCENT if number == 2 else INK, bold)
         offset = draw.textlength(f"{what}  ", bold)
         text = shortened(detail, plain, _HEAD - int(offset))
@@ -158,15 +158,6 @@ def _region(path: str, box: Box, side: int) -> Image.Image:
 
 def _inside(middle: float, half: float, extent: int) -> float:
     return extent / 2 if 2 * half >= extent else min(max(middle, half), extent - half)
-
-
-def _arrow(draw: ImageDraw.ImageDraw, left: int, middle: int) -> None:
-    draw.line((left - 8, middle, left + 20, middle), _ACCENT, 3)
-    draw.polygon(((left + 30, middle), (left + 18, middle - 7), (left + 18, middle + 7)), _ACCENT)
-
-
-def _words(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def _name(path: str) -> str:

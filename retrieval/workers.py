@@ -7,38 +7,29 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any
 
-from faces.chips import Cut
-from faces.crop import CropGeometry
+from faces.detect import Detector
 from faces.errors import AnotherYouError, DetectorError
 from faces.interrupts import interrupts_ignored
-from retrieval.examine import DetectorFactory, Examined, content_of, examine
+from retrieval.examine import DetectorFactory, Examined, content_if_readable, skipped
+from retrieval.scan import Found
+
+Look = Callable[[Found, Detector], Examined]
+"""Examines a photograph, as ``examine`` does; other processes can call it."""
 
 _AHEAD = 4  # photographs given to a worker at a time, so that it never waits for the network
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    detector: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    message: str
 
 
 @dataclass(slots=True)
 class _Worker:
     process: SpawnProcess
     connection: Connection
-    given: deque[str] = field(default_factory=deque)
+    given: deque[Found] = field(default_factory=deque)
     ready: bool = False
 
 
@@ -55,13 +46,10 @@ class Examiners:
     cannot be opened.
     """
 
-    def __init__(
-        self, factory: DetectorFactory, geometry: CropGeometry, min_face: int, cut: Cut | None, count: int
-    ) -> None:
-        self._factory, self._geometry, self._min_face, self._cut = factory, geometry, min_face, cut
-        self._count = count
+    def __init__(self, factory: DetectorFactory, look: Look, count: int) -> None:
+        self._factory, self._look, self._count = factory, look, count
         self._workers: list[_Worker] = []
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[Found] = deque()
         self._done: list[Examined] = []
         self.detector = ""
         if count == 0:
@@ -73,21 +61,17 @@ class Examiners:
                 self._collect(None)
 
     @property
-    def busy(self) -> int:
-        """Count the photographs given in and not yet back."""
-        return len(self._waiting) + len(self._done) + sum(len(worker.given) for worker in self._workers)
-
-    @property
     def full(self) -> bool:
         """Tell whether results should be fetched before more is given in."""
-        return self.busy >= max(1, _AHEAD * self._count)
+        busy = len(self._waiting) + len(self._done) + sum(len(worker.given) for worker in self._workers)
+        return busy >= max(1, _AHEAD * self._count)
 
-    def submit(self, path: str) -> None:
+    def submit(self, found: Found) -> None:
         """Give in a photograph."""
         if self._count == 0:
-            self._done.append(examine(path, self._own, self._geometry, self._min_face, self._cut))
+            self._done.append(self._look(found, self._own))
         else:
-            self._waiting.append(path)
+            self._waiting.append(found)
             self._hand_out()
 
     def results(self, timeout: float) -> list[Examined]:
@@ -117,8 +101,7 @@ class Examiners:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        arguments = (theirs, self._factory, self._geometry, self._min_face, self._cut)
-        process = context.Process(target=_serve, args=arguments, daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self._factory, self._look), daemon=True)
         with _main_left_alone(self._factory), interrupts_ignored():
             process.start()
         theirs.close()
@@ -129,10 +112,9 @@ class Examiners:
             worker = min(self._workers, key=lambda worker: len(worker.given))
             if len(worker.given) >= _AHEAD:
                 return
-            path = self._waiting.popleft()
-            worker.given.append(path)
+            worker.given.append(self._waiting.popleft())
             try:
-                worker.connection.send(path)
+                worker.connection.send(worker.given[-1])
             except OSError:
                 return  # it has died; _collect finds out
 
@@ -145,10 +127,10 @@ class Examiners:
             except (EOFError, OSError):
                 self._replace(worker)
                 continue
-            if isinstance(message, _Failed):
-                raise DetectorError(message.message)
-            if isinstance(message, _Ready):
-                worker.ready, self.detector = True, message.detector
+            if isinstance(message, DetectorError):
+                raise message
+            if isinstance(message, str):
+                worker.ready, self.detector = True, message
             else:
                 worker.given.popleft()
                 self._done.append(message)
@@ -157,71 +139,42 @@ class Examiners:
         """Replace a worker that has died: on the first of what it was given."""
         worker.connection.close()
         worker.process.join()
-        how = _death(worker.process.exitcode)
+        code = worker.process.exitcode or 0
+        how = f"crashed (signal {-code})" if code < 0 else f"ended (status {code})"
         worker.process.close()
         self._workers.remove(worker)
         if not worker.ready:
             raise DetectorError(f"the process that looks for faces {how} before it had begun")
         if worker.given:
-            path = worker.given.popleft()
-            self._done.append(Examined(path, _content(path), f"the search for faces {how} on it"))
+            found = worker.given.popleft()
+            reason = f"the search for faces {how} on it"
+            self._done.append(skipped(found, content_if_readable(found.path), reason))
         self._waiting.extendleft(reversed(worker.given))
         self._workers.append(self._start())
 
 
-def _serve(
-    connection: Connection,
-    factory: DetectorFactory,
-    geometry: CropGeometry,
-    min_face: int,
-    cut: Cut | None,
-) -> None:
-    """Do a worker's work: a path comes, what was found goes, until the other end is closed."""
+def _serve(connection: Connection, factory: DetectorFactory, look: Look) -> None:
+    """Do a worker's work: tell the detector's name, or what is wrong with it; then examine what comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started us
-    try:
+    with suppress(EOFError, OSError):  # the other end is gone, perhaps killed
         try:
             detector = factory()
+            connection.send(detector.name)
+            while True:
+                connection.send(look(connection.recv(), detector))
         except AnotherYouError as error:
-            connection.send(_Failed(str(error)))
-            return
-        connection.send(_Ready(detector.name))
-        while True:
-            path = connection.recv()
-            try:
-                connection.send(examine(path, detector, geometry, min_face, cut))
-            except DetectorError as error:
-                connection.send(_Failed(str(error)))
-                return
-    except (EOFError, OSError):
-        return  # the other end is gone, perhaps killed
-
-
-def _content(path: str) -> str | None:
-    try:
-        return content_of(path)
-    except OSError:
-        return None
-
-
-def _death(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"crashed (signal {-code})"
-    return f"ended (status {code})"
+            connection.send(DetectorError(str(error)))
 
 
 @contextmanager
 def _main_left_alone(factory: DetectorFactory) -> Iterator[None]:
-    """Keep a new process from running the user's script again, unless the detector is defined there.
-
-    The script then needs no ``if __name__ == "__main__"``.
-    """
+    """Keep a new process from running the user's script again, unless the detector is defined there."""
     main = sys.modules["__main__"]
-    inner = factory.func if isinstance(factory, partial) else factory
-    if getattr(inner, "__module__", "") == "__main__":
+    if getattr(getattr(factory, "func", factory), "__module__", "") == "__main__":
         yield
         return
-    names = [name for name in ("__spec__", "__file__") if name in main.__dict__]
-    kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in names}
+    names = {"__spec__", "__file__"} & main.__dict__.keys()
+    kept = {name: main.__dict__.pop(name) for name in names}
     main.__spec__ = None
     try:
         yield

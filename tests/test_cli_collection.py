@@ -40,8 +40,8 @@ def made_up_faces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ANOTHERYOU_COLLECTION", str(tmp_path / "collection"))
 
 
-def _here(factory: object, geometry: object, min_face: int, cut: object, _count: int) -> Examiners:
-    return Examiners(factory, geometry, min_face, cut, 0)  # type: ignore[arg-type]
+def _here(factory: object, look: object, _count: int) -> Examiners:
+    return Examiners(factory, look, 0)  # type: ignore[arg-type]
 
 
 @pytest.fixture

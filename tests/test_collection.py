@@ -103,7 +103,8 @@ def test_excluded_photographs_are_passed_over(tmp_path: Path, rng: np.random.Gen
             next(writing.below("/photos/newer.jpg"))[0].id,
         ]
     with Collection(tmp_path) as collection:
-        _, ids = collection.search(vectors[:1], 100, exclude_photo_ids=excluded)
+        with collection.snapshot() as snapshot:
+            _, ids = snapshot.search(vectors[:1], 100, exclude_photo_ids=excluded)
         assert ids.shape == (1, 38)
         assert not {1, 2, 41} & set(ids[0].tolist())
 

@@ -19,10 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from cli.console import RichProgress, end_drawing, print_table, printable, say
+from cli.console import Pace, RichProgress, end_drawing, in_words, print_table, printable, say
 from cli.guard import GuardedGroup, debug_first, run_script
 from cli.main import app
-from cli.pace import Pace, in_words
 from cli.reference import reference, write
 from faces.errors import AnotherYouError, PhotoError
 from faces.progress import Progress

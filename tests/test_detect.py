@@ -8,6 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,15 +17,23 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.boxes import best_of_each, overlap, same_face
 from faces.crop import CropGeometry, crop_transform
-from faces.detect import METHODS, Detector, open_detector
+from faces.detect import (
+    METHODS,
+    Detector,
+    View,
+    best_of_each,
+    cut,
+    open_detector,
+    overlap,
+    same_face,
+    views,
+)
 from faces.dlib_detector import model_file
 from faces.errors import DetectorError
 from faces.landmarks import FivePoints, landmarks_of
 from faces.photo import read_photo
 from faces.types import Box, DetectedFace, Photo, Pixels
-from faces.views import View, cut, views
 
 Point = tuple[float, float]
 
@@ -217,7 +226,7 @@ def test_every_face_lies_whole_in_a_view_that_shows_it_large_enough(
         return View(np.zeros((1, 1), np.uint8), reached, region.left, region.top)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("faces.views.cut", note)
+        patch.setattr("faces.detect.cut", note)
         list(views(picture, scale, window=80))  # type: ignore[arg-type]
     side = min(80 * size / scale, width, height)
     left, top = x * (width - side), y * (height - side)
@@ -273,11 +282,14 @@ def test_overlap_counts_the_shared_area() -> None:
     assert same_face(Box(0, 0, 100, 100), Box(10, 10, 40, 40)), "an eye found within the face"
 
 
-@given(found=st.lists(st.tuples(boxes, st.integers(0, 3)), max_size=12), seed=st.randoms())
-def test_one_of_each_face_is_kept_whatever_the_order(
-    found: list[tuple[Box, int]], seed: random.Random
-) -> None:
-    kept = best_of_each(found, lambda item: item[0], lambda item: item[1])
+class Seen(NamedTuple):
+    box: Box
+    score: float
+
+
+@given(found=st.lists(st.builds(Seen, boxes, st.integers(0, 3)), max_size=12), seed=st.randoms())
+def test_one_of_each_face_is_kept_whatever_the_order(found: list[Seen], seed: random.Random) -> None:
+    kept = best_of_each(found)
     for index, (box, score) in enumerate(kept):
         assert not any(same_face(box, other) for other, _ in kept[:index])
         assert all(score <= before for _, before in kept[:index])
@@ -285,7 +297,7 @@ def test_one_of_each_face_is_kept_whatever_the_order(
         assert any((box, score) == item or (same_face(box, item[0]) and item[1] >= score) for item in kept)
     shuffled = list(found)
     seed.shuffle(shuffled)
-    assert best_of_each(shuffled, lambda item: item[0], lambda item: item[1]) == kept
+    assert best_of_each(shuffled) == kept
 
 
 def test_the_left_eye_is_the_one_left_of_the_nose_seen_upright() -> None:

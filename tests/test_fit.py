@@ -37,9 +37,10 @@ from faces.progress import NoProgress
 from faces.types import Floats, Ints, Pixels
 from generator.checkpoint import load_generator, save_checkpoint
 from generator.projection import PROJECTION_FILE, load_projection
-from retrieval import Finder, index_folders
 from retrieval.calibration import Calibration, IdentityCalibration, InDomain, logistic, read_calibration
+from retrieval.finder import Finder
 from retrieval.identity import DLIB, DlibIdentity, OnnxIdentity, unit_length
+from retrieval.indexing import index_folders
 from retrieval.loading import load_engine
 
 DIGEST = "abcdefabcdef"

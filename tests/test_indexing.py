@@ -32,6 +32,7 @@ from fake_faces import (
 from old_collections import old_collection, old_crop
 
 import retrieval.scan
+from anotheryou import IndexSummary, forget, index_folders, open_collection, reindex
 from faces.errors import (
     CollectionError,
     CollectionLockedError,
@@ -40,7 +41,6 @@ from faces.errors import (
     PhotoError,
 )
 from index import Collection, CollectionWriter, Status
-from retrieval import IndexSummary, forget, index_folders, open_collection, reindex
 from retrieval.engine import Engine
 from retrieval.forgetting import count_known
 from retrieval.scan import Scan, unplugged
@@ -529,7 +529,7 @@ def test_opening_a_collection_mends_its_vector_file_unless_somebody_writes(run: 
 def test_the_work_in_flight_is_bounded(run: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(40):
         save_photo(photos / "many" / f"{number}.png", number)
-    monkeypatch.setattr("retrieval.batch._FACES", 10)
+    monkeypatch.setattr("retrieval.indexing._FACES", 10)
     waiting: list[int] = []
     original = CollectionWriter.store
 

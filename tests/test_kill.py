@@ -15,7 +15,7 @@ import pytest
 from fake_faces import fake_engine, open_fake_detector, save_photo
 
 from index import Collection
-from retrieval import index_folders
+from retrieval.indexing import index_folders
 
 KILLS = 21
 PHOTOS = 180
@@ -24,11 +24,11 @@ PHOTOS = 180
 _PROGRAM = """
 import sys
 from pathlib import Path
-import retrieval.batch
+import retrieval.indexing
 from fake_faces import fake_engine, open_fake_detector
-from retrieval import index_folders
+from retrieval.indexing import index_folders
 
-retrieval.batch._FACES = 6
+retrieval.indexing._FACES = 6
 photos, collection, workers = sys.argv[1:]
 index_folders(
     [photos], collection=collection, engine=fake_engine(), detector=open_fake_detector, min_face=16,

@@ -21,7 +21,8 @@ from faces.errors import WishError
 from generator.attributes import EVERYDAY, AttributeGroup, Vocabulary, parse_wishes
 from generator.checkpoint import load_generator, save_checkpoint, weights_for, weights_knowing
 from generator.networks import Architecture, TwoStage
-from retrieval import Finder, index_folders
+from retrieval.finder import Finder
+from retrieval.indexing import index_folders
 
 WORN = ("none", *EVERYDAY.values())
 ACCESSORY = AttributeGroup("accessory", WORN)

@@ -1,7 +1,6 @@
 """Numbered migrations of the catalogue: ``0001_begin.sql`` and whatever comes after it.
 
-``PRAGMA user_version`` holds the number of the last one applied.  A published migration never changes; a
-new one gets the next number.
+``PRAGMA user_version`` holds the number of the last one applied.  A published migration never changes.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from faces.errors import CollectionError
 
 def latest() -> int:
     """The number of the newest migration."""
-    return max(number for number, _ in _migrations())
+    return _migrations()[-1][0]
 
 
 def current(connection: Connection) -> int:
@@ -28,17 +27,14 @@ def current(connection: Connection) -> int:
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the database up to date, within the transaction the connection is in.
-
-    Raises CollectionError if a newer version of the program made the database.
-    """
+    """Bring the database up to date within the connection's transaction; raises as ``check_not_newer``."""
     check_not_newer(connection)
     done = current(connection)
     raw = connection.connection.driver_connection
     if isinstance(raw, sqlite3.Connection):
         raw.create_function("pack_landmarks", 1, _pack_landmarks, deterministic=True)
         raw.create_function("hex_bytes", 1, _hex_bytes, deterministic=True)
-    for number, script in sorted(_migrations()):
+    for number, script in _migrations():
         if number > done:
             for statement in _statements(script):
                 connection.exec_driver_sql(statement)
@@ -64,10 +60,9 @@ def _hex_bytes(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text)
 
 
-def _migrations() -> Iterator[tuple[int, str]]:
-    for entry in files(__name__).iterdir():
-        if entry.name.endswith(".sql"):
-            yield int(entry.name.split("_")[0]), entry.read_text("utf-8")
+def _migrations() -> list[tuple[int, str]]:
+    scripts = [entry for entry in files(__name__).iterdir() if entry.name.endswith(".sql")]
+    return sorted((int(entry.name.split("_")[0]), entry.read_text("utf-8")) for entry in scripts)
 
 
 def _statements(script: str) -> Iterator[str]:
