@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from facedata.rendered.sets import Recipe
+    from facedata.rendered.recipes import Recipe
 
 app = typer.Typer(help="Render a set of faces from the morphable head.", no_args_is_help=True)
 
@@ -57,7 +57,7 @@ def rotation(
     Example: anotheryou data render rotation --head-model ict_facekit.npz --out sets/rotation
     """
     from facedata.rendered.photograph import VARIETIES
-    from facedata.rendered.rotation import RotationRecipe
+    from facedata.rendered.recipes import RotationRecipe
     from faces.crop import CropGeometry
 
     recipe = RotationRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])
@@ -92,8 +92,8 @@ def accessories(
 
     Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
     """
-    from facedata.rendered.accessories import AccessoryRecipe
     from facedata.rendered.photograph import VARIETIES
+    from facedata.rendered.recipes import AccessoryRecipe
     from faces.crop import CropGeometry
 
     recipe = AccessoryRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])

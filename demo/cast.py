@@ -8,12 +8,12 @@ import numpy as np
 from clothes import Shirt
 from colour import Palette
 
-from facedata.rendered.glasses import Glasses
+from facedata.rendered.accessories import Glasses
 from facedata.rendered.hair import Hair
 from facedata.rendered.person import Head, Person, sample_person
 
 # Hair and eyes, linear RGB.
-BLACK, DARK, BROWN = (0.015, 0.0105, 0.008), (0.040, 0.023, 0.014), (0.105, 0.055, 0.028)
+BLACK, DARK = (0.015, 0.0105, 0.008), (0.040, 0.023, 0.014)
 AUBURN, BLOND, GREY = (0.17, 0.055, 0.02), (0.42, 0.27, 0.125), (0.34, 0.34, 0.35)
 DARK_EYES, BROWN_EYES, HAZEL = (0.022, 0.012, 0.008), (0.075, 0.036, 0.016), (0.12, 0.09, 0.035)
 BLUE_EYES, GREEN_EYES = (0.10, 0.20, 0.30), (0.10, 0.16, 0.09)
@@ -26,16 +26,11 @@ _PLAIN = Hair(
 
 @dataclass(frozen=True)
 class Role:
-    """One person of the album.
-
-    ``shape`` are the leading coefficients of the head model, whose first mode runs from broad (-) to fine (+)
-    heads; ``seed`` draws all others, ``others`` times as far from the mean as usual.  ``back`` tells that the
-    hair is combed away from the forehead.
-    """
+    """One person of the album."""
 
     name: str
-    seed: int
-    shape: tuple[float, ...]
+    seed: int  # draws all that is not given
+    shape: tuple[float, ...]  # leading coefficients of the head; the first is from broad (-) to fine (+)
     tone: float
     hair: Hair
     palette: Palette
@@ -48,8 +43,7 @@ class Role:
     lines: float = 0.0
     freckles: float = 0.0
     glasses: Glasses | None = None
-    back: bool = False
-    others: float = 0.6
+    back: bool = False  # the hair is combed away from the forehead
 
 
 CAST = (
@@ -140,26 +134,13 @@ def make_person(role: Role, head: Head) -> Person:
     """The renderer's person for a role; the same role always gives the same person."""
     rng = np.random.default_rng([77, role.seed])
     person = sample_person(rng, head)
-    coefficients = role.others * person.coefficients
+    coefficients = 0.6 * person.coefficients
     coefficients[: len(role.shape)] = role.shape
     skin = replace(
-        person.skin,
-        tone=role.tone,
-        hair_tone=float(np.dot(role.palette.hair, (0.2126, 0.7152, 0.0722))),
-        gloss=0.08,
-        gloss_power=14.0,
-        beard=role.beard,
-        beard_strength=role.beard_strength,
-        beard_top=0.4,
-        brow_strength=1.25 * role.brows,
-        brow_width=role.brow_width,
-        brow_lift=0.1,
-        lip=role.lip,
-        lash=role.lash,
-        lines=role.lines,
-        freckles=role.freckles,
-        eye_shadow=0.12,
-        sclera=0.62,
+        person.skin, tone=role.tone, hair_tone=float(np.dot(role.palette.hair, (0.2126, 0.7152, 0.0722))),
+        gloss=0.08, gloss_power=14.0, beard=role.beard, beard_strength=role.beard_strength, beard_top=0.4,
+        brow_strength=1.25 * role.brows, brow_width=role.brow_width, brow_lift=0.1, lip=role.lip,
+        lash=role.lash, lines=role.lines, freckles=role.freckles, eye_shadow=0.12, sclera=0.62,
         moles=person.skin.moles[:2],
-    )
+    )  # fmt: skip
     return replace(person, coefficients=coefficients, skin=skin, hair=role.hair, glasses=role.glasses)

@@ -14,43 +14,27 @@ AXIS_Z = -2.4  # cm; the middle of neck and chest
 COLUMNS, ROWS = 120, 64
 LOWEST = -45.0  # cm; below every picture
 OUTSIDE = 60.0
+NECK = 7.4  # cm; radius of a shirt round the neck
 CLEARANCE = 0.28  # cm between skin and cloth
 
 #        y      half width  half depth of shoulders and chest, cm
-_CHEST = np.array(
-    [
-        (-9.0, 1.0, 1.0),
-        (-12.8, 5.8, 5.6),
-        (-14.0, 8.6, 6.6),
-        (-15.2, 13.2, 7.6),
-        (-16.6, 17.0, 8.5),
-        (-18.6, 19.6, 9.3),
-        (-22.0, 21.2, 10.2),
-        (-28.0, 21.6, 11.2),
-        (-46.0, 21.0, 11.8),
-    ],
-    np.float32,
-)
+_CHEST = np.array([
+    (-9.0, 1.0, 1.0), (-12.8, 5.8, 5.6), (-14.0, 8.6, 6.6), (-15.2, 13.2, 7.6), (-16.6, 17.0, 8.5),
+    (-18.6, 19.6, 9.3), (-22.0, 21.2, 10.2), (-28.0, 21.6, 11.2), (-46.0, 21.0, 11.8),
+], np.float32)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Shirt:
-    """A shirt; lengths in cm, colours linear RGB.
-
-    ``top`` is the height of its edge at the nape, ``drop`` how far the front lies lower, ``vee`` how far a V
-    is cut below that; ``rim`` the thickness of the border, ``opening`` the radius round the neck.
-    ``pattern`` is one of plain, stripes (of ``colour`` and ``second``), knit.
-    """
+    """A shirt; lengths in cm, colours linear RGB."""
 
     colour: tuple[float, float, float]
-    second: tuple[float, float, float] = (0.8, 0.8, 0.8)
-    pattern: str = "plain"
-    top: float = -12.2
-    drop: float = 2.2
-    vee: float = 0.0
-    rim: float = 0.22
-    opening: float = 7.4
-    width: float = 1.0
+    second: tuple[float, float, float] = (0.8, 0.8, 0.8)  # of stripes
+    pattern: str = "plain"  # or stripes, knit
+    top: float = -12.2  # height of its edge at the nape
+    drop: float = 2.2  # how far the front lies lower
+    vee: float = 0.0  # how far a V is cut below that
+    rim: float = 0.22  # thickness of the border
 
 
 def dressed(posed: Posed, shirt: Shirt, twist: float) -> Posed:
@@ -69,7 +53,7 @@ def _edge(bust: Caster, shirt: Shirt, turn: Array) -> Array:
     wished = shirt.top - shirt.drop * front - shirt.vee * np.clip(1 - np.abs(turn) / 0.75, 0, 1) ** 1.2
     heights = np.linspace(-9, -19, 60)
     radius = _bust_radius(bust, np.broadcast_to(heights[:, None], (60, COLUMNS)), turn)
-    opening = shirt.opening + 4.5 * front**4
+    opening = NECK + 4.5 * front**4
     beyond = radius > opening
     reached = np.where(beyond.any(0), heights[np.argmax(beyond, axis=0)], heights[-1])
     return np.asarray(gaussian_filter1d(np.maximum(wished, reached), 1.5, mode="wrap"))
@@ -88,7 +72,7 @@ def _cloth(bust: Caster, shirt: Shirt, turn: Array, edge: Array) -> Mesh:
     along = np.linspace(0, 1, ROWS) ** 1.7
     y = edge[None] + (LOWEST - edge[None]) * along[:, None]
     skin = maximum_filter(_bust_radius(bust, y, turn), (3, 3), mode=("nearest", "wrap"))
-    wide = np.interp(y, _CHEST[::-1, 0], _CHEST[::-1, 1]) * shirt.width
+    wide = np.interp(y, _CHEST[::-1, 0], _CHEST[::-1, 1])
     deep = np.interp(y, _CHEST[::-1, 0], _CHEST[::-1, 2])
     chest = 1 / np.sqrt((np.sin(turn) / wide) ** 2 + (np.cos(turn) / deep) ** 2)
     radius = np.maximum(skin + CLEARANCE, chest)
@@ -100,12 +84,9 @@ def _cloth(bust: Caster, shirt: Shirt, turn: Array, edge: Array) -> Mesh:
     # The border is rolled inwards, so that nobody looks between cloth and neck.
     radius = np.concatenate([radius[:1] - 1.2, radius[:1] - 0.15, radius])
     y = np.concatenate([y[:1] - 0.3, y[:1], y])
-    vertices = np.stack([radius * np.sin(turn), y, radius * np.cos(turn) + AXIS_Z], -1)
-    return surface(
-        vertices.reshape(-1, 3).astype(np.float32),
-        grid_triangles(ROWS + 2, COLUMNS, wrap=True),
-        Material.CLOTH,
-    )
+    points = np.stack([radius * np.sin(turn), y, radius * np.cos(turn) + AXIS_Z], -1)
+    vertices = points.reshape(-1, 3).astype(np.float32)
+    return surface(vertices, grid_triangles(ROWS + 2, COLUMNS, wrap=True), Material.CLOTH)
 
 
 def _bust(body: Mesh) -> Caster:

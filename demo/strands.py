@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from facedata.rendered.hair import CENTRE, Hair
-from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, grid_triangles
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, grid_triangles, join, unit
 from facedata.rendered.person import Posed
 
 STEPS = 5
@@ -30,25 +30,12 @@ def with_strands(posed: Posed, rng: np.random.Generator, *, count: int, back: bo
 
     ``back`` tells that short hair is combed away from the forehead.
     """
-    shell = _visible_shell(posed.mesh)
+    mesh = posed.mesh
+    shell = _visible_shell(mesh)
     if len(shell) == 0:
         return posed, np.zeros((0, 3), np.float32)
-    used = np.zeros(len(posed.mesh.vertices), bool)
-    used[shell] = True
-    strands = _strands(posed.mesh, shell, posed.person.hair, rng, count, back)
-    mesh = posed.mesh
-    haired = replace(
-        posed,
-        mesh=Mesh(
-            vertices=np.concatenate([mesh.vertices, strands.vertices]),
-            triangles=np.concatenate([mesh.triangles, strands.triangles + np.int32(len(mesh.vertices))]),
-            rest=np.concatenate([mesh.rest, strands.rest]),
-            shade=np.concatenate([mesh.shade, strands.shade]),
-            material=np.concatenate([mesh.material, strands.material]),
-            normals=np.concatenate([mesh.normals, strands.normals]),
-        ),
-    )
-    return haired, mesh.vertices[used]
+    strands = _strands(mesh, shell, posed.person.hair, rng, count, back)
+    return replace(posed, mesh=join([mesh, strands])), mesh.vertices[np.unique(shell)]
 
 
 def _visible_shell(mesh: Mesh) -> Triangles:
@@ -56,13 +43,12 @@ def _visible_shell(mesh: Mesh) -> Triangles:
     shell = mesh.triangles[mesh.material == Material.HAIR]
     skin = mesh.material == Material.SKIN
     caster = Caster(replace(mesh, triangles=mesh.triangles[skin], material=mesh.material[skin]))
-    used = np.zeros(len(mesh.vertices), bool)
-    used[shell] = True
+    used = np.unique(shell)
     offset = mesh.vertices[used] - CENTRE
     radius = np.linalg.norm(offset, axis=1, keepdims=True)
     outward = (offset / np.maximum(radius, 1e-6)).astype(np.float32)
     gap = caster.distance((CENTRE + outward * FAR).astype(np.float32), -outward)
-    outside = used.copy()
+    outside = np.zeros(len(mesh.vertices), bool)
     outside[used] = radius[:, 0] > FAR - gap + 0.03
     return shell[outside[shell].all(1)]
 
@@ -79,33 +65,30 @@ def _strands(
     u, v = np.where(fold, 1 - u, u), np.where(fold, 1 - v, v)
     corners = shell[chosen]
     root = a[chosen] * (1 - u - v) + b[chosen] * u + c[chosen] * v
-    normal = _unit(
-        mesh.normals[corners[:, 0]] * (1 - u - v)
-        + mesh.normals[corners[:, 1]] * u
-        + mesh.normals[corners[:, 2]] * v
-    )
+    first, second, third = (mesh.normals[corners[:, i]] for i in range(3))
+    normal = unit(first * (1 - u - v) + second * u + third * v)
     normal *= np.sign((normal * (root - CENTRE)).sum(1, keepdims=True))
-    way = _unit(_flow(hair, root, back) + rng.normal(0, stray, root.shape))
-    way = _unit(way - normal * (way * normal).sum(1, keepdims=True) + normal * lift)
+    way = unit(_flow(hair, root, back) + rng.normal(0, stray, root.shape))
+    way = unit(way - normal * (way * normal).sum(1, keepdims=True) + normal * lift)
     step = length * rng.uniform(0.5, 1.15, (count, 1)) / (STEPS - 1)
     point = root + normal * rng.uniform(-0.05, 0.06 + lift * 0.4, (count, 1))
     half = rng.uniform(0.02, 0.05, (count, 1))
     tilt = rng.normal(0, 0.35, (count, 1))
     left, right, facing = [], [], []
     for i in range(STEPS):
-        side = _unit(np.cross(way, normal))
+        side = unit(np.cross(way, normal))
         width = half * (1 - 0.85 * i / (STEPS - 1))
         left.append(point - side * width)
         right.append(point + side * width)
-        facing.append(_unit(normal + tilt * side))
+        facing.append(unit(normal + tilt * side))
         point = point + way * step
-        outward = _unit(point - CENTRE)
+        outward = unit(point - CENTRE)
         way = way - outward * (way * outward).sum(1, keepdims=True) * (0.9 if hair.style != "curly" else 0.4)
         if hair.style == "curly":
             way = way + rng.normal(0, 0.9, way.shape)
         elif hair.style in ("bob", "long"):
             way = way + np.array([0, -0.15, 0])
-        way = _unit(way)
+        way = unit(way)
     vertices = np.stack([np.stack(left, 1), np.stack(right, 1)], 2).reshape(-1, 3).astype(np.float32)
     normals = np.repeat(np.stack(facing, 1), 2, axis=1).reshape(-1, 3).astype(np.float32)
     ribbon = grid_triangles(STEPS, 2, wrap=False)
@@ -133,9 +116,5 @@ def _flow(hair: Hair, root: Array, back: bool) -> Array:
     if back:
         top = np.clip((y - 8) / 3, 0, 1)[:, None]
         swept = np.stack([0.6 * hair.parting + 0.05 * x, np.full_like(x, 0.2), np.full_like(x, -1.0)], 1)
-        return _unit(crown) * (1 - top) + swept * top
+        return unit(crown) * (1 - top) + swept * top
     return crown + np.array([3.0 * hair.parting, 0, 0]) * np.clip((y - 8) / 3, 0, 1)[:, None]
-
-
-def _unit(vectors: Array) -> Array:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

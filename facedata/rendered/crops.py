@@ -10,14 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from facedata.rendered.camera import EYE_TO_NOSE_BASE, Camera, View, picture_landmarks
-from facedata.rendered.light import Light, rig_lights, sample_light
-from facedata.rendered.mesh import Array, Caster, Material
+from facedata.rendered.camera import (
+    EYE_TO_NOSE_BASE,
+    Camera,
+    Light,
+    View,
+    picture_landmarks,
+    rig_lights,
+    sample_light,
+)
+from facedata.rendered.mesh import Array, Material
 from facedata.rendered.person import Posed
 from facedata.rendered.photograph import (
     Tone,
@@ -61,29 +68,27 @@ class Stream(IntEnum):
 class Shots:
     """Pictures of one person, in any arrangement "...", such as (poses, lights).
 
-    ``crops`` (..., S, S) uint8; if larger pictures were wished, ``large`` (..., 176, 176) uint8 and their
-    ``points`` (..., 5, 2) float32, in picture coordinates, in the order of
-    ``facedata.large_pictures.LargeFace``; if crops are as photographs are, ``clean`` (..., S, S) uint8, as
-    they were in a studio.
+    Larger and clean pictures are there if they were wished; ``points`` are those of
+    ``facedata.large_pictures.LargeFace``, in picture coordinates.
     """
 
-    crops: Pixels
-    large: Pixels | None = None
-    points: Floats | None = None
-    clean: Pixels | None = None
+    crops: Pixels  # (..., S, S) uint8
+    large: Pixels | None = None  # (..., 176, 176) uint8
+    points: Floats | None = None  # (..., 5, 2) float32, on the larger pictures
+    clean: Pixels | None = None  # (..., S, S) uint8, crops as they were in a studio
 
-    @classmethod
-    def joined(cls, parts: Sequence[Self], axis: int) -> Self:
-        """Join several arrangements along an axis."""
-
-        def along(pieces: list[Any]) -> Any:
-            return None if pieces[0] is None else np.concatenate(pieces, axis)
-
-        return cls(*(along([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+    @staticmethod
+    def joined(parts: Sequence[Shots]) -> Shots:
+        """Join several arrangements along their second axis."""
+        columns = [[getattr(part, each.name) for part in parts] for each in fields(Shots)]
+        joined: list[Any] = [None if column[0] is None else np.concatenate(column, 1) for column in columns]
+        return Shots(*joined)
 
     def in_one_row(self) -> Shots:
         """Return the same pictures one after another: (n, S, S), (n, 176, 176), (n, 5, 2) and (n, S, S)."""
-        return Shots(*(_in_row(getattr(self, field.name)) for field in fields(self)))
+        found: list[Any] = [getattr(self, each.name) for each in fields(self)]
+        rows: list[Any] = [None if each is None else each.reshape(-1, *each.shape[-2:]) for each in found]
+        return Shots(*rows)
 
 
 def sample_lights(
@@ -94,25 +99,19 @@ def sample_lights(
     They are the rig's of these ``numbers``; if None, each is drawn at random from the rig and from those that
     photographs have.
     """
-    rig = rig_lights(float(rng.uniform(0.08, 0.14)))
+    rig = rig_lights(rng.uniform(0.08, 0.14))
     if numbers is not None:
         return [rig[number] for number in numbers]
     lights = []
     for _ in range(count):
         free, follows = rng.random() < variety.free_light, rng.random() < 0.5
-        light = sample_light(rng, follows_camera=bool(follows))
+        light = sample_light(rng, follows_camera=follows)
         lights.append(light if free else rig[rng.integers(len(rig))])
     return lights
 
 
-def sample_distance(rng: np.random.Generator, variety: Variety) -> float:
-    """Draw how far the camera stands from the head, cm."""
-    return float(rng.uniform(60, 250)) if variety.camera else 180.0
-
-
 def crop_view(
     posed: Posed,
-    caster: Caster,
     geometry: CropGeometry,
     *,
     yaw: float = 0.0,
@@ -121,16 +120,13 @@ def crop_view(
     distance: float,
 ) -> View:
     """Look at a head (degrees, cm, as ``Camera`` has them) so that a little more than its crop is seen."""
-    camera = Camera(
-        yaw=yaw,
-        pitch=pitch,
-        roll=roll,
-        distance=distance,
-        side=round(geometry.size * RAYS_PER_PIXEL * MARGIN),
-        scale=geometry.size * RAYS_PER_PIXEL * geometry.nose_distance / EYE_TO_NOSE_BASE,
-        target=_crop_centre(posed.landmarks, geometry),
-    )
-    return View(posed, caster, camera)
+    pixels = geometry.size * RAYS_PER_PIXEL
+    # The crop's centre lies midway between the eyes and lower.
+    eyes = posed.landmarks[[36, 39, 42, 45]].mean(0)
+    drop = float(eyes[1] - posed.landmarks[33, 1]) / geometry.nose_distance * (0.5 - geometry.eye_y)
+    target = np.asarray(eyes - np.array([0, drop, 0]), np.float32)
+    scale = pixels * geometry.nose_distance / EYE_TO_NOSE_BASE
+    return View(posed, Camera(yaw, pitch, roll, distance, round(pixels * MARGIN), scale, target))
 
 
 def render_views(
@@ -153,11 +149,10 @@ def render_views(
     larger and clean pictures.
     """
     shape, size = (len(views), len(lights)), geometry.size
-    crops = np.zeros((*shape, size, size), np.uint8)
+    crops, clean = np.zeros((2, *shape, size, size), np.uint8)
     pictures = np.zeros((*shape, LARGE_SIDE, LARGE_SIDE), np.uint8)
     points = np.zeros((*shape, 5, 2), np.float32)
     larger = [_larger_view(view, geometry) for view in views] if large else []
-    clean = np.zeros((*shape, size, size), np.uint8)
     noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
     for at, light in enumerate(lights):
         shaded = [view.radiance(light, rng) for view in views]
@@ -166,37 +161,22 @@ def render_views(
             crops[number, at] = _crop(view, tone(radiance), geometry, variety, wall, rng)
         for number, view in enumerate(larger):
             frame = _frame(view, tone(view.radiance(light, noise)), variety, wall, noise)
-            pictures[number, at] = _larger_picture(frame)
-            points[number, at] = _larger_points(view.landmarks, view.camera)
+            # Each pixel is the mean over its area.
+            picture = Image.fromarray(frame).resize((LARGE_SIDE, LARGE_SIDE), Image.Resampling.BOX)
+            pictures[number, at] = np.asarray(picture) * 255 + 0.5
+            marks = view.camera.project(view.landmarks[list(LARGE_POINTS)])
+            points[number, at] = marks * (LARGE_SIDE / view.camera.side)
         for number, view in enumerate(studio):
-            clean[number, at] = _crop(
-                view, tone(view.radiance(light, grain)), geometry, Variety(), STUDIO_WALL, grain
-            )
-    return Shots(
-        crops,
-        pictures if large else None,
-        points if large else None,
-        clean if studio else None,
-    )
+            grey = tone(view.radiance(light, grain))
+            clean[number, at] = _crop(view, grey, geometry, Variety(), STUDIO_WALL, grain)
+    return Shots(crops, pictures if large else None, points if large else None, clean if studio else None)
 
 
 def _larger_view(view: View, geometry: CropGeometry) -> View:
     """The same look at the same head for its larger picture."""
     side = round(LARGE_SIDE * LARGE_RAYS_PER_PIXEL)
     crop_width = EYE_TO_NOSE_BASE / geometry.nose_distance  # cm
-    return view.again(replace(view.camera, side=side, scale=side / (LARGE_WIDER * crop_width)))
-
-
-def _larger_picture(grey: Array) -> Pixels:
-    """(176, 176) uint8 from the rays' grey 0..1 (side, side), each pixel the mean over its area."""
-    picture = Image.fromarray(grey).resize((LARGE_SIDE, LARGE_SIDE), Image.Resampling.BOX)
-    return np.asarray(np.asarray(picture) * 255 + 0.5, np.uint8)
-
-
-def _larger_points(landmarks68: Array, camera: Camera) -> Floats:
-    """The five points (5, 2) float32 on a larger picture, from the 68 (68, 3) of the head."""
-    points = camera.project(landmarks68[list(LARGE_POINTS)]) * (LARGE_SIDE / camera.side)
-    return np.asarray(points, np.float32)
+    return View(view.posed, replace(view.camera, side=side, scale=side / (LARGE_WIDER * crop_width)))
 
 
 def _crop(
@@ -221,18 +201,7 @@ def _frame(view: View, grey: Array, variety: Variety, wall: float, rng: np.rando
     return frame
 
 
-def _crop_centre(landmarks: Array, geometry: CropGeometry) -> Array:
-    """The point on the head, midway between the eyes and lower, that lands in the crop's centre."""
-    eyes = landmarks[[36, 39, 42, 45]].mean(0)
-    drop = float(eyes[1] - landmarks[33, 1]) / geometry.nose_distance * (0.5 - geometry.eye_y)
-    return np.asarray(eyes - np.array([0, drop, 0]), np.float32)
-
-
 def _skin_light(view: View, radiance: Array) -> float:
     """Linear light of the brighter part of the skin, by which a camera sets its exposure."""
     skin = radiance[view.hits.material == Material.SKIN]
     return float(np.percentile(skin, 85)) if len(skin) else 0.5
-
-
-def _in_row(pictures: Any) -> Any:
-    return None if pictures is None else pictures.reshape(-1, *pictures.shape[-2:])

@@ -1,0 +1,241 @@
+"""Which pictures of a person a set has: turned and lit for `rendered-rotation`, with something on for
+`rendered-accessories`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from facedata.labels import LabelRow, pose_word
+from facedata.rendered.accessories import HATS, sample_hat, sample_kind
+from facedata.rendered.camera import N_LIGHTS, View
+from facedata.rendered.crops import Shots, Stream, crop_view, render_views, sample_lights
+from facedata.rendered.person import (
+    Expression,
+    Head,
+    Person,
+    Posed,
+    Shape,
+    pose_person,
+    sample_expression,
+    sample_person,
+)
+from facedata.rendered.photograph import Variety
+from faces.crop import CropGeometry
+from faces.errors import DataError
+
+YAWS = (-45, -30, -15, 0, 15, 30, 45)
+BARE = "none"
+ACCESSORIES = (BARE, "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glasses-3")
+WILD = 2.5  # how much more accessories differ if everything does
+# The rig's lights in the order in which a smaller number of them is chosen: all flashes, none, from the
+# left, from the right, from above the forehead, from the front, from both sides, ...
+CHOSEN_LIGHTS = (19, 0, 4, 10, 16, 7, 1, 13, 14, 18, 2, 12, 15, 17, 5, 9, 3, 11, 6, 8)
+
+Rng = np.random.Generator
+Pose = Callable[..., Posed]  # pose(person, expression=...)
+Look = tuple[Posed, float, float]  # a head, its yaw as it was wished and as it comes out, degrees
+
+
+@dataclass(frozen=True)
+class Recipe(ABC):
+    """What determines the pictures of every person: two equal recipes give equal pictures."""
+
+    kind: ClassVar[str]
+    stream: ClassVar[Stream]
+    lights_per_expression: ClassVar[int]  # and turn of the head, if these vary
+    metered: ClassVar[int]  # the view by which the camera is exposed
+    movement: ClassVar[float] = 0.0  # degrees (standard deviation) that a head moves if pitch does not vary
+
+    seed: int = 0
+    geometry: CropGeometry = field(default_factory=CropGeometry)
+    lights: int = N_LIGHTS
+    variety: Variety = field(default_factory=Variety)
+
+    def settings(self) -> dict[str, object]:
+        """Return JSON values that tell this recipe from every other."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
+        """Render all pictures (views, lights) of person ``index``, larger ones too if ``large``.
+
+        The crops are the same with and without.
+        """
+        variety = self.variety
+        people = self.people(head, index)
+        pose = partial(pose_person, head=head, shape=Shape(people[0].coefficients, head))
+        rng = self.stream.of(self.seed, index)
+        lights = sample_lights(rng, variety, self.lights, numbers=self.numbers if self.rig else None)
+        step = self.lights_per_expression if variety.expression else self.lights
+        groups = []
+        for first in range(0, self.lights, step):
+            expression = sample_expression(rng, variety.expression) if variety.expression else {}
+            distance = rng.uniform(60, 250) if variety.camera else 180.0
+            wall = rng.uniform(0.05, 0.5)
+            views: list[View] = []
+            studio: list[View] = []
+            for posed, wished, yaw in self.looks(people, pose, expression, rng):
+                look = partial(crop_view, posed, self.geometry, distance=distance)
+                pitch, roll = rng.normal(0, variety.pitch or self.movement), rng.normal(0, variety.roll)
+                views.append(look(yaw=yaw, pitch=pitch, roll=roll))
+                if variety.camera:
+                    studio.append(look(yaw=wished))
+            groups.append(
+                render_views(
+                    views,
+                    lights[first : first + step],
+                    self.geometry,
+                    variety,
+                    metered=self.metered,
+                    wall=wall,
+                    rng=rng,
+                    large=large,
+                    studio=studio,
+                )
+            )
+        return Shots.joined(groups)
+
+    @property
+    @abstractmethod
+    def rig(self) -> bool:
+        """Whether the lights are of the rig."""
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the lights, ascending; those that they have in the rig if they are of it."""
+        return list(range(self.lights))
+
+    @abstractmethod
+    def rows(self, person: str) -> list[LabelRow]:
+        """List who and what is on the pictures of a person so called, view by view, then by light.
+
+        Their files lie in a folder of the person's name.
+        """
+
+    @abstractmethod
+    def people(self, head: Head, index: int) -> list[Person]:
+        """Draw person ``index`` of the set, once or in everything that they wear."""
+
+    @abstractmethod
+    def looks(self, people: list[Person], pose: Pose, expression: Expression, rng: Rng) -> Iterator[Look]:
+        """Yield what each view shows."""
+
+
+@dataclass(frozen=True)
+class RotationRecipe(Recipe):
+    """Seven poses under each of several lights.
+
+    ``lights`` 20 are the protocol's; with another number, or with free lights, each is drawn at random, the
+    same for all poses.
+    """
+
+    kind = "rotation"
+    stream = Stream.ROTATION_PICTURES
+    lights_per_expression = 4
+    metered = YAWS.index(0)
+
+    @property
+    def rig(self) -> bool:
+        """Whether the lights are the rig's twenty, in order."""
+        return self.variety.free_light == 0 and self.lights == N_LIGHTS
+
+    def rows(self, person: str) -> list[LabelRow]:
+        return [
+            LabelRow(
+                file=f"{person}/pose{pose_word(yaw)}_light{light:02d}.png",
+                person=person,
+                pose=pose_word(yaw),
+                light=f"{light:02d}",
+            )
+            for yaw in YAWS
+            for light in self.numbers
+        ]
+
+    def people(self, head: Head, index: int) -> list[Person]:
+        rng, variety = Stream.ROTATION_PERSON.of(self.seed, index), self.variety
+        return [sample_person(rng, head, glasses_share=variety.glasses, low_hair_share=variety.low_hair)]
+
+    def looks(self, people: list[Person], pose: Pose, expression: Expression, rng: Rng) -> Iterator[Look]:
+        """One head, seven cameras."""
+        posed = pose(people[0], expression=expression)
+        for yaw in YAWS:
+            turned = yaw + rng.normal(0, self.variety.yaw)
+            if abs(yaw) == max(YAWS):
+                turned += np.sign(yaw) * rng.uniform(0, self.variety.beyond)
+            yield posed, yaw, turned
+
+
+@dataclass(frozen=True)
+class AccessoryRecipe(Recipe):
+    """Seven accessories under each of several lights; other people than a rotation set's.
+
+    ``lights`` 1..20 are of the rig, chosen spread over it and called by their numbers there; the default
+    five come from nowhere, the left, the right, above and everywhere.  With free lights each is drawn at
+    random.  Raises DataError for another number of lights.
+    """
+
+    kind = "accessories"
+    stream = Stream.ACCESSORY_PICTURES
+    lights_per_expression = 2
+    metered = ACCESSORIES.index(BARE)
+    movement = 2.0
+
+    lights: int = 5
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lights <= len(CHOSEN_LIGHTS):
+            raise DataError(f"The rig has {len(CHOSEN_LIGHTS)} lights, not {self.lights}; choose 1 to 20.")
+
+    @property
+    def rig(self) -> bool:
+        return self.variety.free_light == 0
+
+    @property
+    def numbers(self) -> list[int]:
+        return sorted(CHOSEN_LIGHTS[: self.lights]) if self.rig else super().numbers
+
+    def rows(self, person: str) -> list[LabelRow]:
+        return [
+            LabelRow(
+                file=f"{person}/{accessory}_light{light:02d}.png",
+                person=person,
+                pose="" if self.variety.turned else "0",
+                light=f"{light:02d}",
+                accessory=accessory,
+            )
+            for accessory in ACCESSORIES
+            for light in self.numbers
+        ]
+
+    def people(self, head: Head, index: int) -> list[Person]:
+        """Dress person ``index`` in every one of ACCESSORIES.
+
+        Everyone has their own copy of each accessory and their own way of wearing it.
+        """
+        rng = Stream.ACCESSORY_PERSON.of(self.seed, index)
+        person = sample_person(rng, head, low_hair_share=self.variety.low_hair)
+        rng = Stream.ACCESSORIES.of(self.seed, index)
+        spread = WILD if self.variety.camera else 1.0
+        hats = [replace(person, hat=sample_hat(rng, kind, spread=spread)) for kind in HATS]
+        glasses = [replace(person, glasses=sample_kind(rng, kind, spread=spread)) for kind in range(3)]
+        return [person, *hats, *glasses]
+
+    def looks(self, people: list[Person], pose: Pose, expression: Expression, rng: Rng) -> Iterator[Look]:
+        """Seven heads of one expression and turn, cameras that stand nearly alike."""
+        variety = self.variety
+        # Drawn only if wanted: a further draw would change the pictures of the protocol.
+        turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
+        for person in people:
+            posed = pose(person, expression=_with_unrest(expression, rng))
+            yield posed, turn, rng.normal(turn, variety.yaw or self.movement)
+
+
+def _with_unrest(expression: Expression, rng: Rng) -> Expression:
+    """An expression as the face keeps it while something is put on."""
+    unrest = sample_expression(rng, 0.0)
+    return {name: min(1.0, expression.get(name, 0.0) + unrest.get(name, 0.0)) for name in expression | unrest}
