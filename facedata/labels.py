@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -50,6 +51,15 @@ class LabelRow:
 COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
 
 
+def number_of(word: str) -> float | None:
+    """Return the number a word such as ``+30`` stands for, or None."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def pose_word(yaw: int) -> str:
     """Write a yaw in degrees as labels do: "-45" ... "0" ... "+45"."""
     return f"{yaw:+d}" if yaw else "0"
@@ -74,29 +84,29 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
         line = content.count(b"\n", 0, error.start) + 1
         raise LabelError(path, line, "file", "the text is not UTF-8; save the file as UTF-8") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[LabelRow] = []
+    rows: dict[str, LabelRow] = {}
     header: list[str] | None = None
-    first_use: dict[str, int] = {}
     line = 1
     try:
         for words in reader:
             words = [word.strip() for word in words]
-            if any(words):
-                if header is None:
-                    header = _checked_header(words, path, line)
-                else:
-                    row = _checked_row(dict(_named(words, header, path, line)), path, line)
-                    if row.file in first_use:
-                        where = first_use[row.file]
-                        raise LabelError(path, line, "file", f"{row.file!r} is already on line {where}")
-                    first_use[row.file] = line
-                    rows.append(row)
+            if any(words) and header is None:
+                header = _checked_header(words, path, line)
+            elif any(words) and header is not None:
+                if len(words) > len(header):
+                    counts = f"the line has {len(words)} fields, the header {len(header)}"
+                    raise LabelError(path, line, header[-1], f"{counts}; put words with commas in quotes")
+                row = _checked_row(dict(zip(header, words, strict=False)), path, line)
+                if row.file in rows:
+                    known = f"{row.file!r} is already on line {rows[row.file].line}"
+                    raise LabelError(path, line, "file", known)
+                rows[row.file] = row
             line = reader.line_num + 1
     except csv.Error as error:
         raise LabelError(path, line, "file", f"is not comma separated text ({error})") from None
     if header is None:
         raise LabelError(path, 1, "file", f"the file is empty; begin it with the line {','.join(COLUMNS)}")
-    return rows
+    return list(rows.values())
 
 
 def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
@@ -138,15 +148,6 @@ def _checked_header(words: list[str], path: Path, line: int) -> list[str]:
     return names
 
 
-def _named(words: list[str], header: list[str], path: Path, line: int) -> Iterable[tuple[str, str]]:
-    if len(words) > len(header):
-        surplus = (
-            f"the line has {len(words)} fields, the header {len(header)}; put words with commas in quotes"
-        )
-        raise LabelError(path, line, header[-1], surplus)
-    return zip(header, words, strict=False)
-
-
 def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
     for name, word in named.items():
         if _CONTROL.search(word):
@@ -157,15 +158,9 @@ def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
     split = named.get("split", "")
     if split and split not in SPLITS:
         raise LabelError(path, line, "split", f"{split!r} is not one of {', '.join(SPLITS)} or empty")
-    named["file"] = _inside(named["file"], path, line)
-    return LabelRow(**named, line=line)
-
-
-def _inside(name: str, path: Path, line: int) -> str:
-    """The path of a picture with ``/`` and without ``.``; it must stay inside the folder."""
-    plain = PurePosixPath(name.replace("\\", "/"))
+    plain = PurePosixPath(named["file"].replace("\\", "/"))  # without "."
     if not plain.parts:
-        raise LabelError(path, line, "file", f"{name!r} is not a file name")
+        raise LabelError(path, line, "file", f"{named['file']!r} is not a file name")
     if plain.is_absolute() or ".." in plain.parts or plain.parts[0].endswith(":"):
-        raise LabelError(path, line, "file", f"{name!r} leaves the folder; give a path inside it")
-    return plain.as_posix()
+        raise LabelError(path, line, "file", f"{named['file']!r} leaves the folder; give a path inside it")
+    return LabelRow(**{**named, "file": plain.as_posix()}, line=line)

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,10 +30,10 @@ from facedata.readers.common import (
     Entry,
     Plan,
     files_below,
+    first_of_each,
     in_halves,
     listed,
-    nothing_found,
-    other_names,
+    named_pictures,
 )
 from faces.errors import PhotoError
 from faces.photo import read_photo
@@ -51,17 +51,11 @@ _EXPRESSIONS = {2: "smile", 3: "anger", 4: "scream"}
 _NAME = re.compile(r"([mwf])-(\d{2,3})-(\d{1,2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(NamedTuple):
     """What a file name says: person "m-001", number of the picture 1 .. 26."""
 
     person: str
     number: int
-
-    @property
-    def session(self) -> int:
-        """1 or 2."""
-        return 1 if self.number <= SESSION else 2
 
     @property
     def _kind(self) -> int:
@@ -70,7 +64,7 @@ class Shot:
     @property
     def light(self) -> str:
         """Light and session, such as left-2: people look otherwise two weeks later."""
-        return f"{_LIGHTS.get(self._kind, 'front')}-{self.session}"
+        return f"{_LIGHTS.get(self._kind, 'front')}-{1 if self.number <= SESSION else 2}"
 
     @property
     def has_expression(self) -> bool:
@@ -97,22 +91,14 @@ def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | Non
 
     Faces with an expression are only taken with ``expressions``; then it stands where accessories do.
     """
-    shots: dict[Shot, Path] = {}
-    others = []
-    for path in files_below(source, progress=progress):
-        if path.suffix.lower() in PICTURE_SUFFIXES | {RAW}:
-            shot = parse_name(path.stem)
-            if shot is None:
-                others.append(path)
-            else:
-                shots.setdefault(shot, path)
-    if not shots:
-        raise nothing_found(source, f"those of AR ({EXAMPLE})", "the folder of its pictures")
+    files = files_below(source, progress=progress)
+    named, notes = named_pictures(files, parse_name, EXAMPLE, suffixes=PICTURE_SUFFIXES | {RAW})
+    shots = first_of_each(named, source, f"those of AR ({EXAMPLE})", "the folder of its pictures")
     split = in_halves(shot.person for shot in shots)
     entries = [
         Entry(
-            source=path,
-            row=LabelRow(
+            path,
+            LabelRow(
                 file=f"{shot.person}/{shot.number:02d}.png",
                 person=shot.person,
                 pose="0",
@@ -121,10 +107,13 @@ def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | Non
                 split=split[shot.person],
             ),
         )
-        for shot, path in sorted(shots.items(), key=lambda item: (item[0].person, item[0].number))
+        for shot, path in sorted(shots.items())
         if expressions or not shot.has_expression
     ]
-    return Plan(entries, _missing(shots), [*other_names(others, EXAMPLE), *_gaps(shots)])
+    missing = []
+    if len(split) not in PEOPLE:
+        missing.append(f"copies of the set have {listed(map(str, PEOPLE))} people; {len(split)} found")
+    return Plan(entries, missing, notes + _gaps(shots))
 
 
 def open_ar(path: Path) -> Photo:
@@ -144,14 +133,7 @@ def open_ar(path: Path) -> Photo:
     return Photo(np.ascontiguousarray(planes.transpose(1, 2, 0)))
 
 
-def _missing(shots: Iterable[Shot]) -> list[str]:
-    people = {shot.person for shot in shots}
-    if len(people) in PEOPLE:
-        return []
-    return [f"copies of the set have {listed(map(str, PEOPLE))} people; {len(people)} found"]
-
-
-def _gaps(shots: Iterable[Shot]) -> list[str]:
+def _gaps(shots: Collection[Shot]) -> list[str]:
     """A note about people who lack pictures of a session in which they took part."""
     numbers: dict[str, set[int]] = defaultdict(set)
     for shot in shots:

@@ -19,25 +19,26 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from facedata.labels import LabelRow
 from facedata.readers.common import (
-    PICTURE_SUFFIXES,
+    CENTRE,
     Entry,
+    LeftOutError,
     Plan,
     files_below,
+    first_of_each,
+    from_eyes,
     listed,
-    nothing_found,
-    other_names,
+    named_pictures,
     people_missing,
 )
-from facedata.readers.landmarks import AnnotatedLandmarks, from_eyes
 from faces.errors import DataError
 from faces.progress import Progress
-from faces.types import Landmarks
+from faces.types import Landmarks, Photo
 
 ACCESSORIES = ("none", "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glasses-3")
 """What A0 to A6 stand for."""
@@ -45,15 +46,13 @@ ACCESSORIES = ("none", "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "gla
 PEOPLE, TRAIN = 438, 350
 EYES_FILE = "FaceFP_2.txt"
 EXAMPLE = "FY_000001_IEU+00_PM+00_EN_A0_D0_T0_BB_M0_R1_S0.tif"
-_CENTRE = 0.5  # coordinates name pixels; a pixel's centre lies half a pixel from its corner
 _NAME = re.compile(
     r"[FM][YMO]_(?P<person>\d{6})_I(?P<light>[EFL][UMD][+-]\d\d)_P(?P<pose>[UMD][+-]\d\d)_E(?P<expression>[A-Z])"
-    r"_A(?P<accessory>\d)_D(?P<distance>\d)_T(?P<session>\d)_B(?P<background>[A-Z])(?:_[A-Z]\d?)*"
+    r"_A(?P<accessory>\d)_D(?P<distance>\d)_T(?P<session>\d)_B[A-Z](?:_[A-Z]\d?)*"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(NamedTuple):
     """What a file name says, as the set writes it; ``accessory`` as the number behind the A."""
 
     person: str
@@ -63,7 +62,6 @@ class Shot:
     accessory: int
     distance: int
     session: int
-    background: str
 
     @property
     def is_plain(self) -> bool:
@@ -71,62 +69,58 @@ class Shot:
         as_always = (self.light, self.pose, self.expression) == ("EU+00", "M+00", "N")
         return as_always and not self.distance and not self.session
 
-    @property
-    def file(self) -> str:
-        """Where the picture goes in the labelled folder."""
-        return f"{self.person}/{ACCESSORIES[self.accessory]}.png"
-
 
 def parse_name(stem: str) -> Shot | None:
     """Return the shot that a file name without its ending stands for; None for other names."""
     found = _NAME.fullmatch(stem.upper())
     if found is None:
         return None
-    word = found.groupdict()
-    return Shot(
-        person=word["person"],
-        light=word["light"],
-        pose=word["pose"],
-        expression=word["expression"],
-        accessory=int(word["accessory"]),
-        distance=int(word["distance"]),
-        session=int(word["session"]),
-        background=word["background"],
-    )
+    person, light, pose, expression, *numbers = found.groups()
+    return Shot(person, light, pose, expression, *map(int, numbers))
 
 
-def plan_caspeal(source: Path, *, progress: Progress | None = None) -> tuple[Plan, AnnotatedLandmarks]:
+def plan_caspeal(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the accessory subset below ``source`` and the eyes of its faces; raises DataError."""
-    pictures: dict[tuple[str, int], list[Path]] = defaultdict(list)
-    others = []
+    files = list(files_below(source, skip=lambda name: name == "pose", progress=progress))
+    named, notes = named_pictures(files, parse_name, EXAMPLE)
+    plain = [
+        ((shot.person, shot.accessory), path)
+        for shot, path in named
+        if shot.is_plain and shot.accessory < len(ACCESSORIES)
+    ]
+    people = {person for (person, accessory), _ in plain if accessory}
+    # Of several pictures of a person with the same accessory that of the folder Normal or Accessory is taken.
+    plain = sorted((key, path) for key, path in plain if key[0] in people)
+    plain.sort(key=lambda one: not one[1].parent.name.lower().startswith(("normal", "access")))
+    what = f"those of CAS-PEAL's accessories ({EXAMPLE})"
+    pictures = first_of_each(plain, source, what, "the folder with FRONTAL")
     eyes: dict[tuple[Path, str], Landmarks] = {}
-    for path in files_below(source, skip=lambda name: name == "pose", progress=progress):
+    for path in files:
         if path.name.lower() == EYES_FILE.lower():
             eyes.update({(path.parent, name): marks for name, marks in read_eyes(path).items()})
-        elif path.suffix.lower() in PICTURE_SUFFIXES:
-            shot = parse_name(path.stem)
-            if shot is None:
-                others.append(path)
-            elif shot.is_plain and shot.accessory < len(ACCESSORIES):
-                pictures[shot.person, shot.accessory].append(path)
-    people = {person for person, accessory in pictures if accessory}
-    if not people:
-        raise nothing_found(source, f"those of CAS-PEAL's accessories ({EXAMPLE})", "the folder with FRONTAL")
     if not eyes:
         raise DataError(f"{source} holds no {EYES_FILE}; the eyes it has for each folder are needed.")
-    first = _first_to_train(people)
-    entries = [
-        _entry(person, accessory, _best(paths), first)
-        for (person, accessory), paths in sorted(pictures.items())
-        if person in people
-    ]
-    marks = {
-        entry.row.file: eyes[key]
-        for entry in entries
-        if (key := (entry.source.parent, entry.source.stem.upper())) in eyes
-    }
-    plan = Plan(entries, _missing(pictures, people), other_names(others, EXAMPLE))
-    return plan, AnnotatedLandmarks(marks, f"its eyes are not in {EYES_FILE}")
+    # Of fewer people the same share trains, since nobody can tell who is missing.
+    last = TRAIN if len(people) == PEOPLE else round(len(people) * TRAIN / PEOPLE)
+    to_train = sorted(people)[:last]
+    entries = []
+    for (person, accessory), path in sorted(pictures.items()):
+        row = LabelRow(
+            file=f"{person}/{ACCESSORIES[accessory]}.png",
+            person=person,
+            pose="0",
+            accessory=ACCESSORIES[accessory],
+            split="train" if person in to_train else "test",
+        )
+        entries.append(Entry(path, row, landmarks=eyes.get((path.parent, path.stem.upper()))))
+    return Plan(entries, _missing(pictures), notes)
+
+
+def annotated_eyes(entry: Entry, photo: Photo) -> Landmarks:
+    """Give the landmarks of a picture; raises LeftOutError if its eyes are not known."""
+    if entry.landmarks is None:
+        raise LeftOutError(f"its eyes are not in {EYES_FILE}")
+    return entry.landmarks
 
 
 def read_eyes(path: Path) -> dict[str, Landmarks]:
@@ -143,7 +137,7 @@ def read_eyes(path: Path) -> dict[str, Landmarks]:
     for line in lines:
         words = line.split()
         try:
-            numbers = [float(word) + _CENTRE for word in words[1:5]]
+            numbers = [float(word) + CENTRE for word in words[1:5]]
         except ValueError:
             continue
         if len(numbers) == 4:
@@ -152,34 +146,16 @@ def read_eyes(path: Path) -> dict[str, Landmarks]:
     return found
 
 
-def _entry(person: str, accessory: int, source: Path, to_train: Collection[str]) -> Entry:
-    row = LabelRow(
-        file=f"{person}/{ACCESSORIES[accessory]}.png",
-        person=person,
-        pose="0",
-        accessory=ACCESSORIES[accessory],
-        split="train" if person in to_train else "test",
-    )
-    return Entry(source, row)
-
-
-def _first_to_train(people: Iterable[str]) -> set[str]:
-    """The first 350 of 438; of fewer people the same share, since nobody can tell who is missing."""
-    names = sorted(people)
-    return set(names[: TRAIN if len(names) == PEOPLE else round(len(names) * TRAIN / PEOPLE)])
-
-
-def _best(paths: Iterable[Path]) -> Path:
-    """One of several pictures of a person with the same accessory: from the folder Normal or Accessory."""
-    return min(paths, key=lambda path: (not path.parent.name.lower().startswith(("normal", "access")), path))
-
-
-def _missing(pictures: Mapping[tuple[str, int], object], people: Collection[str]) -> list[str]:
-    sentences = people_missing(people, PEOPLE, "the accessory subset")
-    bare = [person for person in sorted(people) if (person, 0) not in pictures]
+def _missing(pictures: Iterable[tuple[str, int]]) -> list[str]:
+    wearing: dict[str, set[int]] = defaultdict(set)
+    for person, accessory in pictures:
+        wearing[person].add(accessory)
+    sentences = people_missing(len(wearing), PEOPLE, "the accessory subset")
+    bare = [person for person, worn in sorted(wearing.items()) if 0 not in worn]
     if bare:
         sentences.append(f"there is no picture without accessory (A0) of {listed(bare)}")
-    absent = [name for at, name in enumerate(ACCESSORIES) if not any((who, at) in pictures for who in people)]
+    seen = set().union(*wearing.values())
+    absent = [name for at, name in enumerate(ACCESSORIES) if at not in seen]
     if absent:
         sentences.append(f"nobody wears {listed(absent)}")
     return sentences

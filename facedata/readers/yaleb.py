@@ -19,21 +19,20 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from facedata.labels import LabelRow
 from facedata.readers.common import (
-    PICTURE_SUFFIXES,
     Entry,
     Plan,
+    best_lit_first,
     files_below,
+    first_of_each,
     in_halves,
-    in_order,
     listed,
-    nothing_found,
-    other_names,
+    named_pictures,
     people_missing,
 )
 from faces.progress import Progress
@@ -48,8 +47,7 @@ EXAMPLE = "yaleB11_P00A+000E+00.pgm"
 _NAME = re.compile(r"yaleb(\d\d)_p(\d\d)(?:a([+-]\d{3})e([+-]\d{2})|_ambient)")
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(NamedTuple):
     """What a file name says; ``azimuth`` and ``elevation`` of the light in degrees, None for the room's."""
 
     person: str
@@ -64,50 +62,32 @@ class Shot:
             return AMBIENT
         return f"A{self.azimuth:+04d}E{self.elevation:+03d}"
 
-    @property
-    def pose_word(self) -> str:
-        """How the labels call the pose."""
-        return f"p{self.pose}" if self.pose else "0"
-
 
 def parse_name(stem: str) -> Shot | None:
     """Return the shot that a file name without its ending stands for; None for other names."""
     found = _NAME.fullmatch(stem.lower())
     if found is None:
         return None
-    person, pose, azimuth, elevation = found.groups()
-    if azimuth is None:
-        return Shot(person, int(pose))
-    return Shot(person, int(pose), int(azimuth), int(elevation))
+    person, pose, *angles = found.groups()
+    return Shot(person, int(pose), *(int(angle) for angle in angles if angle))
 
 
 def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the pictures below ``source``; raises DataError if there is none."""
-    shots: dict[Shot, Path] = {}
-    others, bad = [], []
-    for path in files_below(source, progress=progress):
-        plain = path.with_suffix("") if path.suffix.lower() == BAD else path
-        if plain.suffix.lower() not in PICTURE_SUFFIXES:
-            continue
-        shot = parse_name(plain.stem)
-        if shot is None:
-            others.append(path)
-        elif plain is path:
-            shots.setdefault(shot, path)
-        else:
-            bad.append(shot)
-    if not shots:
-        raise nothing_found(
-            source, f"those of the set ({EXAMPLE})", "the folder that holds yaleB11 and others"
-        )
+    files = list(files_below(source, progress=progress))
+    named, notes = named_pictures(files, parse_name, EXAMPLE)
+    what = f"those of the set ({EXAMPLE})"
+    shots = first_of_each(named, source, what, "the folder that holds yaleB11 and others")
+    marked = (path.with_suffix("") for path in files if path.suffix.lower() == BAD)
+    bad, more_notes = named_pictures(marked, parse_name, EXAMPLE)
     split = in_halves(shot.person for shot in shots)
     entries = [
         Entry(
-            source=path,
-            row=LabelRow(
+            path,
+            LabelRow(
                 file=f"{shot.person}/pose{shot.pose}_{shot.light}.png",
                 person=shot.person,
-                pose=shot.pose_word,
+                pose=f"p{shot.pose}" if shot.pose else "0",
                 light=shot.light,
                 split=split[shot.person],
             ),
@@ -117,16 +97,12 @@ def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
             shots.items(), key=lambda item: (item[0].person, item[0].pose, item[0].light)
         )
     ]
-    notes = other_names(others, EXAMPLE)
+    notes += more_notes
     if bad:
-        named = listed(f"{shot.person} P{shot.pose:02d} {shot.light}" for shot in bad)
-        notes.append(f"left out because marked {BAD} by the set's makers: {named}")
-    return Plan(entries, _missing([*shots, *bad]), notes)
-
-
-def best_lit_first(entries: Iterable[Entry]) -> Mapping[str, list[Path]]:
-    """Put the pictures of each group in the order in which to look for a face: frontal lights first."""
-    return {group: paths[:_TRIED] for group, paths in in_order(entries, _slant).items()}
+        named_bad = listed(f"{shot.person} P{shot.pose:02d} {shot.light}" for shot, _ in bad)
+        notes.append(f"left out because marked {BAD} by the set's makers: {named_bad}")
+    tried = {group: paths[:_TRIED] for group, paths in best_lit_first(entries, _slant).items()}
+    return Plan(entries, _missing([*shots, *(shot for shot, _ in bad)]), notes, tried)
 
 
 def _slant(light: str) -> int:
@@ -141,10 +117,9 @@ def _missing(shots: Iterable[Shot]) -> list[str]:
             lights[shot.person][shot.pose].add(shot.light)
     sentences = []
     for name, people in (("the first set", FIRST), ("the extended set", EXTENDED)):
-        found = [person for person in people if person in lights]
-        if found:
-            absent = [person for person in people if person not in lights]
-            sentences += people_missing(found, len(people), name, absent)
+        absent = [person for person in people if person not in lights]
+        if len(absent) < len(people):
+            sentences += people_missing(len(people) - len(absent), len(people), name, absent)
     frontal_alone = all(set(poses) == {0} for poses in lights.values())  # CroppedYale
     for person, poses in sorted(lights.items()):
         absent_poses = [f"P{pose:02d}" for pose in range(1 if frontal_alone else POSES) if pose not in poses]
