@@ -72,11 +72,10 @@ def clean_name(file: str) -> str:
 
 
 def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
-    """Parse the rows of a label file.
+    """Parse the rows of a label file (UTF-8, with or without a byte order mark, any line ends).
 
-    ``content`` is the whole file (UTF-8, with or without a byte order mark, any line ends); ``path``
-    is its name for error messages.  Words are stripped of surrounding blanks, empty lines are skipped and
-    ``file`` is written with ``/``.  Raises LabelError, which names file, line and column.
+    ``path`` is its name for error messages.  Words are stripped of surrounding blanks, empty lines are
+    skipped and ``file`` is written with ``/``.  Raises LabelError, which names file, line and column.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -110,10 +109,9 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
 
 
 def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
-    """Write ``labels.csv``, all columns; a reader sees the old file or the new, never a half.
+    """Write the file ``path``, all columns; a reader sees the old one or the new, never a half.
 
-    ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError if the folder
-    cannot be written.
+    Raises LabelError as ``format_labels`` does, and OSError if the folder cannot be written.
     """
     write_atomically(path, format_labels(rows, path))
 
@@ -123,13 +121,11 @@ def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
 
     Raises LabelError, naming the line that is wrong, for rows that could not be read back.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for line, row in enumerate(rows, start=2):
-        words = [word.strip() for word in astuple(row)[:-1]]
+    table = [[word.strip() for word in astuple(row)[:-1]] for row in rows]
+    for line, words in enumerate(table, start=2):
         _checked_row(dict(zip(COLUMNS, words, strict=True)), path, line)
-        writer.writerow(words)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *table])
     content = text.getvalue().encode()
     parse_labels(content, path)
     return content
@@ -156,7 +152,7 @@ def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
         if not named.get(name):
             raise LabelError(path, line, name, "is empty; every picture needs it")
     split = named.get("split", "")
-    if split and split not in SPLITS:
+    if split not in ("", *SPLITS):
         raise LabelError(path, line, "split", f"{split!r} is not one of {', '.join(SPLITS)} or empty")
     plain = PurePosixPath(named["file"].replace("\\", "/"))  # without "."
     if not plain.parts:
