@@ -25,16 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facedata.labels import LabelRow
-from facedata.readers.common import (
-    PICTURE_SUFFIXES,
-    Entry,
-    Plan,
-    files_below,
-    first_of_each,
-    in_halves,
-    listed,
-    named_pictures,
-)
+from facedata.readers.common import Entry, Plan, find_pictures, in_halves, listed
 from faces.errors import PhotoError
 from faces.photo import read_photo
 from faces.progress import Progress
@@ -91,9 +82,8 @@ def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | Non
 
     Faces with an expression are only taken with ``expressions``; then it stands where accessories do.
     """
-    files = files_below(source, progress=progress)
-    named, notes = named_pictures(files, parse_name, EXAMPLE, suffixes=PICTURE_SUFFIXES | {RAW})
-    shots = first_of_each(named, source, f"those of AR ({EXAMPLE})", "the folder of its pictures")
+    give = "the folder of its pictures"
+    shots, notes = find_pictures(source, parse_name, "AR", EXAMPLE, give, more=RAW, progress=progress)
     split = in_halves(shot.person for shot in shots)
     entries = [
         Entry(

@@ -19,21 +19,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from facedata.labels import LabelRow
 from facedata.readers.common import (
     CENTRE,
+    PICTURE_SUFFIXES,
     Entry,
     LeftOutError,
     Plan,
     files_below,
-    first_of_each,
     from_eyes,
     listed,
-    named_pictures,
+    nothing_found,
+    other_names,
     people_missing,
 )
 from faces.errors import DataError
@@ -81,39 +81,51 @@ def parse_name(stem: str) -> Shot | None:
 
 def plan_caspeal(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the accessory subset below ``source`` and the eyes of its faces; raises DataError."""
-    files = list(files_below(source, skip=lambda name: name == "pose", progress=progress))
-    named, notes = named_pictures(files, parse_name, EXAMPLE)
-    plain = [
-        ((shot.person, shot.accessory), path)
-        for shot, path in named
-        if shot.is_plain and shot.accessory < len(ACCESSORIES)
-    ]
-    people = {person for (person, accessory), _ in plain if accessory}
-    # Of several pictures of a person with the same accessory that of the folder Normal or Accessory is taken.
-    plain = sorted((key, path) for key, path in plain if key[0] in people)
-    plain.sort(key=lambda one: not one[1].parent.name.lower().startswith(("normal", "access")))
-    what = f"those of CAS-PEAL's accessories ({EXAMPLE})"
-    pictures = first_of_each(plain, source, what, "the folder with FRONTAL")
+    pictures: dict[tuple[str, int], list[Path]] = defaultdict(list)
+    others = []
     eyes: dict[tuple[Path, str], Landmarks] = {}
-    for path in files:
+    for path in files_below(source, skip=lambda name: name == "pose", progress=progress):
         if path.name.lower() == EYES_FILE.lower():
             eyes.update({(path.parent, name): marks for name, marks in read_eyes(path).items()})
+        elif path.suffix.lower() in PICTURE_SUFFIXES:
+            shot = parse_name(path.stem)
+            if shot is None:
+                others.append(path)
+            elif shot.is_plain and shot.accessory < len(ACCESSORIES):
+                pictures[shot.person, shot.accessory].append(path)
+    people = sorted({person for person, accessory in pictures if accessory})
+    if not people:
+        raise nothing_found(source, "CAS-PEAL's accessories", EXAMPLE, "the folder with FRONTAL")
     if not eyes:
         raise DataError(f"{source} holds no {EYES_FILE}; the eyes it has for each folder are needed.")
     # Of fewer people the same share trains, since nobody can tell who is missing.
-    last = TRAIN if len(people) == PEOPLE else round(len(people) * TRAIN / PEOPLE)
-    to_train = sorted(people)[:last]
+    to_train = people[: TRAIN if len(people) == PEOPLE else round(len(people) * TRAIN / PEOPLE)]
     entries = []
-    for (person, accessory), path in sorted(pictures.items()):
-        row = LabelRow(
-            file=f"{person}/{ACCESSORIES[accessory]}.png",
-            person=person,
-            pose="0",
-            accessory=ACCESSORIES[accessory],
-            split="train" if person in to_train else "test",
-        )
-        entries.append(Entry(path, row, landmarks=eyes.get((path.parent, path.stem.upper()))))
-    return Plan(entries, _missing(pictures), notes)
+    for (person, accessory), paths in sorted(pictures.items()):
+        if person in people:
+            row = LabelRow(
+                file=f"{person}/{ACCESSORIES[accessory]}.png",
+                person=person,
+                pose="0",
+                accessory=ACCESSORIES[accessory],
+                split="train" if person in to_train else "test",
+            )
+            path = min(paths, key=_preference)
+            entries.append(Entry(path, row, landmarks=eyes.get((path.parent, path.stem.upper()))))
+    sentences = people_missing(len(people), PEOPLE, "the accessory subset")
+    bare = [person for person in people if (person, 0) not in pictures]
+    if bare:
+        sentences.append(f"there is no picture without accessory (A0) of {listed(bare)}")
+    worn = {entry.row.accessory for entry in entries}
+    absent = [name for name in ACCESSORIES if name not in worn]
+    if absent:
+        sentences.append(f"nobody wears {listed(absent)}")
+    return Plan(entries, sentences, other_names(others, EXAMPLE))
+
+
+def _preference(path: Path) -> tuple[bool, Path]:
+    """Lowest for the best of several pictures of a person with the same accessory."""
+    return not path.parent.name.lower().startswith(("normal", "access")), path
 
 
 def annotated_eyes(entry: Entry, photo: Photo) -> Landmarks:
@@ -144,18 +156,3 @@ def read_eyes(path: Path) -> dict[str, Landmarks]:
             name = re.sub(r"\.[A-Z]{3,4}$", "", words[0].upper())
             found[name] = from_eyes((numbers[0], numbers[1]), (numbers[2], numbers[3]))
     return found
-
-
-def _missing(pictures: Iterable[tuple[str, int]]) -> list[str]:
-    wearing: dict[str, set[int]] = defaultdict(set)
-    for person, accessory in pictures:
-        wearing[person].add(accessory)
-    sentences = people_missing(len(wearing), PEOPLE, "the accessory subset")
-    bare = [person for person, worn in sorted(wearing.items()) if 0 not in worn]
-    if bare:
-        sentences.append(f"there is no picture without accessory (A0) of {listed(bare)}")
-    seen = set().union(*wearing.values())
-    absent = [name for at, name in enumerate(ACCESSORIES) if at not in seen]
-    if absent:
-        sentences.append(f"nobody wears {listed(absent)}")
-    return sentences

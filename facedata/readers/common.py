@@ -13,7 +13,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -67,14 +67,23 @@ class Plan:
     """What an import will do.
 
     ``missing`` says in plain sentences what the full set has and this copy lacks; ``notes`` what else is
-    worth knowing, such as pictures of other names.  ``tried`` are the pictures of each group in the order in
-    which to look for the face.
+    worth knowing, such as pictures of other names.  ``darkness`` tells of a light how badly it serves to look
+    for a face, and ``most`` in how many pictures of a group that is worth while.
     """
 
     entries: Sequence[Entry]
     missing: Sequence[str] = ()
     notes: Sequence[str] = ()
-    tried: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    darkness: Callable[[str], int] = len
+    most: int | None = None
+
+    @property
+    def tried(self) -> dict[str, list[Path]]:
+        """The pictures of each group in which to look for the face, the best lit first."""
+        groups = defaultdict(list)
+        for entry in self.entries:
+            groups[entry.group].append((self.darkness(entry.row.light), entry.row.light, entry.source))
+        return {group: [path for _, _, path in sorted(found)][: self.most] for group, found in groups.items()}
 
     def require_all(self, name: str) -> None:
         """Raise DataError, which names what is missing, unless nothing is."""
@@ -127,37 +136,47 @@ def files_below(
                     yield Path(place, name)
 
 
-def named_pictures(
-    files: Iterable[Path],
+def find_pictures(
+    source: Path,
     parse: Callable[[str], Shot | None],
+    what: str,
     example: str,
+    give: str,
     *,
-    suffixes: Collection[str] = PICTURE_SUFFIXES,
-) -> tuple[list[tuple[Shot, Path]], list[str]]:
-    """Parse the names of pictures, without ending; returns shots in the order of the files, and notes.
+    more: str = "",
+    wanted: Callable[[Shot], bool] = lambda shot: True,
+    skip: Callable[[str], bool] = lambda name: False,
+    progress: Progress | None = None,
+) -> tuple[dict[Shot, Path], list[str]]:
+    """Find the pictures of a set by their names; returns the first of each shot, and notes.
 
-    ``parse`` gives None for names that are not the set's, which a note compares with the ``example``.
+    ``parse`` tells what a name without its ending says, None of other names; ``more`` is another ending of
+    pictures, ``skip`` as ``files_below`` has it.  ``what`` names the set, and ``give`` what to give, in the
+    DataError that is raised if none is wanted.
     """
-    shots: list[tuple[Shot, Path]] = []
+    shots: dict[Shot, Path] = {}
     others = []
-    for path in files:
-        if path.suffix.lower() in suffixes:
+    for path in files_below(source, skip=skip, progress=progress):
+        if path.suffix.lower() in {*PICTURE_SUFFIXES, more}:
             shot = parse(path.stem)
             if shot is None:
-                others.append(path.name)
-            else:
-                shots.append((shot, path))
-    return shots, [f"left out because of names unlike {example}: {listed(others)}"] if others else []
+                others.append(path)
+            elif wanted(shot):
+                shots.setdefault(shot, path)
+    if not shots:
+        raise nothing_found(source, what, example, give)
+    return shots, other_names(others, example)
 
 
-def first_of_each(shots: Iterable[tuple[Shot, Path]], folder: Path, what: str, give: str) -> dict[Shot, Path]:
-    """Keep the first picture of each shot; raises DataError that says what to ``give`` if there is none."""
-    found: dict[Shot, Path] = {}
-    for shot, path in shots:
-        found.setdefault(shot, path)
-    if not found:
-        raise DataError(f"{folder} holds no pictures named as {what} are; give {give}.")
-    return found
+def nothing_found(source: Path, what: str, example: str, give: str) -> DataError:
+    """Make the error for a folder in which no picture of the set lies."""
+    return DataError(f"{source} holds no pictures named as those of {what} ({example}) are; give {give}.")
+
+
+def other_names(paths: Sequence[Path], example: str) -> list[str]:
+    """Note pictures whose names are not the set's."""
+    names = listed(path.name for path in paths)
+    return [f"left out because of names unlike {example}: {names}"] if paths else []
 
 
 def listed(words: Iterable[str]) -> str:
@@ -180,14 +199,6 @@ def in_halves(people: Iterable[str]) -> dict[str, str]:
     names = sorted(set(people))
     half = (len(names) + 1) // 2
     return {name: "train" if at < half else "test" for at, name in enumerate(names)}
-
-
-def best_lit_first(entries: Iterable[Entry], rank: Callable[[str], int]) -> dict[str, list[Path]]:
-    """Order the pictures of each group, those whose light has the lowest rank first."""
-    groups = defaultdict(list)
-    for entry in entries:
-        groups[entry.group].append((rank(entry.row.light), entry.row.light, entry.source))
-    return {group: [path for _, _, path in sorted(found)] for group, found in groups.items()}
 
 
 def read_mat(path: Path, *names: str) -> dict[str, Any]:

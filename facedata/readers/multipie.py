@@ -44,14 +44,12 @@ from facedata.readers.common import (
     Finder,
     LeftOutError,
     Plan,
-    best_lit_first,
     files_below,
-    first_of_each,
+    find_pictures,
     from_eyes,
     from_eyes_and_chin,
     is_face,
     listed,
-    named_pictures,
     people_missing,
     read_mat,
 )
@@ -122,10 +120,10 @@ def keeps_out(folder: str) -> bool:
 
 def plan_multipie(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the paper's pictures below ``source``; raises DataError if there is none."""
-    named, notes = named_pictures(files_below(source, skip=keeps_out, progress=progress), parse_name, EXAMPLE)
-    wanted = [(shot, path) for shot, path in named if is_wanted(shot)]
-    what = f"those of session 1 ({EXAMPLE})"
-    shots = first_of_each(wanted, source, what, "the folder that holds session01")
+    give = "the folder that holds session01"
+    shots, notes = find_pictures(
+        source, parse_name, "session 1", EXAMPLE, give, wanted=is_wanted, skip=keeps_out, progress=progress
+    )
     people = sorted({shot.person for shot in shots})
     complete = len(people) == PEOPLE
     last = people[TRAIN - 1] if complete else f"{TRAIN:03d}"  # a copy with gaps keeps the full set's split
@@ -140,10 +138,11 @@ def plan_multipie(source: Path, *, progress: Progress | None = None) -> Plan:
             split="train" if shot.person <= last else "test",
         )
         entries.append(Entry(path, row, group=f"{shot.person} {shot.camera}"))
-    tried = best_lit_first(
-        entries, lambda light: _BEST_LIT.index(light) if light in _BEST_LIT else len(_BEST_LIT)
-    )
-    return Plan(entries, _missing(shots), notes, tried)
+    return Plan(entries, _missing(shots), notes, _darkness)
+
+
+def _darkness(light: str) -> int:
+    return _BEST_LIT.index(light) if light in _BEST_LIT else len(_BEST_LIT)
 
 
 def _missing(shots: Iterable[Shot]) -> list[str]:

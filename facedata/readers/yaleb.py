@@ -24,17 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facedata.labels import LabelRow
-from facedata.readers.common import (
-    Entry,
-    Plan,
-    best_lit_first,
-    files_below,
-    first_of_each,
-    in_halves,
-    listed,
-    named_pictures,
-    people_missing,
-)
+from facedata.readers.common import Entry, Plan, find_pictures, in_halves, listed, people_missing
 from faces.progress import Progress
 
 FIRST = tuple(f"{number:02d}" for number in range(1, 11))
@@ -44,7 +34,7 @@ AMBIENT = "ambient"
 BAD = ".bad"
 _TRIED = 5  # pictures of a group in which a face is looked for; the rest are darker
 EXAMPLE = "yaleB11_P00A+000E+00.pgm"
-_NAME = re.compile(r"yaleb(\d\d)_p(\d\d)(?:a([+-]\d{3})e([+-]\d{2})|_ambient)")
+_NAME = re.compile(r"yaleb(\d\d)_p(\d\d)(?:a([+-]\d{3})e([+-]\d{2})|_ambient)(\.pgm)?")
 
 
 class Shot(NamedTuple):
@@ -54,6 +44,7 @@ class Shot(NamedTuple):
     pose: int
     azimuth: int | None = None
     elevation: int | None = None
+    bad: bool = False  # the set's makers have marked the picture so
 
     @property
     def light(self) -> str:
@@ -68,18 +59,16 @@ def parse_name(stem: str) -> Shot | None:
     found = _NAME.fullmatch(stem.lower())
     if found is None:
         return None
-    person, pose, *angles = found.groups()
-    return Shot(person, int(pose), *(int(angle) for angle in angles if angle))
+    person, pose, azimuth, elevation, ending = found.groups()
+    light: tuple[int | None, int | None] = (int(azimuth), int(elevation)) if azimuth else (None, None)
+    return Shot(person, int(pose), *light, ending is not None)
 
 
 def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the pictures below ``source``; raises DataError if there is none."""
-    files = list(files_below(source, progress=progress))
-    named, notes = named_pictures(files, parse_name, EXAMPLE)
-    what = f"those of the set ({EXAMPLE})"
-    shots = first_of_each(named, source, what, "the folder that holds yaleB11 and others")
-    marked = (path.with_suffix("") for path in files if path.suffix.lower() == BAD)
-    bad, more_notes = named_pictures(marked, parse_name, EXAMPLE)
+    give = "the folder that holds yaleB11 and others"
+    every, notes = find_pictures(source, parse_name, "the set", EXAMPLE, give, more=BAD, progress=progress)
+    shots = {shot: path for shot, path in every.items() if not shot.bad}
     split = in_halves(shot.person for shot in shots)
     entries = [
         Entry(
@@ -97,12 +86,10 @@ def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
             shots.items(), key=lambda item: (item[0].person, item[0].pose, item[0].light)
         )
     ]
-    notes += more_notes
+    bad = [f"{shot.person} P{shot.pose:02d} {shot.light}" for shot in every if shot.bad]
     if bad:
-        named_bad = listed(f"{shot.person} P{shot.pose:02d} {shot.light}" for shot, _ in bad)
-        notes.append(f"left out because marked {BAD} by the set's makers: {named_bad}")
-    tried = {group: paths[:_TRIED] for group, paths in best_lit_first(entries, _slant).items()}
-    return Plan(entries, _missing([*shots, *(shot for shot, _ in bad)]), notes, tried)
+        notes.append(f"left out because marked {BAD} by the set's makers: {listed(bad)}")
+    return Plan(entries, _missing(every), notes, _slant, _TRIED)
 
 
 def _slant(light: str) -> int:

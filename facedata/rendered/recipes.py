@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -110,12 +110,18 @@ class Recipe(ABC):
         """The numbers of the lights, ascending; those that they have in the rig if they are of it."""
         return list(range(self.lights))
 
-    @abstractmethod
     def rows(self, person: str) -> list[LabelRow]:
-        """List who and what is on the pictures of a person so called, view by view, then by light.
+        """List who and what is on the pictures of a person so called, in whose folder their files lie."""
+        return [
+            LabelRow(f"{person}/{view}_light{light:02d}.png", person, light=f"{light:02d}", **words)
+            for view, words in self.views
+            for light in self.numbers
+        ]
 
-        Their files lie in a folder of the person's name.
-        """
+    @property
+    @abstractmethod
+    def views(self) -> list[tuple[str, dict[str, Any]]]:
+        """What the views are called, and the words of each."""
 
     @abstractmethod
     def people(self, head: Head, index: int) -> list[Person]:
@@ -144,17 +150,9 @@ class RotationRecipe(Recipe):
         """Whether the lights are the rig's twenty, in order."""
         return self.variety.free_light == 0 and self.lights == N_LIGHTS
 
-    def rows(self, person: str) -> list[LabelRow]:
-        return [
-            LabelRow(
-                file=f"{person}/pose{pose_word(yaw)}_light{light:02d}.png",
-                person=person,
-                pose=pose_word(yaw),
-                light=f"{light:02d}",
-            )
-            for yaw in YAWS
-            for light in self.numbers
-        ]
+    @property
+    def views(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(f"pose{pose_word(yaw)}", {"pose": pose_word(yaw)}) for yaw in YAWS]
 
     def people(self, head: Head, index: int) -> list[Person]:
         rng, variety = Stream.ROTATION_PERSON.of(self.seed, index), self.variety
@@ -199,18 +197,10 @@ class AccessoryRecipe(Recipe):
     def numbers(self) -> list[int]:
         return sorted(CHOSEN_LIGHTS[: self.lights]) if self.rig else super().numbers
 
-    def rows(self, person: str) -> list[LabelRow]:
-        return [
-            LabelRow(
-                file=f"{person}/{accessory}_light{light:02d}.png",
-                person=person,
-                pose="" if self.variety.turned else "0",
-                light=f"{light:02d}",
-                accessory=accessory,
-            )
-            for accessory in ACCESSORIES
-            for light in self.numbers
-        ]
+    @property
+    def views(self) -> list[tuple[str, dict[str, Any]]]:
+        pose = "" if self.variety.turned else "0"
+        return [(accessory, {"pose": pose, "accessory": accessory}) for accessory in ACCESSORIES]
 
     def people(self, head: Head, index: int) -> list[Person]:
         """Dress person ``index`` in every one of ACCESSORIES.
@@ -231,11 +221,8 @@ class AccessoryRecipe(Recipe):
         # Drawn only if wanted: a further draw would change the pictures of the protocol.
         turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
         for person in people:
-            posed = pose(person, expression=_with_unrest(expression, rng))
-            yield posed, turn, rng.normal(turn, variety.yaw or self.movement)
-
-
-def _with_unrest(expression: Expression, rng: Rng) -> Expression:
-    """An expression as the face keeps it while something is put on."""
-    unrest = sample_expression(rng, 0.0)
-    return {name: min(1.0, expression.get(name, 0.0) + unrest.get(name, 0.0)) for name in expression | unrest}
+            # The face is not quite still while something is put on.
+            kept, unrest = expression.copy(), sample_expression(rng, 0.0)
+            for name, weight in unrest.items():
+                kept[name] = min(1.0, kept.get(name, 0.0) + weight)
+            yield pose(person, expression=kept), turn, rng.normal(turn, variety.yaw or self.movement)
