@@ -1,19 +1,22 @@
-"""Crops of one person, rendered: views under the same lights, taken by the same camera.
+"""Crops of a rendered person: a camera's look at the head, from light to a photograph's grey levels.
 
-With them, if wished, larger pictures for networks that were trained on larger faces than ours: each shows the
-person, the light and the expression of its crop, from the same place, a little wider and without what a cheap
-camera does to it.  And, for crops that are as photographs are, clean ones as a studio would have taken them.
+Exposure, tone curve, background, blur, noise and JPEG are switched off for the paper's protocol and on for
+weights that must work on photographs.  Larger pictures, for networks that were trained on larger faces than
+ours, show the person, the light and the expression of a crop, from the same place, a little wider and without
+what a cheap camera does to it; clean crops are as a studio would have taken them.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from facedata.rendered.camera import (
     EYE_TO_NOSE_BASE,
@@ -26,16 +29,8 @@ from facedata.rendered.camera import (
 )
 from facedata.rendered.mesh import Array, Material
 from facedata.rendered.person import Posed
-from facedata.rendered.photograph import (
-    Tone,
-    Variety,
-    misplaced,
-    photograph,
-    sample_background,
-    sample_tone,
-)
 from faces.crop import CropGeometry, crop_face
-from faces.types import Floats, Pixels
+from faces.types import Floats, Landmarks, Pixels
 
 RAYS_PER_PIXEL = 2.5  # rays per crop pixel and direction
 MARGIN = 1.15  # the frame rendered is so much wider than the crop
@@ -45,23 +40,123 @@ LARGE_SIDE = 176  # pixels: dlib's chips of 150 keep their size
 LARGE_WIDER = 1.15  # than the crop: what is cut by five points on a turned head reaches beyond it
 LARGE_RAYS_PER_PIXEL = 1.1  # in each direction; more costs more than it shows
 LARGE_POINTS = (45, 42, 36, 39, 33)  # of the 68, in the order of dlib's five
+GAMMA = 1 / 2.2
 
 
-class Stream(IntEnum):
-    """Streams of random numbers of one person of a set; a new one gets a number of its own, above 0.
+@dataclass(frozen=True)
+class Variety:
+    """How much pictures differ beyond person, pose and light; standard deviations unless said otherwise."""
 
-    NumPy pads a seed with zeros, so [seed, person] and [seed, person, 0] are the same stream.
+    yaw: float = 0.0  # degrees
+    beyond: float = 0.0  # largest extra turn of the outermost poses: people who look aside turn beyond 45
+    turned: float = 0.0  # yaw kept while accessories change, cut at twice that, in place of a labelled pose
+    pitch: float = 0.0  # degrees
+    roll: float = 0.0  # degrees
+    expression: float = 0.0  # chance of one
+    low_hair: float = 0.0  # share of people whose hair reaches into the crop
+    glasses: float = 0.0  # share of people who wear them
+    free_light: float = 0.0  # share of lights that are not of the rig
+    crop_error: float = 0.0  # of the landmarks, relative to a crop's side
+    camera: bool = False  # whether distance, exposure, tone curve, background, blur, noise and JPEG vary
+
+
+VARIETIES = {
+    "none": Variety(),
+    "full": Variety(
+        yaw=4.0, beyond=22.0, turned=22.0, pitch=6.0, roll=3.0, expression=0.6, low_hair=0.85,
+        glasses=0.2, free_light=0.65, crop_error=0.013, camera=True,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tone:
+    """A camera's answer to light: grey = curve((gain * light) ** gamma), curve a blend towards an S."""
+
+    gain: float = 1.0
+    gamma: float = GAMMA
+    s_curve: float = 0.0
+
+    def __call__(self, light: Array) -> Array:
+        """Grey 0..1 of linear light >= 0, same shape."""
+        grey = np.clip(light * self.gain, 0, 1) ** self.gamma
+        return np.asarray(grey + self.s_curve * (grey * grey * (3 - 2 * grey) - grey), np.float32)
+
+
+def sample_tone(rng: np.random.Generator, skin_light: float) -> Tone:
+    """Draw an exposure that brings the brighter part of the skin (linear ``skin_light``) to a usual grey."""
+    wished = rng.uniform(0.5, 1.12)
+    gamma = GAMMA * rng.uniform(0.75, 1.35)
+    return Tone(wished ** (1 / gamma) / max(skin_light, 1e-3), gamma, rng.uniform(-0.2, 0.9))
+
+
+def sample_background(rng: np.random.Generator, side: int) -> Array:
+    """Draw a background (side, side) of grey 0..1: plain, shaded, blurred shapes or clutter."""
+    level = rng.uniform(0, 1)
+    kind = rng.integers(4)
+    ground = np.full((side, side), level, np.float32)
+    y, x = np.mgrid[0:side, 0:side] / side - 0.5
+    if kind >= 1:
+        angle = rng.uniform(0, 2 * np.pi)
+        ground += rng.normal(0, 0.25) * (np.cos(angle) * x + np.sin(angle) * y)
+    if kind >= 2:
+        for _ in range(int(rng.integers(1, 9))):
+            (cx, cy), (w, h) = rng.uniform(-0.6, 0.5, 2), rng.uniform(0.05, 0.6, 2)
+            ground[(x > cx) & (x < cx + w) & (y > cy) & (y < cy + h)] = rng.uniform(0, 1)
+    if kind == 3:
+        ground += gaussian_filter(rng.normal(size=ground.shape), side / 40) * rng.uniform(0, 3)
+    return np.clip(gaussian_filter(ground, rng.uniform(0.3, 0.08 * side)), 0, 1).astype(np.float32)
+
+
+def photograph(
+    grey: Array, landmarks: Landmarks, rng: np.random.Generator, *, rays_per_pixel: float
+) -> tuple[Pixels, Landmarks]:
+    """Take a picture of an ideal image through a random lens, sensor and JPEG encoder.
+
+    ``grey`` (side, side) 0..1 has ``rays_per_pixel`` samples per pixel of the wanted crop.  Returns a smaller
+    or equal uint8 picture and its landmarks.
     """
+    grey = np.asarray(gaussian_filter(grey, abs(rng.normal(0, 0.22)) * rays_per_pixel), np.float32)
+    # A face in a photograph may be smaller or larger than the crop.
+    shrink = float(np.exp(rng.uniform(np.log(0.4), np.log(rays_per_pixel * 0.9))))
+    if shrink > 1:
+        side = max(16, round(len(grey) / shrink))
+        shrink = len(grey) / side
+        small = Image.fromarray(grey).resize((side, side), Image.Resampling.BOX)
+        grey, landmarks = np.asarray(small, np.float32), scaled(landmarks, 1 / shrink)
+    noise = rng.normal(size=grey.shape).astype(np.float32) * abs(rng.normal(0, 0.012)) * (0.4 + np.sqrt(grey))
+    pixels = np.clip((grey + noise) * 255 + 0.5, 0, 255).astype(np.uint8)
+    if rng.random() < 0.6:
+        memory = io.BytesIO()
+        Image.fromarray(pixels).save(memory, "JPEG", quality=int(rng.integers(45, 96)))
+        pixels = np.asarray(Image.open(memory))
+    return pixels, landmarks
 
-    ROTATION_PERSON = 0
-    ROTATION_PICTURES = 1
-    ACCESSORY_PERSON = 2
-    ACCESSORIES = 3
-    ACCESSORY_PICTURES = 4
 
-    def of(self, seed: int, person: int) -> np.random.Generator:
-        """Open the numbers of person ``person`` in the set with this seed."""
-        return np.random.default_rng([seed, person, self.value])
+def scaled(landmarks: Landmarks, factor: float) -> Landmarks:
+    """Return the landmarks of a picture enlarged by ``factor``."""
+    return _landmarks(_points(landmarks) * factor)
+
+
+def misplaced(landmarks: Landmarks, error: float, rng: np.random.Generator) -> Landmarks:
+    """Misplace landmarks as a detector does: together, by a small shift, turn and change of scale.
+
+    An ``error`` of 0.01 is a shift of 1 % of a crop's side (standard deviation), and turn and scale to match.
+    """
+    points = _points(landmarks)
+    middle = (points[0] + points[1]) / 2
+    unit = float(np.hypot(*(points[2] - middle))) * 4  # about the side of a crop
+    angle, zoom = rng.normal(0, 2.5 * error), np.exp(rng.normal(0, 4 * error))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * zoom
+    return _landmarks((points - middle) @ turn.T + middle + rng.normal(0, error * unit, 2))
+
+
+def _points(landmarks: Landmarks) -> NDArray[np.float64]:
+    return np.array([landmarks.left_eye, landmarks.right_eye, landmarks.nose_base])
+
+
+def _landmarks(points: NDArray[np.float64]) -> Landmarks:
+    return Landmarks(*((float(x), float(y)) for x, y in points))
 
 
 @dataclass(frozen=True)
@@ -129,59 +224,27 @@ def crop_view(
     return View(posed, Camera(yaw, pitch, roll, distance, round(pixels * MARGIN), scale, target))
 
 
-def render_views(
-    views: Sequence[View],
-    lights: Sequence[Light],
-    geometry: CropGeometry,
-    variety: Variety,
-    *,
-    metered: int,
-    wall: float,
-    rng: np.random.Generator,
-    large: bool = False,
-    studio: Sequence[View] = (),
-) -> Shots:
-    """Render all views under all lights, (len(views), len(lights)) pictures, larger ones too if ``large``.
-
-    One exposure serves all views under a light; it is set by the skin in view ``metered``.  ``wall`` is the
-    grey 0..1 of the background if backgrounds do not vary.  ``studio`` has for each view how a studio's
-    camera would have looked; with it there are clean pictures too.  The crops are the same with and without
-    larger and clean pictures.
-    """
-    shape, size = (len(views), len(lights)), geometry.size
-    crops, clean = np.zeros((2, *shape, size, size), np.uint8)
-    pictures = np.zeros((*shape, LARGE_SIDE, LARGE_SIDE), np.uint8)
-    points = np.zeros((*shape, 5, 2), np.float32)
-    larger = [_larger_view(view, geometry) for view in views] if large else []
-    noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
-    for at, light in enumerate(lights):
-        shaded = [view.radiance(light, rng) for view in views]
-        tone = sample_tone(rng, _skin_light(views[metered], shaded[metered])) if variety.camera else Tone()
-        for number, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
-            crops[number, at] = _crop(view, tone(radiance), geometry, variety, wall, rng)
-        for number, view in enumerate(larger):
-            frame = _frame(view, tone(view.radiance(light, noise)), variety, wall, noise)
-            # Each pixel is the mean over its area.
-            picture = Image.fromarray(frame).resize((LARGE_SIDE, LARGE_SIDE), Image.Resampling.BOX)
-            pictures[number, at] = np.asarray(picture) * 255 + 0.5
-            marks = view.camera.project(view.landmarks[list(LARGE_POINTS)])
-            points[number, at] = marks * (LARGE_SIDE / view.camera.side)
-        for number, view in enumerate(studio):
-            grey = tone(view.radiance(light, grain))
-            clean[number, at] = _crop(view, grey, geometry, Variety(), STUDIO_WALL, grain)
-    return Shots(crops, pictures if large else None, points if large else None, clean if studio else None)
-
-
-def _larger_view(view: View, geometry: CropGeometry) -> View:
-    """The same look at the same head for its larger picture."""
+def larger_view(view: View, geometry: CropGeometry) -> View:
+    """Look at the same head in the same way for its larger picture."""
     side = round(LARGE_SIDE * LARGE_RAYS_PER_PIXEL)
     crop_width = EYE_TO_NOSE_BASE / geometry.nose_distance  # cm
     return View(view.posed, replace(view.camera, side=side, scale=side / (LARGE_WIDER * crop_width)))
 
 
-def _crop(
+def larger_picture(
+    view: View, grey: Array, variety: Variety, wall: float, rng: np.random.Generator
+) -> tuple[Pixels, Floats]:
+    """Take the larger picture (176, 176), each pixel the mean over its area, and its points (5, 2)."""
+    frame = _frame(view, grey, variety, wall, rng)
+    picture = Image.fromarray(frame).resize((LARGE_SIDE, LARGE_SIDE), Image.Resampling.BOX)
+    points = view.camera.project(view.landmarks[list(LARGE_POINTS)]) * (LARGE_SIDE / view.camera.side)
+    return (np.asarray(picture) * 255 + 0.5).astype(np.uint8), points
+
+
+def take_crop(
     view: View, grey: Array, geometry: CropGeometry, variety: Variety, wall: float, rng: np.random.Generator
 ) -> Pixels:
+    """Take a picture of the head's ``grey`` (hits,) and crop it, (S, S); ``wall`` is the plain background."""
     frame = _frame(view, grey, variety, wall, rng)
     landmarks = picture_landmarks(view.landmarks, view.camera)
     if variety.camera:
@@ -201,7 +264,7 @@ def _frame(view: View, grey: Array, variety: Variety, wall: float, rng: np.rando
     return frame
 
 
-def _skin_light(view: View, radiance: Array) -> float:
+def skin_light(view: View, radiance: Array) -> float:
     """Linear light of the brighter part of the skin, by which a camera sets its exposure."""
     skin = radiance[view.hits.material == Material.SKIN]
     return float(np.percentile(skin, 85)) if len(skin) else 0.5

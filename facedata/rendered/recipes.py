@@ -6,6 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from enum import IntEnum
 from functools import partial
 from typing import Any, ClassVar
 
@@ -13,8 +14,21 @@ import numpy as np
 
 from facedata.labels import LabelRow, pose_word
 from facedata.rendered.accessories import HATS, sample_hat, sample_kind
-from facedata.rendered.camera import N_LIGHTS, View
-from facedata.rendered.crops import Shots, Stream, crop_view, render_views, sample_lights
+from facedata.rendered.camera import N_LIGHTS, Light, View
+from facedata.rendered.crops import (
+    LARGE_SIDE,
+    STUDIO_WALL,
+    Shots,
+    Tone,
+    Variety,
+    crop_view,
+    larger_picture,
+    larger_view,
+    sample_lights,
+    sample_tone,
+    skin_light,
+    take_crop,
+)
 from facedata.rendered.person import (
     Expression,
     Head,
@@ -25,7 +39,6 @@ from facedata.rendered.person import (
     sample_expression,
     sample_person,
 )
-from facedata.rendered.photograph import Variety
 from faces.crop import CropGeometry
 from faces.errors import DataError
 
@@ -40,6 +53,23 @@ CHOSEN_LIGHTS = (19, 0, 4, 10, 16, 7, 1, 13, 14, 18, 2, 12, 15, 17, 5, 9, 3, 11,
 Rng = np.random.Generator
 Pose = Callable[..., Posed]  # pose(person, expression=...)
 Look = tuple[Posed, float, float]  # a head, its yaw as it was wished and as it comes out, degrees
+
+
+class Stream(IntEnum):
+    """Streams of random numbers of one person of a set; a new one gets a number of its own, above 0.
+
+    NumPy pads a seed with zeros, so [seed, person] and [seed, person, 0] are the same stream.
+    """
+
+    ROTATION_PERSON = 0
+    ROTATION_PICTURES = 1
+    ACCESSORY_PERSON = 2
+    ACCESSORIES = 3
+    ACCESSORY_PICTURES = 4
+
+    def of(self, seed: int, person: int) -> np.random.Generator:
+        """Open the numbers of person ``person`` in the set with this seed."""
+        return np.random.default_rng([seed, person, self.value])
 
 
 @dataclass(frozen=True)
@@ -85,20 +115,37 @@ class Recipe(ABC):
                 views.append(look(yaw=yaw, pitch=pitch, roll=roll))
                 if variety.camera:
                     studio.append(look(yaw=wished))
-            groups.append(
-                render_views(
-                    views,
-                    lights[first : first + step],
-                    self.geometry,
-                    variety,
-                    metered=self.metered,
-                    wall=wall,
-                    rng=rng,
-                    large=large,
-                    studio=studio,
-                )
-            )
+            some = lights[first : first + step]
+            groups.append(self._pictures(views, studio, some, wall, rng, large))
         return Shots.joined(groups)
+
+    def _pictures(
+        self, views: list[View], studio: list[View], lights: list[Light], wall: float, rng: Rng, large: bool
+    ) -> Shots:
+        """All views under all lights, (len(views), len(lights)) pictures.
+
+        One exposure serves all views under a light.  ``studio`` has for each view how a studio's camera would
+        have looked; with it there are clean pictures too.
+        """
+        variety, shape, size = self.variety, (len(views), len(lights)), self.geometry.size
+        crops, clean = np.zeros((2, *shape, size, size), np.uint8)
+        pictures = np.zeros((*shape, LARGE_SIDE, LARGE_SIDE), np.uint8)
+        points = np.zeros((*shape, 5, 2), np.float32)
+        larger = [larger_view(view, self.geometry) for view in views] if large else []
+        noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
+        for at, light in enumerate(lights):
+            shaded = [view.radiance(light, rng) for view in views]
+            bright = skin_light(views[self.metered], shaded[self.metered])
+            tone = sample_tone(rng, bright) if variety.camera else Tone()
+            for number, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
+                crops[number, at] = take_crop(view, tone(radiance), self.geometry, variety, wall, rng)
+            for number, view in enumerate(larger):
+                grey = tone(view.radiance(light, noise))
+                pictures[number, at], points[number, at] = larger_picture(view, grey, variety, wall, noise)
+            for number, view in enumerate(studio):
+                grey = tone(view.radiance(light, grain))
+                clean[number, at] = take_crop(view, grey, self.geometry, Variety(), STUDIO_WALL, grain)
+        return Shots(crops, pictures if large else None, points if large else None, clean if studio else None)
 
     @property
     @abstractmethod
