@@ -26,10 +26,7 @@ _HABITS = {
 
 
 def with_strands(posed: Posed, rng: np.random.Generator, *, count: int, back: bool) -> tuple[Posed, Array]:
-    """The same head with ``count`` strands, and points (n, 3) where hair leaves the skin.
-
-    ``back`` tells that short hair is combed away from the forehead.
-    """
+    """The same head with strands, combed ``back`` or not, and points (n, 3) where hair leaves the skin."""
     mesh = posed.mesh
     shell = _visible_shell(mesh)
     if len(shell) == 0:

@@ -1,7 +1,6 @@
 """Faces with a black bar over the eyes, made from any set of faces: Ghodrati et al. (2015), section 4.3.
 
-The set is a labelled folder in which every face is there twice, as it is (accessory ``none``) and with a bar
-(accessory ``bar``); person, pose, light and split are those of the face.
+Every face is there twice, as it is (accessory ``none``) and with a bar (``bar``).
 """
 
 from __future__ import annotations

@@ -147,16 +147,13 @@ def read_labelled(
     detector: Detector | None = None,
     progress: Progress | None = None,
 ) -> FaceSet:
-    """Read a labelled folder, or a .zip of one without unpacking it.
+    """Read a labelled folder, or a .zip of one without unpacking it, in the order of the label file.
 
     ``cropped`` says that the pictures are ready crops: square, grey or colour, brought to the size of
     ``geometry`` by area if they have another.  Otherwise each goes through ``detector`` (the one of
-    faces.detect if None), its largest face is cropped as ``geometry`` says, and pictures without a face
-    are left out and counted.  Faces stand in the order of the label file.
-
-    Raises LabelError for a wrong line, a missing or an unreadable picture, DataError if there is nothing
-    to read.  Larger pictures, those kept beside ready crops (``facedata.large_pictures``) or cut from
-    photographs, are read when they are asked for; clean versions of ready crops are read at once.
+    faces.detect if None), its largest face is cropped as ``geometry`` says, and pictures without a face are
+    left out and counted.  Raises LabelError for a wrong line, a missing or an unreadable picture, DataError
+    if there is nothing to read.  Larger pictures are read when they are asked for, clean versions at once.
     """
     geometry = geometry or CropGeometry()
     with FileSource(path, LABELS_FILE) as source:
@@ -211,10 +208,7 @@ def read_labelled(
 
 
 def ready_crop(content: bytes, size: int) -> Pixels:
-    """Read a square picture as (S, S) uint8 grey, averaged over the area of each pixel if it shrinks.
-
-    Raises DataError, which says why without naming the picture, if it does not do.
-    """
+    """Read a square picture as (S, S) uint8 grey; raises DataError, which does not name it."""
     try:
         with Image.open(io.BytesIO(content)) as picture:
             width, height = picture.size
@@ -249,10 +243,7 @@ class FoundFace(NamedTuple):
 
 
 def _find_face(source: FileSource, name: str, detector: Detector, geometry: CropGeometry) -> FoundFace | None:
-    """Find the largest face of a photograph; None if no usable face was found.
-
-    Raises PhotoError, and whatever reading the source raises.
-    """
+    """Find the largest usable face of a photograph, None if there is none; raises PhotoError."""
     photo = _photo(source, name)
     for face in detector.detect(photo):
         with suppress(ValueError):  # landmarks that leave no scale: not a face
@@ -281,10 +272,7 @@ def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
 
 
 def _photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -> LargePictures:
-    """Offer larger pictures of the faces found on the photographs ``names`` of a labelled folder or .zip.
-
-    A photograph is opened again when its face is asked for, so that none of them stays in memory.
-    """
+    """Offer larger pictures of faces; their photographs are opened again when one is asked for."""
     landmarks = [face.landmarks for face in faces]
     points = np.stack([face.points for face in faces])
 

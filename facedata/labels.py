@@ -1,15 +1,14 @@
 """``labels.csv``: who and what is on each picture of a labelled folder.
 
-One line per picture, comma separated, UTF-8, first line the header.  The columns are ``file``,
-``person``, ``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty
-throughout, and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture
-inside the folder, ``split`` one of train, val, test or empty; everything else is free words.
+One line per picture, comma separated, UTF-8, first line the header.  The columns are ``file``, ``person``,
+``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty throughout,
+and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture inside the folder,
+``split`` one of train, val, test or empty; everything else is free words.
 
-A picture may have a clean version beside it: what a network that is shown a photograph had better draw.
-The clean version of ``0100/a.png`` is ``0100/clean/a.png``: the same person in the same light, as a studio's
-camera would have taken them, in the labelled pose exactly, before a plain wall, sharp and well cropped.
-What a photograph shows beside person, pose and light cannot be foretold, and a network asked for it draws
-the blurred mean of all there could be.
+The clean version of ``0100/a.png`` is ``0100/clean/a.png``, what a network that is shown a photograph had
+better draw: the same person in the same light, as a studio's camera would have taken them, in the labelled
+pose exactly, before a plain wall, sharp and well cropped.  What a photograph shows beside person, pose and
+light cannot be foretold, and a network asked for it draws the blurred mean of all there could be.
 """
 
 from __future__ import annotations
@@ -34,10 +33,7 @@ _REQUIRED = ("file", "person")
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One line of ``labels.csv``; empty words mean unknown.
-
-    ``line`` is where it was read, 1-based and counting the header, 0 for a row that was not read from a file.
-    """
+    """One line of ``labels.csv``; empty words mean unknown."""
 
     file: str
     person: str
@@ -45,7 +41,7 @@ class LabelRow:
     light: str = ""
     accessory: str = ""
     split: str = ""
-    line: int = 0
+    line: int = 0  # where it was read, 1-based and counting the header; 0 if it was not
 
 
 COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
@@ -109,18 +105,12 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
 
 
 def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
-    """Write the file ``path``, all columns; a reader sees the old one or the new, never a half.
-
-    Raises LabelError as ``format_labels`` does, and OSError if the folder cannot be written.
-    """
+    """Write the file ``path`` in one step; raises LabelError as ``format_labels`` does, and OSError."""
     write_atomically(path, format_labels(rows, path))
 
 
 def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
-    """Return the bytes of a label file with these rows; ``path`` is its name for error messages.
-
-    Raises LabelError, naming the line that is wrong, for rows that could not be read back.
-    """
+    """Return the bytes of a label file; raises LabelError for rows that could not be read back."""
     table = [[word.strip() for word in astuple(row)[:-1]] for row in rows]
     for line, words in enumerate(table, start=2):
         _checked_row(dict(zip(COLUMNS, words, strict=True)), path, line)

@@ -1,11 +1,9 @@
 """Larger pictures of faces, beside their crops: in memory, and as files of a labelled folder.
 
-Our networks look at crops of 32 or 64 pixels.  Networks that others trained on larger faces get a larger
-picture of each face, never an enlarged crop.
-
-In a labelled folder the larger picture of ``0100/a.png`` is ``large/0100/a.webp``.  ``large.csv`` has the
-columns ``file`` (as in ``labels.csv``) and ``x0,y0`` ... ``x4,y4``, the five points of ``LargeFace``.
-Pictures without a line have no larger version.
+Networks that others trained on larger faces than ours get a larger picture of each face, never an enlarged
+crop.  In a labelled folder that of ``0100/a.png`` is ``large/0100/a.webp``.  ``large.csv`` has the columns
+``file`` (as in ``labels.csv``) and ``x0,y0`` ... ``x4,y4``, the five points of ``LargeFace``.  Pictures
+without a line have no larger version.
 """
 
 from __future__ import annotations
@@ -81,10 +79,7 @@ class LargePictures:
         return LargePictures(load=self._load, points=self._points, which=self._which[which])
 
     def read(self, index: int) -> LargeFace:
-        """Read the larger picture of face ``index``, 0 .. N - 1.
-
-        Raises RowUnavailable if it has none, DataError if it cannot be read.
-        """
+        """Read the larger picture of face ``index``; raises RowUnavailable if there is none, or DataError."""
         number = int(self._which[index])
         if not np.isfinite(self._points[number]).all():
             raise RowUnavailable("not all faces have larger pictures")
@@ -129,8 +124,8 @@ def large_name(file: str) -> str:
 def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> LargePictures | None:
     """Offer the larger pictures of the labelled ``rows``, None if the set keeps none.
 
-    ``source`` is open and only used now; ``path`` is the folder or .zip, opened anew when the first picture
-    is read.  Raises LabelError for a wrong line of ``large.csv`` and for a picture that is not there.
+    ``path``, which ``source`` has open, is opened anew when the first picture is read.  Raises LabelError for
+    a wrong line of ``large.csv`` and for a picture that is not there.
     """
     if not source.has(LARGE_FILE):
         return None
@@ -162,10 +157,7 @@ def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> La
 
 
 def parse_large(content: bytes, path: Path) -> dict[str, tuple[int, Floats]]:
-    """Parse a ``large.csv`` to line number and points (5, 2) float32 by picture.
-
-    ``path`` is its name for error messages.  Raises LabelError, which names file, line and column.
-    """
+    """Parse a ``large.csv`` to line number and points (5, 2) float32 by picture; raises LabelError."""
     found: dict[str, tuple[int, Floats]] = {}
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)

@@ -13,9 +13,8 @@ ATTRIBUTES: tuple[Attribute, ...] = ("pose", "light", "accessory")
 def ordered_pairs(faces: FaceSet, attribute: Attribute) -> Ints:
     """List all (source, target) pairs of one person that differ in one attribute and in nothing else.
 
-    (P, 2) int64 indices into ``faces``, by source, then target.  The two faces show the same person with
-    different, known values of ``attribute`` and equal values of the other attributes (for poses: under the
-    same light; an unknown light equals an unknown light).  100 people × 7 poses × 20 lights give
+    (P, 2) int64 indices into ``faces``, by source, then target.  Both values of ``attribute`` are known; an
+    unknown value of another attribute equals an unknown one.  100 people × 7 poses × 20 lights give
     100 × 20 × 7 × 6 = 84,000 pairs.
     """
     value = np.unique(faces.attribute(attribute), return_inverse=True)[1]

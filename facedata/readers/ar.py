@@ -78,10 +78,7 @@ def parse_name(stem: str) -> Shot | None:
 
 
 def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | None = None) -> Plan:
-    """Find the pictures below ``source``; raises DataError if there is none.
-
-    Faces with an expression are only taken with ``expressions``; then it stands where accessories do.
-    """
+    """Find the pictures below ``source``, with ``expressions`` or not; raises DataError if there is none."""
     give = "the folder of its pictures"
     shots, notes = find_pictures(source, parse_name, "AR", EXAMPLE, give, more=RAW, progress=progress)
     split = in_halves(shot.person for shot in shots)

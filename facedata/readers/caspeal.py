@@ -138,8 +138,7 @@ def annotated_eyes(entry: Entry, photo: Photo) -> Landmarks:
 def read_eyes(path: Path) -> dict[str, Landmarks]:
     """Read landmarks by upper-case name without ending; passes over lines of another form.
 
-    Only the eyes are annotated, and approximately; the faces are frontal, so that the scale follows from the
-    distance of the eyes.
+    Only the eyes are annotated, approximately; the faces are frontal, so their distance gives the scale.
     """
     try:
         lines = path.read_text(encoding="latin-1").splitlines()

@@ -52,10 +52,7 @@ def attribute_word(name: str) -> str:
 
 
 def parse_table(text: str, path: Path) -> Table:
-    """Parse a list from its text, separated by blanks or commas; ``path`` is its name for error messages.
-
-    Pictures are known by the lower-case stem of their names.  Raises DataError, which names the line.
-    """
+    """Parse a list, separated by blanks or commas; raises DataError, which names ``path`` and line."""
     columns: list[str] = []
     rows: dict[str, list[int]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -76,10 +73,7 @@ def parse_table(text: str, path: Path) -> Table:
 def plan_celeba(
     source: Path, *, attributes: Sequence[str] = ATTRIBUTES, progress: Progress | None = None
 ) -> Plan:
-    """Find pictures and lists below ``source``; raises DataError if a list is missing or wrong.
-
-    ``attributes`` are those that become accessories.
-    """
+    """Find pictures and lists below ``source``; raises DataError if a list is missing or wrong."""
     files = list(files_below(source, skip=lambda name: name.startswith("img_celeba"), progress=progress))
     traits_of, people, marks_of, splits = (_table(files, source, name) for name in _LISTS)
     chosen = _columns(traits_of, attributes)

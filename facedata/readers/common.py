@@ -112,8 +112,7 @@ def files_below(
 ) -> Iterator[Path]:
     """Yield all files below a folder in order of name, hidden ones left out.
 
-    ``skip`` tells of the lower-case name of a folder whether to keep out of it.  Raises DataError if the
-    folder cannot be listed.
+    ``skip`` tells of a folder's lower-case name whether to keep out.  Raises DataError if it is unreadable.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give the one that holds the set.")
@@ -214,10 +213,7 @@ def read_mat(path: Path, *names: str) -> dict[str, Any]:
 
 
 def from_eyes(one: Point, other: Point, yaw: float = 0.0) -> Landmarks:
-    """Make landmarks from eye centres alone; ``yaw`` in degrees shortens the distance between the eyes.
-
-    The scale is off by 7 % (one standard deviation), as people's proportions differ.
-    """
+    """Make landmarks from eye centres (scale ± 7 %); ``yaw`` in degrees has shortened their distance."""
     return _landmarks(
         one, other, NOSE_TO_EYES * math.dist(one, other) / max(0.1, math.cos(math.radians(yaw)))
     )
@@ -268,8 +264,8 @@ def is_face(landmarks: Landmarks) -> bool:
 def detected_landmarks(detector: Detector, tried: Mapping[str, Sequence[Path]]) -> Finder:
     """Look for the largest face, in one picture for each group.
 
-    Pictures of a group show the face at the same place in other light.  Those ``tried`` are looked at in
-    their order, the best lit first, so that dark ones get the landmarks of a light one.
+    Pictures of a group show the face at the same place in other light, so that dark ones get the landmarks of
+    one of those ``tried``, the best lit first.
     """
 
     def largest(photo: Photo) -> Landmarks | None:

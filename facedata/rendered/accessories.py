@@ -65,10 +65,7 @@ def sample_glasses(rng: np.random.Generator, *, dark: bool) -> Glasses:
 
 
 def sample_kind(rng: np.random.Generator, kind: int, *, spread: float = 1.0) -> Glasses:
-    """Draw glasses of kind 0 (round wire), 1 (thick and square) or 2 (dark), worn by somebody.
-
-    ``spread`` multiplies how much one pair differs from another.
-    """
+    """Draw glasses of kind 0 (round wire), 1 (thick and square) or 2 (dark), as ``sample_hat`` does."""
     width, height, square, wire, drop, tone = _GLASSES[kind]
     return Glasses(
         width=_around(rng, width, spread * 0.12),
@@ -187,10 +184,7 @@ def sample_hat(rng: np.random.Generator, kind: str, *, spread: float = 1.0) -> H
 
 
 class FittedHat:
-    """A hat on one head: where hair may still be, and its mesh.
-
-    ``head`` casts rays at the bald head, whose 68 ``landmarks`` (68, 3) place the hat.
-    """
+    """A hat on one bald ``head``, whose 68 ``landmarks`` (68, 3) place it: room for hair, and its mesh."""
 
     def __init__(self, hat: Hat, head: Caster, landmarks: Array) -> None:
         self.hat = hat

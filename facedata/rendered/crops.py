@@ -113,8 +113,8 @@ def photograph(
 ) -> tuple[Pixels, Landmarks]:
     """Take a picture of an ideal image through a random lens, sensor and JPEG encoder.
 
-    ``grey`` (side, side) 0..1 has ``rays_per_pixel`` samples per pixel of the wanted crop.  Returns a smaller
-    or equal uint8 picture and its landmarks.
+    ``grey`` (side, side) 0..1 has ``rays_per_pixel`` samples per pixel of the wanted crop.  The picture is as
+    large or smaller.
     """
     grey = np.asarray(gaussian_filter(grey, abs(rng.normal(0, 0.22)) * rays_per_pixel), np.float32)
     # A face in a photograph may be smaller or larger than the crop.
@@ -139,10 +139,7 @@ def scaled(landmarks: Landmarks, factor: float) -> Landmarks:
 
 
 def misplaced(landmarks: Landmarks, error: float, rng: np.random.Generator) -> Landmarks:
-    """Misplace landmarks as a detector does: together, by a small shift, turn and change of scale.
-
-    An ``error`` of 0.01 is a shift of 1 % of a crop's side (standard deviation), and turn and scale to match.
-    """
+    """Shift, turn and scale landmarks as a detector does; ``error`` is relative to a crop's side."""
     points = _points(landmarks)
     middle = (points[0] + points[1]) / 2
     unit = float(np.hypot(*(points[2] - middle))) * 4  # about the side of a crop
@@ -161,11 +158,7 @@ def _landmarks(points: NDArray[np.float64]) -> Landmarks:
 
 @dataclass(frozen=True)
 class Shots:
-    """Pictures of one person, in any arrangement "...", such as (poses, lights).
-
-    Larger and clean pictures are there if they were wished; ``points`` are those of
-    ``facedata.large_pictures.LargeFace``, in picture coordinates.
-    """
+    """Pictures of one person, in any arrangement "...", such as (poses, lights); some only if wished."""
 
     crops: Pixels  # (..., S, S) uint8
     large: Pixels | None = None  # (..., 176, 176) uint8
@@ -189,11 +182,7 @@ class Shots:
 def sample_lights(
     rng: np.random.Generator, variety: Variety, count: int, *, numbers: Sequence[int] | None
 ) -> list[Light]:
-    """Draw the ``count`` lights of one person.
-
-    They are the rig's of these ``numbers``; if None, each is drawn at random from the rig and from those that
-    photographs have.
-    """
+    """Draw ``count`` lights: the rig's of these ``numbers``; if None, of the rig and as photographs have."""
     rig = rig_lights(rng.uniform(0.08, 0.14))
     if numbers is not None:
         return [rig[number] for number in numbers]

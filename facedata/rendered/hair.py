@@ -64,10 +64,7 @@ def sample_hair(rng: np.random.Generator) -> Hair:
 
 
 def lowered(hair: Hair, rng: np.random.Generator) -> Hair:
-    """Change a haircut so that it reaches into the crop of a face, as it mostly does on photographs.
-
-    It comes over the forehead (the brows lie at 2 degrees), combed aside at will, and in from the sides.
-    """
+    """Let hair come into the crop, as mostly on photographs; the brows lie at 2 degrees."""
     return replace(
         hair,
         hairline=rng.uniform(7, 25),
@@ -80,8 +77,7 @@ def lowered(hair: Hair, rng: np.random.Generator) -> Hair:
 def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = None) -> Mesh | None:
     """Build the shell of ``hair`` on a head with this ``skull_radius``; None for the bald.
 
-    ``room`` tells of points (n, 3) of the skin how far, in cm (n,), hair may rise above them: little under a
-    hat.
+    ``room`` tells how far, cm (n,), hair may rise above points (n, 3) of the skin: little under a hat.
     """
     if hair.style == "bald":
         return None

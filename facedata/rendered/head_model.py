@@ -49,10 +49,7 @@ class HeadModel:
 
 
 def load_head_model(path: Path) -> HeadModel:
-    """Read the head from ``path``: the packed archive, or the published folder with its OBJ files.
-
-    Both give the same arrays to the last bit.  Raises HeadModelError if it is missing or damaged.
-    """
+    """Read the head; both forms give the same arrays to the last bit.  Raises HeadModelError."""
     if path.is_dir():
         inner = path / "FaceXModel"  # the folder's place in a clone of the repository
         model = _read_folder(inner if inner.is_dir() else path)

@@ -21,15 +21,12 @@ Material = IntEnum("Material", "SKIN EYE TEETH MOUTH HAIR FRAME LENS CLOTH HAT",
 
 @dataclass(frozen=True)
 class Mesh:
-    """A surface of n vertices and m triangles; ``rest`` is where a vertex lies on the mean head.
-
-    Paint is defined there, so that it follows the skin.  ``shade`` is a painted factor.
-    """
+    """A surface of n vertices and m triangles."""
 
     vertices: Array  # (n, 3) float32 cm
     triangles: Triangles  # (m, 3) int32
-    rest: Array  # (n, 3) float32 cm
-    shade: Array  # (n,) float32
+    rest: Array  # (n, 3) float32 cm, places on the mean head: there paint is defined, to follow the skin
+    shade: Array  # (n,) float32, a painted factor
     material: NDArray[np.int8]  # (m,)
     normals: Array  # (n, 3) float32 unit
 

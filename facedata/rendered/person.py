@@ -43,10 +43,7 @@ _EXPRESSIONS: tuple[Expression, ...] = (
 
 
 class Head:
-    """What all persons share of the head model: the triangles that are rendered and what they are made of.
-
-    Raises HeadModelError if the model lacks an expression that is used.
-    """
+    """What all persons share of the head model; raises HeadModelError if it lacks an expression."""
 
     def __init__(self, model: HeadModel) -> None:
         lacking = {name for weights in _EXPRESSIONS for name in weights} - {*model.expression_names}
@@ -85,11 +82,7 @@ class Person:
 def sample_person(
     rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0
 ) -> Person:
-    """Draw a person.
-
-    ``glasses_share`` of all wear glasses, a quarter of these sunglasses; the hair of ``low_hair_share`` comes
-    down as it may on photographs.
-    """
+    """Draw a person; shares 0..1 of all wear glasses and have hair that comes down as on photographs."""
     coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
     skin = sample_skin(rng, head.face_points)
     hair = sample_hair(rng)

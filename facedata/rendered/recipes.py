@@ -92,10 +92,7 @@ class Recipe(ABC):
         return {"kind": self.kind, **asdict(self)}
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """Render all pictures (views, lights) of person ``index``, larger ones too if ``large``.
-
-        The crops are the same with and without.
-        """
+        """Render all pictures (views, lights) of a person; ``large`` does not change the crops."""
         variety = self.variety
         people = self.people(head, index)
         pose = partial(pose_person, head=head, shape=Shape(people[0].coefficients, head))
@@ -122,10 +119,9 @@ class Recipe(ABC):
     def _pictures(
         self, views: list[View], studio: list[View], lights: list[Light], wall: float, rng: Rng, large: bool
     ) -> Shots:
-        """All views under all lights, (len(views), len(lights)) pictures.
+        """All views under all lights, (views, lights) pictures; one exposure serves all views under a light.
 
-        One exposure serves all views under a light.  ``studio`` has for each view how a studio's camera would
-        have looked; with it there are clean pictures too.
+        ``studio`` has for each view how a studio's camera would have looked, for clean pictures.
         """
         variety, shape, size = self.variety, (len(views), len(lights)), self.geometry.size
         crops, clean = np.zeros((2, *shape, size, size), np.uint8)
@@ -181,10 +177,9 @@ class Recipe(ABC):
 
 @dataclass(frozen=True)
 class RotationRecipe(Recipe):
-    """Seven poses under each of several lights.
+    """Seven poses under each of several lights, the same for all poses.
 
-    ``lights`` 20 are the protocol's; with another number, or with free lights, each is drawn at random, the
-    same for all poses.
+    20 lights are the protocol's; with another number, or with free lights, each is drawn at random.
     """
 
     kind = "rotation"

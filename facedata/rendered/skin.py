@@ -231,10 +231,7 @@ def _with_beard(skin: Skin, marks: Array, points: Array, albedo: Array, lips: ND
 
 
 def off_axis(points: Array, centres: Array) -> tuple[Array, Array]:
-    """Directions (n, 3) from the centres of the eyeballs to points (n, 3), and degrees (n,) from straight on.
-
-    ``centres`` (2, 3) are those of the left and the right ball of a picture.
-    """
+    """Directions (n, 3) from the eyeballs' centres (2, 3), left and right, and degrees (n,) off the front."""
     away = points - centres[(points[:, 0] > 0).astype(int)]
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
     return away, np.degrees(np.arccos(np.clip(away[:, 2], -1, 1)))
