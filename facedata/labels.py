@@ -114,11 +114,16 @@ def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
     table = [[word.strip() for word in astuple(row)[:-1]] for row in rows]
     for line, words in enumerate(table, start=2):
         _checked_row(dict(zip(COLUMNS, words, strict=True)), path, line)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *table])
-    content = text.getvalue().encode()
+    content = csv_text([COLUMNS, *table]).encode()
     parse_labels(content, path)
     return content
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Write a table as comma separated text."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _checked_header(words: list[str], path: Path, line: int) -> list[str]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facedata.labels import LABELS_FILE, LabelRow, number_of
+from facedata.labels import LABELS_FILE, LabelRow, csv_text, number_of
 from facedata.sources import FileSource
 from faces.errors import DataError, LabelError, RowUnavailable
 from faces.types import Floats, Ints, Pixels
@@ -184,6 +184,4 @@ def parse_large(content: bytes, path: Path) -> dict[str, tuple[int, Floats]]:
 def format_large(points: Mapping[str, Floats]) -> bytes:
     """Return the bytes of a ``large.csv`` with these points (5, 2) by picture, to a hundredth of a pixel."""
     rows = [[file, *(f"{value:.2f}" for value in five.ravel().tolist())] for file, five in points.items()]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-    return text.getvalue().encode()
+    return csv_text([COLUMNS, *rows]).encode()

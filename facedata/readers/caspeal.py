@@ -18,22 +18,19 @@ all six.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 from facedata.labels import LabelRow
 from facedata.readers.common import (
     CENTRE,
-    PICTURE_SUFFIXES,
     Entry,
     LeftOutError,
     Plan,
-    files_below,
+    find_pictures,
     from_eyes,
     listed,
     nothing_found,
-    other_names,
     people_missing,
 )
 from faces.errors import DataError
@@ -81,46 +78,49 @@ def parse_name(stem: str) -> Shot | None:
 
 def plan_caspeal(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the accessory subset below ``source`` and the eyes of its faces; raises DataError."""
-    pictures: dict[tuple[str, int], list[Path]] = defaultdict(list)
-    others = []
-    eyes: dict[tuple[Path, str], Landmarks] = {}
-    for path in files_below(source, skip=lambda name: name == "pose", progress=progress):
-        if path.name.lower() == EYES_FILE.lower():
-            eyes.update({(path.parent, name): marks for name, marks in read_eyes(path).items()})
-        elif path.suffix.lower() in PICTURE_SUFFIXES:
-            shot = parse_name(path.stem)
-            if shot is None:
-                others.append(path)
-            elif shot.is_plain and shot.accessory < len(ACCESSORIES):
-                pictures[shot.person, shot.accessory].append(path)
-    people = sorted({person for person, accessory in pictures if accessory})
+    what = ("CAS-PEAL's accessories", EXAMPLE, "the folder with FRONTAL")
+    shots, notes = find_pictures(
+        source,
+        parse_name,
+        *what,
+        wanted=lambda shot: shot.is_plain and shot.accessory < len(ACCESSORIES),
+        prefer=_preference,
+        skip=lambda name: name == "pose",
+        progress=progress,
+    )
+    people = sorted({shot.person for shot in shots if shot.accessory})
     if not people:
-        raise nothing_found(source, "CAS-PEAL's accessories", EXAMPLE, "the folder with FRONTAL")
+        raise nothing_found(source, *what)
+    shots = {shot: path for shot, path in shots.items() if shot.person in people}
+    eyes: dict[tuple[Path, str], Landmarks] = {}
+    for folder in {path.parent for path in shots.values()}:
+        for path in folder.iterdir():
+            if path.name.lower() == EYES_FILE.lower():
+                eyes |= {(folder, name): marks for name, marks in read_eyes(path).items()}
     if not eyes:
         raise DataError(f"{source} holds no {EYES_FILE}; the eyes it has for each folder are needed.")
     # Of fewer people the same share trains, since nobody can tell who is missing.
     to_train = people[: TRAIN if len(people) == PEOPLE else round(len(people) * TRAIN / PEOPLE)]
     entries = []
-    for (person, accessory), paths in sorted(pictures.items()):
-        if person in people:
-            row = LabelRow(
-                file=f"{person}/{ACCESSORIES[accessory]}.png",
-                person=person,
-                pose="0",
-                accessory=ACCESSORIES[accessory],
-                split="train" if person in to_train else "test",
-            )
-            path = min(paths, key=_preference)
-            entries.append(Entry(path, row, landmarks=eyes.get((path.parent, path.stem.upper()))))
+    for shot, path in sorted(shots.items()):
+        accessory = ACCESSORIES[shot.accessory]
+        row = LabelRow(
+            file=f"{shot.person}/{accessory}.png",
+            person=shot.person,
+            pose="0",
+            accessory=accessory,
+            split="train" if shot.person in to_train else "test",
+        )
+        entries.append(Entry(path, row, landmarks=eyes.get((path.parent, path.stem.upper()))))
     sentences = people_missing(len(people), PEOPLE, "the accessory subset")
-    bare = [person for person in people if (person, 0) not in pictures]
+    bare = sorted({*people} - {shot.person for shot in shots if not shot.accessory})
     if bare:
         sentences.append(f"there is no picture without accessory (A0) of {listed(bare)}")
-    worn = {entry.row.accessory for entry in entries}
-    absent = [name for name in ACCESSORIES if name not in worn]
+    worn = {shot.accessory for shot in shots}
+    absent = [name for at, name in enumerate(ACCESSORIES) if at not in worn]
     if absent:
         sentences.append(f"nobody wears {listed(absent)}")
-    return Plan(entries, sentences, other_names(others, EXAMPLE))
+    return Plan(entries, sentences, notes)
 
 
 def _preference(path: Path) -> tuple[bool, Path]:

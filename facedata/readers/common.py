@@ -144,38 +144,34 @@ def find_pictures(
     *,
     more: str = "",
     wanted: Callable[[Shot], bool] = lambda shot: True,
+    prefer: Callable[[Path], Any] = lambda path: 0,
     skip: Callable[[str], bool] = lambda name: False,
     progress: Progress | None = None,
 ) -> tuple[dict[Shot, Path], list[str]]:
-    """Find the pictures of a set by their names; returns the first of each shot, and notes.
+    """Find the pictures of a set by their names; returns the first that is preferred of each shot, and notes.
 
     ``parse`` tells what a name without its ending says, None of other names; ``more`` is another ending of
     pictures, ``skip`` as ``files_below`` has it.  ``what`` names the set, and ``give`` what to give, in the
     DataError that is raised if none is wanted.
     """
-    shots: dict[Shot, Path] = {}
+    shots: dict[Shot, list[Path]] = defaultdict(list)
     others = []
     for path in files_below(source, skip=skip, progress=progress):
         if path.suffix.lower() in {*PICTURE_SUFFIXES, more}:
             shot = parse(path.stem)
             if shot is None:
-                others.append(path)
+                others.append(path.name)
             elif wanted(shot):
-                shots.setdefault(shot, path)
+                shots[shot].append(path)
     if not shots:
         raise nothing_found(source, what, example, give)
-    return shots, other_names(others, example)
+    notes = [f"left out because of names unlike {example}: {listed(others)}"] if others else []
+    return {shot: min(paths, key=prefer) for shot, paths in shots.items()}, notes
 
 
 def nothing_found(source: Path, what: str, example: str, give: str) -> DataError:
     """Make the error for a folder in which no picture of the set lies."""
     return DataError(f"{source} holds no pictures named as those of {what} ({example}) are; give {give}.")
-
-
-def other_names(paths: Sequence[Path], example: str) -> list[str]:
-    """Note pictures whose names are not the set's."""
-    names = listed(path.name for path in paths)
-    return [f"left out because of names unlike {example}: {names}"] if paths else []
 
 
 def listed(words: Iterable[str]) -> str:

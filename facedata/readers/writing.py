@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from facedata.labelled import resized
-from facedata.labels import LABELS_FILE, write_labels
+from facedata.labels import LABELS_FILE, csv_text, write_labels
 from facedata.large_pictures import LARGE_FILE, LargeFace, format_large, large_name
 from facedata.readers.common import Entry, Finder, LeftOutError, Plan
 from faces.chips import five_points
@@ -108,7 +106,8 @@ def import_faces(
                 raise DataError(f"none of the pictures could be used{first}.")
             if points:
                 write_atomically(out / LARGE_FILE, format_large(points))
-            write_atomically(out / LEFT_OUT_FILE, _listing(left_out))
+            listing = csv_text([("picture", "reason"), *left_out]).encode("utf-8", "backslashreplace")
+            write_atomically(out / LEFT_OUT_FILE, listing)
             write_labels(out / LABELS_FILE, rows)
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
@@ -147,9 +146,3 @@ def _finished(path: Path) -> Floats | None:
     with Image.open(path) as picture:
         words = str(picture.info.get(_POINTS, "")).split()
     return np.array(words, np.float32).reshape(-1, 2) if words else None
-
-
-def _listing(left_out: Sequence[tuple[Path, str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("picture", "reason"), *left_out])
-    return text.getvalue().encode("utf-8", "backslashreplace")
