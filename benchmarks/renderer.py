@@ -23,7 +23,7 @@ from pathlib import Path
 
 from cli.console import RichProgress, print_table
 from cli.guard import run_script
-from facedata.rendered.crops import VARIETIES
+from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.recipes import RotationRecipe
 from facedata.rendered.sets import render_set
 

@@ -84,7 +84,7 @@ def rotation(
 
     Example: anotheryou data render rotation --head-model ict_facekit.npz --out sets/rotation
     """
-    from facedata.rendered.crops import VARIETIES
+    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.recipes import RotationRecipe
     from faces.crop import CropGeometry
 
@@ -120,7 +120,7 @@ def accessories(
 
     Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
     """
-    from facedata.rendered.crops import VARIETIES
+    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.recipes import AccessoryRecipe
     from faces.crop import CropGeometry
 

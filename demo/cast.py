@@ -24,8 +24,9 @@ _PLAIN = Hair(
     sideburn=-6, strands=0.08, seed=1,
 )  # fmt: skip
 _SKIN = {
-    "gloss": 0.08, "gloss_power": 14.0, "beard": "none", "beard_strength": 0.9, "beard_top": 0.4, "brow_strength": 0.875,
-    "brow_width": 0.34, "brow_lift": 0.1, "lip": 0.8, "lash": 0.6, "lines": 0.0, "freckles": 0.0, "eye_shadow": 0.12, "sclera": 0.62,
+    "gloss": 0.08, "gloss_power": 14.0, "beard": "none", "beard_strength": 0.9, "beard_top": 0.4,
+    "brow_strength": 0.875, "brow_width": 0.34, "brow_lift": 0.1, "lip": 0.8, "lash": 0.6, "lines": 0.0,
+    "freckles": 0.0, "eye_shadow": 0.12, "sclera": 0.62,
 }  # fmt: skip
 
 
@@ -96,7 +97,7 @@ CAST = (
         Palette((0.22, 0.2, 0.18), HAZEL, 0.7,
                 Shirt((0.10, 0.17, 0.28), pattern="knit", top=-10.6, drop=1.6, rim=0.35),
                 frame=(0.012, 0.012, 0.014)),
-        skin={"beard": "goatee", "beard_strength": 1.05, "lines": 0.45, "brow_strength": 0.875, "brow_width": 0.42},
+        skin={"beard": "goatee", "beard_strength": 1.05, "lines": 0.45, "brow_width": 0.42},
         glasses=Glasses(5.2, 3.8, 4.2, 0.15, 0.1, 0.02, False),
     ),
     Role(
@@ -110,7 +111,8 @@ CAST = (
         "jonas", 20, (-0.4, -1.2, -0.1), 0.60,
         replace(_PLAIN, thickness=1.5, hairline=31, parting=-0.6, fringe=0, sideburn=-8, seed=30),
         Palette(BLOND, BLUE_EYES, 0.6, Shirt((0.34, 0.36, 0.36), top=-12.2, drop=2.0)),
-        skin={"beard": "stubble", "beard_strength": 0.28, "brow_strength": 0.6875, "brow_width": 0.36}, back=True,
+        skin={"beard": "stubble", "beard_strength": 0.28, "brow_strength": 0.6875, "brow_width": 0.36},
+        back=True,
     ),
     Role(
         "kofi", 21, (-0.6, 0.2, -1.7), 0.11,

@@ -16,10 +16,16 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 from facedata.labelled import LabelRow, face_set, read_labelled, rendered_mini_path
 from facedata.pairs import ordered_pairs
 from facedata.rendered.camera import N_LIGHTS, flash_directions
-from facedata.rendered.crops import STUDIO_WALL, VARIETIES
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.recipes import ACCESSORIES, CHOSEN_LIGHTS, AccessoryRecipe, RotationRecipe
+from facedata.rendered.photograph import VARIETIES
+from facedata.rendered.recipes import (
+    ACCESSORIES,
+    CHOSEN_LIGHTS,
+    STUDIO_WALL,
+    AccessoryRecipe,
+    RotationRecipe,
+)
 from facedata.rendered.sets import label_rows
 from faces.crop import CropGeometry
 from faces.errors import DataError

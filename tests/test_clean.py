@@ -14,10 +14,10 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.labelled import read_labelled
 from facedata.packing import pack_labelled
-from facedata.rendered.crops import STUDIO_WALL, VARIETIES
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.recipes import AccessoryRecipe, RotationRecipe
+from facedata.rendered.photograph import VARIETIES
+from facedata.rendered.recipes import STUDIO_WALL, AccessoryRecipe, RotationRecipe
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
-from facedata.rendered.crops import (
+from facedata.rendered.photograph import (
     Tone,
     misplaced,
     photograph,

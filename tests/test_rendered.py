@@ -13,12 +13,12 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.rendered.accessories import sample_glasses
 from facedata.rendered.camera import N_LIGHTS, Camera, View, flash_directions, picture_landmarks, rig_lights
-from facedata.rendered.crops import VARIETIES, Variety, crop_view
 from facedata.rendered.hair import STYLES
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.mesh import Caster, Material
 from facedata.rendered.person import Head, Posed, pose_person, sample_expression
-from facedata.rendered.recipes import YAWS, RotationRecipe
+from facedata.rendered.photograph import VARIETIES, Variety
+from facedata.rendered.recipes import YAWS, RotationRecipe, crop_view
 from faces.crop import CropGeometry, crop_transform
 from faces.types import Pixels
 

@@ -14,10 +14,10 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 from facedata.labelled import read_labelled
 from facedata.large_pictures import LARGE_FILE
 from facedata.packing import pack_labelled
-from facedata.rendered.crops import LARGE_SIDE, VARIETIES
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.recipes import YAWS, RotationRecipe
+from facedata.rendered.photograph import VARIETIES
+from facedata.rendered.recipes import LARGE_SIDE, YAWS, RotationRecipe
 from faces.crop import CropGeometry, crop_face
 from faces.landmarks import landmarks_of
 

@@ -1,34 +1,36 @@
-"""Which pictures of a person a set has: turned and lit for `rendered-rotation`, with something on for
-`rendered-accessories`."""
+"""Which pictures of a person a set has, and how they are taken.
+
+`rendered-rotation` has people turned and lit, `rendered-accessories` with something on.  Larger pictures, for
+networks that were trained on larger faces than ours, show the person, the light and the expression of a crop,
+from the same place, a little wider and without what a cheap camera does to it; clean crops are as a studio
+would have taken them.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 
 from facedata.labels import LabelRow, pose_word
 from facedata.rendered.accessories import HATS, sample_hat, sample_kind
-from facedata.rendered.camera import N_LIGHTS, Light, View
-from facedata.rendered.crops import (
-    LARGE_SIDE,
-    STUDIO_WALL,
-    Shots,
-    Tone,
-    Variety,
-    crop_view,
-    larger_picture,
-    larger_view,
-    sample_lights,
-    sample_tone,
-    skin_light,
-    take_crop,
+from facedata.rendered.camera import (
+    EYE_TO_NOSE_BASE,
+    N_LIGHTS,
+    Camera,
+    Light,
+    View,
+    picture_landmarks,
+    rig_lights,
+    sample_light,
 )
+from facedata.rendered.mesh import Array, Material
 from facedata.rendered.person import (
     Expression,
     Head,
@@ -39,8 +41,19 @@ from facedata.rendered.person import (
     sample_expression,
     sample_person,
 )
-from faces.crop import CropGeometry
+from facedata.rendered.photograph import Tone, Variety, misplaced, photograph, sample_background, sample_tone
+from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
+from faces.types import Floats, Pixels
+
+RAYS_PER_PIXEL = 2.5  # rays per crop pixel and direction
+MARGIN = 1.15  # the frame rendered is so much wider than the crop
+STUDIO_WALL = 0.28  # the grey behind clean pictures, always the same: a network cannot guess it
+
+LARGE_SIDE = 176  # pixels: dlib's chips of 150 keep their size
+LARGE_WIDER = 1.15  # than the crop: what is cut by five points on a turned head reaches beyond it
+LARGE_RAYS_PER_PIXEL = 1.1  # in each direction; more costs more than it shows
+LARGE_POINTS = (45, 42, 36, 39, 33)  # of the 68, in the order of dlib's five
 
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
 BARE = "none"
@@ -70,6 +83,29 @@ class Stream(IntEnum):
     def of(self, seed: int, person: int) -> np.random.Generator:
         """Open the numbers of person ``person`` in the set with this seed."""
         return np.random.default_rng([seed, person, self.value])
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Pictures of one person, in any arrangement "...", such as (poses, lights); some only if wished."""
+
+    crops: Pixels  # (..., S, S) uint8
+    large: Pixels | None = None  # (..., 176, 176) uint8
+    points: Floats | None = None  # (..., 5, 2) float32, on the larger pictures
+    clean: Pixels | None = None  # (..., S, S) uint8, crops as they were in a studio
+
+    @staticmethod
+    def joined(parts: Sequence[Shots]) -> Shots:
+        """Join several arrangements along their second axis."""
+        columns = [[getattr(part, each.name) for part in parts] for each in fields(Shots)]
+        joined: list[Any] = [None if column[0] is None else np.concatenate(column, 1) for column in columns]
+        return Shots(*joined)
+
+    def in_one_row(self) -> Shots:
+        """Return the same pictures one after another: (n, S, S), (n, 176, 176), (n, 5, 2) and (n, S, S)."""
+        found: list[Any] = [getattr(self, each.name) for each in fields(self)]
+        rows: list[Any] = [None if each is None else each.reshape(-1, *each.shape[-2:]) for each in found]
+        return Shots(*rows)
 
 
 @dataclass(frozen=True)
@@ -268,3 +304,83 @@ class AccessoryRecipe(Recipe):
             for name, weight in unrest.items():
                 kept[name] = min(1.0, kept.get(name, 0.0) + weight)
             yield pose(person, expression=kept), turn, rng.normal(turn, variety.yaw or self.movement)
+
+
+def sample_lights(
+    rng: np.random.Generator, variety: Variety, count: int, *, numbers: Sequence[int] | None
+) -> list[Light]:
+    """Draw ``count`` lights: the rig's of these ``numbers``; if None, of the rig and as photographs have."""
+    rig = rig_lights(rng.uniform(0.08, 0.14))
+    if numbers is not None:
+        return [rig[number] for number in numbers]
+    lights = []
+    for _ in range(count):
+        free, follows = rng.random() < variety.free_light, rng.random() < 0.5
+        light = sample_light(rng, follows_camera=follows)
+        lights.append(light if free else rig[rng.integers(len(rig))])
+    return lights
+
+
+def crop_view(
+    posed: Posed,
+    geometry: CropGeometry,
+    *,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    roll: float = 0.0,
+    distance: float,
+) -> View:
+    """Look at a head (degrees, cm, as ``Camera`` has them) so that a little more than its crop is seen."""
+    pixels = geometry.size * RAYS_PER_PIXEL
+    # The crop's centre lies midway between the eyes and lower.
+    eyes = posed.landmarks[[36, 39, 42, 45]].mean(0)
+    drop = float(eyes[1] - posed.landmarks[33, 1]) / geometry.nose_distance * (0.5 - geometry.eye_y)
+    target = np.asarray(eyes - np.array([0, drop, 0]), np.float32)
+    scale = pixels * geometry.nose_distance / EYE_TO_NOSE_BASE
+    return View(posed, Camera(yaw, pitch, roll, distance, round(pixels * MARGIN), scale, target))
+
+
+def larger_view(view: View, geometry: CropGeometry) -> View:
+    """Look at the same head in the same way for its larger picture."""
+    side = round(LARGE_SIDE * LARGE_RAYS_PER_PIXEL)
+    crop_width = EYE_TO_NOSE_BASE / geometry.nose_distance  # cm
+    return View(view.posed, replace(view.camera, side=side, scale=side / (LARGE_WIDER * crop_width)))
+
+
+def larger_picture(
+    view: View, grey: Array, variety: Variety, wall: float, rng: np.random.Generator
+) -> tuple[Pixels, Floats]:
+    """Take the larger picture (176, 176), each pixel the mean over its area, and its points (5, 2)."""
+    frame = _frame(view, grey, variety, wall, rng)
+    picture = Image.fromarray(frame).resize((LARGE_SIDE, LARGE_SIDE), Image.Resampling.BOX)
+    points = view.camera.project(view.landmarks[list(LARGE_POINTS)]) * (LARGE_SIDE / view.camera.side)
+    return (np.asarray(picture) * 255 + 0.5).astype(np.uint8), points
+
+
+def take_crop(
+    view: View, grey: Array, geometry: CropGeometry, variety: Variety, wall: float, rng: np.random.Generator
+) -> Pixels:
+    """Take a picture of the head's ``grey`` (hits,) and crop it, (S, S); ``wall`` is the plain background."""
+    frame = _frame(view, grey, variety, wall, rng)
+    landmarks = picture_landmarks(view.landmarks, view.camera)
+    if variety.camera:
+        pixels, landmarks = photograph(frame, landmarks, rng, rays_per_pixel=RAYS_PER_PIXEL)
+    else:
+        pixels = (frame * 255 + 0.5).astype(np.uint8)
+    if variety.crop_error:
+        landmarks = misplaced(landmarks, variety.crop_error, rng)
+    return crop_face(pixels, landmarks, geometry)
+
+
+def _frame(view: View, grey: Array, variety: Variety, wall: float, rng: np.random.Generator) -> Array:
+    """What a camera sees, (side, side) grey 0..1: the head's ``grey`` (hits,) before a background."""
+    side = view.camera.side
+    frame = sample_background(rng, side) if variety.camera else np.full((side, side), wall, np.float32)
+    frame.reshape(-1)[view.hits.ray] = grey
+    return frame
+
+
+def skin_light(view: View, radiance: Array) -> float:
+    """Linear light of the brighter part of the skin, by which a camera sets its exposure."""
+    skin = radiance[view.hits.material == Material.SKIN]
+    return float(np.percentile(skin, 85)) if len(skin) else 0.5
