@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,12 +96,8 @@ class FaceSet:
 
     def values(self, name: Attribute) -> tuple[str, ...]:
         """List the known words of an attribute: numbers by size, then other words by name."""
-
-        def by_number_then_name(word: str) -> tuple[bool, float, str]:
-            number = number_of(word)
-            return (number is None, number or 0.0, word)
-
-        return tuple(sorted({*np.unique(self.attribute(name)).tolist()} - {""}, key=by_number_then_name))
+        words = {*np.unique(self.attribute(name)).tolist()} - {""}
+        return tuple(sorted(words, key=lambda word: (number_of(word) is None, number_of(word) or 0.0, word)))
 
     def select(self, which: NDArray[Any]) -> Self:
         """Choose the faces of a boolean mask (N,) or of an array of indices, in that order."""
@@ -177,7 +173,8 @@ def read_labelled(
         crops = np.empty((len(rows), geometry.size, geometry.size), np.uint8)
         clean: dict[int, Pixels] = {}
         kept: list[LabelRow] = []
-        found: list[FoundFace] = []
+        found: list[Landmarks] = []
+        points: list[Floats] = []
         with underway(progress, "reading faces", len(rows), "pictures") as reading:
             for row in rows:
                 file = row.file
@@ -188,18 +185,29 @@ def read_labelled(
                         if source.has(file):
                             clean[len(kept)] = ready_crop(source.read(file), geometry.size)
                         kept.append(row)
-                    elif face := _find_face(source, file, detector, geometry):
-                        crops[len(kept)] = face.crop
-                        found.append(face)
-                        kept.append(row)
+                    else:
+                        photo = _photo(source, file)
+                        for face in detector.detect(photo):
+                            with suppress(ValueError):  # landmarks that leave no scale: not a face
+                                crops[len(kept)] = crop_face(photo.pixels, face.landmarks, geometry)
+                                points.append(large_face(photo.pixels, face.landmarks).points)
+                                found.append(face.landmarks)
+                                kept.append(row)
+                                break
                 except (PhotoError, DataError, OSError) as error:
                     reason = error.reason if isinstance(error, PhotoError) else str(error)
                     raise LabelError(labels, row.line, "file", f"{file!r}: {reason}") from None
                 reading.advance()
     if not kept:
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
+
+    def photographed(number: int) -> Pixels:
+        """The larger picture of a face; its photograph is opened again, so that none stays in memory."""
+        with FileSource(path, LABELS_FILE) as source:
+            return large_face(_photo(source, kept[number].file).pixels, found[number]).pixels
+
     if found:
-        large = _photographed(path, [row.file for row in kept], found)
+        large = LargePictures(load=photographed, points=np.stack(points))
     crops = crops[: len(kept)]
     drawn = crops.copy() if clean else None
     if drawn is not None:
@@ -234,24 +242,6 @@ def resized(picture: Image.Image, side: int) -> Image.Image:
     return picture.resize((side, side), way)
 
 
-class FoundFace(NamedTuple):
-    """A face on a photograph."""
-
-    crop: Pixels  # (S, S) uint8
-    landmarks: Landmarks
-    points: Floats  # the five points of its larger picture
-
-
-def _find_face(source: FileSource, name: str, detector: Detector, geometry: CropGeometry) -> FoundFace | None:
-    """Find the largest usable face of a photograph, None if there is none; raises PhotoError."""
-    photo = _photo(source, name)
-    for face in detector.detect(photo):
-        with suppress(ValueError):  # landmarks that leave no scale: not a face
-            crop = crop_face(photo.pixels, face.landmarks, geometry)
-            return FoundFace(crop, face.landmarks, large_face(photo.pixels, face.landmarks).points)
-    return None
-
-
 def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
     """Cut a face from its photograph, (H, W) grey or (H, W, 3) RGB uint8, with what is around it.
 
@@ -269,18 +259,6 @@ def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
     factor = max(1, int(side / LARGE_CROP))
     points = (five_points(landmarks) - low) / factor
     return LargeFace(np.asarray(cut.reduce(factor)), points.astype(np.float32))
-
-
-def _photographed(path: Path, names: Sequence[str], faces: Sequence[FoundFace]) -> LargePictures:
-    """Offer larger pictures of faces; their photographs are opened again when one is asked for."""
-    landmarks = [face.landmarks for face in faces]
-    points = np.stack([face.points for face in faces])
-
-    def load(number: int) -> Pixels:
-        with FileSource(path, LABELS_FILE) as source:
-            return large_face(_photo(source, names[number]).pixels, landmarks[number]).pixels
-
-    return LargePictures(load=load, points=points)
 
 
 def _photo(source: FileSource, name: str) -> Photo:

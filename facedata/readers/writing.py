@@ -91,15 +91,17 @@ def import_faces(
                 for entry in plan.entries:
                     file = entry.row.file
                     try:
-                        there = (out / file).is_file()
-                        five = _finished(out / file) if there else _write(*cut(entry), file, out)
+                        if not (out / file).is_file():
+                            _write(*cut(entry), file, out)
                     except (PhotoError, LeftOutError) as error:
                         reason = error.reason if isinstance(error, PhotoError) else str(error)
                         left_out.append((entry.source, reason))
                     else:
                         rows.append(entry.row)
-                        if five is not None:
-                            points[file] = five
+                        with Image.open(out / file) as picture:
+                            words = str(picture.info.get(_POINTS, "")).split()
+                        if words:
+                            points[file] = np.array(words, np.float32).reshape(-1, 2)
                     importing.advance()
             if not rows:
                 first = "; the first: {}: {}".format(*left_out[0]) if left_out else ""
@@ -124,14 +126,13 @@ def _larger(photo: Photo, landmarks: Landmarks) -> LargeFace:
     return LargeFace(crop_face(photo.pixels, landmarks, geometry), within.astype(np.float32))
 
 
-def _write(crop: Pixels, large: LargeFace | None, file: str, out: Path) -> Floats | None:
+def _write(crop: Pixels, large: LargeFace | None, file: str, out: Path) -> None:
     """Write both pictures, the crop last: if it is there, both are."""
     text = PngInfo()
     if large is not None:
         _save(large.pixels, out / large_name(file), "WEBP", quality=90, method=4)
         text.add_text(_POINTS, " ".join(f"{value:.2f}" for value in large.points.ravel().tolist()))
     _save(crop, out / file, "PNG", compress_level=6, pnginfo=text)
-    return None if large is None else large.points
 
 
 def _save(pixels: Pixels, path: Path, form: str, **options: Any) -> None:
@@ -139,10 +140,3 @@ def _save(pixels: Pixels, path: Path, form: str, **options: Any) -> None:
     Image.fromarray(pixels).save(drawn, form, **options)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, drawn.getvalue())
-
-
-def _finished(path: Path) -> Floats | None:
-    """The points that a crop of an earlier call keeps; None if it has no larger picture."""
-    with Image.open(path) as picture:
-        words = str(picture.info.get(_POINTS, "")).split()
-    return np.array(words, np.float32).reshape(-1, 2) if words else None

@@ -94,13 +94,6 @@ class Shots:
     points: Floats | None = None  # (..., 5, 2) float32, on the larger pictures
     clean: Pixels | None = None  # (..., S, S) uint8, crops as they were in a studio
 
-    @staticmethod
-    def joined(parts: Sequence[Shots]) -> Shots:
-        """Join several arrangements along their second axis."""
-        columns = [[getattr(part, each.name) for part in parts] for each in fields(Shots)]
-        joined: list[Any] = [None if column[0] is None else np.concatenate(column, 1) for column in columns]
-        return Shots(*joined)
-
     def in_one_row(self) -> Shots:
         """Return the same pictures one after another: (n, S, S), (n, 176, 176), (n, 5, 2) and (n, S, S)."""
         found: list[Any] = [getattr(self, each.name) for each in fields(self)]
@@ -129,55 +122,49 @@ class Recipe(ABC):
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
         """Render all pictures (views, lights) of a person; ``large`` does not change the crops."""
-        variety = self.variety
+        variety, geometry, shape = self.variety, self.geometry, (len(self.views), self.lights)
+        crops, clean = np.zeros((2, *shape, geometry.size, geometry.size), np.uint8)
+        pictures = np.zeros((*shape, LARGE_SIDE, LARGE_SIDE), np.uint8)
+        points = np.zeros((*shape, 5, 2), np.float32)
         people = self.people(head, index)
         pose = partial(pose_person, head=head, shape=Shape(people[0].coefficients, head))
         rng = self.stream.of(self.seed, index)
         lights = sample_lights(rng, variety, self.lights, numbers=self.numbers if self.rig else None)
         step = self.lights_per_expression if variety.expression else self.lights
-        groups = []
         for first in range(0, self.lights, step):
             expression = sample_expression(rng, variety.expression) if variety.expression else {}
             distance = rng.uniform(60, 250) if variety.camera else 180.0
             wall = rng.uniform(0.05, 0.5)
             views: list[View] = []
-            studio: list[View] = []
+            studio: list[View] = []  # how a studio's camera would have looked
             for posed, wished, yaw in self.looks(people, pose, expression, rng):
-                look = partial(crop_view, posed, self.geometry, distance=distance)
+                look = partial(crop_view, posed, geometry, distance=distance)
                 pitch, roll = rng.normal(0, variety.pitch or self.movement), rng.normal(0, variety.roll)
                 views.append(look(yaw=yaw, pitch=pitch, roll=roll))
                 if variety.camera:
                     studio.append(look(yaw=wished))
-            some = lights[first : first + step]
-            groups.append(self._pictures(views, studio, some, wall, rng, large))
-        return Shots.joined(groups)
-
-    def _pictures(
-        self, views: list[View], studio: list[View], lights: list[Light], wall: float, rng: Rng, large: bool
-    ) -> Shots:
-        """All views under all lights, (views, lights) pictures; one exposure serves all views under a light.
-
-        ``studio`` has for each view how a studio's camera would have looked, for clean pictures.
-        """
-        variety, shape, size = self.variety, (len(views), len(lights)), self.geometry.size
-        crops, clean = np.zeros((2, *shape, size, size), np.uint8)
-        pictures = np.zeros((*shape, LARGE_SIDE, LARGE_SIDE), np.uint8)
-        points = np.zeros((*shape, 5, 2), np.float32)
-        larger = [larger_view(view, self.geometry) for view in views] if large else []
-        noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
-        for at, light in enumerate(lights):
-            shaded = [view.radiance(light, rng) for view in views]
-            bright = skin_light(views[self.metered], shaded[self.metered])
-            tone = sample_tone(rng, bright) if variety.camera else Tone()
-            for number, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
-                crops[number, at] = take_crop(view, tone(radiance), self.geometry, variety, wall, rng)
-            for number, view in enumerate(larger):
-                grey = tone(view.radiance(light, noise))
-                pictures[number, at], points[number, at] = larger_picture(view, grey, variety, wall, noise)
-            for number, view in enumerate(studio):
-                grey = tone(view.radiance(light, grain))
-                clean[number, at] = take_crop(view, grey, self.geometry, Variety(), STUDIO_WALL, grain)
-        return Shots(crops, pictures if large else None, points if large else None, clean if studio else None)
+            larger = [larger_view(view, geometry) for view in views] if large else []
+            noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
+            for at, light in enumerate(lights[first : first + step], first):
+                shaded = [view.radiance(light, rng) for view in views]
+                # One exposure serves all views under a light.
+                bright = skin_light(views[self.metered], shaded[self.metered])
+                tone = sample_tone(rng, bright) if variety.camera else Tone()
+                for number, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
+                    crops[number, at] = take_crop(view, tone(radiance), geometry, variety, wall, rng)
+                for number, view in enumerate(larger):
+                    grey = tone(view.radiance(light, noise))
+                    taken = larger_picture(view, grey, variety, wall, noise)
+                    pictures[number, at], points[number, at] = taken
+                for number, view in enumerate(studio):
+                    grey = tone(view.radiance(light, grain))
+                    clean[number, at] = take_crop(view, grey, geometry, Variety(), STUDIO_WALL, grain)
+        return Shots(
+            crops,
+            large=pictures if large else None,
+            points=points if large else None,
+            clean=clean if variety.camera else None,
+        )
 
     @property
     @abstractmethod

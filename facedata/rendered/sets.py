@@ -210,11 +210,11 @@ def _each_done(
 
 def _begin(reader: Connection) -> None:
     """Runs first in every worker."""
+
+    def end() -> None:
+        with suppress(OSError, EOFError):
+            reader.recv_bytes()  # nothing is ever sent: this returns when the other end is closed
+        os._exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; only the first process answers it
-    threading.Thread(target=_end_with, args=(reader,), daemon=True).start()
-
-
-def _end_with(reader: Connection) -> None:
-    with suppress(OSError, EOFError):
-        reader.recv_bytes()  # nothing is ever sent: this returns when the other end is closed
-    os._exit(1)
+    threading.Thread(target=end, daemon=True).start()
