@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
-from facedata.rendered.mesh import Array, Caster, Material, Mesh, grid_triangles, join, surface
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, grid_triangles, join, part, surface
 from facedata.rendered.person import Posed
 
 AXIS_Z = -2.4  # cm; the middle of neck and chest
@@ -40,10 +40,15 @@ class Shirt:
 def dressed(posed: Posed, shirt: Shirt, twist: float) -> Posed:
     """The same head with a shirt on, the shoulders turned ``twist`` degrees against the head."""
     body = posed.mesh
+    low = (body.rest[:, 1] < -8.6)[body.triangles].all(1)
+    bust = Caster(part(body, (body.material == Material.SKIN) & low))  # the skin of neck and bust
     turn = np.linspace(-np.pi, np.pi, COLUMNS, endpoint=False)  # 0 is the front
-    bust = _bust(body)
     edge = _edge(bust, shirt, turn)
-    mesh = join([_uncovered(body, turn, edge), _cloth(bust, shirt, turn, edge)])
+    # The skin that the shirt hides is left out.
+    azimuth = np.arctan2(body.vertices[:, 0], body.vertices[:, 2] - AXIS_Z)
+    limit = np.interp(azimuth, turn, edge, period=2 * np.pi) - 0.4
+    hidden = (body.vertices[:, 1] < limit)[body.triangles].all(1) & (body.material == Material.SKIN)
+    mesh = join([part(body, ~hidden), _cloth(bust, shirt, turn, edge)])
     return replace(posed, mesh=_twisted(mesh, twist))
 
 
@@ -57,15 +62,6 @@ def _edge(bust: Caster, shirt: Shirt, turn: Array) -> Array:
     beyond = radius > opening
     reached = np.where(beyond.any(0), heights[np.argmax(beyond, axis=0)], heights[-1])
     return np.asarray(gaussian_filter1d(np.maximum(wished, reached), 1.5, mode="wrap"))
-
-
-def _uncovered(body: Mesh, turn: Array, edge: Array) -> Mesh:
-    """The body without the skin that the shirt hides."""
-    azimuth = np.arctan2(body.vertices[:, 0], body.vertices[:, 2] - AXIS_Z)
-    limit = np.interp(azimuth, turn, edge, period=2 * np.pi) - 0.4
-    low = (body.vertices[:, 1] < limit)[body.triangles].all(1)
-    keep = ~(low & (body.material == Material.SKIN))
-    return replace(body, triangles=body.triangles[keep], material=body.material[keep])
 
 
 def _cloth(bust: Caster, shirt: Shirt, turn: Array, edge: Array) -> Mesh:
@@ -87,13 +83,6 @@ def _cloth(bust: Caster, shirt: Shirt, turn: Array, edge: Array) -> Mesh:
     points = np.stack([radius * np.sin(turn), y, radius * np.cos(turn) + AXIS_Z], -1)
     vertices = points.reshape(-1, 3).astype(np.float32)
     return surface(vertices, grid_triangles(ROWS + 2, COLUMNS, wrap=True), Material.CLOTH)
-
-
-def _bust(body: Mesh) -> Caster:
-    """The skin of neck and bust."""
-    skin = body.material == Material.SKIN
-    low = (body.rest[:, 1] < -8.6)[body.triangles].all(1)
-    return Caster(replace(body, triangles=body.triangles[skin & low], material=body.material[skin & low]))
 
 
 def _bust_radius(bust: Caster, y: Array, turn: Array) -> Array:

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from facedata.rendered.camera import View
 from facedata.rendered.mesh import Array, Material, direction, unit
 from facedata.rendered.person import Posed
-from facedata.rendered.skin import LIPS, inside_polygon, noise, off_axis, soft_step
+from facedata.rendered.skin import LIPS, Skin, inside_polygon, noise, off_axis, soft_step
 
 RGB = tuple[float, float, float]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
@@ -51,14 +51,13 @@ class Palette:
     pink: float
     shirt: Shirt
     frame: RGB = (0.05, 0.04, 0.04)
-    lips: float = 1.0
 
 
 def shade(view: View, palette: Palette, roots: Array, lighting: Lighting, rng: np.random.Generator) -> Array:
     """Linear RGB (hits, 3) of all that ``view`` sees; ``roots`` (n, 3) are where hair leaves the skin."""
     hits, axes = view.hits, view.camera.axes()
     albedo = surface_colour(view, palette, roots)
-    gloss, power = _gloss(view)
+    gloss, power = _highlights(view.posed.person.skin)[hits.material].T
     normal = _rough_normals(view)
     above, below = np.array(lighting.above, np.float32), np.array(lighting.below, np.float32)
     sky = np.zeros_like(hits.point)
@@ -101,10 +100,8 @@ def _calmed(view: View, light: Array, radius: float) -> Array:
 def surface_colour(view: View, palette: Palette, roots: Array) -> Array:
     """Albedo (hits, 3): the renderer's grey paint, coloured by what it is on."""
     hits, posed = view.hits, view.posed
-    at = [hits.material == material for material in Material]
-    skin, eye, teeth, hair, cloth = (
-        at[kind] for kind in (Material.SKIN, Material.EYE, Material.TEETH, Material.HAIR, Material.CLOTH)
-    )
+    at = (hits.material == material for material in Material)
+    skin, eye, teeth, inside, hair, frame, _, cloth, _ = at
     colour = np.repeat(view.albedo[:, None], 3, axis=1)
     colour[skin] = _skin_colour(posed, palette, roots, hits.rest[skin], hits.point[skin], view.albedo[skin])
     colour[eye] = _eye_colour(posed, palette, hits.rest[eye], view.albedo[eye])
@@ -113,8 +110,8 @@ def surface_colour(view: View, palette: Palette, roots: Array) -> Array:
     mouth = posed.head.landmarks[LIPS].mean(0)
     gums = (np.abs(hits.rest[teeth, 1] - mouth[1]) > 1.6)[:, None]
     colour[teeth] = np.where(gums, [0.35, 0.12, 0.11], [0.62, 0.57, 0.48])
-    colour[at[Material.MOUTH]] = [0.16, 0.05, 0.045]
-    colour[at[Material.FRAME]] = palette.frame
+    colour[inside] = [0.16, 0.05, 0.045]
+    colour[frame] = palette.frame
     colour[cloth] = _cloth_colour(palette.shirt, hits.rest[cloth])
     return np.asarray(np.clip(colour, 0.004, 0.95), np.float32)
 
@@ -136,13 +133,9 @@ def _skin_colour(
     # Blood shows in cheeks, nose, ears and lips.
     blush = np.zeros(len(rest))
     for x, y, z, size, strength in (
-        (-4.8, 0.3, 9.0, 2.3, 0.55),
-        (4.8, 0.3, 9.0, 2.3, 0.55),
-        (0, 0.2, 12.8, 1.3, 0.5),
-        (-7.8, 3, 0, 2.2, 0.6),
-        (7.8, 3, 0, 2.2, 0.6),
-        (0, -7, 10, 1.6, 0.2),
-    ):
+        (-4.8, 0.3, 9.0, 2.3, 0.55), (4.8, 0.3, 9.0, 2.3, 0.55), (0, 0.2, 12.8, 1.3, 0.5),
+        (-7.8, 3, 0, 2.2, 0.6), (7.8, 3, 0, 2.2, 0.6), (0, -7, 10, 1.6, 0.2),
+    ):  # fmt: skip
         blush += strength * np.exp(-((rest - [x, y, z]) ** 2).sum(1) / size**2)
     hue *= 1 + blush[:, None] * np.array([0.10, -0.12, -0.06]) * (0.5 + 0.5 * fair)
     polygon = posed.head.landmarks[LIPS, :2]
@@ -152,7 +145,7 @@ def _skin_colour(
         inside = inside_polygon(rest[:, :2], (middle + (polygon - middle) * size).astype(np.float32))
         lips += 0.25 * (inside & (rest[:, 2] > 6))
     lips_hue = tint((1.65, 0.72, 0.68) if fair > 0.3 else (1.5, 0.8, 0.66))
-    amount = (lips * min(1.0, 0.75 * palette.lips))[:, None]
+    amount = (lips * 0.75)[:, None]
     hue = hue * (1 - amount) + lips_hue * amount
     hairy = soft_step((0.62 - grey / skin.tone).astype(np.float32), 9) * (1 - lips) * (rest[:, 2] > -3)
     hairy = hairy * min(1.0, skin.tone / 0.3)  # on dark skin brows are darker skin to the eye
@@ -195,20 +188,11 @@ def _cloth_colour(shirt: Shirt, rest: Array) -> Array:
     return colour * (1 + 0.05 * weave[:, None])
 
 
-def _gloss(view: View) -> tuple[Array, Array]:
-    """Strength and exponent of highlights, each (hits,)."""
-    material, skin = view.hits.material, view.posed.person.skin
-    gloss, power = np.zeros(len(material), np.float32), np.full(len(material), 12, np.float32)
-    for kind, strength, exponent in (
-        (Material.SKIN, 0.05 + 0.35 * skin.gloss, min(skin.gloss_power, 18)),
-        (Material.EYE, 1.2, 120.0),
-        (Material.TEETH, 0.3, 40.0),
-        (Material.HAIR, 0.08 + 0.2 * skin.hair_tone, 10.0),
-        (Material.FRAME, 0.35, 30.0),
-        (Material.LENS, 0.6, 60.0),
-    ):
-        gloss[material == kind], power[material == kind] = strength, exponent
-    return gloss, power
+def _highlights(skin: Skin) -> Array:
+    """Strength and exponent of highlights, (9, 2) in the order of Material."""
+    face, hair = (0.05 + 0.35 * skin.gloss, min(skin.gloss_power, 18)), (0.08 + 0.2 * skin.hair_tone, 10)
+    none, lens = (0, 12), (0.6, 60)
+    return np.array([face, (1.2, 120), (0.3, 40), none, hair, (0.35, 30), lens, none, none], np.float32)
 
 
 def _rough_normals(view: View) -> Array:

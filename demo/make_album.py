@@ -118,19 +118,18 @@ def pair(first: Role, second: Role, place: str) -> Shot:
     """Two people side by side who turn to each other a little."""
     file = f"{first.name}-and-{second.name}_{place}.jpg"
     rng = _rng(file, 0)
-    sitters = []
-    for role, x, turn in ((first, 0.29, 1), (second, 0.71, -1)):
-        sitters.append(
-            Sitter(
-                role=role,
-                yaw=turn * rng.uniform(-4, 26),
-                expression=str(rng.choice(["calm", "smile", "laugh"])),
-                x=x + rng.normal(0, 0.012),
-                y=rng.normal(0.53, 0.02),
-                scale=PAIR_PIXELS_PER_CM * rng.uniform(0.95, 1.05),
-            )
+    sitters = tuple(
+        Sitter(
+            role=role,
+            yaw=turn * rng.uniform(-4, 26),
+            expression=str(rng.choice(["calm", "smile", "laugh"])),
+            x=x + rng.normal(0, 0.012),
+            y=rng.normal(0.53, 0.02),
+            scale=PAIR_PIXELS_PER_CM * rng.uniform(0.95, 1.05),
         )
-    return Shot(file, tuple(sitters), PLACES[place], PAIR)
+        for role, x, turn in ((first, 0.29, 1), (second, 0.71, -1))
+    )
+    return Shot(file, sitters, PLACES[place], PAIR)
 
 
 def shots() -> Iterator[Shot]:
@@ -149,17 +148,12 @@ def shots() -> Iterator[Shot]:
         yield Shot(f"nobody_{name}.jpg", (), landscape, PAIR)
 
 
-def query() -> Shot:
-    """A picture of one of the people that is not in the album."""
-    role = next(role for role in CAST if role.name == "chloe")
-    return single(role, 0, "kitchen", "calm", file="query.jpg")
-
-
 def make(out: Path, head: Head) -> int:
     """Write all that is missing; returns how many pictures the album has."""
     album = out / "album"
     album.mkdir(parents=True, exist_ok=True)
-    _write(out / "query.jpg", query(), head)
+    chloe = next(role for role in CAST if role.name == "chloe")
+    _write(out / "query.jpg", single(chloe, 0, "kitchen", "calm", file="query.jpg"), head)
     made = list(shots())
     for count, shot in enumerate(made, start=1):
         turn = TURNS[count // TURN_EVERY % len(TURNS)] if count % TURN_EVERY == 0 else None
@@ -172,17 +166,6 @@ def make(out: Path, head: Head) -> int:
     return len(made) + 1
 
 
-def take(
-    head: Head, sitters: list[Sitter], place: Place, width: int, height: int, rng: np.random.Generator
-) -> Pixels:
-    """A photograph (height, width, 3) RGB; later sitters stand before earlier ones."""
-    scene = background(place, width, height, rng).repeat(RAYS, 0).repeat(RAYS, 1)
-    for sitter in sitters:
-        _place_sitter(scene, head, sitter, place, rng)
-    light = scene.reshape(height, RAYS, width, RAYS, 3).mean((1, 3))
-    return _develop(light, rng)
-
-
 def _place_sitter(scene: Array, head: Head, sitter: Sitter, place: Place, rng: np.random.Generator) -> None:
     posed, roots = _posed(head, sitter, rng)
     height, width = scene.shape[:2]
@@ -192,7 +175,10 @@ def _place_sitter(scene: Array, head: Head, sitter: Sitter, place: Place, rng: n
     middle = np.zeros(3, np.float32)
     view = View(posed, Camera(sitter.yaw, pitch, roll, 130.0, side, sitter.scale * RAYS, middle))
     radiance = shade(view, sitter.role.palette, roots, place.lighting, rng)
-    radiance *= _exposure(view, radiance, sitter.role.tone) * place.exposure
+    # A camera makes faces so bright.
+    face = (view.hits.material == Material.SKIN) & (view.hits.rest[:, 2] > 4) & (view.hits.rest[:, 1] > -7)
+    bright = float(np.percentile(radiance[face] @ LUMINANCE, 75)) if face.any() else 0.4
+    radiance *= (0.13 + 0.62 * sitter.role.tone) / max(bright, 1e-3) * place.exposure
     row, column = np.divmod(view.hits.ray, side)
     row = row + round(sitter.y * height) - side // 2
     column = column + round(sitter.x * width) - side // 2
@@ -218,13 +204,6 @@ def _posed(head: Head, sitter: Sitter, rng: np.random.Generator) -> tuple[Posed,
     return dressed(posed, role.palette.shirt, twist=-0.45 * sitter.yaw + rng.normal(0, 4)), roots
 
 
-def _exposure(view: View, radiance: Array, tone: float) -> float:
-    """The gain that makes a face as bright as a camera would."""
-    face = (view.hits.material == Material.SKIN) & (view.hits.rest[:, 2] > 4) & (view.hits.rest[:, 1] > -7)
-    bright = float(np.percentile(radiance[face] @ LUMINANCE, 75)) if face.any() else 0.4
-    return (0.13 + 0.62 * tone) / max(bright, 1e-3)
-
-
 def _develop(light: Array, rng: np.random.Generator) -> Pixels:
     """White balance, a tone curve with a soft shoulder, vignette and noise."""
     height, width = light.shape[:2]
@@ -245,9 +224,12 @@ def _develop(light: Array, rng: np.random.Generator) -> Pixels:
 def _write(path: Path, shot: Shot, head: Head, turn: tuple[Image.Transpose, int] | None = None) -> None:
     if path.is_file():
         return
-    width, height = shot.size
-    pixels: Pixels = take(head, list(shot.sitters), shot.place, width, height, _rng(shot.file, 2))
-    image, exif = Image.fromarray(pixels), Image.Exif()
+    (width, height), rng = shot.size, _rng(shot.file, 2)
+    scene = background(shot.place, width, height, rng).repeat(RAYS, 0).repeat(RAYS, 1)
+    for sitter in shot.sitters:  # later ones stand before earlier ones
+        _place_sitter(scene, head, sitter, shot.place, rng)
+    light = scene.reshape(height, RAYS, width, RAYS, 3).mean((1, 3))
+    image, exif = Image.fromarray(_develop(light, rng)), Image.Exif()
     if turn:
         image = image.transpose(turn[0])
         exif[EXIF_ORIENTATION] = turn[1]

@@ -71,7 +71,6 @@ def _spot(draw: ImageDraw.ImageDraw, x: float, y: float, r: float, ink: Ink) -> 
 
 
 def window(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """A light room with a window."""
     _fall(draw, w, 0, h, (205, 196, 180), (178, 164, 146))
     x0 = w * rng.uniform(0.08, 0.2)
     x1, y0, y1 = x0 + 0.34 * w, 0.08 * h, 0.66 * h
@@ -90,7 +89,6 @@ def window(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def garden(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """Leaves and flowers with the sun between them."""
     _fall(draw, w, 0, int(0.45 * h), (196, 222, 240), (222, 232, 214))
     _fall(draw, w, int(0.45 * h), h, (112, 150, 70), (70, 104, 46))
     for depth in range(3):
@@ -109,7 +107,6 @@ def garden(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def studio(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """A plain backdrop, lighter in the middle."""
     base = np.array([(96, 108, 122), (128, 118, 108), (88, 104, 96)][rng.integers(3)])
     _fall(draw, w, 0, h, _ink(base - 26), _ink(base - 40))
     for step in range(60, 0, -1):
@@ -119,7 +116,6 @@ def studio(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def evening(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """Lights of a town at night."""
     _fall(draw, w, 0, h, (30, 30, 52), (52, 34, 30))
     for _ in range(9):
         x, y = w * rng.uniform(0, 1), h * rng.uniform(0.2, 0.9)
@@ -131,7 +127,6 @@ def evening(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def seaside(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """Sky, sea and sand."""
     horizon = int(h * rng.uniform(0.46, 0.54))
     _fall(draw, w, 0, horizon, (112, 168, 222), (212, 230, 240))
     _fall(draw, w, horizon, int(0.76 * h), (62, 126, 150), (118, 184, 188))
@@ -148,7 +143,6 @@ def seaside(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def library(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """Shelves of books."""
     draw.rectangle([0, 0, w, h], fill=(58, 38, 26))
     shelf = h * 0.235
     inks: list[Ink] = [
@@ -169,7 +163,6 @@ def library(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def street(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """House fronts and parked cars."""
     _fall(draw, w, 0, h, (214, 220, 226), (196, 198, 200))
     walls = [(170, 140, 120), (150, 152, 156), (188, 174, 150), (124, 92, 82)]
     x = -0.05 * w
@@ -190,7 +183,6 @@ def street(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def kitchen(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """Cupboards, tiles and jars."""
     _fall(draw, w, 0, h, (222, 224, 214), (202, 200, 188))
     for x in np.arange(0, w, 0.06 * w):
         draw.line([(x, 0.28 * h), (x, 0.66 * h)], fill=(188, 196, 190), width=2)
@@ -209,7 +201,6 @@ def kitchen(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def sunset(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """The sun above the sea, for a picture without people."""
     horizon = int(0.6 * h)
     _fall(draw, w, 0, horizon, (66, 78, 130), (252, 176, 104))
     _fall(draw, w, horizon, h, (214, 138, 96), (40, 52, 84))
@@ -223,7 +214,6 @@ def sunset(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
 
 
 def fruit(draw: ImageDraw.ImageDraw, w: int, h: int, rng: Rng) -> None:
-    """A still life, for a picture without people."""
     _fall(draw, w, 0, int(0.6 * h), (92, 104, 110), (128, 134, 132))
     _fall(draw, w, int(0.6 * h), h, (150, 104, 66), (108, 70, 42))
     draw.ellipse([0.16 * w, 0.7 * h, 0.88 * w, 0.8 * h], fill=(84, 54, 34))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from facedata.rendered.hair import CENTRE, Hair
-from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, grid_triangles, join, unit
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, grid_triangles, join, part, unit
 from facedata.rendered.person import Posed
 
 STEPS = 5
@@ -38,8 +38,7 @@ def with_strands(posed: Posed, rng: np.random.Generator, *, count: int, back: bo
 def _visible_shell(mesh: Mesh) -> Triangles:
     """The triangles (k, 3) of hair that lie outside the skin."""
     shell = mesh.triangles[mesh.material == Material.HAIR]
-    skin = mesh.material == Material.SKIN
-    caster = Caster(replace(mesh, triangles=mesh.triangles[skin], material=mesh.material[skin]))
+    caster = Caster(part(mesh, mesh.material == Material.SKIN))
     used = np.unique(shell)
     offset = mesh.vertices[used] - CENTRE
     radius = np.linalg.norm(offset, axis=1, keepdims=True)

@@ -58,11 +58,6 @@ class Shot(NamedTuple):
         return f"{_LIGHTS.get(self._kind, 'front')}-{1 if self.number <= SESSION else 2}"
 
     @property
-    def has_expression(self) -> bool:
-        """Whether the face smiles, is angry or screams."""
-        return self._kind in _EXPRESSIONS
-
-    @property
     def accessory(self) -> str:
         """none, sunglasses, scarf or, for want of a column of its own, the expression."""
         worn = "sunglasses" if 8 <= self._kind <= 10 else "scarf" if self._kind >= 11 else "none"
@@ -95,7 +90,7 @@ def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | Non
             ),
         )
         for shot, path in sorted(shots.items())
-        if expressions or not shot.has_expression
+        if expressions or shot.accessory not in _EXPRESSIONS.values()
     ]
     missing = []
     if len(split) not in PEOPLE:

@@ -225,21 +225,17 @@ def annotated_multipie(folder: Path, *, progress: Progress | None = None) -> Fin
         files = known[shot.taken]
         for light in sorted(files, key=lambda light: (abs(int(light) - int(shot.light)), light)):
             try:
-                found = _read_annotation(files[light], float(shot.yaw or 0))
+                if files[light].suffix.lower() == ".pos":
+                    found = parse_pos(files[light].read_text(encoding="latin-1"), float(shot.yaw or 0))
+                else:
+                    found = from_68(read_mat(files[light], "pts").get("pts"))
+            except OSError as error:
+                reason = LeftOutError(f"its annotation cannot be read ({error.strerror})")
             except LeftOutError as error:
                 reason = error
-                continue
-            if is_face(found):
-                return found
+            else:
+                if is_face(found):
+                    return found
         raise reason
 
     return find
-
-
-def _read_annotation(path: Path, yaw: float) -> Landmarks:
-    if path.suffix.lower() == ".pos":
-        try:
-            return parse_pos(path.read_text(encoding="latin-1"), yaw)
-        except OSError as error:
-            raise LeftOutError(f"its annotation cannot be read ({error.strerror})") from None
-    return from_68(read_mat(path, "pts").get("pts"))

@@ -19,7 +19,6 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +81,7 @@ def plan_pie(source: Path, *, progress: Progress | None = None) -> Plan:
     entries: list[Entry] = []
     counts: dict[str, int] = defaultdict(int)
     for path in chosen:
-        camera = camera_of(path.stem)
+        camera = camera_of(path.stem) if posed else ""
         crops, people = read_crops(path)
         counts[camera] += len(people)
         for number, (crop, person) in enumerate(zip(crops, people.tolist(), strict=True)):
@@ -94,24 +93,18 @@ def plan_pie(source: Path, *, progress: Progress | None = None) -> Plan:
             )
             entries.append(Entry(path, row, crop=crop))
     notes = [] if posed else ["PIE_32x32.mat does not tell the poses; take the file of each pose for those"]
-    return Plan(entries, _missing(counts, {entry.row.person for entry in entries}), notes)
-
-
-def _missing(counts: Mapping[str, int], people: set[str]) -> list[str]:
-    sentences = []
+    missing = []
     everybody = {f"{number:02d}" for number in range(1, PEOPLE + 1)}
-    if people != everybody:
-        sentences.append(f"the set has {PEOPLE} people; {listed(sorted(everybody - people))} are missing")
-    if "" in counts:
-        total = sum(COUNTS.values())
-        return sentences + (
-            [f"it has {total:,} pictures; {counts['']:,} found"] if counts[""] != total else []
-        )
-    absent = [f"Pose{camera}" for camera in COUNTS if camera not in counts]
+    absent = sorted(everybody - {entry.row.person for entry in entries})
     if absent:
-        sentences.append(f"there is no file for {listed(absent)}")
-    return sentences + [
-        f"Pose{camera} has {COUNTS[camera]:,} pictures; {count:,} found"
+        missing.append(f"the set has {PEOPLE} people; {listed(absent)} are missing")
+    expected, name = (COUNTS, "Pose{} has") if posed else ({"": sum(COUNTS.values())}, "it has")
+    no_file = [f"Pose{camera}" for camera in expected if camera not in counts]
+    if no_file:
+        missing.append(f"there is no file for {listed(no_file)}")
+    missing += [
+        f"{name.format(camera)} {expected[camera]:,} pictures; {count:,} found"
         for camera, count in sorted(counts.items())
-        if count != COUNTS[camera]
+        if count != expected[camera]
     ]
+    return Plan(entries, missing, notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -58,6 +58,11 @@ def join(meshes: list[Mesh]) -> Mesh:
         mesh.triangles + np.int32(start) for mesh, start in zip(meshes, starts, strict=True)
     ]
     return Mesh(**{name: np.concatenate(parts) for name, parts in joined.items()})
+
+
+def part(mesh: Mesh, which: NDArray[np.bool_]) -> Mesh:
+    """Keep those triangles of a mesh, (m,) bool."""
+    return replace(mesh, triangles=mesh.triangles[which], material=mesh.material[which])
 
 
 def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Array:

@@ -85,7 +85,13 @@ def render_set(
                     rendering.advance(per_person)
             present = finished_people(out)
             write_labels(out / LABELS_FILE, label_rows(recipe, present, train))
-            _write_points(out, present)
+            points: dict[str, Floats] = {}
+            for index in present:
+                path = out / LARGE_FOLDER / person_name(index) / LARGE_FILE
+                if path.is_file():
+                    points |= {file: five for file, (_, five) in parse_large(path.read_bytes(), path).items()}
+            if points:
+                write_atomically(out / LARGE_FILE, format_large(points))
     except OSError as error:
         raise DataError(f"The set cannot be written to {out}: {error.strerror or error}.") from error
     return len(present) * per_person
@@ -146,17 +152,6 @@ def _complete_folder(out: Path, folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-
-
-def _write_points(out: Path, people: Iterable[int]) -> None:
-    """Write ``large.csv`` of a set that keeps larger pictures, from what is kept beside those of a person."""
-    points: dict[str, Floats] = {}
-    for index in people:
-        path = out / LARGE_FOLDER / person_name(index) / LARGE_FILE
-        if path.is_file():
-            points |= {file: five for file, (_, five) in parse_large(path.read_bytes(), path).items()}
-    if points:
-        write_atomically(out / LARGE_FILE, format_large(points))
 
 
 def in_processes(work: Callable[[Job], None], jobs: Iterable[Job], count: int) -> Iterator[None]:
