@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -84,12 +84,10 @@ def rotation(
 
     Example: anotheryou data render rotation --head-model ict_facekit.npz --out sets/rotation
     """
-    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.recipes import RotationRecipe
-    from faces.crop import CropGeometry
 
-    recipe = RotationRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])
-    _render(recipe, head_model, out, people, first, train, large, workers)
+    more = {"people": people, "first": first, "train": train, "large": large, "workers": workers}
+    _render(RotationRecipe, (seed, size, lights, variety), head_model, out, more)
 
 
 @render.command()
@@ -120,12 +118,10 @@ def accessories(
 
     Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
     """
-    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.recipes import AccessoryRecipe
-    from faces.crop import CropGeometry
 
-    recipe = AccessoryRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])
-    _render(recipe, head_model, out, people, first, train, large, workers)
+    more = {"people": people, "first": first, "train": train, "large": large, "workers": workers}
+    _render(AccessoryRecipe, (seed, size, lights, variety), head_model, out, more)
 
 
 @render.command()
@@ -150,27 +146,14 @@ def completion(
 
 
 def _render(
-    recipe: Recipe,
-    head_model: Path,
-    out: Path,
-    people: int,
-    first: int,
-    train: int,
-    large: bool,
-    workers: int | None,
+    kind: type[Recipe], chosen: tuple[int, int, int, str], head_model: Path, out: Path, more: dict[str, Any]
 ) -> None:
-    """Render these people of a set and say what it holds then."""
+    """Render people of a set and say what it holds then."""
+    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.sets import render_set
+    from faces.crop import CropGeometry
 
-    count = render_set(
-        out,
-        recipe,
-        head_model,
-        people=people,
-        first=first,
-        train=train,
-        large=large,
-        workers=workers,
-        progress=RichProgress(),
-    )
+    seed, size, lights, variety = chosen
+    recipe = kind(seed, CropGeometry(size=size), lights, VARIETIES[variety])
+    count = render_set(out, recipe, head_model, progress=RichProgress(), **more)
     typer.echo(f"{out}: {count:,} pictures of {count // len(recipe.rows('')):,} people.")

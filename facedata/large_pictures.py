@@ -47,9 +47,8 @@ class LargeFace:
 class LargePictures:
     """Larger pictures of N faces, each read when it is asked for.
 
-    ``load`` gives the (H, W) uint8 grey pixels of a picture by its number; ``points`` (M, 5, 2) float32 has
-    the points of all M pictures (see ``LargeFace``), NaN if a face has no larger picture; ``which`` (N,)
-    int64 are the numbers of the chosen ones, all in order if None.
+    ``load`` gives the (H, W) uint8 grey pixels of one of M pictures; ``points`` (M, 5, 2) float32 are theirs
+    (see ``LargeFace``), NaN if there is no picture; ``which`` (N,) int64 are the chosen ones, all if None.
     """
 
     def __init__(self, *, load: Callable[[int], Pixels], points: Floats, which: Ints | None = None) -> None:

@@ -19,9 +19,8 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, No
 
 
 class FileSource:
-    """Named files of a folder or a .zip; names use ``/`` and are relative to the labelled folder.
+    """Named files of a folder, or of a .zip, there beside the one called ``marker``; names use ``/``.
 
-    In a .zip the files lie beside the one called ``marker``, at the top or in one folder of the archive.
     ``folder`` is the folder on disk, None for a .zip.  Raises DataError if there is neither, or if the .zip
     is damaged, lacks the marker, or would unpack to an unreasonable size.
     """

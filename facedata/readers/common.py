@@ -48,34 +48,24 @@ class LeftOutError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture of a set: where it lies, and its line in the new labels.
-
-    ``row.file`` is its name in the new folder, which ends in .png.  Pictures of one ``group`` were taken
-    together, so that the face lies at one place in all of them; "" stands for a picture of its own.
-    ``landmarks`` are those that the set annotates; ``crop`` (S, S) uint8 is a face that it has cropped.
-    """
+    """One picture of a set."""
 
     source: Path
-    row: LabelRow
-    group: str = ""
-    landmarks: Landmarks | None = None
-    crop: Pixels | None = None
+    row: LabelRow  # its line in the new labels; its file there ends in .png
+    group: str = ""  # pictures of one group were taken together: the face lies at one place in all of them
+    landmarks: Landmarks | None = None  # those that the set annotates
+    crop: Pixels | None = None  # (S, S) uint8, a face that the set has cropped
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an import will do.
-
-    ``missing`` says in plain sentences what the full set has and this copy lacks; ``notes`` what else is
-    worth knowing, such as pictures of other names.  ``darkness`` tells of a light how badly it serves to look
-    for a face, and ``most`` in how many pictures of a group that is worth while.
-    """
+    """What an import will do."""
 
     entries: Sequence[Entry]
-    missing: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    darkness: Callable[[str], int] = len
-    most: int | None = None
+    missing: Sequence[str] = ()  # plain sentences that say what the full set has and this copy lacks
+    notes: Sequence[str] = ()  # what else is worth knowing, such as pictures of other names
+    darkness: Callable[[str], int] = len  # how badly a light serves to look for a face
+    most: int | None = None  # in how many pictures of a group that is worth while
 
     @property
     def tried(self) -> dict[str, list[Path]]:
