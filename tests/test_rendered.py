@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.rendered.accessories import sample_glasses
-from facedata.rendered.camera import N_LIGHTS, Camera, View, flash_directions, picture_landmarks, rig_lights
+from facedata.rendered.camera import N_LIGHTS, Camera, View, flash_directions, rig_lights
 from facedata.rendered.hair import STYLES
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.mesh import Caster, Material
@@ -150,7 +150,7 @@ def test_crops_put_eyes_and_nose_where_the_geometry_says(posed: Posed, yaw: int)
     geometry = CropGeometry()
     eye = camera(posed, yaw, roll=5)
     marks = eye.project(posed.landmarks)
-    matrix = crop_transform(picture_landmarks(posed.landmarks, eye), geometry)
+    matrix = crop_transform(eye.landmarks(posed.landmarks), geometry)
 
     def in_crop(point: np.ndarray) -> np.ndarray:
         return np.linalg.solve(matrix[:, :2], point - matrix[:, 2]) / geometry.size

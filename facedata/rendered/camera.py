@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,19 +50,32 @@ def rig_lights(ambient: float) -> list[Light]:
     return [none, *single, every]
 
 
-def sample_light(rng: np.random.Generator, *, follows_camera: bool) -> Light:
-    """Draw a lighting as photographs have: a key lamp or window, sometimes a fill, and room light."""
-    count = int(rng.integers(1, 4))
-    azimuth = np.radians(rng.normal(0, 45, count).clip(-110, 110))
-    elevation = np.radians(rng.uniform(-10, 65, count))
-    weights = rng.uniform(0.2, 1.0, count) * np.array([1.0, 0.5, 0.4])[:count]
-    return Light(
-        direction(azimuth, elevation).astype(np.float32),
-        weights.astype(np.float32),
-        float(np.exp(rng.uniform(np.log(0.06), np.log(0.5)))),
-        float(rng.choice([0.03, 0.1, 0.25])),
-        follows_camera,
-    )
+def sample_lights(
+    rng: np.random.Generator, free: float, count: int, numbers: Sequence[int] | None
+) -> list[Light]:
+    """Draw lights: the rig's of these ``numbers``; if None, a share ``free`` is not of the rig.
+
+    These are as photographs have: a key lamp or window, sometimes a fill, and room light.
+    """
+    rig = rig_lights(rng.uniform(0.08, 0.14))
+    if numbers is not None:
+        return [rig[number] for number in numbers]
+    lights = []
+    for _ in range(count):
+        freed, follows = rng.random() < free, rng.random() < 0.5
+        lamps = int(rng.integers(1, 4))
+        azimuth = np.radians(rng.normal(0, 45, lamps).clip(-110, 110))
+        elevation = np.radians(rng.uniform(-10, 65, lamps))
+        weights = rng.uniform(0.2, 1.0, lamps) * np.array([1.0, 0.5, 0.4])[:lamps]
+        light = Light(
+            direction(azimuth, elevation).astype(np.float32),
+            weights.astype(np.float32),
+            float(np.exp(rng.uniform(np.log(0.06), np.log(0.5)))),
+            float(rng.choice([0.03, 0.1, 0.25])),
+            follows,
+        )
+        lights.append(light if freed else rig[rng.integers(len(rig))])
+    return lights
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,14 @@ class Camera:
         factor = self.scale * self.distance / (self.distance - seen[:, 2])
         return np.stack([self.side / 2 + seen[:, 0] * factor, self.side / 2 - seen[:, 1] * factor], 1)
 
+    def landmarks(self, landmarks68: Array) -> Landmarks:
+        """Give what a detector would for 68 points (68, 3): eye centres from their corners, and nose base."""
+        marks = self.project(landmarks68)
+        points = ((marks[36] + marks[39]) / 2, (marks[42] + marks[45]) / 2, marks[33])
+        one, other, nose = ((float(x), float(y)) for x, y in points)
+        left, right = sorted((one, other))
+        return Landmarks(left, right, nose)
+
     def rays(self) -> tuple[Array, Array]:
         """Return origins and unit directions, each (side * side, 3) float32, one per pixel in row order."""
         axes = self.axes()
@@ -99,14 +121,6 @@ class Camera:
         origin = self.target + axes[2] * self.distance
         directions = (unit(aim) @ axes).astype(np.float32)
         return np.broadcast_to(origin.astype(np.float32), directions.shape).copy(), directions
-
-
-def picture_landmarks(landmarks68: Array, camera: Camera) -> Landmarks:
-    """Give what a detector would for 68 points (68, 3): eye centres from their corners, and nose base."""
-    marks = camera.project(landmarks68)
-    eyes = [tuple(map(float, (marks[a] + marks[b]) / 2)) for a, b in ((36, 39), (42, 45))]
-    left, right = sorted((x, y) for x, y in eyes)
-    return Landmarks(left, right, (float(marks[33, 0]), float(marks[33, 1])))
 
 
 class View:

@@ -9,7 +9,7 @@ would have taken them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import IntEnum
 from functools import partial
@@ -20,27 +20,9 @@ from PIL import Image
 
 from facedata.labels import LabelRow, pose_word
 from facedata.rendered.accessories import HATS, sample_hat, sample_kind
-from facedata.rendered.camera import (
-    EYE_TO_NOSE_BASE,
-    N_LIGHTS,
-    Camera,
-    Light,
-    View,
-    picture_landmarks,
-    rig_lights,
-    sample_light,
-)
+from facedata.rendered.camera import EYE_TO_NOSE_BASE, N_LIGHTS, Camera, View, sample_lights
 from facedata.rendered.mesh import Array, Material
-from facedata.rendered.person import (
-    Expression,
-    Head,
-    Person,
-    Posed,
-    Shape,
-    pose_person,
-    sample_expression,
-    sample_person,
-)
+from facedata.rendered.person import Head, Person, Posed, Shape, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Tone, Variety, misplaced, photograph, sample_background, sample_tone
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
@@ -64,6 +46,7 @@ WILD = 2.5  # how much more accessories differ if everything does
 CHOSEN_LIGHTS = (19, 0, 4, 10, 16, 7, 1, 13, 14, 18, 2, 12, 15, 17, 5, 9, 3, 11, 6, 8)
 
 Rng = np.random.Generator
+Weights = dict[str, float]  # of an expression
 Pose = Callable[..., Posed]  # pose(person, expression=...)
 Look = tuple[Posed, float, float]  # a head, its yaw as it was wished and as it comes out, degrees
 
@@ -109,6 +92,7 @@ class Recipe(ABC):
     stream: ClassVar[Stream]
     lights_per_expression: ClassVar[int]  # and turn of the head, if these vary
     metered: ClassVar[int]  # the view by which the camera is exposed
+    fewer_of_rig: ClassVar[bool] = False  # if they are less than twenty, the lights are still of the rig
     movement: ClassVar[float] = 0.0  # degrees (standard deviation) that a head moves if pitch does not vary
 
     seed: int = 0
@@ -129,7 +113,7 @@ class Recipe(ABC):
         people = self.people(head, index)
         pose = partial(pose_person, head=head, shape=Shape(people[0].coefficients, head))
         rng = self.stream.of(self.seed, index)
-        lights = sample_lights(rng, variety, self.lights, numbers=self.numbers if self.rig else None)
+        lights = sample_lights(rng, variety.free_light, self.lights, self.numbers if self.rig else None)
         step = self.lights_per_expression if variety.expression else self.lights
         for first in range(0, self.lights, step):
             expression = sample_expression(rng, variety.expression) if variety.expression else {}
@@ -148,7 +132,8 @@ class Recipe(ABC):
             for at, light in enumerate(lights[first : first + step], first):
                 shaded = [view.radiance(light, rng) for view in views]
                 # One exposure serves all views under a light.
-                bright = skin_light(views[self.metered], shaded[self.metered])
+                skin = shaded[self.metered][views[self.metered].hits.material == Material.SKIN]
+                bright = float(np.percentile(skin, 85)) if len(skin) else 0.5
                 tone = sample_tone(rng, bright) if variety.camera else Tone()
                 for number, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
                     crops[number, at] = take_crop(view, tone(radiance), geometry, variety, wall, rng)
@@ -167,14 +152,14 @@ class Recipe(ABC):
         )
 
     @property
-    @abstractmethod
     def rig(self) -> bool:
         """Whether the lights are of the rig."""
+        return self.variety.free_light == 0 and (self.fewer_of_rig or self.lights == N_LIGHTS)
 
     @property
     def numbers(self) -> list[int]:
         """The numbers of the lights, ascending; those that they have in the rig if they are of it."""
-        return list(range(self.lights))
+        return sorted(CHOSEN_LIGHTS[: self.lights]) if self.rig else list(range(self.lights))
 
     def rows(self, person: str) -> list[LabelRow]:
         """List who and what is on the pictures of a person so called, in whose folder their files lie."""
@@ -194,7 +179,7 @@ class Recipe(ABC):
         """Draw person ``index`` of the set, once or in everything that they wear."""
 
     @abstractmethod
-    def looks(self, people: list[Person], pose: Pose, expression: Expression, rng: Rng) -> Iterator[Look]:
+    def looks(self, people: list[Person], pose: Pose, expression: Weights, rng: Rng) -> Iterator[Look]:
         """Yield what each view shows."""
 
 
@@ -211,11 +196,6 @@ class RotationRecipe(Recipe):
     metered = YAWS.index(0)
 
     @property
-    def rig(self) -> bool:
-        """Whether the lights are the rig's twenty, in order."""
-        return self.variety.free_light == 0 and self.lights == N_LIGHTS
-
-    @property
     def views(self) -> list[tuple[str, dict[str, Any]]]:
         return [(f"pose{pose_word(yaw)}", {"pose": pose_word(yaw)}) for yaw in YAWS]
 
@@ -223,7 +203,7 @@ class RotationRecipe(Recipe):
         rng, variety = Stream.ROTATION_PERSON.of(self.seed, index), self.variety
         return [sample_person(rng, head, glasses_share=variety.glasses, low_hair_share=variety.low_hair)]
 
-    def looks(self, people: list[Person], pose: Pose, expression: Expression, rng: Rng) -> Iterator[Look]:
+    def looks(self, people: list[Person], pose: Pose, expression: Weights, rng: Rng) -> Iterator[Look]:
         """One head, seven cameras."""
         posed = pose(people[0], expression=expression)
         for yaw in YAWS:
@@ -247,20 +227,13 @@ class AccessoryRecipe(Recipe):
     lights_per_expression = 2
     metered = ACCESSORIES.index(BARE)
     movement = 2.0
+    fewer_of_rig = True
 
     lights: int = 5
 
     def __post_init__(self) -> None:
         if not 1 <= self.lights <= len(CHOSEN_LIGHTS):
             raise DataError(f"The rig has {len(CHOSEN_LIGHTS)} lights, not {self.lights}; choose 1 to 20.")
-
-    @property
-    def rig(self) -> bool:
-        return self.variety.free_light == 0
-
-    @property
-    def numbers(self) -> list[int]:
-        return sorted(CHOSEN_LIGHTS[: self.lights]) if self.rig else super().numbers
 
     @property
     def views(self) -> list[tuple[str, dict[str, Any]]]:
@@ -280,7 +253,7 @@ class AccessoryRecipe(Recipe):
         glasses = [replace(person, glasses=sample_kind(rng, kind, spread=spread)) for kind in range(3)]
         return [person, *hats, *glasses]
 
-    def looks(self, people: list[Person], pose: Pose, expression: Expression, rng: Rng) -> Iterator[Look]:
+    def looks(self, people: list[Person], pose: Pose, expression: Weights, rng: Rng) -> Iterator[Look]:
         """Seven heads of one expression and turn, cameras that stand nearly alike."""
         variety = self.variety
         # Drawn only if wanted: a further draw would change the pictures of the protocol.
@@ -291,21 +264,6 @@ class AccessoryRecipe(Recipe):
             for name, weight in unrest.items():
                 kept[name] = min(1.0, kept.get(name, 0.0) + weight)
             yield pose(person, expression=kept), turn, rng.normal(turn, variety.yaw or self.movement)
-
-
-def sample_lights(
-    rng: np.random.Generator, variety: Variety, count: int, *, numbers: Sequence[int] | None
-) -> list[Light]:
-    """Draw ``count`` lights: the rig's of these ``numbers``; if None, of the rig and as photographs have."""
-    rig = rig_lights(rng.uniform(0.08, 0.14))
-    if numbers is not None:
-        return [rig[number] for number in numbers]
-    lights = []
-    for _ in range(count):
-        free, follows = rng.random() < variety.free_light, rng.random() < 0.5
-        light = sample_light(rng, follows_camera=follows)
-        lights.append(light if free else rig[rng.integers(len(rig))])
-    return lights
 
 
 def crop_view(
@@ -349,7 +307,7 @@ def take_crop(
 ) -> Pixels:
     """Take a picture of the head's ``grey`` (hits,) and crop it, (S, S); ``wall`` is the plain background."""
     frame = _frame(view, grey, variety, wall, rng)
-    landmarks = picture_landmarks(view.landmarks, view.camera)
+    landmarks = view.camera.landmarks(view.landmarks)
     if variety.camera:
         pixels, landmarks = photograph(frame, landmarks, rng, rays_per_pixel=RAYS_PER_PIXEL)
     else:
@@ -365,9 +323,3 @@ def _frame(view: View, grey: Array, variety: Variety, wall: float, rng: np.rando
     frame = sample_background(rng, side) if variety.camera else np.full((side, side), wall, np.float32)
     frame.reshape(-1)[view.hits.ray] = grey
     return frame
-
-
-def skin_light(view: View, radiance: Array) -> float:
-    """Linear light of the brighter part of the skin, by which a camera sets its exposure."""
-    skin = radiance[view.hits.material == Material.SKIN]
-    return float(np.percentile(skin, 85)) if len(skin) else 0.5
