@@ -17,8 +17,6 @@ picture.  The paper does not use this set; the first half of the people trains.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,7 +93,15 @@ def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | Non
     missing = []
     if len(split) not in PEOPLE:
         missing.append(f"copies of the set have {listed(map(str, PEOPLE))} people; {len(split)} found")
-    return Plan(entries, missing, notes + _gaps(shots))
+    gaps = []  # of people in sessions in which they took part
+    for person in sorted(split):
+        for first in (1, 1 + SESSION):
+            session = [Shot(person, number) for number in range(first, first + SESSION)]
+            if any(shot in shots for shot in session):
+                gaps += [f"{person}-{shot.number}" for shot in session if shot not in shots]
+    if gaps:
+        notes.append(f"not there: {listed(gaps)}")
+    return Plan(entries, missing, notes)
 
 
 def open_ar(path: Path) -> Photo:
@@ -113,17 +119,3 @@ def open_ar(path: Path) -> Photo:
         )
     planes = np.frombuffer(content, np.uint8).reshape(3, height, width)
     return Photo(np.ascontiguousarray(planes.transpose(1, 2, 0)))
-
-
-def _gaps(shots: Collection[Shot]) -> list[str]:
-    """A note about people who lack pictures of a session in which they took part."""
-    numbers: dict[str, set[int]] = defaultdict(set)
-    for shot in shots:
-        numbers[shot.person].add(shot.number)
-    gaps = []
-    for person, found in sorted(numbers.items()):
-        for first in (1, 1 + SESSION):
-            session = set(range(first, first + SESSION))
-            if found & session:
-                gaps += [f"{person}-{number}" for number in sorted(session - found)]
-    return [f"not there: {listed(gaps)}"] if gaps else []

@@ -18,6 +18,7 @@ all six.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,17 +26,16 @@ from facedata.labels import LabelRow
 from facedata.readers.common import (
     CENTRE,
     Entry,
-    LeftOutError,
     Plan,
+    annotated_landmarks,
     find_pictures,
     from_eyes,
     listed,
-    nothing_found,
     people_missing,
 )
 from faces.errors import DataError
 from faces.progress import Progress
-from faces.types import Landmarks, Photo
+from faces.types import Landmarks
 
 ACCESSORIES = ("none", "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glasses-3")
 """What A0 to A6 stand for."""
@@ -43,6 +43,7 @@ ACCESSORIES = ("none", "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "gla
 PEOPLE, TRAIN = 438, 350
 EYES_FILE = "FaceFP_2.txt"
 EXAMPLE = "FY_000001_IEU+00_PM+00_EN_A0_D0_T0_BB_M0_R1_S0.tif"
+annotated_eyes = partial(annotated_landmarks, reason=f"its eyes are not in {EYES_FILE}")
 _NAME = re.compile(
     r"[FM][YMO]_(?P<person>\d{6})_I(?P<light>[EFL][UMD][+-]\d\d)_P(?P<pose>[UMD][+-]\d\d)_E(?P<expression>[A-Z])"
     r"_A(?P<accessory>\d)_D(?P<distance>\d)_T(?P<session>\d)_B[A-Z](?:_[A-Z]\d?)*"
@@ -78,19 +79,19 @@ def parse_name(stem: str) -> Shot | None:
 
 def plan_caspeal(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the accessory subset below ``source`` and the eyes of its faces; raises DataError."""
-    what = ("CAS-PEAL's accessories", EXAMPLE, "the folder with FRONTAL")
     shots, notes = find_pictures(
         source,
         parse_name,
-        *what,
+        "CAS-PEAL's accessories",
+        EXAMPLE,
+        "the folder with FRONTAL",
         wanted=lambda shot: shot.is_plain and shot.accessory < len(ACCESSORIES),
+        needed=lambda shot: shot.accessory > 0,
         prefer=_preference,
         skip=lambda name: name == "pose",
         progress=progress,
     )
     people = sorted({shot.person for shot in shots if shot.accessory})
-    if not people:
-        raise nothing_found(source, *what)
     shots = {shot: path for shot, path in shots.items() if shot.person in people}
     eyes: dict[tuple[Path, str], Landmarks] = {}
     for folder in {path.parent for path in shots.values()}:
@@ -126,13 +127,6 @@ def plan_caspeal(source: Path, *, progress: Progress | None = None) -> Plan:
 def _preference(path: Path) -> tuple[bool, Path]:
     """Lowest for the best of several pictures of a person with the same accessory."""
     return not path.parent.name.lower().startswith(("normal", "access")), path
-
-
-def annotated_eyes(entry: Entry, photo: Photo) -> Landmarks:
-    """Give the landmarks of a picture; raises LeftOutError if its eyes are not known."""
-    if entry.landmarks is None:
-        raise LeftOutError(f"its eyes are not in {EYES_FILE}")
-    return entry.landmarks
 
 
 def read_eyes(path: Path) -> dict[str, Landmarks]:

@@ -76,7 +76,13 @@ def plan_celeba(
     """Find pictures and lists below ``source``; raises DataError if a list is missing or wrong."""
     files = list(files_below(source, skip=lambda name: name.startswith("img_celeba"), progress=progress))
     traits_of, people, marks_of, splits = (_table(files, source, name) for name in _LISTS)
-    chosen = _columns(traits_of, attributes)
+    lower = {name.lower(): at for at, name in enumerate(traits_of.columns)}
+    chosen = {}  # words by column
+    for name in attributes:
+        if name.lower() not in lower:
+            near = difflib.get_close_matches(name, traits_of.columns, n=3, cutoff=0.4) or traits_of.columns
+            raise DataError(f"CelebA has no attribute {name!r}; its attributes are {listed(near)}.")
+        chosen[lower[name.lower()]] = attribute_word(name)
     pictures = {
         path.stem.lower(): path
         for path in files
@@ -136,15 +142,3 @@ def _table(files: Sequence[Path], source: Path, name: str) -> Table:
     if not table.rows:
         raise DataError(f"{named[0]} lists no pictures; unpack or download it again.")
     return table
-
-
-def _columns(table: Table, attributes: Sequence[str]) -> dict[int, str]:
-    """Words by the columns of the chosen attributes."""
-    lower = {name.lower(): at for at, name in enumerate(table.columns)}
-    chosen = {}
-    for name in attributes:
-        if name.lower() not in lower:
-            near = difflib.get_close_matches(name, table.columns, n=3, cutoff=0.4) or list(table.columns)
-            raise DataError(f"CelebA has no attribute {name!r}; its attributes are {listed(near)}.")
-        chosen[lower[name.lower()]] = attribute_word(name)
-    return chosen

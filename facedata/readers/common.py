@@ -90,10 +90,10 @@ Finder = Callable[[Entry, Photo], Landmarks]
 """Finds the landmarks of an entry on its photograph; raises LeftOutError if there are none."""
 
 
-def annotated_landmarks(entry: Entry, photo: Photo) -> Landmarks:
+def annotated_landmarks(entry: Entry, photo: Photo, reason: str = "it is not annotated") -> Landmarks:
     """Give the landmarks that the set annotates."""
     if entry.landmarks is None:
-        raise LeftOutError("it is not annotated")
+        raise LeftOutError(reason)
     return entry.landmarks
 
 
@@ -134,6 +134,7 @@ def find_pictures(
     *,
     more: str = "",
     wanted: Callable[[Shot], bool] = lambda shot: True,
+    needed: Callable[[Shot], bool] = lambda shot: True,
     prefer: Callable[[Path], Any] = lambda path: 0,
     skip: Callable[[str], bool] = lambda name: False,
     progress: Progress | None = None,
@@ -142,7 +143,7 @@ def find_pictures(
 
     ``parse`` tells what a name without its ending says, None of other names; ``more`` is another ending of
     pictures, ``skip`` as ``files_below`` has it.  ``what`` names the set, and ``give`` what to give, in the
-    DataError that is raised if none is wanted.
+    DataError that is raised if none of those ``wanted`` is ``needed``.
     """
     shots: dict[Shot, list[Path]] = defaultdict(list)
     others = []
@@ -153,15 +154,10 @@ def find_pictures(
                 others.append(path.name)
             elif wanted(shot):
                 shots[shot].append(path)
-    if not shots:
-        raise nothing_found(source, what, example, give)
+    if not any(map(needed, shots)):
+        raise DataError(f"{source} holds no pictures named as those of {what} ({example}) are; give {give}.")
     notes = [f"left out because of names unlike {example}: {listed(others)}"] if others else []
     return {shot: min(paths, key=prefer) for shot, paths in shots.items()}, notes
-
-
-def nothing_found(source: Path, what: str, example: str, give: str) -> DataError:
-    """Make the error for a folder in which no picture of the set lies."""
-    return DataError(f"{source} holds no pictures named as those of {what} ({example}) are; give {give}.")
 
 
 def listed(words: Iterable[str]) -> str:

@@ -138,11 +138,8 @@ def plan_multipie(source: Path, *, progress: Progress | None = None) -> Plan:
             split="train" if shot.person <= last else "test",
         )
         entries.append(Entry(path, row, group=f"{shot.person} {shot.camera}"))
-    return Plan(entries, _missing(shots), notes, _darkness)
-
-
-def _darkness(light: str) -> int:
-    return _BEST_LIT.index(light) if light in _BEST_LIT else len(_BEST_LIT)
+    order = dict(zip(_BEST_LIT, range(len(_BEST_LIT)), strict=True))
+    return Plan(entries, _missing(shots), notes, lambda light: order.get(light, len(order)))
 
 
 def _missing(shots: Iterable[Shot]) -> list[str]:
