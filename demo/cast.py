@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from clothes import Shirt
 from colour import Palette
+from outfit import Shirt
 
 from facedata.rendered.accessories import Glasses
 from facedata.rendered.hair import Hair

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from clothes import Shirt
+from outfit import Shirt
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 

@@ -17,15 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cast import CAST, Role, make_person
-from clothes import dressed
 from colour import LUMINANCE, shade
+from outfit import dressed, with_strands
 from scenery import NO_PEOPLE, PLACES, Place, background
-from strands import with_strands
 
 from facedata.labels import LABELS_FILE, LabelRow, pose_word, write_labels
 from facedata.rendered.camera import Camera, View
@@ -41,7 +40,6 @@ POSES = ((-30, 0, 30), (-45, 0, 30), (-15, 15, 45))
 JITTER = 2.5  # degrees; nobody looks to a mark
 SINGLE, PAIR = (288, 352), (432, 336)
 PIXELS_PER_CM, PAIR_PIXELS_PER_CM = 8.2, 6.6
-QUALITY = 85
 PAIRS = (
     ("amara", "kofi", "garden"), ("bruno", "chloe", "evening"), ("daichi", "mei", "kitchen"),
     ("elena", "hugo", "library"), ("farid", "indira", "street"), ("gerald", "jonas", "window"),
@@ -51,7 +49,6 @@ PAIRS = (
 # A phone held sideways or upside down: how the pixels are stored, and the EXIF orientation that undoes it.
 TURNS = ((Image.Transpose.ROTATE_90, 6), (Image.Transpose.ROTATE_270, 8), (Image.Transpose.ROTATE_180, 3))
 TURN_EVERY = 13
-EXIF_ORIENTATION = 0x0112
 RAYS = 2  # per pixel and direction; averaged in linear light, so that edges are smooth
 STRANDS = 16000
 
@@ -232,9 +229,9 @@ def _write(path: Path, shot: Shot, head: Head, turn: tuple[Image.Transpose, int]
     image, exif = Image.fromarray(_develop(light, rng)), Image.Exif()
     if turn:
         image = image.transpose(turn[0])
-        exif[EXIF_ORIENTATION] = turn[1]
+        exif[ExifTags.Base.Orientation] = turn[1]
     with replacing(path) as part:
-        image.save(part, "JPEG", quality=QUALITY, optimize=True, exif=exif)
+        image.save(part, "JPEG", quality=85, optimize=True, exif=exif)
 
 
 def _rng(word: str, purpose: int) -> np.random.Generator:

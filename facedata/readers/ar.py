@@ -4,10 +4,9 @@ A. Martinez, R. Benavente, "The AR Face Database", CVC Technical Report 24 (1998
 and ``F-xx-yy.raw``, or ``m-001-1.bmp`` and ``w-001-1.bmp`` in later copies: sex and person, then the number
 of the picture, 1 to 13 in the first session and 14 to 26, alike, in the second: 1 neutral, 2 smile, 3 anger,
 4 scream, 5 left light, 6 right light, 7 both, 8 to 10 sunglasses, 11 to 13 scarf (each in the usual light,
-then with left and right light).  See the set's description, repeated at
-https://githubissues.com/number9473/dataset/14, and https://github.com/bioidiap/bob.db.arface
-(bob/db/arface/models.py).  A .raw file is 768 x 576 pixels, the red plane before green and blue (after
-the reader of L. van der Maaten, 2009; we had no such file to check it on).
+then with left and right light); see https://githubissues.com/number9473/dataset/14 and
+https://github.com/bioidiap/bob.db.arface (bob/db/arface/models.py).  A .raw file is 768 x 576 pixels, the red
+plane before green and blue (after the reader of L. van der Maaten, 2009; we had no such file to check it on).
 
 The description speaks of 126 people and over 4,000 pictures; copies in use have 136 people (3,312 pictures,
 20 people lack some; doc/guide.rst of the repository above) or 100 (2,600).  Faces are looked for on each

@@ -2,17 +2,14 @@
 
 W. Gao et al., "The CAS-PEAL Large-Scale Chinese Face Database and Baseline Evaluations", IEEE Trans. SMC A 38
 (2008).  Pictures lie in ``FRONTAL/Normal`` and ``FRONTAL/Accessory``, each folder with ``FaceFP_2.txt``: a
-line for each picture with its name and the x and y of both eyes.
-
-Names such as ``FY_000001_IEU+00_PM+00_EN_A0_D0_T0_BB_M0_R1_S0.tif`` say: sex and age, person, light, pose,
-expression, accessory, distance, session, background and three more (one file is known to break the pattern
-there).  Fields, folders and FaceFP_2.txt are known from https://github.com/bioidiap/bob.db.caspeal
-(bob/db/caspeal/models.py and create.py), which also says that A1 to A3 are hats and A4 to A6 glasses; we
-could not check that on pictures.
+line for each picture with its name and the x and y of both eyes.  Names such as
+``FY_000001_IEU+00_PM+00_EN_A0_D0_T0_BB_M0_R1_S0.tif`` say: sex and age, person, light, pose, expression,
+accessory, distance, session, background and three more (one file is known to break the pattern there).  All
+this is known from https://github.com/bioidiap/bob.db.caspeal (bob/db/caspeal/models.py and create.py), which
+also says that A1 to A3 are hats and A4 to A6 glasses; we could not check that on pictures.
 
 The paper takes the 438 people of the accessory subset, the first 350 to train.  How many accessory pictures
-R1 has we could not verify: 2,285 of them are the standard probe set (test.py there), and not everybody has
-all six.
+R1 has we could not verify: 2,285 of them are the standard probe set (test.py there); some people lack some.
 """
 
 from __future__ import annotations

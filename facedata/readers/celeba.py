@@ -7,9 +7,9 @@ https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html.  ``img_align_celeba/000001.jp
 train, 1 val, 2 test; nobody is in two).  The files of attributes and landmarks begin with a count and the
 names of their columns; copies with commas and the ending .csv are read as well.
 
-Attributes become accessories: a face without any of the chosen ones is "none", one with a single one has its
-name, one with several is left out.  Pose and light are not known.  The nose that is annotated is its tip, so
-the scale of the crops comes from eyes and mouth.  The paper does not use this set.
+Attributes become accessories, "none" if a face has none of the chosen ones; faces with several are left out.
+Pose and light are not known.  The nose that is annotated is its tip, so the scale of the crops comes from
+eyes and mouth.  The paper does not use this set.
 """
 
 from __future__ import annotations

@@ -2,11 +2,9 @@
 
 R. Gross, I. Matthews, J. Cohn, T. Kanade, S. Baker, "Multi-PIE", Image and Vision Computing 28 (2010): 337
 people in up to four sessions, 15 cameras, 20 pictures within 0.7 seconds.  Session 1 has 249 people (Ghodrati
-et al. 2015, 4.1).
-
-Pictures lie in ``session01/multiview/SSS/RR/CC_C/SSS_01_RR_CCC_LL.png``: person, recording, camera, light.
-Recording 01 of session 1 is neutral, 02 smiles (https://github.com/walkoncross/bob.db.multipie,
-bob/db/multipie/create.py).  Lights 00 and 19 are without flash.
+et al. 2015, 4.1).  Pictures lie in ``session01/multiview/SSS/RR/CC_C/SSS_01_RR_CCC_LL.png``: person,
+recording, camera, light.  Recording 01 of session 1 is neutral, 02 smiles
+(https://github.com/walkoncross/bob.db.multipie, bob/db/multipie/create.py).  Lights 00 and 19 have no flash.
 
 Cameras: the same repository (script/crop_faces.py) calls 04_1, 05_0 ... "right" and 13_0, 14_0 ... "left",
 15 degrees apart, and crops the left profiles with the eye left of the middle, so with the nose to the left of
@@ -16,15 +14,13 @@ Both say the same: right cameras see the nose point to the right of the picture,
 People are numbered within 001 to 250.  That is one number more than people; which is unused we could not
 verify, and neither could we that all numbers up to 100 are used, which the paper's split suggests.
 
-``.pos`` files (L. El Shafey, C. McCool, R. Wallace, S. Marcel, "A Scalable Formulation of Probabilistic
-Linear Discriminant Analysis", 2013; the paper's annotations; http://www.idiap.ch/resource/biometric) repeat
-the set's folders and names.  Their format is known from https://github.com/walkoncross/bob.db.multipie
-(bob/db/multipie/query.py): the first line is a number of points, then a line "x y" for each; 16 points for
-frontal faces, 8 for half turned ones, 6 for profiles, 2 if only the eyes could be seen.
-
-``SSS_SS_RR_CCC_LL_lm.mat`` (folder MPie_Labels, by Gross et al.) have a variable ``pts`` of 68 points (66
-without the inner corners of the mouth) in the usual order of 68, or of 39 in profiles.  There are 6,152, so
-not for all people and poses.  That they count pixels from 1 is our assumption.
+Annotations: ``.pos`` files (L. El Shafey, C. McCool, R. Wallace, S. Marcel, "A Scalable Formulation of
+Probabilistic Linear Discriminant Analysis", 2013; the paper's; http://www.idiap.ch/resource/biometric) repeat
+the set's folders and names.  Their first line is a number of points, then comes a line "x y" for each; 16
+points for frontal faces, 8 for half turned ones, 6 for profiles, 2 if only the eyes could be seen (query.py
+of the repository above).  ``SSS_SS_RR_CCC_LL_lm.mat`` (folder MPie_Labels, by Gross et al.) have a variable
+``pts`` of 68 points (66 without the inner corners of the mouth) in the usual order, or of 39 in profiles.
+There are 6,152, so not for all people and poses.  That they count pixels from 1 is our assumption.
 """
 
 from __future__ import annotations
@@ -68,7 +64,7 @@ HIGHEST = 250  # number of a person of session 1
 WIDEST = 45  # degrees; the paper's seven poses
 EXAMPLE = "001_01_01_051_07.png"
 # For detection: flashes from the front before those from the sides, without flash before the rest.
-_BEST_LIT = ("07", "08", "06", "00", "19", "09", "05")
+_DARKNESS = {light: at for at, light in enumerate(("07", "08", "06", "00", "19", "09", "05"))}
 _NAME = re.compile(r"(\d{3})_(\d{2})_(\d{2})_(\d{2})(\d)_(\d{2})")
 _CHIN = {8: 7, 16: 11}  # place of the chin among so many points
 _MARK = "_lm"
@@ -138,8 +134,7 @@ def plan_multipie(source: Path, *, progress: Progress | None = None) -> Plan:
             split="train" if shot.person <= last else "test",
         )
         entries.append(Entry(path, row, group=f"{shot.person} {shot.camera}"))
-    order = dict(zip(_BEST_LIT, range(len(_BEST_LIT)), strict=True))
-    return Plan(entries, _missing(shots), notes, lambda light: order.get(light, len(order)))
+    return Plan(entries, _missing(shots), notes, lambda light: _DARKNESS.get(light, len(_DARKNESS)))
 
 
 def _missing(shots: Iterable[Shot]) -> list[str]:

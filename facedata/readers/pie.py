@@ -3,15 +3,14 @@
 http://www.cad.zju.edu.cn/home/dengcai/Data/FaceData.html: files with ``fea``, a row of pixels for each crop
 in MATLAB's order (down the columns), and ``gnd``, the number of the person, 1 to 68.  There is one file for
 each of the cameras 05, 07, 09, 27 and 29 (``Pose05_64x64.mat``, ``PIE_pose27.mat``, ``PIE05.mat`` are names
-in use), or one for all, ``PIE_32x32.mat``, which does not tell the poses.  The numbers of pictures, 3,332,
-1,629, 1,632, 3,329 and 1,632, together 11,554, are those reported wherever the files are used.
+in use), or one for all, ``PIE_32x32.mat``, which does not tell the poses.  The numbers of pictures are those
+reported wherever the files are used.
 
 Camera 27 sees the faces from the front and is pose "0".  05 and 29 see them turned to one and the other side,
 07 and 09 tilted; which way 05 turns them we could not verify, so these keep the names of their cameras.  Nor
-do the files say which picture has which light or expression; the light stays unknown.
-
-The crops are Cai's own: the eyes lie at other places than in ours.  They are kept as they are, and only
-networks trained on such crops understand them.  The paper does not use this set; the first 34 people train.
+do the files say which picture has which light or expression; the light stays unknown.  The crops, in which
+the eyes lie at other places than in ours, are kept as they are: only networks trained on such crops know
+them.  The paper does not use this set; the first 34 people train.
 """
 
 from __future__ import annotations

@@ -9,10 +9,9 @@ extended set (16,128 pictures of single lights), 01 to 10 the first one (5,760).
 in pose 00 (2,432 pictures); 18 of them end in ``.bad`` and are left out.
 
 Pose 00 is from the front and "0" in the labels.  01 to 05 are turned by about 12 degrees and 06 to 08 by
-about 24 in various directions; which is which we could not verify, so they are called "p1" to "p8".
-
-Faces are looked for.  The 65 pictures of a pose are taken within seconds, so that all take the landmarks of a
-well lit one.  The paper does not use this set; the first half of the people trains.
+about 24 in various directions; which is which we could not verify, so they are called "p1" to "p8".  The 65
+pictures of a pose are taken within seconds, so that all take the landmarks that are found on a well lit one.
+The paper does not use this set; the first half of the people trains.
 """
 
 from __future__ import annotations

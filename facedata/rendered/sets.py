@@ -16,7 +16,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -35,8 +35,6 @@ from faces.types import Floats, Pixels
 
 Task = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
 _WEBP: dict[str, Any] = {"quality": 75, "method": 6}  # 1.4 KB a face
-
-Job = TypeVar("Job")
 
 _head: Head | None = None  # one per worker process: the model is 50 MB and slow to unpack
 
@@ -154,7 +152,7 @@ def _complete_folder(out: Path, folder: Path) -> Iterator[Path]:
         raise
 
 
-def in_processes(work: Callable[[Job], None], jobs: Iterable[Job], count: int) -> Iterator[None]:
+def in_processes(work: Callable[[Any], None], jobs: Iterable[Any], count: int) -> Iterator[None]:
     """Call ``work(job)`` for every job in ``count`` processes; yields once for each as it is done.
 
     ``work`` is a function of a module, and it and the jobs can be pickled.  With a ``count`` of 1 it runs in
@@ -186,7 +184,7 @@ def in_processes(work: Callable[[Job], None], jobs: Iterable[Job], count: int) -
 
 
 def _each_done(
-    pool: ProcessPoolExecutor, work: Callable[[Job], None], jobs: Iterator[Job], count: int
+    pool: ProcessPoolExecutor, work: Callable[[Any], None], jobs: Iterator[Any], count: int
 ) -> Iterator[None]:
     waiting: set[Future[None]] = set()
     while True:
