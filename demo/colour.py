@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from facedata.rendered.camera import View
-from facedata.rendered.mesh import Array, Material, direction, unit
+from facedata.rendered.mesh import Array, Material, Rng, direction, unit
 from facedata.rendered.person import Posed
 from facedata.rendered.skin import LIPS, Skin, inside_polygon, noise, off_axis, soft_step
 
@@ -53,7 +53,7 @@ class Palette:
     frame: RGB = (0.05, 0.04, 0.04)
 
 
-def shade(view: View, palette: Palette, roots: Array, lighting: Lighting, rng: np.random.Generator) -> Array:
+def shade(view: View, palette: Palette, roots: Array, lighting: Lighting, rng: Rng) -> Array:
     """Linear RGB (hits, 3) of all that ``view`` sees; ``roots`` (n, 3) are where hair leaves the skin."""
     hits, axes = view.hits, view.camera.axes()
     albedo = surface_colour(view, palette, roots)

@@ -29,7 +29,7 @@ from scenery import NO_PEOPLE, PLACES, Place, background
 from facedata.labels import LABELS_FILE, LabelRow, pose_word, write_labels
 from facedata.rendered.camera import Camera, View
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.mesh import Array, Material
+from facedata.rendered.mesh import Array, Material, Rng
 from facedata.rendered.person import Expression, Head, Posed, pose_person
 from faces.errors import HeadModelError
 from faces.files import replacing
@@ -163,7 +163,7 @@ def make(out: Path, head: Head) -> int:
     return len(made) + 1
 
 
-def _place_sitter(scene: Array, head: Head, sitter: Sitter, place: Place, rng: np.random.Generator) -> None:
+def _place_sitter(scene: Array, head: Head, sitter: Sitter, place: Place, rng: Rng) -> None:
     posed, roots = _posed(head, sitter, rng)
     height, width = scene.shape[:2]
     reach = max(max(sitter.x, 1 - sitter.x) * width, max(sitter.y, 1 - sitter.y) * height)
@@ -183,7 +183,7 @@ def _place_sitter(scene: Array, head: Head, sitter: Sitter, place: Place, rng: n
     scene[row[inside], column[inside]] = radiance[inside]
 
 
-def _posed(head: Head, sitter: Sitter, rng: np.random.Generator) -> tuple[Posed, Array]:
+def _posed(head: Head, sitter: Sitter, rng: Rng) -> tuple[Posed, Array]:
     """The sitter's head and shirt, and where hair leaves the skin (n, 3)."""
     amount = rng.uniform(0.8, 1.1)
     weights = {name: value * amount for name, value in EXPRESSIONS[sitter.expression].items()}
@@ -201,7 +201,7 @@ def _posed(head: Head, sitter: Sitter, rng: np.random.Generator) -> tuple[Posed,
     return dressed(posed, role.palette.shirt, twist=-0.45 * sitter.yaw + rng.normal(0, 4)), roots
 
 
-def _develop(light: Array, rng: np.random.Generator) -> Pixels:
+def _develop(light: Array, rng: Rng) -> Pixels:
     """White balance, a tone curve with a soft shoulder, vignette and noise."""
     height, width = light.shape[:2]
     warmth = rng.normal(0, 0.025)
@@ -234,7 +234,7 @@ def _write(path: Path, shot: Shot, head: Head, turn: tuple[Image.Transpose, int]
         image.save(part, "JPEG", quality=85, optimize=True, exif=exif)
 
 
-def _rng(word: str, purpose: int) -> np.random.Generator:
+def _rng(word: str, purpose: int) -> Rng:
     """Randomness that belongs to one picture, whatever is made before it."""
     return np.random.default_rng([zlib.crc32(word.encode()), purpose])
 

@@ -14,6 +14,7 @@ from facedata.rendered.mesh import (
     Caster,
     Material,
     Mesh,
+    Rng,
     Triangles,
     grid_triangles,
     join,
@@ -132,7 +133,7 @@ def _twisted(mesh: Mesh, degrees: float) -> Mesh:
     return replace(mesh, vertices=turned(mesh.vertices, AXIS_Z), normals=turned(mesh.normals, 0.0))
 
 
-def with_strands(posed: Posed, rng: np.random.Generator, *, count: int, back: bool) -> tuple[Posed, Array]:
+def with_strands(posed: Posed, rng: Rng, *, count: int, back: bool) -> tuple[Posed, Array]:
     """The same head with strands, combed ``back`` or not, and points (n, 3) where hair leaves the skin."""
     mesh = posed.mesh
     shell = _visible_shell(mesh)
@@ -156,9 +157,7 @@ def _visible_shell(mesh: Mesh) -> Triangles:
     return shell[outside[shell].all(1)]
 
 
-def _strands(
-    mesh: Mesh, shell: Triangles, hair: Hair, rng: np.random.Generator, count: int, back: bool
-) -> Mesh:
+def _strands(mesh: Mesh, shell: Triangles, hair: Hair, rng: Rng, count: int, back: bool) -> Mesh:
     length, stray, lift = _HABITS[hair.style]
     a, b, c = (mesh.vertices[shell[:, i]] for i in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)

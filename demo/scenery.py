@@ -12,9 +12,8 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 from scipy.signal import fftconvolve
 
-from facedata.rendered.mesh import Array
+from facedata.rendered.mesh import Array, Rng
 
-Rng = np.random.Generator
 Ink = tuple[int, int, int]
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
-from facedata.rendered.mesh import Array, Caster, Material, Mesh, grid_triangles, join, surface, unit
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, Values, grid_triangles, join, surface, unit
 
 HATS = ("cap", "brimmed", "knitted")
 PRESSED = 0.12  # cm of hair that stay between the edge of a hat and the skin
@@ -25,8 +24,6 @@ _COLUMNS, _ROWS = 144, 28
 _FAR = 40.0  # cm: outside every head
 _PEAK = 64.0  # degrees to which the peak of a cap reaches on either side
 _CUFF = 4.4  # cm: height of a knitted hat's turned-up edge
-
-Values = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

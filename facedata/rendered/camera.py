@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.rendered.mesh import Array, Hits, Material, direction, unit
+from facedata.rendered.mesh import Array, Hits, Material, Rng, direction, unit
 from facedata.rendered.person import Posed
 from facedata.rendered.skin import eye_albedo, skin_albedo
 from faces.types import Landmarks
@@ -50,9 +50,7 @@ def rig_lights(ambient: float) -> list[Light]:
     return [none, *single, every]
 
 
-def sample_lights(
-    rng: np.random.Generator, free: float, count: int, numbers: Sequence[int] | None
-) -> list[Light]:
+def sample_lights(rng: Rng, free: float, count: int, numbers: Sequence[int] | None) -> list[Light]:
     """Draw lights: the rig's of these ``numbers``; if None, a share ``free`` is not of the rig.
 
     These are as photographs have: a key lamp or window, sometimes a fill, and room light.
@@ -133,7 +131,7 @@ class View:
         self._towards_eye = -directions[self.hits.ray]
         self.albedo, self._gloss, self._power = _surface(posed, self.hits)
 
-    def radiance(self, light: Light, rng: np.random.Generator) -> Array:
+    def radiance(self, light: Light, rng: Rng) -> Array:
         """Return the linear light (hits,) at the camera; white paper facing a lamp of weight 1 gives 1."""
         hits = self.hits
         total = self.albedo * light.ambient * self._openness

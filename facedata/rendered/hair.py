@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, median_filter
 
-from facedata.rendered.mesh import Array, Caster, Material, Mesh, direction, grid_triangles, surface
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, Values, direction, grid_triangles, surface
 
 CENTRE = np.array([0.0, 4.5, -0.5], np.float32)  # inside the skull, at ear height
 COLUMNS, ROWS = 144, 80
@@ -90,7 +89,7 @@ def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = 
     thickness = hair.thickness * lean * (0.45 + 0.55 * np.clip(_ELEVATION / 60, 0, 1))[:, None]
     if hair.style == "curly":
         thickness = hair.thickness * (0.8 + 0.2 * lean)
-    radius: NDArray[np.floating] = skull + (thickness + relief) * full - 0.12 * (1 - full)
+    radius: Values = skull + (thickness + relief) * full - 0.12 * (1 - full)
     if hair.style in ("bob", "long"):
         radius = _hang(hair, radius, skull, full, relief)
     if room is not None:
@@ -147,9 +146,7 @@ def _relief(hair: Hair, rng: np.random.Generator) -> Array:
     return np.asarray((bumps(7, 0.6) + bumps(9, 2.5)) * hair.strands * 0.7, np.float32)
 
 
-def _hang(
-    hair: Hair, radius: NDArray[np.floating], skull: Array, full: NDArray[np.floating], relief: Array
-) -> Array:
+def _hang(hair: Hair, radius: Values, skull: Array, full: Values, relief: Array) -> Array:
     """Let hair below the ears fall straight down instead of following the neck; cut it at its length."""
     cosine, sine = (way(np.radians(_ELEVATION))[:, None] for way in (np.cos, np.sin))
     widest = skull[np.argmin(np.abs(_ELEVATION))] + 0.9 + 0.5 * hair.thickness + relief * 0.8

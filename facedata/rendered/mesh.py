@@ -11,7 +11,9 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from scipy import sparse
 
+Rng = np.random.Generator
 Array = NDArray[np.float32]
+Values = NDArray[np.floating]
 Triangles = NDArray[np.int32]
 SHADOW_BIAS = 0.03  # cm; lifts a shadow ray's start off the surface it leaves
 
@@ -31,19 +33,12 @@ class Mesh:
     normals: Array  # (n, 3) float32 unit
 
 
-def surface(
-    vertices: NDArray[np.floating],
-    triangles: Triangles,
-    material: Material,
-    *,
-    rest: Array | None = None,
-    shade: Array | None = None,
-) -> Mesh:
+def surface(vertices: Values, triangles: Triangles, material: Material, shade: Array | None = None) -> Mesh:
     """Make a mesh of one material with smooth normals."""
     return Mesh(
         vertices=vertices.astype(np.float32),
         triangles=triangles.astype(np.int32),
-        rest=(vertices if rest is None else rest).astype(np.float32),
+        rest=vertices.astype(np.float32),
         shade=np.ones(len(vertices), np.float32) if shade is None else shade.astype(np.float32),
         material=np.full(len(triangles), material, np.int8),
         normals=smooth_normals(vertices, triangles),
@@ -65,7 +60,7 @@ def part(mesh: Mesh, which: NDArray[np.bool_]) -> Mesh:
     return replace(mesh, triangles=mesh.triangles[which], material=mesh.material[which])
 
 
-def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Array:
+def smooth_normals(vertices: Values, triangles: Triangles) -> Array:
     """Return unit vertex normals (n, 3): the area-weighted mean of the adjoining triangles' normals."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     face_normals = np.cross(b - a, c - a)
@@ -73,15 +68,15 @@ def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Arra
     adjacency = sparse.csr_matrix(
         (np.ones(3 * count, np.float32), (corners, np.repeat(np.arange(count), 3))), (len(vertices), count)
     )
-    return np.asarray(unit(adjacency @ face_normals), np.float32)
+    return np.asarray(unit(np.asarray(adjacency @ face_normals)), np.float32)
 
 
-def unit(vectors: NDArray[np.floating]) -> Array:
+def unit(vectors: Values) -> Array:
     """Bring vectors (n, 3) to length 1."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
 
 
-def direction(azimuth: NDArray[np.floating], elevation: NDArray[np.floating]) -> NDArray[np.floating]:
+def direction(azimuth: Values, elevation: Values) -> Values:
     """Return unit vectors (..., 3) at these angles (...), radians: 0, 0 is z, and azimuth turns z to x."""
     level = np.cos(elevation)
     return np.stack([np.sin(azimuth) * level, np.sin(elevation), np.cos(azimuth) * level], -1)

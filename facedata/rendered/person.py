@@ -10,7 +10,7 @@ import numpy as np
 from facedata.rendered.accessories import FittedHat, Glasses, Hat, glasses_mesh, sample_glasses
 from facedata.rendered.hair import Hair, hair_mesh, lowered, sample_hair, skull_radius
 from facedata.rendered.head_model import HINT, HeadModel
-from facedata.rendered.mesh import Array, Caster, Material, Mesh, Triangles, join, surface
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, Rng, Triangles, join, surface
 from facedata.rendered.skin import Skin, sample_skin
 from faces.errors import HeadModelError
 
@@ -79,9 +79,7 @@ class Person:
     hat: Hat | None = None
 
 
-def sample_person(
-    rng: np.random.Generator, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0
-) -> Person:
+def sample_person(rng: Rng, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0) -> Person:
     """Draw a person; shares 0..1 of all wear glasses and have hair that comes down as on photographs."""
     coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
     skin = sample_skin(rng, head.face_points)
@@ -94,7 +92,7 @@ def sample_person(
     return Person(coefficients, skin, hair, glasses if wears else None)
 
 
-def sample_expression(rng: np.random.Generator, strength: float) -> Expression:
+def sample_expression(rng: Rng, strength: float) -> Expression:
     """Draw blendshape weights: with chance ``strength`` an expression, always a little unrest."""
     weights: Expression = {}
     if rng.random() < strength:
@@ -142,10 +140,10 @@ def pose_person(person: Person, head: Head, expression: Expression, shape: Shape
     for name, weight in expression.items():
         vertices = vertices + np.float32(weight) * model.expression_modes[model.expression_names.index(name)]
     vertices = vertices.astype(np.float32)
-    skin = surface(vertices, head.triangles, Material.SKIN, rest=model.vertices)
+    skin = surface(vertices, head.triangles, Material.SKIN)
     landmarks = vertices[model.landmarks68]
     parts = [
-        replace(skin, material=head.material),
+        replace(skin, rest=model.vertices, material=head.material),
         hair_mesh(person.hair, shape.skull, hat.room_for_hair if hat else None),
         hat.mesh() if hat else None,
         glasses_mesh(person.glasses, landmarks) if person.glasses else None,

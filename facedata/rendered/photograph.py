@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from facedata.rendered.mesh import Array
+from facedata.rendered.mesh import Array, Rng
 from faces.types import Landmarks, Pixels
 
 GAMMA = 1 / 2.2
@@ -59,14 +59,14 @@ class Tone:
         return np.asarray(grey + self.s_curve * (grey * grey * (3 - 2 * grey) - grey), np.float32)
 
 
-def sample_tone(rng: np.random.Generator, skin_light: float) -> Tone:
+def sample_tone(rng: Rng, skin_light: float) -> Tone:
     """Draw an exposure that brings the brighter part of the skin (linear ``skin_light``) to a usual grey."""
     wished = rng.uniform(0.5, 1.12)
     gamma = GAMMA * rng.uniform(0.75, 1.35)
     return Tone(wished ** (1 / gamma) / max(skin_light, 1e-3), gamma, rng.uniform(-0.2, 0.9))
 
 
-def sample_background(rng: np.random.Generator, side: int) -> Array:
+def sample_background(rng: Rng, side: int) -> Array:
     """Draw a background (side, side) of grey 0..1: plain, shaded, blurred shapes or clutter."""
     level = rng.uniform(0, 1)
     kind = rng.integers(4)
@@ -85,7 +85,7 @@ def sample_background(rng: np.random.Generator, side: int) -> Array:
 
 
 def photograph(
-    grey: Array, landmarks: Landmarks, rng: np.random.Generator, *, rays_per_pixel: float
+    grey: Array, landmarks: Landmarks, rng: Rng, *, rays_per_pixel: float
 ) -> tuple[Pixels, Landmarks]:
     """Take a picture of an ideal image through a random lens, sensor and JPEG encoder.
 
@@ -114,7 +114,7 @@ def scaled(landmarks: Landmarks, factor: float) -> Landmarks:
     return _landmarks(_points(landmarks) * factor)
 
 
-def misplaced(landmarks: Landmarks, error: float, rng: np.random.Generator) -> Landmarks:
+def misplaced(landmarks: Landmarks, error: float, rng: Rng) -> Landmarks:
     """Shift, turn and scale landmarks as a detector does; ``error`` is relative to a crop's side."""
     points = _points(landmarks)
     middle = (points[0] + points[1]) / 2

@@ -21,7 +21,7 @@ from PIL import Image
 from facedata.labels import LabelRow, pose_word
 from facedata.rendered.accessories import HATS, sample_hat, sample_kind
 from facedata.rendered.camera import EYE_TO_NOSE_BASE, N_LIGHTS, Camera, View, sample_lights
-from facedata.rendered.mesh import Array, Material
+from facedata.rendered.mesh import Array, Material, Rng
 from facedata.rendered.person import Head, Person, Posed, Shape, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Tone, Variety, misplaced, photograph, sample_background, sample_tone
 from faces.crop import CropGeometry, crop_face
@@ -45,7 +45,6 @@ WILD = 2.5  # how much more accessories differ if everything does
 # left, from the right, from above the forehead, from the front, from both sides, ...
 CHOSEN_LIGHTS = (19, 0, 4, 10, 16, 7, 1, 13, 14, 18, 2, 12, 15, 17, 5, 9, 3, 11, 6, 8)
 
-Rng = np.random.Generator
 Weights = dict[str, float]  # of an expression
 Pose = Callable[..., Posed]  # pose(person, expression=...)
 Look = tuple[Posed, float, float]  # a head, its yaw as it was wished and as it comes out, degrees
@@ -63,7 +62,7 @@ class Stream(IntEnum):
     ACCESSORIES = 3
     ACCESSORY_PICTURES = 4
 
-    def of(self, seed: int, person: int) -> np.random.Generator:
+    def of(self, seed: int, person: int) -> Rng:
         """Open the numbers of person ``person`` in the set with this seed."""
         return np.random.default_rng([seed, person, self.value])
 
@@ -122,7 +121,7 @@ class Recipe(ABC):
             views: list[View] = []
             studio: list[View] = []  # how a studio's camera would have looked
             for posed, wished, yaw in self.looks(people, pose, expression, rng):
-                look = partial(crop_view, posed, geometry, distance=distance)
+                look = partial(crop_view, posed, geometry, distance)
                 pitch, roll = rng.normal(0, variety.pitch or self.movement), rng.normal(0, variety.roll)
                 views.append(look(yaw=yaw, pitch=pitch, roll=roll))
                 if variety.camera:
@@ -267,13 +266,7 @@ class AccessoryRecipe(Recipe):
 
 
 def crop_view(
-    posed: Posed,
-    geometry: CropGeometry,
-    *,
-    yaw: float = 0.0,
-    pitch: float = 0.0,
-    roll: float = 0.0,
-    distance: float,
+    posed: Posed, geometry: CropGeometry, distance: float, yaw: float = 0, pitch: float = 0, roll: float = 0
 ) -> View:
     """Look at a head (degrees, cm, as ``Camera`` has them) so that a little more than its crop is seen."""
     pixels = geometry.size * RAYS_PER_PIXEL
@@ -292,9 +285,7 @@ def larger_view(view: View, geometry: CropGeometry) -> View:
     return View(view.posed, replace(view.camera, side=side, scale=side / (LARGE_WIDER * crop_width)))
 
 
-def larger_picture(
-    view: View, grey: Array, variety: Variety, wall: float, rng: np.random.Generator
-) -> tuple[Pixels, Floats]:
+def larger_picture(view: View, grey: Array, variety: Variety, wall: float, rng: Rng) -> tuple[Pixels, Floats]:
     """Take the larger picture (176, 176), each pixel the mean over its area, and its points (5, 2)."""
     frame = _frame(view, grey, variety, wall, rng)
     picture = Image.fromarray(frame).resize((LARGE_SIDE, LARGE_SIDE), Image.Resampling.BOX)
@@ -303,7 +294,7 @@ def larger_picture(
 
 
 def take_crop(
-    view: View, grey: Array, geometry: CropGeometry, variety: Variety, wall: float, rng: np.random.Generator
+    view: View, grey: Array, geometry: CropGeometry, variety: Variety, wall: float, rng: Rng
 ) -> Pixels:
     """Take a picture of the head's ``grey`` (hits,) and crop it, (S, S); ``wall`` is the plain background."""
     frame = _frame(view, grey, variety, wall, rng)
@@ -317,7 +308,7 @@ def take_crop(
     return crop_face(pixels, landmarks, geometry)
 
 
-def _frame(view: View, grey: Array, variety: Variety, wall: float, rng: np.random.Generator) -> Array:
+def _frame(view: View, grey: Array, variety: Variety, wall: float, rng: Rng) -> Array:
     """What a camera sees, (side, side) grey 0..1: the head's ``grey`` (hits,) before a background."""
     side = view.camera.side
     frame = sample_background(rng, side) if variety.camera else np.full((side, side), wall, np.float32)

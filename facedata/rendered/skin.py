@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.rendered.mesh import Array
+from facedata.rendered.mesh import Array, Rng
 
 BEARDS = ("none", "stubble", "full", "goatee", "moustache")
 LIPS = slice(48, 60)  # their outline among the 68 landmarks
@@ -30,7 +30,7 @@ class Noise:
         return np.asarray(np.cos(points @ self.waves.T + self.phases) @ self.weights, np.float32)
 
 
-def noise(rng: np.random.Generator, scale: float, waves: int = 20) -> Noise:
+def noise(rng: Rng, scale: float, waves: int = 20) -> Noise:
     """Draw noise whose bumps are about ``scale`` cm wide."""
     return Noise(
         waves=(rng.normal(size=(waves, 3)) / scale).astype(np.float32),
@@ -94,7 +94,7 @@ class Skin:
     under_eye: float
 
 
-def sample_skin(rng: np.random.Generator, face_points: Array) -> Skin:
+def sample_skin(rng: Rng, face_points: Array) -> Skin:
     """Draw a person's paint; moles lie on some of ``face_points`` (n, 3)."""
     uniform = rng.uniform
     tone = float(np.exp(uniform(np.log(0.16), np.log(0.72))))
@@ -142,7 +142,7 @@ def sample_skin(rng: np.random.Generator, face_points: Array) -> Skin:
     )
 
 
-def _skip_after(rng: np.random.Generator, value: float) -> float:
+def _skip_after(rng: Rng, value: float) -> float:
     """``value``, with the next random number unused: without these gaps every known person would change."""
     rng.random()
     return value
