@@ -13,8 +13,8 @@ import argparse
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -71,8 +71,7 @@ EXPRESSIONS: dict[str, Expression] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Sitter:
+class Sitter(NamedTuple):
     """A person in a photograph."""
 
     role: Role
@@ -83,8 +82,7 @@ class Sitter:
     scale: float  # pixels per cm there
 
 
-@dataclass(frozen=True)
-class Shot:
+class Shot(NamedTuple):
     """One picture to be made, and its line in labels.csv if it shows one person."""
 
     file: str

@@ -6,22 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from facedata.rendered.hair import CENTRE, Hair
-from facedata.rendered.mesh import (
-    Array,
-    Caster,
-    Material,
-    Mesh,
-    Rng,
-    Triangles,
-    grid_triangles,
-    join,
-    part,
-    surface,
-    unit,
-)
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, grid_triangles, join, part, surface, unit
 from facedata.rendered.person import Posed
 
 AXIS_Z = -2.4  # cm; the middle of neck and chest
@@ -133,7 +122,7 @@ def _twisted(mesh: Mesh, degrees: float) -> Mesh:
     return replace(mesh, vertices=turned(mesh.vertices, AXIS_Z), normals=turned(mesh.normals, 0.0))
 
 
-def with_strands(posed: Posed, rng: Rng, *, count: int, back: bool) -> tuple[Posed, Array]:
+def with_strands(posed: Posed, rng: np.random.Generator, *, count: int, back: bool) -> tuple[Posed, Array]:
     """The same head with strands, combed ``back`` or not, and points (n, 3) where hair leaves the skin."""
     mesh = posed.mesh
     shell = _visible_shell(mesh)
@@ -143,7 +132,7 @@ def with_strands(posed: Posed, rng: Rng, *, count: int, back: bool) -> tuple[Pos
     return replace(posed, mesh=join([mesh, strands])), mesh.vertices[np.unique(shell)]
 
 
-def _visible_shell(mesh: Mesh) -> Triangles:
+def _visible_shell(mesh: Mesh) -> NDArray[np.int32]:
     """The triangles (k, 3) of hair that lie outside the skin."""
     shell = mesh.triangles[mesh.material == Material.HAIR]
     caster = Caster(part(mesh, mesh.material == Material.SKIN))
@@ -157,7 +146,9 @@ def _visible_shell(mesh: Mesh) -> Triangles:
     return shell[outside[shell].all(1)]
 
 
-def _strands(mesh: Mesh, shell: Triangles, hair: Hair, rng: Rng, count: int, back: bool) -> Mesh:
+def _strands(
+    mesh: Mesh, shell: NDArray[np.int32], hair: Hair, rng: np.random.Generator, count: int, back: bool
+) -> Mesh:
     length, stray, lift = _HABITS[hair.style]
     a, b, c = (mesh.vertices[shell[:, i]] for i in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)

@@ -51,11 +51,10 @@ def bar_over_eyes(crop: Pixels, rng: np.random.Generator) -> Pixels:
 def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Progress | None = None) -> int:
     """Make the labelled folder ``out`` from the ready crops of ``source``; returns its number of pictures.
 
-    ``source`` is a labelled folder or .zip; of its faces those with accessory none or unknown are taken.
-    Unchanged pictures are hard links to the source's if the disk allows it.  What an earlier, interrupted
-    call made is kept.  The same source and seed give the same set.  Raises LabelError for wrong labels,
-    DataError if there is no such face, a picture is no square crop, or ``out`` holds something else or cannot
-    be written.
+    ``source`` is a labelled folder or .zip; of its faces those with accessory none or unknown are taken, and
+    hard links made if the disk allows it.  What an earlier, interrupted call made is kept.  The same source
+    and seed give the same set.  Raises LabelError for wrong labels, DataError if there is no such face, a
+    picture is no square crop, or ``out`` holds something else or cannot be written.
     """
     with FileSource(source, LABELS_FILE) as files:
         try:

@@ -84,7 +84,7 @@ def plan_caspeal(source: Path, *, progress: Progress | None = None) -> Plan:
         "the folder with FRONTAL",
         wanted=lambda shot: shot.is_plain and shot.accessory < len(ACCESSORIES),
         needed=lambda shot: shot.accessory > 0,
-        prefer=_preference,
+        prefer=lambda path: (not path.parent.name.lower().startswith(("normal", "access")), path),
         skip=lambda name: name == "pose",
         progress=progress,
     )
@@ -119,11 +119,6 @@ def plan_caspeal(source: Path, *, progress: Progress | None = None) -> Plan:
     if absent:
         sentences.append(f"nobody wears {listed(absent)}")
     return Plan(entries, sentences, notes)
-
-
-def _preference(path: Path) -> tuple[bool, Path]:
-    """Lowest for the best of several pictures of a person with the same accessory."""
-    return not path.parent.name.lower().startswith(("normal", "access")), path
 
 
 def read_eyes(path: Path) -> dict[str, Landmarks]:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from facedata.labels import SPLITS, LabelRow
 from facedata.readers.common import (
@@ -38,8 +38,7 @@ ATTRIBUTES = ("Eyeglasses", "Wearing_Hat")
 _LISTS = ("list_attr_celeba", "identity_CelebA", "list_landmarks_align_celeba", "list_eval_partition")
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A list of CelebA: the names of its columns, empty if it has none, and numbers by picture."""
 
     columns: Sequence[str]
@@ -112,7 +111,7 @@ def plan_celeba(
         mouth = ((one_x + other_x) / 2, (one_y + other_y) / 2)
         landmarks = from_eyes_and_mouth((left_x, left_y), (right_x, right_y), mouth)
         entries.append(Entry(path, row, landmarks=landmarks))
-    notes = []
+    notes, missing = [], []
     split_of = {(entry.row.person, entry.row.split) for entry in entries}
     if len(split_of) > len({person for person, _ in split_of}):
         notes.append("some people are in two splits; the partition is not CelebA's own")
@@ -120,7 +119,6 @@ def plan_celeba(
         notes.append(f"left out because of more than one of {listed(chosen.values())}: {several:,}")
     if unknown:
         notes.append(f"left out because not in all lists: {unknown:,}")
-    missing = []
     absent = sorted(set(people.rows) - set(pictures))
     if absent or len(people.rows) != PICTURES:
         there = f"{len(pictures):,} found, {len(people.rows):,} listed"

@@ -141,9 +141,8 @@ def find_pictures(
 ) -> tuple[dict[Shot, Path], list[str]]:
     """Find the pictures of a set by their names; returns the first that is preferred of each shot, and notes.
 
-    ``parse`` tells what a name without its ending says, None of other names; ``more`` is another ending of
-    pictures, ``skip`` as ``files_below`` has it.  ``what`` names the set, and ``give`` what to give, in the
-    DataError that is raised if none of those ``wanted`` is ``needed``.
+    ``parse`` tells what a name without its ending says, None of other names; ``more`` is another ending.
+    ``what`` is the set and ``give`` a folder in the DataError raised if none ``wanted`` is ``needed``.
     """
     shots: dict[Shot, list[Path]] = defaultdict(list)
     others = []

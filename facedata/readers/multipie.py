@@ -67,7 +67,6 @@ EXAMPLE = "001_01_01_051_07.png"
 _DARKNESS = {light: at for at, light in enumerate(("07", "08", "06", "00", "19", "09", "05"))}
 _NAME = re.compile(r"(\d{3})_(\d{2})_(\d{2})_(\d{2})(\d)_(\d{2})")
 _CHIN = {8: 7, 16: 11}  # place of the chin among so many points
-_MARK = "_lm"
 
 
 class Shot(NamedTuple):
@@ -83,11 +82,6 @@ class Shot(NamedTuple):
     def yaw(self) -> int | None:
         """Degrees, or None for a camera above head height or an unknown one."""
         return CAMERAS.get(self.camera)
-
-    @property
-    def taken(self) -> tuple[str, str, str]:
-        """What pictures taken together share: person, recording, camera."""
-        return self.person, self.recording, self.camera
 
 
 def parse_name(stem: str) -> Shot | None:
@@ -167,10 +161,8 @@ def parse_pos(text: str, yaw: float) -> Landmarks:
         raise LeftOutError("its annotation is no list of points") from None
     if count not in (2, *_CHIN) or not np.isfinite(points).all():
         raise LeftOutError(f"its annotation has {count} points, which are no pair of eyes and a chin")
-    places = [(x, y) for x, y in points.tolist()]
-    if count == 2:
-        return from_eyes(places[0], places[1], yaw)
-    return from_eyes_and_chin(places[0], places[1], places[_CHIN[count]])
+    one, other, *places = ((x, y) for x, y in points.tolist())
+    return from_eyes_and_chin(one, other, places[_CHIN[count] - 2]) if places else from_eyes(one, other, yaw)
 
 
 def from_68(points: Any) -> Landmarks:
@@ -192,16 +184,13 @@ def annotated_multipie(folder: Path, *, progress: Progress | None = None) -> Fin
 
     A picture without a file of its own takes that of another light: 20 pictures are taken within 0.7 seconds.
     """
-    known: dict[tuple[str, str, str], dict[str, Path]] = defaultdict(dict)
+    known: dict[Shot, dict[str, Path]] = defaultdict(dict)  # by shot without light, then by light
     for path in files_below(folder, skip=keeps_out, progress=progress):
-        suffix, stem = path.suffix.lower(), path.stem.lower()
-        marked = suffix == ".mat" and stem.endswith(_MARK)
-        shot = (
-            parse_name(stem.removesuffix(_MARK) if marked else stem) if marked or suffix == ".pos" else None
-        )
-        if shot is not None and is_wanted(shot):
-            files = known[shot.taken]
-            if suffix == ".pos" or shot.light not in files:  # .pos are there for everybody
+        named = re.fullmatch(r"(.*)(\.pos|_lm\.mat)", path.name.lower())
+        shot = parse_name(named[1]) if named else None
+        if named and shot is not None and is_wanted(shot):
+            files = known[shot._replace(light="")]
+            if named[2] == ".pos" or shot.light not in files:  # .pos are there for everybody
                 files[shot.light] = path
     if not known:
         raise DataError(
@@ -211,10 +200,10 @@ def annotated_multipie(folder: Path, *, progress: Progress | None = None) -> Fin
 
     def find(entry: Entry, photo: Photo) -> Landmarks:
         shot = parse_name(entry.source.stem)
-        if shot is None or shot.taken not in known:
+        files = {} if shot is None else known.get(shot._replace(light=""), {})
+        if shot is None or not files:
             raise LeftOutError("it is not annotated")
         reason = LeftOutError("its annotation makes no face")
-        files = known[shot.taken]
         for light in sorted(files, key=lambda light: (abs(int(light) - int(shot.light)), light)):
             try:
                 if files[light].suffix.lower() == ".pos":

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -34,8 +33,7 @@ Face = tuple[Pixels, LargeFace | None]
 """What is kept of a picture: its crop (S, S) uint8 grey and, if there is one, its larger picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(NamedTuple):
     """What an import came to: pictures in the set, and those left out with the reason of each."""
 
     pictures: int
@@ -48,9 +46,8 @@ def face_cutter(
 ) -> Callable[[Entry], Face]:
     """Make a function that reads a photograph and cuts its face out as a network's crops are cut.
 
-    ``size`` is the side of the crops, and that to which the set's own crops are brought, by area if they
-    shrink; ``large`` asks for larger pictures as well, which are never enlarged.  The function raises
-    LeftOutError, or PhotoError if the picture cannot be read.
+    ``size`` is the side of crops, also of the set's own; ``large`` asks for larger pictures as well, which
+    are never enlarged.  The function raises LeftOutError, or PhotoError if the picture cannot be read.
     """
     geometry = CropGeometry(size=size)
 

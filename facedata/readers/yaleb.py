@@ -71,7 +71,7 @@ def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
     split = in_halves(shot.person for shot in shots)
     entries = [
         Entry(
-            path,
+            shots[shot],
             LabelRow(
                 file=f"{shot.person}/pose{shot.pose}_{shot.light}.png",
                 person=shot.person,
@@ -81,9 +81,7 @@ def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
             ),
             group=f"{shot.person} P{shot.pose:02d}",
         )
-        for shot, path in sorted(
-            shots.items(), key=lambda item: (item[0].person, item[0].pose, item[0].light)
-        )
+        for shot in sorted(shots, key=lambda shot: (shot.person, shot.pose, shot.light))
     ]
     bad = [f"{shot.person} P{shot.pose:02d} {shot.light}" for shot in every if shot.bad]
     if bad:

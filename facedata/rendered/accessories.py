@@ -185,7 +185,11 @@ class FittedHat:
 
     def __init__(self, hat: Hat, head: Caster, landmarks: Array) -> None:
         self.hat = hat
-        self._axes = _axes(hat)
+        tilt, lean, turn = np.radians([hat.tilt, hat.lean, hat.turn])
+        about_y = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
+        about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+        about_z = np.array([[np.cos(lean), np.sin(lean), 0], [-np.sin(lean), np.cos(lean), 0], [0, 0, 1]])
+        self._axes = (about_z @ about_y @ about_x).astype(np.float32)  # rows: its right, up and forward
         brows = float(landmarks[[19, 24], 1].mean())
         front = np.array([0, brows + hat.lift, landmarks[27, 2]], np.float32)
         forward = self._axes[2]
@@ -296,15 +300,6 @@ class FittedHat:
         shade = np.broadcast_to(tone, distance.shape).astype(np.float32)
         triangles = grid_triangles(*distance.shape, wrap=wrap)
         return surface(vertices, triangles, Material.HAT, shade=shade.ravel())
-
-
-def _axes(hat: Hat) -> Array:
-    """Rows (3, 3): the hat's right, up and forward in head coordinates."""
-    tilt, lean, turn = np.radians([hat.tilt, hat.lean, hat.turn])
-    about_y = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    about_z = np.array([[np.cos(lean), -np.sin(lean), 0], [np.sin(lean), np.cos(lean), 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_y @ about_x, np.float32)
 
 
 def _dome(share: Values, power: float) -> Values:

@@ -145,10 +145,9 @@ class View:
         return np.asarray(total, np.float32)
 
     def glint(self, normal: Array, towards: Array) -> tuple[NDArray[np.intp], Array, Array]:
-        """Tell which hits see the lamps that lie in their directions ``towards`` (hits, 3).
+        """Tell which hits (k,) see the lamps that lie in their directions ``towards`` (hits, 3).
 
-        Returns their numbers (k,), the cosines (k,) of light and ``normal`` (hits, 3), and those of the
-        direction halfway between light and eye and ``normal``.
+        Also returns the cosines (k,) of ``normal`` (hits, 3) with the light, and halfway from it to the eye.
         """
         cosine = (normal * towards).sum(1)
         seen = self._lit(np.flatnonzero(cosine > 0), towards)

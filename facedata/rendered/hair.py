@@ -12,9 +12,8 @@ from facedata.rendered.mesh import Array, Caster, Material, Mesh, Values, direct
 
 CENTRE = np.array([0.0, 4.5, -0.5], np.float32)  # inside the skull, at ear height
 COLUMNS, ROWS = 144, 80
-LOWEST, HIGHEST = -66.0, 90.0  # degrees of elevation
 _AZIMUTH = np.linspace(-180, 180, COLUMNS, endpoint=False)  # 0 is the front, + the picture's right
-_ELEVATION = np.linspace(LOWEST, HIGHEST, ROWS)
+_ELEVATION = np.linspace(-66.0, 90.0, ROWS)
 _PHI, _THETA = np.meshgrid(np.radians(_AZIMUTH), np.radians(_ELEVATION))
 _DIRECTIONS = direction(_PHI, _THETA).astype(np.float32)  # (ROWS, COLUMNS, 3), from CENTRE
 STYLES = ("bald", "ring", "cropped", "short", "bowl", "bob", "long", "tied", "curly")

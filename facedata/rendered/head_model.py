@@ -31,6 +31,12 @@ _DAMAGE = (
     OSError, KeyError, ValueError, TypeError, EOFError, MemoryError, RuntimeError, struct.error, zlib.error,
     zipfile.BadZipFile,
 )  # fmt: skip
+# Kinds of numbers that the packed archive may hold, and what they become.
+_STORED = {
+    "vertices": ("f", np.float32), "faces": ("iu", np.int32), "landmarks68": ("iu", np.int32),
+    "identity_modes": ("f", np.float32), "expression_modes": ("f", np.float32),
+    "expression_names": ("U", np.str_),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,7 @@ def load_head_model(path: Path) -> HeadModel:
 
 
 def _read_archive(path: Path) -> HeadModel:
-    def array(name: str, kinds: str) -> NDArray[Any]:
-        found: NDArray[Any] = data[name]
-        if found.dtype.kind not in kinds:
-            raise ValueError(f"{name} holds {found.dtype}")
-        return found
-
+    arrays: dict[str, Any] = {}
     try:
         # Opened here, because NumPy leaves a file open that turns out to be damaged.
         with path.open("rb") as file:
@@ -75,16 +76,14 @@ def _read_archive(path: Path) -> HeadModel:
             if not isinstance(data, NpzFile):
                 raise ValueError("it is a single array")
             with data:
-                return HeadModel(
-                    vertices=array("vertices", "f").astype(np.float32),
-                    faces=array("faces", "iu").astype(np.int32),
-                    identity_modes=array("identity_modes", "f").astype(np.float32),
-                    expression_modes=array("expression_modes", "f").astype(np.float32),
-                    expression_names=tuple(array("expression_names", "U").ravel().tolist()),
-                    landmarks68=array("landmarks68", "iu").astype(np.int32),
-                )
+                for name, (kinds, dtype) in _STORED.items():
+                    found = data[name]
+                    if found.dtype.kind not in kinds:
+                        raise ValueError(f"{name} holds {found.dtype}")
+                    arrays[name] = found.astype(dtype)
     except _DAMAGE as error:
         raise HeadModelError(f"{path} is not a packed head model ({error}); {HINT}.") from error
+    return HeadModel(**arrays | {"expression_names": tuple(arrays["expression_names"].ravel().tolist())})
 
 
 def _read_folder(folder: Path) -> HeadModel:

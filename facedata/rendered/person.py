@@ -24,7 +24,6 @@ _PARTS = (
 )
 _EYES = (slice(21451, 23021), slice(23021, 24591))  # vertices of both eyeballs
 _FACE_VERTICES = 6706  # the first so many are the narrow face
-LARGEST_COEFFICIENT = 2.5  # standard deviations; beyond it heads look damaged
 
 Expression = dict[str, float]
 """Weights 0..1 of blendshapes, by their names."""
@@ -60,12 +59,8 @@ class Head:
         self.landmarks = model.vertices[model.landmarks68]  # (68, 3) of the mean head
         eyes = np.stack([model.vertices[part].mean(0) for part in _EYES])
         self.eye_centres = eyes[::-1].copy() if eyes[0, 0] > 0 else eyes
-
-    @cached_property
-    def face_points(self) -> Array:
-        """Points (n, 3) of the mean face's front."""
-        points = self.model.vertices[:_FACE_VERTICES]
-        return points[points[:, 2] > 2]
+        front = model.vertices[:_FACE_VERTICES]
+        self.face_points = front[front[:, 2] > 2]  # (n, 3) of the mean face
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class Person:
 
 def sample_person(rng: Rng, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0) -> Person:
     """Draw a person; shares 0..1 of all wear glasses and have hair that comes down as on photographs."""
-    coefficients = np.clip(rng.normal(size=100), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT).astype(np.float32)
+    coefficients = np.clip(rng.normal(size=100), -2.5, 2.5).astype(np.float32)  # beyond, heads look damaged
     skin = sample_skin(rng, head.face_points)
     hair = sample_hair(rng)
     # Drawn only if wanted: a further draw would change the people of the protocol.

@@ -38,8 +38,7 @@ LARGE_RAYS_PER_PIXEL = 1.1  # in each direction; more costs more than it shows
 LARGE_POINTS = (45, 42, 36, 39, 33)  # of the 68, in the order of dlib's five
 
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
-BARE = "none"
-ACCESSORIES = (BARE, "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glasses-3")
+ACCESSORIES = ("none", "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glasses-3")
 WILD = 2.5  # how much more accessories differ if everything does
 # The rig's lights in the order in which a smaller number of them is chosen: all flashes, none, from the
 # left, from the right, from above the forehead, from the front, from both sides, ...
@@ -51,12 +50,9 @@ Look = tuple[Posed, float, float]  # a head, its yaw as it was wished and as it 
 
 
 class Stream(IntEnum):
-    """Streams of random numbers of one person of a set; a new one gets a number of its own, above 0.
+    """Streams of random numbers of one person of a set."""
 
-    NumPy pads a seed with zeros, so [seed, person] and [seed, person, 0] are the same stream.
-    """
-
-    ROTATION_PERSON = 0
+    ROTATION_PERSON = 0  # NumPy pads a seed with zeros: [seed, person] is the same stream
     ROTATION_PICTURES = 1
     ACCESSORY_PERSON = 2
     ACCESSORIES = 3
@@ -216,15 +212,14 @@ class RotationRecipe(Recipe):
 class AccessoryRecipe(Recipe):
     """Seven accessories under each of several lights; other people than a rotation set's.
 
-    ``lights`` 1..20 are of the rig, chosen spread over it and called by their numbers there; the default
-    five come from nowhere, the left, the right, above and everywhere.  With free lights each is drawn at
-    random.  Raises DataError for another number of lights.
+    ``lights`` 1..20 are of the rig, called by their numbers there; the default five come from nowhere, the
+    left, the right, above and everywhere.  Free ones are drawn at random.  Raises DataError for others.
     """
 
     kind = "accessories"
     stream = Stream.ACCESSORY_PICTURES
     lights_per_expression = 2
-    metered = ACCESSORIES.index(BARE)
+    metered = ACCESSORIES.index("none")
     movement = 2.0
     fewer_of_rig = True
 

@@ -9,8 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import get_context
@@ -56,13 +55,12 @@ def render_set(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Render people ``first`` .. ``first + people - 1`` into the labelled folder ``out``.
+    """Render people from ``first`` on into the labelled folder ``out``; returns how many pictures it holds.
 
-    Returns how many pictures it holds then.  People below ``train`` get split train, the others test.
-    ``workers`` is the number of processes, all cores if None.  What an earlier, interrupted call with the
-    same recipe finished is kept, people outside the range too: a person is complete or absent.  With
-    ``large``, a larger picture of every face is kept as well (``facedata.large_pictures``), also of people
-    whose crops are there already.  Raises DataError if ``out`` holds something else or cannot be written,
+    People below ``train`` get split train, the others test.  ``workers`` are processes, all cores if None.
+    What an earlier, interrupted call with the same recipe finished is kept, people outside the range too: a
+    person is complete or absent.  ``large`` asks for larger pictures (``facedata.large_pictures``), also of
+    people whose crops are there.  Raises DataError if ``out`` holds something else or cannot be written,
     HeadModelError if the head model is missing.
     """
     per_person = len(recipe.rows(""))
@@ -153,11 +151,11 @@ def _complete_folder(out: Path, folder: Path) -> Iterator[Path]:
 
 
 def in_processes(work: Callable[[Any], None], jobs: Iterable[Any], count: int) -> Iterator[None]:
-    """Call ``work(job)`` for every job in ``count`` processes; yields once for each as it is done.
+    """Call ``work(job)`` for every job in ``count`` processes (1: this one); yields for each as it is done.
 
-    ``work`` is a function of a module, and it and the jobs can be pickled.  With a ``count`` of 1 it runs in
-    this process.  An exception of ``work`` is raised here.  Leaving the loop early, Ctrl-C and even the death
-    of this process end the workers in the middle of their jobs.  Raises DataError if a worker dies.
+    ``work`` and the jobs can be pickled.  An exception of ``work`` is raised here.  Leaving the loop early,
+    Ctrl-C and even the death of this process end the workers in the middle of their jobs.  Raises DataError
+    if a worker dies.
     """
     if count <= 1:
         for job in jobs:
@@ -169,7 +167,7 @@ def in_processes(work: Callable[[Any], None], jobs: Iterable[Any], count: int) -
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(reader,))
     try:
         yield from _each_done(pool, work, iter(jobs), count)
-    except BrokenProcessPool as error:
+    except BrokenExecutor as error:
         raise DataError(
             "A rendering process ended unexpectedly, perhaps for want of memory; "
             "the same command again goes on where it stopped."

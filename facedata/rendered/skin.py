@@ -110,6 +110,7 @@ def sample_skin(rng: Rng, face_points: Array) -> Skin:
     for _ in range(int(rng.integers(0, 5))):
         x, y, z = face_points[rng.integers(len(face_points))].tolist()
         moles.append((x, y, z, uniform(0.1, 0.3), uniform(0.3, 0.8)))
+    # Two numbers are drawn here and there, though one is used: otherwise every known person would change.
     return Skin(
         tone=tone,
         gloss=uniform(0.02, 0.22),
@@ -119,7 +120,7 @@ def sample_skin(rng: Rng, face_points: Array) -> Skin:
             (uniform(low, high), noise(rng, scale))
             for low, high, scale in ((0.02, 0.07, 3.0), (0.01, 0.05, 1.0), (0.01, 0.06, 0.25))
         ),
-        lip=_skip_after(rng, uniform(0.3, 0.7) if make_up else uniform(0.6, 1.0)),
+        lip=float(uniform(0.3, 0.7, 2)[0] if make_up else uniform(0.6, 1.0, 2)[0]),
         brow_strength=uniform(0.3, 1.0),
         brow_width=uniform(0.22, 0.6) * (0.75 if woman else 1.1),
         brow_lift=uniform(-0.2, 0.5),
@@ -138,14 +139,8 @@ def sample_skin(rng: Rng, face_points: Array) -> Skin:
         freckles=max(0.0, uniform(-0.6, 0.3)),
         freckle_noise=noise(rng, 0.14),
         moles=tuple(moles),
-        under_eye=_skip_after(rng, uniform(0, 0.25)),
+        under_eye=float(uniform(0, 0.25, 2)[0]),
     )
-
-
-def _skip_after(rng: Rng, value: float) -> float:
-    """``value``, with the next random number unused: without these gaps every known person would change."""
-    rng.random()
-    return value
 
 
 def skin_albedo(skin: Skin, marks: Array, points: Array) -> Array:
