@@ -147,7 +147,7 @@ def find_pictures(
     shots: dict[Shot, list[Path]] = defaultdict(list)
     others = []
     for path in files_below(source, skip=skip, progress=progress):
-        if path.suffix.lower() in {*PICTURE_SUFFIXES, more}:
+        if path.suffix and path.suffix.lower() in {*PICTURE_SUFFIXES, more}:
             shot = parse(path.stem)
             if shot is None:
                 others.append(path.name)

@@ -235,10 +235,7 @@ class AccessoryRecipe(Recipe):
         return [(accessory, {"pose": pose, "accessory": accessory}) for accessory in ACCESSORIES]
 
     def people(self, head: Head, index: int) -> list[Person]:
-        """Dress person ``index`` in every one of ACCESSORIES.
-
-        Everyone has their own copy of each accessory and their own way of wearing it.
-        """
+        """Dress person ``index`` in their own copies of ACCESSORIES, worn in their own way."""
         rng = Stream.ACCESSORY_PERSON.of(self.seed, index)
         person = sample_person(rng, head, low_hair_share=self.variety.low_hair)
         rng = Stream.ACCESSORIES.of(self.seed, index)
