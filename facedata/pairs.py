@@ -35,6 +35,8 @@ def ordered_pairs(faces: FaceSet, attribute: Attribute) -> Ints:
 
 def groups(faces: FaceSet, *attributes: Attribute) -> Ints:
     """Number groups, (N,) int64 from 0: equal for faces of one person that agree in all these attributes."""
-    words = [faces.persons, *(faces.attribute(name) for name in attributes)]
-    codes = np.stack([np.unique(column, return_inverse=True)[1] for column in words])
-    return np.unique(codes, axis=1, return_inverse=True)[1].ravel().astype(np.int64)
+    number = np.zeros(len(faces), np.int64)
+    for words in (faces.persons, *(faces.attribute(name) for name in attributes)):
+        known, code = np.unique(words, return_inverse=True)
+        number = np.unique(number * len(known) + code, return_inverse=True)[1].astype(np.int64)
+    return number
