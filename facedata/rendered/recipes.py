@@ -1,8 +1,8 @@
 """Which pictures of a person a set has, and how they are taken.
 
-`rendered-rotation` has people turned, `rendered-accessories` with something on.  Larger pictures, for networks
-of others, show the person, the light and the expression of a crop, from the same place, a little wider and
-without what a cheap camera does to it; clean crops are as a studio would have taken them.
+`rendered-rotation` has people turned, `rendered-accessories` as they wear things.  Larger pictures, for
+networks of others, show the person, the light and the expression of a crop, from the same place, a little
+wider and without what a cheap camera does to it; clean crops are as a studio would have taken them.
 """
 
 from __future__ import annotations
