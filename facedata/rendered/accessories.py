@@ -188,7 +188,7 @@ class FittedHat:
         tilt, lean, turn = np.radians([hat.tilt, hat.lean, hat.turn])
         about_y = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
         about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-        about_z = np.array([[np.cos(lean), np.sin(lean), 0], [-np.sin(lean), np.cos(lean), 0], [0, 0, 1]])
+        about_z = np.array([[np.cos(lean), -np.sin(lean), 0], [np.sin(lean), np.cos(lean), 0], [0, 0, 1]])
         self._axes = (about_z @ about_y @ about_x).astype(np.float32)  # rows: its right, up and forward
         brows = float(landmarks[[19, 24], 1].mean())
         front = np.array([0, brows + hat.lift, landmarks[27, 2]], np.float32)
