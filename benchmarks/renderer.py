@@ -24,7 +24,7 @@ from pathlib import Path
 from cli.console import RichProgress, print_table
 from cli.guard import run_script
 from facedata.rendered.photograph import VARIETIES
-from facedata.rendered.rotation import PROTOCOL_TRAIN, RotationRecipe
+from facedata.rendered.recipes import RotationRecipe
 from facedata.rendered.sets import render_set
 
 
@@ -50,7 +50,7 @@ def measure(head_model: Path, variety: str, people: int, workers: int) -> Measur
             recipe,
             head_model,
             people=people,
-            train=PROTOCOL_TRAIN,
+            train=100,
             workers=workers,
             progress=RichProgress(),
         )

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cli.console import RichProgress
 from cli.imports import app as imports
 from cli.options import ForceOption, refuse_existing
-from cli.render import app as render
+
+if TYPE_CHECKING:
+    from facedata.rendered.recipes import Recipe
 
 app = typer.Typer(help="Make sets of faces to learn from and to measure with.", no_args_is_help=True)
+render = typer.Typer(help="Render a set of faces from the morphable head.", no_args_is_help=True)
 app.add_typer(render, name="render")
 app.add_typer(imports, name="import")
+
+HeadModel = Annotated[
+    Path, typer.Option(help="ICT-FaceKit: the packed ict_facekit.npz or its published folder.")
+]
+Out = Annotated[Path, typer.Option(help="Folder to write the labelled set to.")]
+People = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many people.")]
+First = Annotated[int, typer.Option(min=0, max=1_000_000, help="Number of the first person.")]
+Seed = Annotated[int, typer.Option(min=0, help="Another seed gives other people.")]
+Size = Annotated[int, typer.Option(min=16, max=256, help="Side of a crop in pixels.")]
+HowVaried = Annotated[
+    Literal["none", "full"], typer.Option(help="none: the paper's protocol; full: as photographs differ.")
+]
+Train = Annotated[int, typer.Option(min=0, help="People below this number get split train.")]
+Large = Annotated[
+    bool, typer.Option("--large", help="Also a larger picture of every face, for networks of others.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, max=1024, help="Processes; all cores unless told.")]
 
 
 @app.command()
@@ -31,10 +52,108 @@ def pack(
 
     Example: anotheryou data pack sets/rotation --people 100-123 --out mini.zip
     """
-    from cli.console import RichProgress
     from facedata.packing import pack_labelled, parse_people
 
     refuse_existing(out, force)
     chosen = None if people is None else parse_people(people)
     count = pack_labelled(folder, out, people=chosen, progress=RichProgress())
     typer.echo(f"{out}: {count:,} pictures, {out.stat().st_size / 1e6:.1f} MB.")
+
+
+@render.command()
+def rotation(
+    head_model: HeadModel,
+    out: Out,
+    people: People = 249,
+    first: First = 0,
+    seed: Seed = 0,
+    size: Size = 32,
+    lights: Annotated[
+        int, typer.Option(min=1, max=1000, help="Lights of each person; 20 are the paper's.")
+    ] = 20,
+    variety: HowVaried = "none",
+    train: Train = 100,
+    large: Large = False,
+    workers: Workers = None,
+) -> None:
+    """Render people in seven poses under each of several lights.
+
+    Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
+    pictures to a set that was rendered without. With full variety each person's folder has clean/ beside the
+    photographs: what a training asks to be drawn in their place.
+
+    Example: anotheryou data render rotation --head-model ict_facekit.npz --out sets/rotation
+    """
+    from facedata.rendered.recipes import RotationRecipe
+
+    more = {"people": people, "first": first, "train": train, "large": large, "workers": workers}
+    _render(RotationRecipe, (seed, size, lights, variety), head_model, out, more)
+
+
+@render.command()
+def accessories(
+    head_model: HeadModel,
+    out: Out,
+    people: People = 438,
+    first: First = 0,
+    seed: Seed = 0,
+    size: Size = 32,
+    lights: Annotated[
+        int, typer.Option(min=1, max=20, help="Lights of each person, chosen spread over the rig's 20.")
+    ] = 5,
+    variety: HowVaried = "none",
+    train: Train = 350,
+    large: Large = False,
+    workers: Workers = None,
+) -> None:
+    """Render people bare, in three hats and in three pairs of glasses, under each of several lights.
+
+    hat-1 is a peaked cap, hat-2 has a brim, hat-3 is knitted; glasses-1 are of round wire, glasses-2 thick
+    and square, glasses-3 dark. The five lights are no flash (00), one from the left (04), from the right
+    (10) and from above (16), and all flashes (19).
+
+    Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
+    pictures to a set that was rendered without. With full variety there is clean/ as in a rotation set, and
+    heads are turned by any angle, so that no pose is labelled.
+
+    Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
+    """
+    from facedata.rendered.recipes import AccessoryRecipe
+
+    more = {"people": people, "first": first, "train": train, "large": large, "workers": workers}
+    _render(AccessoryRecipe, (seed, size, lights, variety), head_model, out, more)
+
+
+@render.command()
+def completion(
+    source: Annotated[
+        Path, typer.Argument(metavar="SET", help="A labelled folder of ready crops, or a .zip of one.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write the labelled set to.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed places the bars otherwise.")] = 0,
+) -> None:
+    """Put a black bar over the eyes of the faces of another set.
+
+    The new set has each face twice: as it is (accessory none) and with the bar (accessory bar). Stops cleanly
+    at Ctrl-C; the same command again goes on where it stopped.
+
+    Example: anotheryou data render completion sets/rotation --out sets/completion
+    """
+    from facedata.completion import make_completion_set
+
+    count = make_completion_set(source, out, seed=seed, progress=RichProgress())
+    typer.echo(f"{out}: {count:,} pictures, half of them with a bar.")
+
+
+def _render(
+    kind: type[Recipe], chosen: tuple[int, int, int, str], head_model: Path, out: Path, more: dict[str, Any]
+) -> None:
+    """Render people of a set and say what it holds then."""
+    from facedata.rendered.photograph import VARIETIES
+    from facedata.rendered.sets import render_set
+    from faces.crop import CropGeometry
+
+    seed, size, lights, variety = chosen
+    recipe = kind(seed, CropGeometry(size=size), lights, VARIETIES[variety])
+    count = render_set(out, recipe, head_model, progress=RichProgress(), **more)
+    typer.echo(f"{out}: {count:,} pictures of {count // len(recipe.rows('')):,} people.")

@@ -5,36 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from clothes import Shirt
+from outfit import Shirt
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from facedata.rendered.camera import View
-from facedata.rendered.mesh import Array, Caster, Material
+from facedata.rendered.mesh import Array, Material, Rng, direction, unit
 from facedata.rendered.person import Posed
-from facedata.rendered.procedural import inside_polygon, noise, soft_step
+from facedata.rendered.skin import LIPS, Skin, inside_polygon, noise, off_axis, soft_step
 
 RGB = tuple[float, float, float]
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
-SKY_RAYS, LAMP_RAYS = 3, 1
+SKY_RAYS = 3
 
 
 @dataclass(frozen=True)
 class Lamp:
-    """A lamp ``right`` of and ``up`` from the camera's line of sight, degrees.
-
-    ``colour`` linear RGB; ``softness`` the sine of half the angle it fills.
-    """
+    """A lamp ``right`` of and ``up`` from the camera's line of sight, degrees."""
 
     right: float
     up: float
-    colour: RGB
-    softness: float = 0.1
+    colour: RGB  # linear
+    softness: float = 0.1  # the sine of half the angle it fills
 
     def direction(self) -> Array:
         """Unit vector (3,) from the head, in camera coordinates."""
-        right, up = np.radians([self.right, self.up])
-        return np.array([np.sin(right) * np.cos(up), np.sin(up), np.cos(right) * np.cos(up)], np.float32)
+        return direction(*np.radians([self.right, self.up])).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -55,53 +51,31 @@ class Palette:
     pink: float
     shirt: Shirt
     frame: RGB = (0.05, 0.04, 0.04)
-    lips: float = 1.0
 
 
-def shade(
-    view: View,
-    caster: Caster,
-    posed: Posed,
-    palette: Palette,
-    roots: Array,
-    lighting: Lighting,
-    rng: np.random.Generator,
-) -> Array:
+def shade(view: View, palette: Palette, roots: Array, lighting: Lighting, rng: Rng) -> Array:
     """Linear RGB (hits, 3) of all that ``view`` sees; ``roots`` (n, 3) are where hair leaves the skin."""
     hits, axes = view.hits, view.camera.axes()
-    albedo = surface_colour(view, posed, palette, roots)
-    gloss, power = _gloss(view, posed)
-    _, directions = view.camera.rays()
-    towards_eye = -directions[hits.ray]
+    albedo = surface_colour(view, palette, roots)
+    gloss, power = _highlights(view.posed.person.skin)[hits.material].T
     normal = _rough_normals(view)
     above, below = np.array(lighting.above, np.float32), np.array(lighting.below, np.float32)
     sky = np.zeros_like(hits.point)
     for _ in range(SKY_RAYS):
-        towards = rng.normal(size=hits.point.shape).astype(np.float32)
-        towards /= np.linalg.norm(towards, axis=1, keepdims=True)
-        towards += normal * 1.001
-        towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+        towards = unit(rng.normal(size=hits.point.shape).astype(np.float32))
+        towards = unit(towards + normal * 1.001)
         height = ((towards @ axes[1]) * 0.5 + 0.5)[:, None]
         light = below + (above - below) * height
-        open_ = caster.lit(hits.point, hits.normal, towards)[:, None]
+        open_ = view.posed.caster.lit(hits.point, hits.normal, towards)[:, None]
         # What is hidden from the sky still gets light from the skin and cloth that hide it.
         sky += np.where(open_, light, light * 0.22 * np.array([1.15, 0.95, 0.85], np.float32)) / SKY_RAYS
     lamps, shine = np.zeros_like(sky), np.zeros_like(sky)
     for lamp in lighting.lamps:
-        colour = np.array(lamp.colour, np.float32) / LAMP_RAYS
-        for _ in range(LAMP_RAYS):
-            towards = (
-                lamp.direction() @ axes + rng.normal(size=normal.shape).astype(np.float32) * lamp.softness
-            )
-            towards /= np.linalg.norm(towards, axis=1, keepdims=True)
-            cosine = (normal * towards).sum(1)
-            facing = np.flatnonzero(cosine > 0)
-            seen = facing[caster.lit(hits.point[facing], hits.normal[facing], towards[facing])]
-            half = towards[seen] + towards_eye[seen]
-            half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-9)
-            peak = gloss[seen] * np.clip((normal[seen] * half).sum(1), 0, 1) ** power[seen]
-            lamps[seen] += cosine[seen, None] * colour
-            shine[seen] += (cosine[seen] * peak)[:, None] * colour
+        colour = np.array(lamp.colour, np.float32)
+        jitter = rng.normal(size=normal.shape).astype(np.float32) * lamp.softness
+        seen, cosine, halfway = view.glint(normal, unit(lamp.direction() @ axes + jitter))
+        lamps[seen] += cosine[:, None] * colour
+        shine[seen] += (cosine * (gloss[seen] * halfway ** power[seen]))[:, None] * colour
     light = _calmed(view, sky, 3.0) + _calmed(view, lamps, 1.2)
     return np.asarray(albedo * light + shine, np.float32)
 
@@ -123,27 +97,22 @@ def _calmed(view: View, light: Array, radius: float) -> Array:
     return calm
 
 
-def surface_colour(view: View, posed: Posed, palette: Palette, roots: Array) -> Array:
+def surface_colour(view: View, palette: Palette, roots: Array) -> Array:
     """Albedo (hits, 3): the renderer's grey paint, coloured by what it is on."""
-    hits = view.hits
+    hits, posed = view.hits, view.posed
+    at = (hits.material == material for material in Material)
+    skin, eye, teeth, inside, hair, frame, _, cloth, _ = at
     colour = np.repeat(view.albedo[:, None], 3, axis=1)
-    at = hits.material == Material.SKIN
-    colour[at] = _skin_colour(posed, palette, roots, hits.rest[at], hits.point[at], view.albedo[at])
-    at = hits.material == Material.EYE
-    colour[at] = _eye_colour(posed, palette, hits.rest[at], view.albedo[at])
-    at = hits.material == Material.HAIR
+    colour[skin] = _skin_colour(posed, palette, roots, hits.rest[skin], hits.point[skin], view.albedo[skin])
+    colour[eye] = _eye_colour(posed, palette, hits.rest[eye], view.albedo[eye])
     # Lighter strands are also warmer.
-    colour[at] = np.array(palette.hair) * hits.shade[at, None] ** np.array([1.0, 1.05, 1.1])
-    at = hits.material == Material.TEETH
-    inner = hits.rest[at]
-    gums = (np.abs(inner[:, 1] - posed.head.face.mouth[1]) > 1.6)[:, None]
-    colour[at] = np.where(gums, [0.35, 0.12, 0.11], [0.62, 0.57, 0.48])
-    at = hits.material == Material.MOUTH
-    colour[at] = [0.16, 0.05, 0.045]
-    at = hits.material == Material.FRAME
-    colour[at] = palette.frame
-    at = hits.material == Material.CLOTH
-    colour[at] = _cloth_colour(palette.shirt, hits.rest[at])
+    colour[hair] = np.array(palette.hair) * hits.shade[hair, None] ** np.array([1.0, 1.05, 1.1])
+    mouth = posed.head.landmarks[LIPS].mean(0)
+    gums = (np.abs(hits.rest[teeth, 1] - mouth[1]) > 1.6)[:, None]
+    colour[teeth] = np.where(gums, [0.35, 0.12, 0.11], [0.62, 0.57, 0.48])
+    colour[inside] = [0.16, 0.05, 0.045]
+    colour[frame] = palette.frame
+    colour[cloth] = _cloth_colour(palette.shirt, hits.rest[cloth])
     return np.asarray(np.clip(colour, 0.004, 0.95), np.float32)
 
 
@@ -156,7 +125,7 @@ def tint(colour: RGB) -> Array:
 def _skin_colour(
     posed: Posed, palette: Palette, roots: Array, rest: Array, point: Array, grey: Array
 ) -> Array:
-    skin, face = posed.person.skin, posed.head.face
+    skin = posed.person.skin
     fair = np.clip((skin.tone - 0.12) / 0.45, 0, 1)
     base = np.array([1.62, 0.88, 0.52]) * (1 - fair) + np.array([1.36, 0.93, 0.74]) * fair
     base *= 1 + palette.pink * np.array([0.05, -0.02, 0.05])
@@ -164,23 +133,19 @@ def _skin_colour(
     # Blood shows in cheeks, nose, ears and lips.
     blush = np.zeros(len(rest))
     for x, y, z, size, strength in (
-        (-4.8, 0.3, 9.0, 2.3, 0.55),
-        (4.8, 0.3, 9.0, 2.3, 0.55),
-        (0, 0.2, 12.8, 1.3, 0.5),
-        (-7.8, 3, 0, 2.2, 0.6),
-        (7.8, 3, 0, 2.2, 0.6),
-        (0, -7, 10, 1.6, 0.2),
-    ):
+        (-4.8, 0.3, 9.0, 2.3, 0.55), (4.8, 0.3, 9.0, 2.3, 0.55), (0, 0.2, 12.8, 1.3, 0.5),
+        (-7.8, 3, 0, 2.2, 0.6), (7.8, 3, 0, 2.2, 0.6), (0, -7, 10, 1.6, 0.2),
+    ):  # fmt: skip
         blush += strength * np.exp(-((rest - [x, y, z]) ** 2).sum(1) / size**2)
     hue *= 1 + blush[:, None] * np.array([0.10, -0.12, -0.06]) * (0.5 + 0.5 * fair)
-    polygon = face.lips[:, :2]
+    polygon = posed.head.landmarks[LIPS, :2]
     middle = polygon.mean(0)
     lips = np.zeros(len(rest))
     for size in (0.88, 0.94, 1.0, 1.06):  # a soft edge
         inside = inside_polygon(rest[:, :2], (middle + (polygon - middle) * size).astype(np.float32))
         lips += 0.25 * (inside & (rest[:, 2] > 6))
     lips_hue = tint((1.65, 0.72, 0.68) if fair > 0.3 else (1.5, 0.8, 0.66))
-    amount = (lips * min(1.0, 0.75 * palette.lips))[:, None]
+    amount = (lips * 0.75)[:, None]
     hue = hue * (1 - amount) + lips_hue * amount
     hairy = soft_step((0.62 - grey / skin.tone).astype(np.float32), 9) * (1 - lips) * (rest[:, 2] > -3)
     hairy = hairy * min(1.0, skin.tone / 0.3)  # on dark skin brows are darker skin to the eye
@@ -203,14 +168,12 @@ def _with_roots(roots: Array, palette: Palette, rest: Array, point: Array, colou
 
 
 def _eye_colour(posed: Posed, palette: Palette, rest: Array, grey: Array) -> Array:
-    centres = posed.head.eye_centres
-    offset = rest - centres[(rest[:, 0] > 0).astype(int)]
-    offset /= np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)
-    off_axis = np.degrees(np.arccos(np.clip(offset[:, 2], -1, 1)))[:, None]
+    away, degrees = off_axis(rest, posed.head.eye_centres)
+    degrees = degrees[:, None]
     white = grey[:, None] * np.array([1.04, 1.0, 0.97]) * min(0.9, 0.55 + 0.8 * posed.person.skin.tone)
-    rays = 1 + 0.25 * np.cos(14 * np.arctan2(offset[:, 1], offset[:, 0]))[:, None]
-    iris = np.array(palette.iris) * rays * (1 - 0.6 * np.clip((off_axis - 21) / 7, 0, 1))
-    return np.where(off_axis < 11.5, 0.006, np.where(off_axis < 28, iris, white))
+    rays = 1 + 0.25 * np.cos(14 * np.arctan2(away[:, 1], away[:, 0]))[:, None]
+    iris = np.array(palette.iris) * rays * (1 - 0.6 * np.clip((degrees - 21) / 7, 0, 1))
+    return np.where(degrees < 11.5, 0.006, np.where(degrees < 28, iris, white))
 
 
 def _cloth_colour(shirt: Shirt, rest: Array) -> Array:
@@ -225,21 +188,11 @@ def _cloth_colour(shirt: Shirt, rest: Array) -> Array:
     return colour * (1 + 0.05 * weave[:, None])
 
 
-def _gloss(view: View, posed: Posed) -> tuple[Array, Array]:
-    """Strength and exponent of highlights, each (hits,)."""
-    material, skin = view.hits.material, posed.person.skin
-    gloss, power = np.zeros(len(material), np.float32), np.full(len(material), 12, np.float32)
-    hair = 0.08 + 0.2 * skin.hair_tone
-    for kind, strength, exponent in (
-        (Material.SKIN, 0.05 + 0.35 * skin.gloss, min(skin.gloss_power, 18)),
-        (Material.EYE, 1.2, 120.0),
-        (Material.TEETH, 0.3, 40.0),
-        (Material.HAIR, hair, 10.0),
-        (Material.FRAME, 0.35, 30.0),
-        (Material.LENS, 0.6, 60.0),
-    ):
-        gloss[material == kind], power[material == kind] = strength, exponent
-    return gloss, power
+def _highlights(skin: Skin) -> Array:
+    """Strength and exponent of highlights, (9, 2) in the order of Material."""
+    face, hair = (0.05 + 0.35 * skin.gloss, min(skin.gloss_power, 18)), (0.08 + 0.2 * skin.hair_tone, 10)
+    none, lens = (0, 12), (0.6, 60)
+    return np.array([face, (1.2, 120), (0.3, 40), none, hair, (0.35, 30), lens, none, none], np.float32)
 
 
 def _rough_normals(view: View) -> Array:
@@ -251,5 +204,4 @@ def _rough_normals(view: View) -> Array:
         for axis in range(3):
             bump = noise(np.random.default_rng([9, kind, axis]), scale, 6)
             normal[at, axis] += strength * bump(hits.rest[at])
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    return normal
+    return unit(normal)

@@ -21,8 +21,7 @@ import numpy as np
 
 from evaluation.protocol import Experiment, Queries
 from evaluation.studio import Studio
-from facedata.crops import large_face
-from facedata.labelled import Attribute, FaceSet, LabelRow, face_set
+from facedata.labelled import Attribute, FaceSet, LabelRow, face_set, large_face
 from facedata.large_pictures import LargePictures
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError

@@ -1,7 +1,6 @@
 """Faces with a black bar over the eyes, made from any set of faces: Ghodrati et al. (2015), section 4.3.
 
-The set is a labelled folder in which every face is there twice, as it is (accessory ``none``) and with a bar
-(accessory ``bar``); person, pose, light and split are those of the face.
+Every face is there twice, as it is (accessory ``none``) and with a bar (``bar``).
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from facedata.labels import LABELS_FILE, LabelRow, parse_labels, write_labels
+from facedata.labels import LABELS_FILE, parse_labels, write_labels
 from facedata.sources import FileSource
 from faces.claims import claimed
 from faces.errors import DataError
@@ -53,11 +51,10 @@ def bar_over_eyes(crop: Pixels, rng: np.random.Generator) -> Pixels:
 def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Progress | None = None) -> int:
     """Make the labelled folder ``out`` from the ready crops of ``source``; returns its number of pictures.
 
-    ``source`` is a labelled folder or .zip; of its faces those with accessory none or unknown are taken.
-    Unchanged pictures are hard links to the source's if the disk allows it.  What an earlier, interrupted
-    call made is kept.  The same source and seed give the same set.
-    Raises LabelError for wrong labels, DataError if there is no such face, a picture is no square crop, or
-    ``out`` holds something else or cannot be written.
+    ``source`` is a labelled folder or .zip; of its faces those with accessory none or unknown are taken, and
+    hard links made if the disk allows it.  What an earlier, interrupted call made is kept.  The same source
+    and seed give the same set.  Raises LabelError for wrong labels, DataError if there is no such face, a
+    picture is no square crop, or ``out`` holds something else or cannot be written.
     """
     with FileSource(source, LABELS_FILE) as files:
         try:
@@ -67,48 +64,45 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
         rows = [row for row in parse_labels(labels, files.where(LABELS_FILE)) if row.accessory in ("", NONE)]
         if not rows:
             raise DataError(f"{source} has no face without accessory to put a bar over; choose another set.")
+        made = []
         try:
-            settings = {"kind": "completion", "seed": seed, "source": _mark(files, labels, rows[0])}
+            # Labels alone do not tell a source from others: people of other seeds share them.
+            mark = hashlib.sha256(labels + files.read(rows[0].file)).hexdigest()
+            settings = {"kind": "completion", "seed": seed, "source": mark}
             with claimed(out, settings, what="completion set"):
                 with underway(progress, "drawing bars", len(rows), "faces") as drawing:
                     for row in rows:
-                        _add(files, row, out, seed)
+                        plain = replace(row, file=f"{NONE}/{row.file}", accessory=NONE)
+                        barred_name = Path(BAR, row.file).with_suffix(".png").as_posix()
+                        barred = replace(row, file=barred_name, accessory=BAR)
+                        _add(files, row.file, out / plain.file, out / barred.file, seed)
+                        made += [plain, barred]
                         drawing.advance()
-                write_labels(out / LABELS_FILE, _labels(rows))
+                write_labels(out / LABELS_FILE, made)
         except OSError as error:
             raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
-    return 2 * len(rows)
+    return len(made)
 
 
-def _mark(files: FileSource, labels: bytes, first: LabelRow) -> str:
-    """What tells a source from others: its labels, and a picture since people of other seeds share labels."""
-    return hashlib.sha256(labels + files.read(first.file)).hexdigest()
-
-
-def _labels(rows: list[LabelRow]) -> Iterator[LabelRow]:
-    for row in rows:
-        yield replace(row, file=f"{NONE}/{row.file}", accessory=NONE)
-        yield replace(row, file=_barred_name(row), accessory=BAR)
-
-
-def _barred_name(row: LabelRow) -> str:
-    return Path(BAR, row.file).with_suffix(".png").as_posix()
-
-
-def _add(files: FileSource, row: LabelRow, out: Path, seed: int) -> None:
+def _add(files: FileSource, name: str, plain: Path, barred: Path, seed: int) -> None:
     """Add both pictures of a face unless they are there."""
-    plain, barred = out / NONE / row.file, out / _barred_name(row)
     if plain.is_file() and barred.is_file():
         return
     for path in (plain, barred):
         path.parent.mkdir(parents=True, exist_ok=True)
-    content = files.read(row.file)
-    crop = _crop(content, files.where(row.file))
-    rng = np.random.default_rng([seed, zlib.crc32(row.file.encode())])
+    content = files.read(name)
+    crop = _crop(content, files.where(name))
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     drawn = BytesIO()
     Image.fromarray(bar_over_eyes(crop, rng)).save(drawn, format="PNG", compress_level=6)
     write_atomically(barred, drawn.getvalue())
-    if not plain.exists() and not _linked(files, row.file, plain):
+    if plain.exists():
+        return
+    try:
+        if files.folder is None:
+            raise OSError("a .zip has no file to link to")
+        os.link(files.where(name).resolve(), plain)
+    except OSError:  # also another disk, or one that knows no links
         write_atomically(plain, content)
 
 
@@ -121,14 +115,3 @@ def _crop(content: bytes, name: Path) -> Pixels:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = f"it is no readable picture: {error}"
     raise DataError(f"{name} cannot get a bar ({reason}); take the picture out of the set.")
-
-
-def _linked(files: FileSource, name: str, to: Path) -> bool:
-    """Whether the picture could be put into the set without a copy."""
-    if files.folder is None:
-        return False
-    try:
-        os.link(files.where(name).resolve(), to)
-    except OSError:  # another disk, or one that knows no links
-        return False
-    return True

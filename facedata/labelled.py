@@ -6,22 +6,27 @@ place.  The vocabulary of poses, lights and accessories is whatever words the la
 
 from __future__ import annotations
 
+import io
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from facedata.crops import FoundFace, UnfitError, find_face, photographed, ready_crop
-from facedata.labels import LABELS_FILE, LabelRow, clean_name, parse_labels, write_labels
-from facedata.large_pictures import LargePictures, Pictures, stored_large
+from facedata.labels import LABELS_FILE, LabelRow, clean_name, number_of, parse_labels, write_labels
+from facedata.large_pictures import MAX_SIDE, LargeFace, LargePictures, Pictures, stored_large
 from facedata.sources import FileSource
-from faces.crop import CropGeometry
+from faces.chips import five_points
+from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, LabelError, PhotoError
+from faces.photo import read_photo
 from faces.progress import Progress, underway
-from faces.types import Pixels
+from faces.types import Floats, Landmarks, Photo, Pixels
 
 if TYPE_CHECKING:
     from faces.detect import Detector
@@ -30,44 +35,44 @@ __all__ = ["FaceSet", "LabelRow", "number_of", "read_labelled", "rendered_mini_p
 
 Attribute = Literal["pose", "light", "accessory"]
 Words = NDArray[np.str_]
+LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, if the photograph has as many
+
+
+WORDS = ("persons", "poses", "lights", "accessories", "splits", "files")
 
 
 @dataclass(frozen=True)
 class FaceSet:
     """Faces and what is known of them; N faces of S × S pixels, all arrays in one order.
 
-    ``crops`` is (N, S, S) uint8 grey; every other array (N,) of words, ``""`` for unknown;
-    ``splits`` holds train, val, test or ``""``; ``files`` the picture each face came from.
-    ``left_out`` counts pictures that were labelled but in which no face was found.  ``large`` has larger
-    pictures of the same faces if there are some; ``clean`` (N, S, S) uint8 the same faces as they had
-    better be drawn (``facedata.labels``), a face without a clean version as it is.
+    Words are ``""`` if they are not known.  ``clean`` are the same faces as they had better be drawn
+    (``facedata.labels``), a face without a clean version as it is.
     """
 
     name: str
-    crops: NDArray[np.uint8]
-    persons: Words
+    crops: NDArray[np.uint8]  # (N, S, S) grey
+    persons: Words  # (N,), as all words
     poses: Words
     lights: Words
     accessories: Words
-    splits: Words
-    files: Words
-    left_out: int = 0
-    large: LargePictures | None = None
-    clean: NDArray[np.uint8] | None = None
+    splits: Words  # train, val, test or ""
+    files: Words  # the picture each face came from
+    left_out: int = 0  # pictures that were labelled but in which no face was found
+    large: LargePictures | None = None  # larger pictures of the same faces
+    clean: NDArray[np.uint8] | None = None  # (N, S, S) grey
 
     def __post_init__(self) -> None:
         if self.crops.dtype != np.uint8 or self.crops.ndim != 3 or self.crops.shape[1] != self.crops.shape[2]:
             raise DataError(f"crops must be (N, S, S) uint8, not {self.crops.shape} {self.crops.dtype}.")
-        for name in ("persons", "poses", "lights", "accessories", "splits", "files"):
+        for name in WORDS:
             words = getattr(self, name)
             if words.dtype.kind != "U" or words.shape != (len(self.crops),):
                 raise DataError(f"{name} must be {len(self.crops)} words, not {words.shape} {words.dtype}.")
         if self.large is not None and len(self.large) != len(self.crops):
             raise DataError(f"{len(self.crops)} faces need as many larger pictures, not {len(self.large)}.")
-        if self.clean is not None and (
-            self.clean.shape != self.crops.shape or self.clean.dtype != self.crops.dtype
-        ):
-            raise DataError(f"clean must be as crops are, not {self.clean.shape} {self.clean.dtype}.")
+        clean = self.crops if self.clean is None else self.clean
+        if clean.shape != self.crops.shape or clean.dtype != self.crops.dtype:
+            raise DataError(f"clean must be as crops are, not {clean.shape} {clean.dtype}.")
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -91,37 +96,19 @@ class FaceSet:
 
     def values(self, name: Attribute) -> tuple[str, ...]:
         """List the known words of an attribute: numbers by size, then other words by name."""
-        words = {str(word) for word in np.unique(self.attribute(name))} - {""}
-        return tuple(sorted(words, key=_by_number_then_name))
+        words = {*np.unique(self.attribute(name)).tolist()} - {""}
+        return tuple(sorted(words, key=lambda word: (number_of(word) is None, number_of(word) or 0.0, word)))
 
     def select(self, which: NDArray[Any]) -> Self:
         """Choose the faces of a boolean mask (N,) or of an array of indices, in that order."""
-        return type(self)(
-            name=self.name,
-            crops=self.crops[which],
-            persons=self.persons[which],
-            poses=self.poses[which],
-            lights=self.lights[which],
-            accessories=self.accessories[which],
-            splits=self.splits[which],
-            files=self.files[which],
-            left_out=self.left_out,
-            large=None if self.large is None else self.large.select(which),
-            clean=None if self.clean is None else self.clean[which],
-        )
+        chosen: dict[str, Any] = {name: getattr(self, name)[which] for name in ("crops", *WORDS)}
+        chosen["large"] = None if self.large is None else self.large.select(which)
+        chosen["clean"] = None if self.clean is None else self.clean[which]
+        return replace(self, **chosen)
 
     def split(self, name: Literal["train", "val", "test"]) -> Self:
         """Choose the faces of one split; none if the labels do not name it."""
         return self.select(self.splits == name)
-
-
-def number_of(word: str) -> float | None:
-    """Return the number a word such as ``+30`` stands for, or None."""
-    try:
-        number = float(word)
-    except ValueError:
-        return None
-    return number if np.isfinite(number) else None
 
 
 def face_set(
@@ -133,23 +120,11 @@ def face_set(
     clean: NDArray[np.uint8] | None = None,
 ) -> FaceSet:
     """Make a set from (N, S, S) uint8 crops, their N label rows, their larger pictures and clean versions."""
-
-    def words(column: str) -> Words:
-        return np.array([getattr(row, column) for row in rows], dtype=np.str_)
-
-    return FaceSet(
-        name=name,
-        crops=crops,
-        persons=words("person"),
-        poses=words("pose"),
-        lights=words("light"),
-        accessories=words("accessory"),
-        splits=words("split"),
-        files=words("file"),
-        left_out=left_out,
-        large=large,
-        clean=clean,
-    )
+    columns = zip(WORDS, ("person", "pose", "light", "accessory", "split", "file"), strict=True)
+    words: dict[str, Any] = {
+        many: np.array([getattr(row, one) for row in rows], dtype=np.str_) for many, one in columns
+    }
+    return FaceSet(name, crops, **words, left_out=left_out, large=large, clean=clean)
 
 
 def rendered_mini_path() -> Path:
@@ -168,21 +143,23 @@ def read_labelled(
     detector: Detector | None = None,
     progress: Progress | None = None,
 ) -> FaceSet:
-    """Read a labelled folder, or a .zip of one without unpacking it.
+    """Read a labelled folder, or a .zip of one without unpacking it, in the order of the label file.
 
     ``cropped`` says that the pictures are ready crops: square, grey or colour, brought to the size of
     ``geometry`` by area if they have another.  Otherwise each goes through ``detector`` (the one of
-    faces.detect if None), its largest face is cropped as ``geometry`` says, and pictures without a face
-    are left out and counted.  Faces stand in the order of the label file.
-
-    Raises LabelError for a wrong line, a missing or an unreadable picture, DataError if there is nothing
-    to read.  Larger pictures, those kept beside ready crops (``facedata.large_pictures``) or cut from
-    photographs, are read when they are asked for; clean versions of ready crops are read at once.
+    faces.detect if None), its largest face is cropped as ``geometry`` says, and pictures without a face are
+    left out and counted.  Raises LabelError for a wrong line, a missing or an unreadable picture, DataError
+    if there is nothing to read.  Larger pictures are read when they are asked for, clean versions at once.
     """
     geometry = geometry or CropGeometry()
     with FileSource(path, LABELS_FILE) as source:
         labels = source.where(LABELS_FILE)
-        rows = parse_labels(_read_labels(source), labels)
+        if not source.has(LABELS_FILE):
+            raise DataError(f"{labels} is missing; a labelled folder has one beside its pictures.")
+        try:
+            rows = parse_labels(source.read(LABELS_FILE), labels)
+        except OSError as error:
+            raise DataError(f"{labels} cannot be read ({error.strerror}).") from None
         if not rows:
             raise DataError(f"{labels} lists no pictures; add a line for each.")
         for row in rows:
@@ -196,31 +173,41 @@ def read_labelled(
         crops = np.empty((len(rows), geometry.size, geometry.size), np.uint8)
         clean: dict[int, Pixels] = {}
         kept: list[LabelRow] = []
-        found: list[FoundFace] = []
+        found: list[Landmarks] = []
+        points: list[Floats] = []
         with underway(progress, "reading faces", len(rows), "pictures") as reading:
             for row in rows:
                 file = row.file
                 try:
                     if detector is None or cropped:
-                        crop: Pixels | None = ready_crop(source.read(row.file), geometry.size)
-                        file = clean_name(row.file)
+                        crops[len(kept)] = ready_crop(source.read(file), geometry.size)
+                        file = clean_name(file)
                         if source.has(file):
                             clean[len(kept)] = ready_crop(source.read(file), geometry.size)
+                        kept.append(row)
                     else:
-                        face = find_face(source, row.file, detector, geometry)
-                        found += [face] if face else []
-                        crop = face.crop if face else None
-                except (UnfitError, PhotoError, DataError, OSError) as error:
+                        photo = _photo(source, file)
+                        for face in detector.detect(photo):
+                            with suppress(ValueError):  # landmarks that leave no scale: not a face
+                                crops[len(kept)] = crop_face(photo.pixels, face.landmarks, geometry)
+                                points.append(large_face(photo.pixels, face.landmarks).points)
+                                found.append(face.landmarks)
+                                kept.append(row)
+                                break
+                except (PhotoError, DataError, OSError) as error:
                     reason = error.reason if isinstance(error, PhotoError) else str(error)
                     raise LabelError(labels, row.line, "file", f"{file!r}: {reason}") from None
-                if crop is not None:
-                    crops[len(kept)] = crop
-                    kept.append(row)
                 reading.advance()
     if not kept:
         raise DataError(f"{path}: no face was found on any picture; ready crops are read with --cropped.")
+
+    def photographed(number: int) -> Pixels:
+        """The larger picture of a face; its photograph is opened again, so that none stays in memory."""
+        with FileSource(path, LABELS_FILE) as source:
+            return large_face(_photo(source, kept[number].file).pixels, found[number]).pixels
+
     if found:
-        large = photographed(path, [row.file for row in kept], found)
+        large = LargePictures(load=photographed, points=np.stack(points))
     crops = crops[: len(kept)]
     drawn = crops.copy() if clean else None
     if drawn is not None:
@@ -228,16 +215,56 @@ def read_labelled(
     return face_set(path.stem, crops, kept, left_out=len(rows) - len(kept), large=large, clean=drawn)
 
 
-def _by_number_then_name(word: str) -> tuple[bool, float, str]:
-    number = number_of(word)
-    return (number is None, 0.0 if number is None else number, word)
-
-
-def _read_labels(source: FileSource) -> bytes:
-    labels = source.where(LABELS_FILE)
-    if not source.has(LABELS_FILE):
-        raise DataError(f"{labels} is missing; a labelled folder has one beside its pictures.")
+def ready_crop(content: bytes, size: int) -> Pixels:
+    """Read a square picture as (S, S) uint8 grey; raises DataError, which does not name it."""
     try:
-        return source.read(LABELS_FILE)
-    except OSError as error:
-        raise DataError(f"{labels} cannot be read ({error.strerror}).") from None
+        with Image.open(io.BytesIO(content)) as picture:
+            width, height = picture.size
+            if width != height:
+                raise DataError(f"is {width} x {height} pixels, but a ready crop is square")
+            if width > MAX_SIDE:
+                raise DataError(f"is {width} pixels wide, too large for a ready crop")
+            if picture.mode.startswith("I"):  # 16 bits per pixel
+                deep = np.asarray(picture).astype(np.int64) >> 8
+                grey = Image.fromarray(deep.clip(0, 255).astype(np.uint8))
+            else:
+                grey = picture.convert("L")
+            return np.asarray(resized(grey, size))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"is not a readable picture ({error})") from None
+
+
+def resized(picture: Image.Image, side: int) -> Image.Image:
+    """Bring a square picture to another side: by area if it shrinks, smoothly if it grows."""
+    if picture.width == side:
+        return picture
+    way = Image.Resampling.BOX if picture.width > side else Image.Resampling.BILINEAR
+    return picture.resize((side, side), way)
+
+
+def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
+    """Cut a face from its photograph, (H, W) grey or (H, W, 3) RGB uint8, with what is around it.
+
+    Twice as wide as its crop, as far as the photograph reaches; a face of more than 300 pixels is averaged
+    down by a whole factor.  Raises ValueError as ``crop_transform`` does, and for a face beside the picture.
+    """
+    matrix = crop_transform(landmarks, CropGeometry(size=1))
+    side, middle = float(np.hypot(*matrix[:, 0])), matrix @ [0.5, 0.5, 1]
+    size = pixels.shape[1::-1]
+    low = np.clip(np.floor(middle - side), 0, size).astype(int)
+    high = np.clip(np.ceil(middle + side), 0, size).astype(int)
+    if (high <= low).any():
+        raise ValueError("the face lies beside its picture")
+    cut = Image.fromarray(np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]])).convert("L")
+    factor = max(1, int(side / LARGE_CROP))
+    points = (five_points(landmarks) - low) / factor
+    return LargeFace(np.asarray(cut.reduce(factor)), points.astype(np.float32))
+
+
+def _photo(source: FileSource, name: str) -> Photo:
+    if source.folder is not None:
+        return read_photo(source.where(name))
+    with tempfile.TemporaryDirectory() as folder:  # photographs are read from disk, so it is put there
+        single = Path(folder, Path(name).name)
+        single.write_bytes(source.read(name))
+        return read_photo(single)

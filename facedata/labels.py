@@ -1,21 +1,21 @@
 """``labels.csv``: who and what is on each picture of a labelled folder.
 
-One line per picture, comma separated, UTF-8, first line the header.  The columns are ``file``,
-``person``, ``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty
-throughout, and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture
-inside the folder, ``split`` one of train, val, test or empty; everything else is free words.
+One line per picture, comma separated, UTF-8, first line the header.  The columns are ``file``, ``person``,
+``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty throughout,
+and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture inside the folder,
+``split`` one of train, val, test or empty; everything else is free words.
 
-A picture may have a clean version beside it: what a network that is shown a photograph had better draw.
-The clean version of ``0100/a.png`` is ``0100/clean/a.png``: the same person in the same light, as a studio's
-camera would have taken them, in the labelled pose exactly, before a plain wall, sharp and well cropped.
-What a photograph shows beside person, pose and light cannot be foretold, and a network asked for it draws
-the blurred mean of all there could be.
+The clean version of ``0100/a.png`` is ``0100/clean/a.png``, what a network that is shown a photograph had
+better draw: the same person in the same light, as a studio's camera would have taken them, in the labelled
+pose exactly, before a plain wall, sharp and well cropped.  What a photograph shows beside person, pose and
+light cannot be foretold, and a network asked for it draws the blurred mean of all there could be.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
@@ -33,10 +33,7 @@ _REQUIRED = ("file", "person")
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One line of ``labels.csv``; empty words mean unknown.
-
-    ``line`` is where it was read, 1-based and counting the header, 0 for a row that was not read from a file.
-    """
+    """One line of ``labels.csv``; empty words mean unknown."""
 
     file: str
     person: str
@@ -44,10 +41,19 @@ class LabelRow:
     light: str = ""
     accessory: str = ""
     split: str = ""
-    line: int = 0
+    line: int = 0  # where it was read, 1-based and counting the header; 0 if it was not
 
 
 COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
+
+
+def number_of(word: str) -> float | None:
+    """Return the number a word such as ``+30`` stands for, or None."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def pose_word(yaw: int) -> str:
@@ -62,11 +68,10 @@ def clean_name(file: str) -> str:
 
 
 def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
-    """Parse the rows of a label file.
+    """Parse the rows of a label file (UTF-8, with or without a byte order mark, any line ends).
 
-    ``content`` is the whole file (UTF-8, with or without a byte order mark, any line ends); ``path``
-    is its name for error messages.  Words are stripped of surrounding blanks, empty lines are skipped and
-    ``file`` is written with ``/``.  Raises LabelError, which names file, line and column.
+    ``path`` is its name for error messages.  Words are stripped of surrounding blanks, empty lines are
+    skipped and ``file`` is written with ``/``.  Raises LabelError, which names file, line and column.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -74,55 +79,51 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
         line = content.count(b"\n", 0, error.start) + 1
         raise LabelError(path, line, "file", "the text is not UTF-8; save the file as UTF-8") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[LabelRow] = []
+    rows: dict[str, LabelRow] = {}
     header: list[str] | None = None
-    first_use: dict[str, int] = {}
     line = 1
     try:
         for words in reader:
             words = [word.strip() for word in words]
-            if any(words):
-                if header is None:
-                    header = _checked_header(words, path, line)
-                else:
-                    row = _checked_row(dict(_named(words, header, path, line)), path, line)
-                    if row.file in first_use:
-                        where = first_use[row.file]
-                        raise LabelError(path, line, "file", f"{row.file!r} is already on line {where}")
-                    first_use[row.file] = line
-                    rows.append(row)
+            if any(words) and header is None:
+                header = _checked_header(words, path, line)
+            elif any(words) and header is not None:
+                if len(words) > len(header):
+                    counts = f"the line has {len(words)} fields, the header {len(header)}"
+                    raise LabelError(path, line, header[-1], f"{counts}; put words with commas in quotes")
+                row = _checked_row(dict(zip(header, words, strict=False)), path, line)
+                if row.file in rows:
+                    known = f"{row.file!r} is already on line {rows[row.file].line}"
+                    raise LabelError(path, line, "file", known)
+                rows[row.file] = row
             line = reader.line_num + 1
     except csv.Error as error:
         raise LabelError(path, line, "file", f"is not comma separated text ({error})") from None
     if header is None:
         raise LabelError(path, 1, "file", f"the file is empty; begin it with the line {','.join(COLUMNS)}")
-    return rows
+    return list(rows.values())
 
 
 def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
-    """Write ``labels.csv``, all columns; a reader sees the old file or the new, never a half.
-
-    ``path`` is the file itself.  Raises LabelError as ``format_labels`` does, and OSError if the folder
-    cannot be written.
-    """
+    """Write the file ``path`` in one step; raises LabelError as ``format_labels`` does, and OSError."""
     write_atomically(path, format_labels(rows, path))
 
 
 def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
-    """Return the bytes of a label file with these rows; ``path`` is its name for error messages.
-
-    Raises LabelError, naming the line that is wrong, for rows that could not be read back.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for line, row in enumerate(rows, start=2):
-        words = [word.strip() for word in astuple(row)[:-1]]
+    """Return the bytes of a label file; raises LabelError for rows that could not be read back."""
+    table = [[word.strip() for word in astuple(row)[:-1]] for row in rows]
+    for line, words in enumerate(table, start=2):
         _checked_row(dict(zip(COLUMNS, words, strict=True)), path, line)
-        writer.writerow(words)
-    content = text.getvalue().encode()
+    content = csv_text([COLUMNS, *table]).encode()
     parse_labels(content, path)
     return content
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Write a table as comma separated text."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _checked_header(words: list[str], path: Path, line: int) -> list[str]:
@@ -138,15 +139,6 @@ def _checked_header(words: list[str], path: Path, line: int) -> list[str]:
     return names
 
 
-def _named(words: list[str], header: list[str], path: Path, line: int) -> Iterable[tuple[str, str]]:
-    if len(words) > len(header):
-        surplus = (
-            f"the line has {len(words)} fields, the header {len(header)}; put words with commas in quotes"
-        )
-        raise LabelError(path, line, header[-1], surplus)
-    return zip(header, words, strict=False)
-
-
 def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
     for name, word in named.items():
         if _CONTROL.search(word):
@@ -155,17 +147,11 @@ def _checked_row(named: dict[str, str], path: Path, line: int) -> LabelRow:
         if not named.get(name):
             raise LabelError(path, line, name, "is empty; every picture needs it")
     split = named.get("split", "")
-    if split and split not in SPLITS:
+    if split not in ("", *SPLITS):
         raise LabelError(path, line, "split", f"{split!r} is not one of {', '.join(SPLITS)} or empty")
-    named["file"] = _inside(named["file"], path, line)
-    return LabelRow(**named, line=line)
-
-
-def _inside(name: str, path: Path, line: int) -> str:
-    """The path of a picture with ``/`` and without ``.``; it must stay inside the folder."""
-    plain = PurePosixPath(name.replace("\\", "/"))
+    plain = PurePosixPath(named["file"].replace("\\", "/"))  # without "."
     if not plain.parts:
-        raise LabelError(path, line, "file", f"{name!r} is not a file name")
+        raise LabelError(path, line, "file", f"{named['file']!r} is not a file name")
     if plain.is_absolute() or ".." in plain.parts or plain.parts[0].endswith(":"):
-        raise LabelError(path, line, "file", f"{name!r} leaves the folder; give a path inside it")
-    return plain.as_posix()
+        raise LabelError(path, line, "file", f"{named['file']!r} leaves the folder; give a path inside it")
+    return LabelRow(**{**named, "file": plain.as_posix()}, line=line)

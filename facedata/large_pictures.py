@@ -1,20 +1,18 @@
 """Larger pictures of faces, beside their crops: in memory, and as files of a labelled folder.
 
-Our networks look at crops of 32 or 64 pixels.  Networks that others trained on larger faces get a larger
-picture of each face, never an enlarged crop.
-
-In a labelled folder the larger picture of ``0100/a.png`` is ``large/0100/a.webp``.  ``large.csv`` has the
-columns ``file`` (as in ``labels.csv``) and ``x0,y0`` ... ``x4,y4``, the five points of ``LargeFace``.
-Pictures without a line have no larger version.
+Networks that others trained on larger faces than ours get a larger picture of each face, never an enlarged
+crop.  In a labelled folder that of ``0100/a.png`` is ``large/0100/a.webp``.  ``large.csv`` has the columns
+``file`` (as in ``labels.csv``) and ``x0,y0`` ... ``x4,y4``, the five points of ``LargeFace``.  Pictures
+without a line have no larger version.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -22,36 +20,35 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facedata.labels import LABELS_FILE, LabelRow
+from facedata.labels import LABELS_FILE, LabelRow, csv_text, number_of
 from facedata.sources import FileSource
 from faces.errors import DataError, LabelError, RowUnavailable
 from faces.types import Floats, Ints, Pixels
 
 POINTS = 5
 LARGE_FOLDER, LARGE_FILE = "large", "large.csv"
+_NONE = np.full((POINTS, 2), np.nan, np.float32)
 COLUMNS = ("file", *(f"{axis}{point}" for point in range(POINTS) for axis in "xy"))
-_MAX_SIDE = 4096  # pixels; anything larger is a photograph or an attack on memory
+MAX_SIDE = 4096  # pixels; anything larger is a photograph or an attack on memory
 
 
 @dataclass(frozen=True, slots=True)
 class LargeFace:
     """A larger picture of one face.
 
-    ``pixels`` (H, W) uint8 grey; ``points`` (5, 2) float32 (x, y) in picture coordinates, in the order of
-    dlib's five-point model: outer and inner corner of the eye on the right of the picture, outer and inner
-    corner of the eye on its left, nose base.
+    Its points are in the order of dlib's five-point model: outer and inner corner of the eye on the right of
+    the picture, outer and inner corner of the eye on its left, nose base.
     """
 
-    pixels: Pixels
-    points: Floats
+    pixels: Pixels  # (H, W) uint8 grey
+    points: Floats  # (5, 2) float32 (x, y), picture coordinates
 
 
 class LargePictures:
     """Larger pictures of N faces, each read when it is asked for.
 
-    ``load`` gives the (H, W) uint8 grey pixels of a picture by its number; ``points`` (M, 5, 2) float32 has
-    the points of all M pictures (see ``LargeFace``), NaN if a face has no larger picture; ``which`` (N,)
-    int64 are the numbers of the chosen ones, all in order if None.
+    ``load`` gives the (H, W) uint8 grey pixels of one of M pictures; ``points`` (M, 5, 2) float32 are theirs
+    (see ``LargeFace``), NaN if there is no picture; ``which`` (N,) int64 are the chosen ones, all if None.
     """
 
     def __init__(self, *, load: Callable[[int], Pixels], points: Floats, which: Ints | None = None) -> None:
@@ -64,19 +61,9 @@ class LargePictures:
     @classmethod
     def held(cls, faces: Sequence[LargeFace | None]) -> Self:
         """Hold pictures that are in memory already; None for a face without."""
-        points = np.full((len(faces), POINTS, 2), np.nan, np.float32)
-        for at, face in enumerate(faces):
-            if face is not None:
-                points[at] = face.points
-        pixels = [None if face is None else face.pixels for face in faces]
-
-        def load(number: int) -> Pixels:
-            found = pixels[number]
-            if found is None:
-                raise DataError(f"face {number} has no larger picture.")
-            return found
-
-        return cls(load=load, points=points)
+        pixels = {at: face.pixels for at, face in enumerate(faces) if face is not None}
+        points = np.array([_NONE if face is None else face.points for face in faces], np.float32)
+        return cls(load=pixels.__getitem__, points=points.reshape(-1, POINTS, 2))
 
     def __len__(self) -> int:
         return len(self._which)
@@ -91,23 +78,18 @@ class LargePictures:
         return LargePictures(load=self._load, points=self._points, which=self._which[which])
 
     def read(self, index: int) -> LargeFace:
-        """Read the larger picture of face ``index``, 0 .. N - 1.
-
-        Raises RowUnavailable if it has none, DataError if it cannot be read.
-        """
+        """Read the larger picture of face ``index``; raises RowUnavailable if there is none, or DataError."""
         number = int(self._which[index])
-        points = self._points[number]
-        if not np.isfinite(points).all():
+        if not np.isfinite(self._points[number]).all():
             raise RowUnavailable("not all faces have larger pictures")
-        return LargeFace(self._load(number), points)
+        return LargeFace(self._load(number), self._points[number])
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """N faces to look at: ``crops`` (N, S, S) uint8 grey, and ``large``, or None if there are no larger
-    pictures."""
+    """N faces to look at."""
 
-    crops: NDArray[np.uint8]
+    crops: NDArray[np.uint8]  # (N, S, S) grey
     large: LargePictures | None = None
 
     def __post_init__(self) -> None:
@@ -141,8 +123,8 @@ def large_name(file: str) -> str:
 def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> LargePictures | None:
     """Offer the larger pictures of the labelled ``rows``, None if the set keeps none.
 
-    ``source`` is open and only used now; ``path`` is the folder or .zip, opened anew when the first picture
-    is read.  Raises LabelError for a wrong line of ``large.csv`` and for a picture that is not there.
+    ``path``, which ``source`` has open, is opened anew when the first picture is read.  Raises LabelError for
+    a wrong line of ``large.csv`` and for a picture that is not there.
     """
     if not source.has(LARGE_FILE):
         return None
@@ -152,30 +134,45 @@ def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> La
     except OSError as error:
         raise DataError(f"{listed} cannot be read ({error.strerror}).") from None
     points = np.full((len(rows), POINTS, 2), np.nan, np.float32)
+    names = [large_name(row.file) for row in rows]
     for at, row in enumerate(rows):
         if row.file in known:
             line, points[at] = known[row.file]
-            if not source.has(large_name(row.file)):
-                raise LabelError(listed, line, "file", f"there is no picture {large_name(row.file)!r}")
-    return LargePictures(load=_Stored(path, [large_name(row.file) for row in rows]), points=points)
+            if not source.has(names[at]):
+                raise LabelError(listed, line, "file", f"there is no picture {names[at]!r}")
+    opened = cache(lambda: FileSource(path, LABELS_FILE))  # a .zip stays open from the first picture on
+
+    def load(number: int) -> Pixels:
+        where = opened().where(names[number])
+        try:
+            with Image.open(io.BytesIO(opened().read(names[number]))) as picture:
+                if max(picture.size) > MAX_SIDE:
+                    raise DataError(f"{where} is too large; render the set again.")
+                return np.asarray(picture.convert("L"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(f"{where} cannot be read ({error}).") from None
+
+    return LargePictures(load=load, points=points)
 
 
 def parse_large(content: bytes, path: Path) -> dict[str, tuple[int, Floats]]:
-    """Parse a ``large.csv`` to line number and points (5, 2) float32 by picture.
-
-    ``path`` is its name for error messages.  Raises LabelError, which names file, line and column.
-    """
+    """Parse a ``large.csv`` to line number and points (5, 2) float32 by picture; raises LabelError."""
+    found: dict[str, tuple[int, Floats]] = {}
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        found: dict[str, tuple[int, Floats]] = {}
         for words in lines:
-            if lines.line_num == 1:
+            line = lines.line_num
+            if line == 1:
                 if tuple(words) != COLUMNS:
                     raise LabelError(path, 1, "file", f"the first line must be {','.join(COLUMNS)}")
                 continue
             if len(words) != len(COLUMNS) or not words[0]:
-                raise LabelError(path, lines.line_num, "file", f"a line has {len(COLUMNS)} filled fields")
-            found[words[0]] = (lines.line_num, _numbers(words, path, lines.line_num))
+                raise LabelError(path, line, "file", f"a line has {len(COLUMNS)} filled fields")
+            numbers = [number_of(word) for word in words]
+            for column, word, number in zip(COLUMNS[1:], words[1:], numbers[1:], strict=True):
+                if number is None:
+                    raise LabelError(path, line, column, f"{word!r} is no number")
+            found[words[0]] = (line, np.array(numbers[1:], np.float32).reshape(POINTS, 2))
     except UnicodeDecodeError:
         raise LabelError(path, 1, "file", "the text is not UTF-8; save the file as UTF-8") from None
     except csv.Error as error:
@@ -185,42 +182,5 @@ def parse_large(content: bytes, path: Path) -> dict[str, tuple[int, Floats]]:
 
 def format_large(points: Mapping[str, Floats]) -> bytes:
     """Return the bytes of a ``large.csv`` with these points (5, 2) by picture, to a hundredth of a pixel."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for file, five in points.items():
-        writer.writerow([file, *(f"{value:.2f}" for value in five.ravel().tolist())])
-    return text.getvalue().encode()
-
-
-def _numbers(words: Sequence[str], path: Path, line: int) -> Floats:
-    values = []
-    for column, word in zip(COLUMNS[1:], words[1:], strict=True):
-        try:
-            value = float(word)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise LabelError(path, line, column, f"{word!r} is no number")
-        values.append(value)
-    return np.array(values, np.float32).reshape(POINTS, 2)
-
-
-class _Stored:
-    """Reads larger pictures of a folder or .zip by number; a .zip stays open from the first on."""
-
-    def __init__(self, path: Path, names: list[str]) -> None:
-        self._path, self._names = path, names
-        self._source: FileSource | None = None
-
-    def __call__(self, number: int) -> Pixels:
-        if self._source is None:
-            self._source = FileSource(self._path, LABELS_FILE)
-        name = self._names[number]
-        try:
-            with Image.open(io.BytesIO(self._source.read(name))) as picture:
-                if max(picture.size) > _MAX_SIDE:
-                    raise DataError(f"{self._source.where(name)} is too large; render the set again.")
-                return np.asarray(picture.convert("L"))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"{self._source.where(name)} cannot be read ({error}).") from None
+    rows = [[file, *(f"{value:.2f}" for value in five.ravel().tolist())] for file, five in points.items()]
+    return csv_text([COLUMNS, *rows]).encode()

@@ -12,7 +12,6 @@ from facedata.large_pictures import LARGE_FILE, format_large, large_name, parse_
 from faces.errors import DataError
 from faces.files import replacing
 from faces.progress import Progress, underway
-from faces.types import Floats
 
 _NUMBERS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _MOST_NUMBERS = 1_000_000
@@ -38,10 +37,9 @@ def pack_labelled(
     """Write the labelled folder to the .zip ``out``; returns its number of pictures.
 
     ``people`` chooses those whose names are these numbers; None takes all.  Equal folders give equal bytes
-    (with the same zlib): the order is that of the labels and no times are kept.  Pictures go in as they
-    are, with their larger and clean versions if the folder keeps some.  A reader sees the old archive or
-    the new, never a half.  Raises LabelError for wrong labels, DataError if people or pictures are missing
-    or ``out`` cannot be written.
+    (with the same zlib).  Pictures go in as they are, with their larger and clean versions if the folder
+    keeps some.  A reader sees the old archive or the new, never a half.  Raises LabelError for wrong labels,
+    DataError if people or pictures are missing or ``out`` cannot be written.
     """
     labels = folder / LABELS_FILE
     if not labels.is_file():
@@ -50,7 +48,9 @@ def pack_labelled(
         raise DataError(f"{out} does not end in .zip; readers know the archive by that.")
     try:
         rows = _chosen(parse_labels(labels.read_bytes(), labels), people, labels)
-        points = _points(folder, rows)
+        listed = folder / LARGE_FILE
+        known = parse_large(listed.read_bytes(), listed) if listed.is_file() else {}
+        points = {row.file: known[row.file][1] for row in rows if row.file in known}
         out.parent.mkdir(parents=True, exist_ok=True)
         with (
             underway(progress, "packing", len(rows), "pictures") as packing,
@@ -61,11 +61,11 @@ def pack_labelled(
             if points:
                 _add(archive, LARGE_FILE, format_large(points))
             for row in rows:
-                _add(archive, row.file, (folder / row.file).read_bytes())
-                if (folder / clean_name(row.file)).is_file():
-                    _add(archive, clean_name(row.file), (folder / clean_name(row.file)).read_bytes())
-                if row.file in points:
-                    _add(archive, large_name(row.file), (folder / large_name(row.file)).read_bytes())
+                names = [row.file]
+                names += [clean_name(row.file)] if (folder / clean_name(row.file)).is_file() else []
+                names += [large_name(row.file)] if row.file in points else []
+                for name in names:
+                    _add(archive, name, (folder / name).read_bytes())
                 packing.advance()
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be packed: {error.strerror or error}.") from error
@@ -83,15 +83,6 @@ def _chosen(rows: list[LabelRow], people: Sequence[int] | None, labels: Path) ->
     if not rows:
         raise DataError(f"{labels} lists no pictures to pack; add a line for each.")
     return rows
-
-
-def _points(folder: Path, rows: Sequence[LabelRow]) -> dict[str, Floats]:
-    """The points of those larger versions that the folder keeps of these pictures, in their order."""
-    listed = folder / LARGE_FILE
-    if not listed.is_file():
-        return {}
-    known = parse_large(listed.read_bytes(), listed)
-    return {row.file: known[row.file][1] for row in rows if row.file in known}
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

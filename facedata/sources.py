@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from faces.errors import DataError
@@ -20,9 +19,8 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, No
 
 
 class FileSource:
-    """Named files of a folder or a .zip; names use ``/`` and are relative to the labelled folder.
+    """Named files of a folder, or of a .zip, there beside the one called ``marker``; names use ``/``.
 
-    In a .zip the files lie beside the one called ``marker``, at the top or in one folder of the archive.
     ``folder`` is the folder on disk, None for a .zip.  Raises DataError if there is neither, or if the .zip
     is damaged, lacks the marker, or would unpack to an unreasonable size.
     """
@@ -33,14 +31,11 @@ class FileSource:
         self._root: Path | zipfile.Path = path
         if self.folder is not None:
             return
+        give = f"give a folder with pictures and {marker}"
         if not path.exists():
-            raise DataError(
-                f"{path} does not exist; give a folder with pictures and {marker}, or a .zip of one."
-            )
+            raise DataError(f"{path} does not exist; {give}, or a .zip of one.")
         if not path.is_file() or path.suffix.lower() != ".zip":
-            raise DataError(
-                f"{path} is neither a folder nor a .zip; give a folder with pictures and {marker}."
-            )
+            raise DataError(f"{path} is neither a folder nor a .zip; {give}.")
         try:
             self._archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -48,7 +43,11 @@ class FileSource:
         try:
             entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]
             _refuse_bombs(path, entries)
-            self._root = zipfile.Path(self._archive, _folder_of(marker, entries, path))
+            named = [entry.filename for entry in entries if f"/{entry.filename}".endswith(f"/{marker}")]
+            if not named:
+                raise DataError(f"{path} holds no {marker}; put it into the .zip beside the pictures.")
+            highest = min(named, key=lambda name: (name.count("/"), name))
+            self._root = zipfile.Path(self._archive, highest.removesuffix(marker))
         except BaseException:
             self._archive.close()
             raise
@@ -77,9 +76,7 @@ class FileSource:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._archive is not None:
             self._archive.close()
 
@@ -87,8 +84,8 @@ class FileSource:
 def _refuse_bombs(path: Path, entries: list[zipfile.ZipInfo]) -> None:
     for entry in entries:
         ratio = entry.file_size / max(1, entry.compress_size)
-        large = entry.file_size > MAX_FILE_BYTES
-        if large or (entry.file_size > _RATIO_MATTERS_FROM and ratio > MAX_RATIO):
+        dense = entry.file_size > _RATIO_MATTERS_FROM and ratio > MAX_RATIO
+        if dense or entry.file_size > MAX_FILE_BYTES:
             raise DataError(
                 f"{path}: {entry.filename} unpacks to {entry.file_size // 2**20} MB; "
                 f"a file may have {MAX_FILE_BYTES // 2**20} MB and be packed {MAX_RATIO}-fold."
@@ -99,11 +96,3 @@ def _refuse_bombs(path: Path, entries: list[zipfile.ZipInfo]) -> None:
             f"{path} unpacks to {total // 2**30} GB, more than {MAX_TOTAL_BYTES // 2**30}; "
             "unpack it and give the folder."
         )
-
-
-def _folder_of(marker: str, entries: list[zipfile.ZipInfo], path: Path) -> str:
-    """The folder inside the archive in which the marker lies, "" or ending in ``/``."""
-    found = [entry.filename for entry in entries if f"/{entry.filename}".endswith(f"/{marker}")]
-    if not found:
-        raise DataError(f"{path} holds no {marker}; put it into the .zip beside the pictures.")
-    return min(found, key=lambda name: (name.count("/"), name))[: -len(marker)]

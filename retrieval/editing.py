@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facedata.crops import resized
+from facedata.labelled import resized
 from faces.crop import CropGeometry, crop_face
 from faces.detect import MIN_FACE
 from faces.errors import NoFaceError, PhotoError, WishError

@@ -15,21 +15,17 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.labelled import LabelRow, face_set, read_labelled, rendered_mini_path
 from facedata.pairs import ordered_pairs
-from facedata.rendered.accessories import (
-    ACCESSORIES,
-    CHOSEN_LIGHTS,
-    PROTOCOL_PEOPLE,
-    PROTOCOL_TRAIN,
-    AccessoryRecipe,
-    render_accessories,
-    wardrobe,
-)
-from facedata.rendered.crops import STUDIO_WALL
+from facedata.rendered.camera import N_LIGHTS, flash_directions
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.light import N_LIGHTS, flash_directions
 from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
-from facedata.rendered.rotation import RotationRecipe, recipe_person
+from facedata.rendered.recipes import (
+    ACCESSORIES,
+    CHOSEN_LIGHTS,
+    STUDIO_WALL,
+    AccessoryRecipe,
+    RotationRecipe,
+)
 from facedata.rendered.sets import label_rows
 from faces.crop import CropGeometry
 from faces.errors import DataError
@@ -49,14 +45,14 @@ def head(head_model_path: Path) -> Head:
 @pytest.fixture(scope="module")
 def pictures(head: Head) -> Pixels:
     """Person 0 of the protocol's set: (7, 5, 32, 32)."""
-    return render_accessories(AccessoryRecipe(), head, 0).crops
+    return AccessoryRecipe().render(head, 0).crops
 
 
 # What the protocol counts
 
 
 def protocol_rows(lights: int = 5) -> list[LabelRow]:
-    return list(label_rows(AccessoryRecipe(lights=lights), range(PROTOCOL_PEOPLE), PROTOCOL_TRAIN))
+    return list(label_rows(AccessoryRecipe(lights=lights), range(438), 350))
 
 
 @pytest.mark.parametrize("lights", [1, 5, 20])
@@ -118,15 +114,15 @@ def test_the_protocols_pictures_are_those_of_every_earlier_version(pictures: Pix
 def test_a_recipe_and_a_number_determine_the_pictures(head: Head, variety: str) -> None:
     recipe = AccessoryRecipe(seed=3, geometry=SMALL, lights=1, variety=VARIETIES[variety])
     twin = AccessoryRecipe(seed=3, geometry=SMALL, lights=1, variety=replace(VARIETIES[variety]))
-    first = render_accessories(recipe, head, 5).crops
-    assert np.array_equal(first, render_accessories(twin, head, 5).crops)
+    first = recipe.render(head, 5).crops
+    assert np.array_equal(first, twin.render(head, 5).crops)
     for other in (replace(recipe, seed=4), replace(recipe, variety=VARIETIES["none"], lights=2)):
-        assert np.abs(first.astype(int) - render_accessories(other, head, 5).crops[:, :1]).mean() > 2
+        assert np.abs(first.astype(int) - other.render(head, 5).crops[:, :1]).mean() > 2
 
 
 def test_a_person_stays_the_same_in_every_accessory_and_wears_one_at_a_time(head: Head) -> None:
     for variety in VARIETIES.values():
-        people = wardrobe(AccessoryRecipe(variety=variety), head, 2)
+        people = AccessoryRecipe(variety=variety).people(head, 2)
         assert len({id(person.coefficients) for person in people}) == 1
         assert len({(person.skin.tone, person.hair) for person in people}) == 1
         worn = [(person.hat is not None, person.glasses is not None) for person in people]
@@ -143,7 +139,7 @@ def test_heads_of_photographs_turn_and_keep_their_turn_while_accessories_change(
     glasses = range(ACCESSORIES.index("glasses-1"), len(ACCESSORIES))
     wall, differ = round(255 * STUDIO_WALL), []
     for index in range(4):
-        turned, straight = (render_accessories(one, head, index).clean for one in (recipe, frontal))
+        turned, straight = (one.render(head, index).clean for one in (recipe, frontal))
         assert turned is not None and straight is not None
         walls = turned == wall
         assert all(np.mean(walls[0] == walls[worn]) > 0.9 for worn in glasses)
@@ -153,9 +149,9 @@ def test_heads_of_photographs_turn_and_keep_their_turn_while_accessories_change(
 
 def test_people_are_others_than_those_of_a_rotation_set(head: Head) -> None:
     """What is trained on one set may be tested on the other."""
-    here = wardrobe(AccessoryRecipe(), head, 0)[0].coefficients
+    here = AccessoryRecipe().people(head, 0)[0].coefficients
     for index in range(5):
-        there = recipe_person(RotationRecipe(), head, index).coefficients
+        there = RotationRecipe().people(head, index)[0].coefficients
         assert np.abs(here - there).max() > 0.5
 
 
@@ -207,7 +203,7 @@ def test_a_set_is_a_labelled_folder_that_is_finished_after_an_interruption(
         "0349": "train",
         "0350": "test",
     }
-    crops = AccessoryRecipe(geometry=SMALL, lights=2).render(head, 350).crops
+    crops = AccessoryRecipe(geometry=SMALL, lights=2).render(head, 350).in_one_row().crops
     assert np.array_equal(faces.crops[14:], crops)
 
     before = {path.name: path.read_bytes() for path in (out / "0350").iterdir()}

@@ -14,12 +14,10 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.labelled import read_labelled
 from facedata.packing import pack_labelled
-from facedata.rendered.accessories import AccessoryRecipe, render_accessories
-from facedata.rendered.crops import STUDIO_WALL
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
-from facedata.rendered.rotation import RotationRecipe, render_rotation
+from facedata.rendered.recipes import STUDIO_WALL, AccessoryRecipe, RotationRecipe
 from faces.crop import CropGeometry
 from faces.errors import DataError, LabelError
 
@@ -34,11 +32,11 @@ def head(head_model_path: Path) -> Head:
 def test_photographs_have_clean_versions_before_a_plain_wall_and_the_protocols_pictures_none(
     head: Head,
 ) -> None:
-    assert render_rotation(RotationRecipe(geometry=SMALL, lights=2), head, 3).clean is None
+    assert RotationRecipe(geometry=SMALL, lights=2).render(head, 3).clean is None
     full = VARIETIES["full"]
     for shots in (
-        render_rotation(RotationRecipe(geometry=SMALL, lights=2, variety=full), head, 3),
-        render_accessories(AccessoryRecipe(geometry=SMALL, lights=2, variety=full), head, 3),
+        RotationRecipe(geometry=SMALL, lights=2, variety=full).render(head, 3),
+        AccessoryRecipe(geometry=SMALL, lights=2, variety=full).render(head, 3),
     ):
         assert shots.clean is not None
         assert shots.clean.shape == shots.crops.shape
@@ -54,7 +52,7 @@ def test_clean_versions_do_not_move_with_what_is_not_labelled(head: Head) -> Non
     still = replace(VARIETIES["full"], yaw=0.0, beyond=0.0, pitch=0.0, roll=0.0, crop_error=0.0)
     recipe = RotationRecipe(geometry=SMALL, lights=1, variety=replace(still, expression=0.0, free_light=0.0))
     moved = replace(recipe, variety=replace(recipe.variety, roll=9.0, crop_error=0.05))
-    one, other = render_rotation(recipe, head, 3), render_rotation(moved, head, 3)
+    one, other = recipe.render(head, 3), moved.render(head, 3)
     assert one.clean is not None
     assert other.clean is not None
     # The exposure varies with the draws before it, the outline does not.
@@ -95,7 +93,7 @@ def test_a_set_keeps_them_on_disk_and_in_its_zip(
 
 
 def test_clean_versions_must_be_as_many_and_as_large_as_the_crops(head: Head) -> None:
-    shots = render_rotation(RotationRecipe(geometry=SMALL, lights=1), head, 3).in_one_row()
+    shots = RotationRecipe(geometry=SMALL, lights=1).render(head, 3).in_one_row()
     from facedata.labelled import face_set
 
     rows = RotationRecipe(lights=1).rows("0003")

@@ -11,14 +11,12 @@ import pytest
 
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
-from facedata.rendered.accessories import ACCESSORIES, AccessoryRecipe, wardrobe
-from facedata.rendered.camera import Camera, View
-from facedata.rendered.glasses import sample_kind
-from facedata.rendered.hats import KINDS, PRESSED, FittedHat, sample_hat
+from facedata.rendered.accessories import HATS, PRESSED, FittedHat, sample_hat, sample_kind
+from facedata.rendered.camera import Camera, View, flash_directions, rig_lights
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.light import flash_directions, rig_lights
 from facedata.rendered.mesh import Array, Caster, Hits, Material
 from facedata.rendered.person import Head, Person, Shape, pose_person
+from facedata.rendered.recipes import ACCESSORIES, AccessoryRecipe
 
 ABOVE = 16  # the rig's light above the forehead
 BROWS, CHEEKS = (19, 24), (48, 54)  # of the 68 landmarks
@@ -32,7 +30,7 @@ def head(head_model_path: Path) -> Head:
 @pytest.fixture(scope="module")
 def worn(head: Head) -> dict[str, Person]:
     """One person in every accessory."""
-    return dict(zip(ACCESSORIES, wardrobe(AccessoryRecipe(), head, 4), strict=True))
+    return dict(zip(ACCESSORIES, AccessoryRecipe().people(head, 4), strict=True))
 
 
 def straight_at(points: Array) -> Callable[[Caster], Hits]:
@@ -41,13 +39,13 @@ def straight_at(points: Array) -> Callable[[Caster], Hits]:
     return lambda caster: caster.cast(points - 60 * away, np.broadcast_to(away, points.shape).copy())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", HATS)
 @pytest.mark.parametrize("style", ["curly", "long", "short", "bald"])
 def test_neither_scalp_nor_hair_comes_through_a_hat(
     head: Head, rng: np.random.Generator, kind: str, style: str
 ) -> None:
     seed = int(rng.integers(2**31))
-    bare = wardrobe(AccessoryRecipe(seed=seed), head, 0)[0]
+    bare = AccessoryRecipe(seed=seed).people(head, 0)[0]
     thickness = 3.8 if style == "curly" else 2.2
     person = replace(
         bare,
@@ -55,7 +53,7 @@ def test_neither_scalp_nor_hair_comes_through_a_hat(
         hat=replace(sample_hat(rng, kind, spread=2.5), tilt=0.0, lean=0.0),
     )
     shape = Shape(person.coefficients, head)
-    caster = Caster(pose_person(person, head, {}, shape=shape).mesh)
+    caster = pose_person(person, head, {}, shape=shape).caster
     assert person.hat is not None
     hat = FittedHat(person.hat, shape.caster, shape.landmarks)
     # Looks from outside at the middle of every triangle above the band, along its normal.
@@ -73,13 +71,13 @@ def test_neither_scalp_nor_hair_comes_through_a_hat(
     assert (hits.material == Material.HAT).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", HATS)
 def test_no_hat_is_pulled_over_the_eyes(head: Head, rng: np.random.Generator, kind: str) -> None:
     for index in range(4):
-        person = replace(wardrobe(AccessoryRecipe(), head, index)[0], hat=sample_hat(rng, kind))
+        person = replace(AccessoryRecipe().people(head, index)[0], hat=sample_hat(rng, kind))
         posed = pose_person(person, head, {})
         eyes = np.stack([posed.landmarks[36:42].mean(0), posed.landmarks[42:48].mean(0)])
-        seen = straight_at(eyes)(Caster(posed.mesh))
+        seen = straight_at(eyes)(posed.caster)
         assert set(seen.material.tolist()) <= {Material.EYE, Material.SKIN}
 
 
@@ -108,7 +106,7 @@ def test_a_brim_shades_the_brow_from_a_lamp_above_and_not_the_chin(
         posed = pose_person(worn[name], head, {})
         points = posed.landmarks[[*range(17, 27), *range(6, 11)]] + np.array([0, 0, 0.2], np.float32)
         towards = np.broadcast_to(lamp, points.shape).copy()
-        lit = Caster(posed.mesh).lit(points, towards, towards)
+        lit = posed.caster.lit(points, towards, towards)
         shares[name] = lit[:10].mean(), lit[10:].mean()
     assert shares["none"][0] > 0.9 and shares["none"][1] > 0.9
     assert shares[accessory][0] < 0.1
@@ -120,7 +118,7 @@ def test_under_room_light_alone_a_brim_darkens_the_brow_too(head: Head, worn: di
     for name in ("none", "hat-1", "hat-2"):
         posed = pose_person(worn[name], head, {})
         target = posed.landmarks[[36, 39, 42, 45]].mean(0)
-        view = View(posed, Caster(posed.mesh), Camera(0, 0, 0, 180, 40, 2.0, target))
+        view = View(posed, Camera(0, 0, 0, 180, 40, 2.0, target))
         light = view.radiance(rig_lights(0.1)[0], np.random.default_rng(0))
         skin = view.hits.material == Material.SKIN
         near = np.abs(view.hits.point - posed.landmarks[27]).max(1) < 2
@@ -132,12 +130,12 @@ def test_sunglasses_hide_the_eyes_and_the_others_do_not(head: Head, worn: dict[s
     for name, hidden in (("glasses-1", False), ("glasses-2", False), ("glasses-3", True)):
         posed = pose_person(worn[name], head, {})
         eyes = np.stack([posed.landmarks[36:42].mean(0), posed.landmarks[42:48].mean(0)])
-        seen = straight_at(eyes)(Caster(posed.mesh))
+        seen = straight_at(eyes)(posed.caster)
         assert (seen.material == Material.LENS).all() == hidden
         assert Material.FRAME in posed.mesh.material
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", HATS)
 def test_everyones_hat_is_of_the_same_kind_and_a_little_different(kind: str) -> None:
     one, other = (sample_hat(np.random.default_rng(seed), kind) for seed in (1, 2))
     assert one == sample_hat(np.random.default_rng(1), kind) and one != other

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from facedata.crops import large_face
-from facedata.labelled import LabelRow, read_labelled, rendered_mini_path, write_labels
+from facedata.labelled import LabelRow, large_face, read_labelled, rendered_mini_path, write_labels
 from facedata.large_pictures import (
     COLUMNS,
     LargeFace,

@@ -1,13 +1,9 @@
-from dataclasses import replace
-
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facedata.labelled import Attribute, FaceSet, LabelRow, face_set
-from facedata.pairs import ordered_pairs, split_by_person
-from faces.errors import DataError
+from facedata.pairs import ordered_pairs
 
 POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
 
@@ -73,42 +69,3 @@ def test_pairs_are_those_of_the_plain_definition(
 ) -> None:
     faces = faces_of([LabelRow(f"{number}.png", *label) for number, label in enumerate(labels)])
     assert [tuple(pair) for pair in ordered_pairs(faces, attribute).tolist()] == plain_pairs(faces, attribute)
-
-
-def test_nobody_is_in_two_splits_and_every_face_is_in_one() -> None:
-    faces = split_by_person(grid(20, POSES, 2), val=0.1, test=0.25, seed=3)
-    people = {name: set(faces.split(name).persons.tolist()) for name in ("train", "val", "test")}
-    assert {name: len(found) for name, found in people.items()} == {"train": 13, "val": 2, "test": 5}
-    assert not (
-        people["train"] & people["val"] or people["train"] & people["test"] or people["val"] & people["test"]
-    )
-    assert set(faces.splits.tolist()) == {"train", "val", "test"}
-
-
-def test_a_split_depends_on_the_people_and_the_seed_alone() -> None:
-    faces = grid(12, POSES[:2], 2)
-    mixed = faces.select(np.random.default_rng(0).permutation(len(faces)))
-
-    def tested(some: FaceSet, seed: int) -> set[str]:
-        return set(split_by_person(some, val=0, test=0.5, seed=seed).split("test").persons.tolist())
-
-    assert tested(faces, 1) == tested(mixed, 1)
-    assert len({frozenset(tested(faces, seed)) for seed in range(5)}) > 1
-
-
-def test_a_small_share_is_still_one_person() -> None:
-    faces = split_by_person(grid(4, POSES[:1], 1), val=0.01, test=0, seed=0)
-    assert len(faces.split("val")) == 1
-    assert len(faces.split("test")) == 0
-
-
-def test_old_splits_are_replaced() -> None:
-    faces = grid(4, POSES[:1], 1)
-    faces = replace(faces, splits=np.full(len(faces), "test"))
-    assert len(split_by_person(faces, val=0, test=0, seed=0).split("train")) == len(faces)
-
-
-@pytest.mark.parametrize(("val", "test"), [(-0.1, 0.2), (0.2, 1.0), (0.5, 0.5)])
-def test_shares_that_leave_nobody_to_train_on_are_refused(val: float, test: float) -> None:
-    with pytest.raises(DataError):
-        split_by_person(grid(4, POSES[:1], 1), val=val, test=test, seed=0)

@@ -19,7 +19,7 @@ from facedata.rendered.photograph import (
     sample_tone,
     scaled,
 )
-from facedata.rendered.procedural import inside_polygon, line_distance, noise, soft_step
+from facedata.rendered.skin import inside_polygon, line_distance, noise, soft_step
 from faces.crop import CropGeometry, crop_transform
 from faces.types import Landmarks
 

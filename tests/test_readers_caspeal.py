@@ -20,7 +20,7 @@ from facedata.labelled import read_labelled
 from facedata.pairs import ordered_pairs
 from facedata.readers import caspeal
 from facedata.readers.caspeal import ACCESSORIES, parse_name, plan_caspeal, read_eyes
-from facedata.readers.landmarks import from_eyes
+from facedata.readers.common import from_eyes
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 
@@ -93,7 +93,7 @@ def test_gaps_are_named(copy: Path) -> None:
     (copy / "FRONTAL" / "Normal" / f"{name_of('000270')}.tif").unlink()
     for path in (copy / "FRONTAL" / "Accessory").glob("*_A5_*"):
         path.unlink()
-    plan, _ = plan_caspeal(copy)
+    plan = plan_caspeal(copy)
     assert plan.missing[1:] == [
         "there is no picture without accessory (A0) of 000270",
         "nobody wears glasses-2",
@@ -117,10 +117,11 @@ def test_letter_case_and_other_names(tmp_path: Path) -> None:
     put(folder / f"{name_of('000001', 3).lower()}.TIF")
     put(folder / "hat.tif")
     (folder / "facefp_2.TXT").write_text(f"{name_of('000001', 3)}.tif 10 20 30 20\nheader line\n\n")
-    plan, marks = plan_caspeal(tmp_path)
+    plan = plan_caspeal(tmp_path)
     assert [entry.row.file for entry in plan.entries] == ["000001/hat-3.png"]
     assert "hat.tif" in plan.notes[0]
-    assert marks._known["000001/hat-3.png"].left_eye == (10.5, 20.5)
+    assert plan.entries[0].landmarks is not None
+    assert plan.entries[0].landmarks.left_eye == (10.5, 20.5)
 
 
 def test_folders_without_the_set_are_one_clear_error(tmp_path: Path) -> None:

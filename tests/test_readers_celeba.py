@@ -16,7 +16,7 @@ from facedata.labelled import read_labelled
 from facedata.pairs import ordered_pairs
 from facedata.readers import celeba
 from facedata.readers.celeba import attribute_word, parse_table, plan_celeba
-from facedata.readers.landmarks import from_eyes_and_mouth
+from facedata.readers.common import from_eyes_and_mouth
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 from faces.photo import read_photo
@@ -135,7 +135,7 @@ def test_damage_is_told(copy: Path, tmp_path: Path, run_cli: Callable[..., Resul
 def test_people_in_two_splits_are_told(copy: Path) -> None:
     splits = copy / "Eval" / "list_eval_partition.txt"
     splits.write_text(splits.read_text().replace("000007.jpg 2", "000007.jpg 0"))
-    assert any("two splits" in note for note in plan_celeba(copy)[0].notes)
+    assert any("two splits" in note for note in plan_celeba(copy).notes)
 
 
 def test_pictures_must_be_there(copy: Path) -> None:
@@ -152,7 +152,7 @@ def test_lists_with_commas_and_capitals_are_read(copy: Path) -> None:
             lines = ["image_id," + lines[1], *lines[2:]]
         path.with_name(path.stem.upper() + ".CSV").write_text("\n".join(lines))
         path.unlink()
-    plan, _ = plan_celeba(copy)
+    plan = plan_celeba(copy)
     assert [entry.row.accessory for entry in plan.entries] == [
         "none", "eyeglasses", "hat", "none", "none", "eyeglasses",
     ]  # fmt: skip

@@ -16,15 +16,20 @@ from readers_made import CHIN, LEFT, NOSE, RIGHT, EyesDetector, photo, put
 
 from facedata.labelled import read_labelled
 from facedata.labels import LabelRow
-from facedata.readers.common import Entry, LeftOutError, Plan, files_below, in_halves, listed
-from facedata.readers.landmarks import (
+from facedata.readers.common import (
     MOUTH_TO_NOSE_BASE,
     NOSE_TO_EYES,
-    AnnotatedLandmarks,
-    DetectedLandmarks,
+    Entry,
+    LeftOutError,
+    Plan,
+    annotated_landmarks,
+    detected_landmarks,
+    files_below,
     from_eyes,
     from_eyes_and_chin,
     from_eyes_and_mouth,
+    in_halves,
+    listed,
 )
 from facedata.readers.writing import Face, face_cutter, import_faces
 from facedata.rendered.head_model import load_head_model
@@ -37,12 +42,15 @@ SETTINGS: dict[str, object] = {"kind": "made", "size": 16}
 KNOWN = Landmarks(LEFT, RIGHT, NOSE)
 
 
-def entries_of(paths: list[Path]) -> list[Entry]:
-    return [Entry(path, LabelRow(f"{path.stem}/a.png", person=path.stem, pose="0")) for path in paths]
+def entries_of(paths: list[Path], landmarks: Landmarks | None = KNOWN) -> list[Entry]:
+    return [
+        Entry(path, LabelRow(f"{path.stem}/a.png", person=path.stem, pose="0"), landmarks=landmarks)
+        for path in paths
+    ]
 
 
-def cutter(entries: list[Entry], large: bool = False) -> Callable[[Entry], Face]:
-    return face_cutter(AnnotatedLandmarks({entry.row.file: KNOWN for entry in entries}), size=16, large=large)
+def cutter(large: bool = False) -> Callable[[Entry], Face]:
+    return face_cutter(annotated_landmarks, size=16, large=large)
 
 
 def test_files_are_found_in_order_without_hidden_ones(tmp_path: Path) -> None:
@@ -147,8 +155,8 @@ def test_a_dark_picture_takes_the_landmarks_of_a_lit_one(tmp_path: Path) -> None
     broken.write_bytes(b"no picture")
     entries = [Entry(path, LabelRow(f"{path.stem}.png", "ann"), group="ann") for path in (dark, lit)]
     detector = EyesDetector()
-    cut = face_cutter(DetectedLandmarks(detector, {"ann": [broken, dark, lit]}), size=16, large=False)
-    crops = [cut(entry).crop for entry in entries]
+    cut = face_cutter(detected_landmarks(detector, {"ann": [broken, dark, lit]}), size=16, large=False)
+    crops = [cut(entry)[0] for entry in entries]
     assert detector.asked == 2
     assert np.array_equal(crops[0], crop_face(photo(10), KNOWN, CropGeometry(size=16)))
     alone = Entry(dark, LabelRow("x.png", "ann"))
@@ -158,7 +166,7 @@ def test_a_dark_picture_takes_the_landmarks_of_a_lit_one(tmp_path: Path) -> None
 
 def test_an_import_reads_as_a_labelled_folder(tmp_path: Path) -> None:
     entries = entries_of([put(tmp_path / "src" / f"{name}.png") for name in ("ann", "bob")])
-    done = import_faces(Plan(entries), tmp_path / "set", cutter(entries), SETTINGS)
+    done = import_faces(Plan(entries), tmp_path / "set", cutter(), SETTINGS)
     assert (done.pictures, done.people, done.left_out) == (2, 2, [])
     faces = read_labelled(tmp_path / "set", cropped=True, geometry=CropGeometry(size=16))
     assert faces.persons.tolist() == ["ann", "bob"]
@@ -169,10 +177,10 @@ def test_an_import_reads_as_a_labelled_folder(tmp_path: Path) -> None:
 
 def test_larger_pictures_show_the_same_face_and_are_never_enlarged(tmp_path: Path) -> None:
     big = np.kron(photo(), np.ones((10, 10), np.uint8))
-    entries = entries_of([put(tmp_path / "src" / "ann.png"), put(tmp_path / "src" / "bob.png", big)])
     grown = Landmarks(*(tuple(10 * n for n in point) for point in (LEFT, RIGHT, NOSE)))  # type: ignore[arg-type]
-    find = AnnotatedLandmarks({"ann/a.png": KNOWN, "bob/a.png": grown})
-    import_faces(Plan(entries), tmp_path / "set", face_cutter(find, size=16, large=True), SETTINGS)
+    entries = entries_of([put(tmp_path / "src" / "ann.png")])
+    entries += entries_of([put(tmp_path / "src" / "bob.png", big)], grown)
+    import_faces(Plan(entries), tmp_path / "set", cutter(large=True), SETTINGS)
     large = read_labelled(tmp_path / "set", cropped=True, geometry=CropGeometry(size=16)).large
     assert large is not None
     small, full = large.read(0), large.read(1)
@@ -186,7 +194,7 @@ def test_larger_pictures_show_the_same_face_and_are_never_enlarged(tmp_path: Pat
 
 def test_an_interrupted_import_goes_on_where_it_stopped(tmp_path: Path) -> None:
     entries = entries_of([put(tmp_path / "src" / f"{name}.png") for name in ("ann", "bob", "cid")])
-    cut, out = cutter(entries, large=True), tmp_path / "set"
+    cut, out = cutter(large=True), tmp_path / "set"
     asked: list[str] = []
 
     def stopping(entry: Entry) -> Face:
@@ -216,11 +224,9 @@ def test_bad_pictures_are_named_and_stop_nothing(tmp_path: Path) -> None:
     paths = [put(tmp_path / "src" / f"{name}.png") for name in ("ann", "bob", "cid", "dan", "eve")]
     paths[1].write_bytes(b"no picture")
     paths[2].write_bytes(b"")
-    entries = entries_of(paths)
-    known = {entry.row.file: KNOWN for entry in entries if entry.row.person != "dan"}
-    known["eve/a.png"] = Landmarks(LEFT, LEFT, NOSE)
-    cut = face_cutter(AnnotatedLandmarks(known), size=16, large=False)
-    done = import_faces(Plan(entries), tmp_path / "set", cut, SETTINGS)
+    entries = entries_of(paths[:3]) + entries_of(paths[3:4], None)
+    entries += entries_of(paths[4:], Landmarks(LEFT, LEFT, NOSE))
+    done = import_faces(Plan(entries), tmp_path / "set", cutter(), SETTINGS)
     assert done.pictures == 1
     reasons = {path.stem: reason for path, reason in done.left_out}
     assert reasons["cid"] == "file is empty"
@@ -232,23 +238,23 @@ def test_bad_pictures_are_named_and_stop_nothing(tmp_path: Path) -> None:
 
 
 def test_a_set_without_any_usable_picture_is_an_error(tmp_path: Path) -> None:
-    entries = entries_of([put(tmp_path / "src" / "ann.png")])
+    entries = entries_of([put(tmp_path / "src" / "ann.png")], None)
     with pytest.raises(DataError, match=r"ann\.png: it is not annotated"):
-        import_faces(Plan(entries), tmp_path / "set", cutter([]), SETTINGS)
+        import_faces(Plan(entries), tmp_path / "set", cutter(), SETTINGS)
     with pytest.raises(DataError, match=r"none of the pictures could be used\.$"):
-        import_faces(Plan([]), tmp_path / "set", cutter([]), SETTINGS)
+        import_faces(Plan([]), tmp_path / "set", cutter(), SETTINGS)
     assert not (tmp_path / "set" / "labels.csv").exists()
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     entries = entries_of([put(tmp_path / "src" / "ann.png")])
     with pytest.raises(DataError, match="is not empty and holds no imported set"):
-        import_faces(Plan(entries), tmp_path / "src", cutter(entries), SETTINGS)
+        import_faces(Plan(entries), tmp_path / "src", cutter(), SETTINGS)
     with pytest.raises(DataError, match="is a file"):
-        import_faces(Plan(entries), tmp_path / "src" / "ann.png", cutter(entries), SETTINGS)
-    import_faces(Plan(entries), tmp_path / "set", cutter(entries), SETTINGS)
+        import_faces(Plan(entries), tmp_path / "src" / "ann.png", cutter(), SETTINGS)
+    import_faces(Plan(entries), tmp_path / "set", cutter(), SETTINGS)
     with pytest.raises(DataError, match="other settings"):
-        import_faces(Plan(entries), tmp_path / "set", cutter(entries), {"kind": "other"})
+        import_faces(Plan(entries), tmp_path / "set", cutter(), {"kind": "other"})
 
 
 def test_what_is_missing_is_told_in_one_sentence() -> None:
@@ -263,6 +269,6 @@ def test_what_is_missing_is_told_in_one_sentence() -> None:
 
 def test_crops_keep_their_size(tmp_path: Path) -> None:
     entries = entries_of([put(tmp_path / "src" / "ann.png")])
-    import_faces(Plan(entries), tmp_path / "set", cutter(entries), SETTINGS)
+    import_faces(Plan(entries), tmp_path / "set", cutter(), SETTINGS)
     with Image.open(tmp_path / "set" / "ann" / "a.png") as picture:
         assert (picture.size, picture.mode) == ((16, 16), "L")

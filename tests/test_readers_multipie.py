@@ -17,8 +17,7 @@ from facedata.labelled import read_labelled
 from facedata.pairs import ordered_pairs
 from facedata.readers import multipie
 from facedata.readers.common import LeftOutError
-from facedata.readers.multipie import CAMERAS, Shot, best_lit_first, parse_name, plan_multipie
-from facedata.readers.multipie_annotations import from_68, parse_pos
+from facedata.readers.multipie import CAMERAS, Shot, from_68, parse_name, parse_pos, plan_multipie
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 from faces.types import Landmarks
@@ -202,7 +201,7 @@ def test_a_folder_of_other_things_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_frontal_flashes_are_looked_at_first(copy: Path) -> None:
-    groups = best_lit_first(plan_multipie(copy).entries)
+    groups = plan_multipie(copy).tried
     assert [path.stem[-2:] for path in groups["101 05_1"]] == ["07", "00", "19"]
 
 

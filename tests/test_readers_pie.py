@@ -16,7 +16,7 @@ from typer.testing import Result
 from facedata.labelled import read_labelled
 from facedata.pairs import ordered_pairs
 from facedata.readers import pie
-from facedata.readers.pie import PieCrops, camera_of, read_crops
+from facedata.readers.pie import camera_of, plan_pie, read_crops
 from faces.crop import CropGeometry
 from faces.errors import DataError
 
@@ -77,12 +77,12 @@ def test_incomplete_copies_are_refused(copy: Path, tmp_path: Path, run_cli: Call
 def test_missing_people_are_named(tmp_path: Path) -> None:
     people = [number for number in range(1, 69) if number not in (5, 33)]
     save(tmp_path / "PIE_pose27.mat", faces_of(people, "27"), people)
-    assert "05, 33 are missing" in PieCrops(tmp_path, size=8).plan.missing[0]
+    assert "05, 33 are missing" in plan_pie(tmp_path).missing[0]
 
 
 def test_one_file_for_all_has_no_poses(tmp_path: Path) -> None:
     save(tmp_path / "PIE_32x32.mat", faces_of([1, 2], "27"), [1, 2])
-    plan = PieCrops(tmp_path, size=8).plan
+    plan = plan_pie(tmp_path)
     assert [entry.row.pose for entry in plan.entries] == ["", ""]
     assert "does not tell the poses" in plan.notes[0]
     assert any("11,554 pictures; 2 found" in sentence for sentence in plan.missing)
@@ -91,7 +91,7 @@ def test_one_file_for_all_has_no_poses(tmp_path: Path) -> None:
 def test_the_same_pose_twice_is_taken_once(tmp_path: Path) -> None:
     for name in ("Pose27_32x32", "Pose27_64x64"):
         save(tmp_path / f"{name}.mat", faces_of([1], "27"), [1])
-    assert len(PieCrops(tmp_path, size=8).plan.entries) == 1
+    assert len(plan_pie(tmp_path).entries) == 1
 
 
 def test_rows_columns_and_shares_are_understood(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_any_bytes_are_one_clear_error(tmp_path_factory: pytest.TempPathFactory,
 
 def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Pose05_64x64"):
-        PieCrops(tmp_path, size=8)
+        plan_pie(tmp_path)
 
 
 @given(

@@ -15,7 +15,7 @@ from typer.testing import Result
 from facedata.labelled import read_labelled
 from facedata.pairs import ordered_pairs
 from facedata.readers import yaleb
-from facedata.readers.yaleb import EXTENDED, FIRST, Shot, best_lit_first, parse_name, plan_yaleb
+from facedata.readers.yaleb import EXTENDED, FIRST, Shot, parse_name, plan_yaleb
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 from faces.types import Landmarks
@@ -114,7 +114,7 @@ def test_the_cropped_set_has_one_pose_and_bad_pictures(
 def test_lights_from_the_front_are_looked_at_first(tmp_path: Path) -> None:
     for light in ("A+130E+20", "A-005E+10", "_Ambient", "A+000E-20"):
         put_shot(tmp_path, "11", 3, light)
-    (paths,) = best_lit_first(plan_yaleb(tmp_path).entries).values()
+    (paths,) = plan_yaleb(tmp_path).tried.values()
     assert [path.stem[11:] for path in paths] == ["A-005E+10", "A+000E-20", "A+130E+20", "_Ambient"]
 
 

@@ -11,16 +11,14 @@ import pytest
 
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
-from facedata.rendered.camera import Camera, View, picture_landmarks
-from facedata.rendered.crops import crop_view
-from facedata.rendered.glasses import sample_glasses
+from facedata.rendered.accessories import sample_glasses
+from facedata.rendered.camera import N_LIGHTS, Camera, View, flash_directions, rig_lights
 from facedata.rendered.hair import STYLES
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.light import N_LIGHTS, flash_directions, rig_lights
 from facedata.rendered.mesh import Caster, Material
 from facedata.rendered.person import Head, Posed, pose_person, sample_expression
 from facedata.rendered.photograph import VARIETIES, Variety
-from facedata.rendered.rotation import YAWS, RotationRecipe, recipe_person, render_rotation
+from facedata.rendered.recipes import YAWS, RotationRecipe, crop_view
 from faces.crop import CropGeometry, crop_transform
 from faces.types import Pixels
 
@@ -42,19 +40,19 @@ def head(head_model_path: Path) -> Head:
 @pytest.fixture(scope="module")
 def pictures(head: Head) -> Pixels:
     """Person 0 of the protocol's set: (7, 20, 32, 32)."""
-    return render_rotation(RotationRecipe(), head, 0).crops
+    return RotationRecipe().render(head, 0).crops
 
 
 @pytest.fixture(scope="module")
 def posed(head: Head) -> Posed:
     """Person 0 without hair, so that light meets nothing but the face."""
-    person = recipe_person(RotationRecipe(), head, 0)
+    person = RotationRecipe().people(head, 0)[0]
     return pose_person(replace(person, hair=replace(person.hair, style="bald")), head, {})
 
 
 @pytest.fixture(scope="module")
 def caster(posed: Posed) -> Caster:
-    return Caster(posed.mesh)
+    return posed.caster
 
 
 def camera(posed: Posed, yaw: float, *, pitch: float = 0.0, roll: float = 0.0, side: int = 64) -> Camera:
@@ -76,11 +74,11 @@ def test_the_protocols_pictures_are_those_of_every_earlier_version(pictures: Pix
 def test_a_recipe_and_a_number_determine_the_pictures(head: Head, variety: str) -> None:
     recipe = RotationRecipe(seed=3, geometry=SMALL, lights=2, variety=VARIETIES[variety])
     twin = RotationRecipe(seed=3, geometry=SMALL, lights=2, variety=replace(VARIETIES[variety]))
-    first = render_rotation(recipe, head, 5).crops
-    assert np.array_equal(first, render_rotation(twin, head, 5).crops)
+    first = recipe.render(head, 5).crops
+    assert np.array_equal(first, twin.render(head, 5).crops)
     others = [
-        render_rotation(replace(recipe, seed=4), head, 5).crops,
-        render_rotation(recipe, head, 6).crops,
+        replace(recipe, seed=4).render(head, 5).crops,
+        recipe.render(head, 6).crops,
     ]
     for other in others:
         assert np.abs(first.astype(int) - other).mean() > 5
@@ -93,8 +91,8 @@ def test_no_picture_is_empty_flat_or_twice_there(pictures: Pixels) -> None:
 
 
 def test_variety_changes_the_pictures_but_not_who_is_on_them(head: Head) -> None:
-    plain = recipe_person(RotationRecipe(seed=9), head, 1)
-    varied = recipe_person(RotationRecipe(seed=9, variety=Variety(camera=True, yaw=4.0)), head, 1)
+    plain = RotationRecipe(seed=9).people(head, 1)[0]
+    varied = RotationRecipe(seed=9, variety=Variety(camera=True, yaw=4.0)).people(head, 1)[0]
     assert np.array_equal(plain.coefficients, varied.coefficients)
     assert plain.hair == varied.hair and plain.skin.tone == varied.skin.tone
 
@@ -152,7 +150,7 @@ def test_crops_put_eyes_and_nose_where_the_geometry_says(posed: Posed, yaw: int)
     geometry = CropGeometry()
     eye = camera(posed, yaw, roll=5)
     marks = eye.project(posed.landmarks)
-    matrix = crop_transform(picture_landmarks(posed.landmarks, eye), geometry)
+    matrix = crop_transform(eye.landmarks(posed.landmarks), geometry)
 
     def in_crop(point: np.ndarray) -> np.ndarray:
         return np.linalg.solve(matrix[:, :2], point - matrix[:, 2]) / geometry.size
@@ -197,7 +195,7 @@ def test_there_are_twenty_lights_of_which_eighteen_are_one_flash() -> None:
 
 
 def test_more_lamps_give_more_light_and_none_gives_the_rooms(posed: Posed, caster: Caster) -> None:
-    view = View(posed, caster, camera(posed, 0))
+    view = View(posed, camera(posed, 0))
     none, *single, every = (
         view.radiance(light, np.random.default_rng(0)).mean() for light in rig_lights(0.1)
     )
@@ -206,7 +204,7 @@ def test_more_lamps_give_more_light_and_none_gives_the_rooms(posed: Posed, caste
 
 
 def test_the_nose_casts_a_shadow(posed: Posed, caster: Caster, monkeypatch: pytest.MonkeyPatch) -> None:
-    view = View(posed, caster, camera(posed, 0, side=96))
+    view = View(posed, camera(posed, 0, side=96))
     light = rig_lights(0.1)[RIGHT - 2]  # 60 degrees to the right: the nose shades the left cheek
     light = replace(light, softness=0.0)
     with_shadows = view.radiance(light, np.random.default_rng(0))
@@ -226,7 +224,7 @@ def test_skin_shines_where_the_lamp_is_mirrored(posed: Posed, caster: Caster) ->
     eye = camera(posed, 0)
     skin = posed.person.skin
     matt, shiny = (
-        View(replace(posed, person=replace(posed.person, skin=replace(skin, gloss=gloss))), caster, eye)
+        View(replace(posed, person=replace(posed.person, skin=replace(skin, gloss=gloss))), eye)
         for gloss in (0.0, 0.3)
     )
     light = replace(rig_lights(0.1)[7], softness=0.0)
@@ -243,7 +241,7 @@ def test_skin_shines_where_the_lamp_is_mirrored(posed: Posed, caster: Caster) ->
 def test_every_haircut_can_be_rendered(head: Head, posed: Posed, style: str) -> None:
     person = replace(posed.person, hair=replace(posed.person.hair, style=style, thickness=1.0))
     built = pose_person(person, head, {})
-    view = View(built, Caster(built.mesh), camera(built, 0, side=48))
+    view = View(built, camera(built, 0, side=48))
     assert np.isfinite(built.mesh.vertices).all()
     assert (Material.HAIR in view.hits.material) == (style != "bald")
     face = view.hits.rest[view.hits.material == Material.SKIN]
@@ -255,20 +253,17 @@ def test_every_haircut_can_be_rendered(head: Head, posed: Posed, style: str) -> 
 def test_glasses_sit_before_the_eyes(head: Head, posed: Posed, rng: np.random.Generator, dark: bool) -> None:
     person = replace(posed.person, glasses=sample_glasses(rng, dark=dark))
     built = pose_person(person, head, {})
-    view = View(built, Caster(built.mesh), camera(built, 0, side=96))
+    view = View(built, camera(built, 0, side=96))
     assert Material.FRAME in view.hits.material
     assert (Material.LENS in view.hits.material) == dark
     assert (Material.EYE in view.hits.material) == (not dark)
 
 
-def test_a_whole_expression_moves_the_face_and_a_body_closes_the_neck(
-    head: Head, posed: Posed, rng: np.random.Generator
-) -> None:
+def test_a_whole_expression_moves_the_face(head: Head, posed: Posed, rng: np.random.Generator) -> None:
     weights = sample_expression(rng, 1.0)
     assert all(0 <= weight <= 1 for weight in weights.values())
-    moved = pose_person(posed.person, head, weights, body=True)
+    moved = pose_person(posed.person, head, weights)
     assert np.abs(moved.landmarks - posed.landmarks).max() > 0.1
-    assert Material.CLOTH in moved.mesh.material
 
 
 def test_hair_of_photographs_reaches_into_the_crop_where_the_protocols_hardly_does(head: Head) -> None:
@@ -276,9 +271,9 @@ def test_hair_of_photographs_reaches_into_the_crop_where_the_protocols_hardly_do
         """Share of a frontal crop that is hair, of each of 12 people."""
         shares = []
         for index in range(12):
-            person = recipe_person(RotationRecipe(variety=variety), head, index)
+            person = RotationRecipe(variety=variety).people(head, index)[0]
             built = pose_person(replace(person, glasses=None), head, {})
-            view = crop_view(built, Caster(built.mesh), SMALL, distance=180.0)
+            view = crop_view(built, SMALL, distance=180.0)
             shares.append(float(np.mean(view.hits.material == Material.HAIR)))
         return shares
 
@@ -288,14 +283,13 @@ def test_hair_of_photographs_reaches_into_the_crop_where_the_protocols_hardly_do
 
 
 def test_people_differ_in_shape_paint_and_hair(head: Head) -> None:
-    people = [recipe_person(RotationRecipe(), head, index) for index in range(60)]
+    people = [RotationRecipe().people(head, index)[0] for index in range(60)]
     assert {person.skin.beard for person in people} >= {"none", "stubble", "full"}
     assert len({person.hair.style for person in people}) >= 7
     tones = [person.skin.tone for person in people]
     assert min(tones) < 0.22 and max(tones) > 0.6
     assert all(person.glasses is None for person in people), "the protocol's people wear none"
     wearing = [
-        recipe_person(RotationRecipe(variety=VARIETIES["full"]), head, i).glasses is not None
-        for i in range(60)
+        RotationRecipe(variety=VARIETIES["full"]).people(head, i)[0].glasses is not None for i in range(60)
     ]
     assert 3 <= sum(wearing) <= 25

@@ -14,11 +14,10 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 from facedata.labelled import read_labelled
 from facedata.large_pictures import LARGE_FILE
 from facedata.packing import pack_labelled
-from facedata.rendered.crops import LARGE_SIDE
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
 from facedata.rendered.photograph import VARIETIES
-from facedata.rendered.rotation import YAWS, RotationRecipe, render_rotation
+from facedata.rendered.recipes import LARGE_SIDE, YAWS, RotationRecipe
 from faces.crop import CropGeometry, crop_face
 from faces.landmarks import landmarks_of
 
@@ -33,14 +32,14 @@ def head(head_model_path: Path) -> Head:
 @pytest.mark.parametrize("variety", ["none", "full"])
 def test_crops_are_the_same_with_and_without_larger_pictures(head: Head, variety: str) -> None:
     recipe = RotationRecipe(geometry=SMALL, lights=2, variety=VARIETIES[variety])
-    shots = render_rotation(recipe, head, 3, large=True)
-    assert np.array_equal(shots.crops, render_rotation(recipe, head, 3).crops)
+    shots = recipe.render(head, 3, large=True)
+    assert np.array_equal(shots.crops, recipe.render(head, 3).crops)
     assert shots.large is not None
     assert shots.large.shape == (len(YAWS), 2, LARGE_SIDE, LARGE_SIDE)
 
 
 def test_a_larger_picture_shows_what_the_crop_shows(head: Head) -> None:
-    shots = render_rotation(RotationRecipe(lights=2), head, 7, large=True).in_one_row()
+    shots = RotationRecipe(lights=2).render(head, 7, large=True).in_one_row()
     assert shots.large is not None
     assert shots.points is not None
     for crop, large, points in zip(shots.crops, shots.large, shots.points, strict=True):

@@ -22,9 +22,8 @@ from facedata.labels import parse_labels
 from facedata.pairs import ordered_pairs
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.rotation import PROTOCOL_PEOPLE, PROTOCOL_TRAIN, RotationRecipe, render_rotation
-from facedata.rendered.sets import label_rows
-from facedata.rendered.workers import in_processes
+from facedata.rendered.recipes import RotationRecipe
+from facedata.rendered.sets import in_processes, label_rows
 from faces import claims
 from faces.crop import CropGeometry
 from faces.errors import DataError
@@ -35,7 +34,7 @@ claimed = partial(claims.claimed, what="rendered set")
 
 
 def protocol_rows() -> list[LabelRow]:
-    return list(label_rows(RotationRecipe(), range(PROTOCOL_PEOPLE), PROTOCOL_TRAIN))
+    return list(label_rows(RotationRecipe(), range(249), 100))
 
 
 def arguments(head_model: Path, out: Path, *more: str) -> list[str]:
@@ -102,9 +101,8 @@ def test_a_rendered_set_is_a_labelled_folder_with_the_pictures_of_its_recipe(
         "0099": "train",
         "0100": "test",
     }
-    crops = render_rotation(
-        RotationRecipe(geometry=geometry, lights=2), Head(load_head_model(head_model_path)), 100
-    ).crops
+    recipe = RotationRecipe(geometry=geometry, lights=2)
+    crops = recipe.render(Head(load_head_model(head_model_path)), 100).crops
     assert np.array_equal(faces.crops[14:].reshape(7, 2, 16, 16), crops)
 
     # What is lost, or was left half done, is made again, and nothing else.

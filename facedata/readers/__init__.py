@@ -1,2 +1,1 @@
-"""Readers for sets of faces that their holders may not pass on: each turns the original layout of a set into
-a labelled folder of ready crops."""
+"""Readers of sets that their holders may not pass on: each makes a labelled folder of ready crops."""

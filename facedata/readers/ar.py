@@ -4,10 +4,9 @@ A. Martinez, R. Benavente, "The AR Face Database", CVC Technical Report 24 (1998
 and ``F-xx-yy.raw``, or ``m-001-1.bmp`` and ``w-001-1.bmp`` in later copies: sex and person, then the number
 of the picture, 1 to 13 in the first session and 14 to 26, alike, in the second: 1 neutral, 2 smile, 3 anger,
 4 scream, 5 left light, 6 right light, 7 both, 8 to 10 sunglasses, 11 to 13 scarf (each in the usual light,
-then with left and right light).  See the set's description, repeated at
-https://githubissues.com/number9473/dataset/14, and https://github.com/bioidiap/bob.db.arface
-(bob/db/arface/models.py).  A .raw file is 768 x 576 pixels, the red plane before green and blue (after
-the reader of L. van der Maaten, 2009; we had no such file to check it on).
+then with left and right light); see https://githubissues.com/number9473/dataset/14 and
+https://github.com/bioidiap/bob.db.arface (bob/db/arface/models.py).  A .raw file is 768 x 576 pixels, the red
+plane before green and blue (after the reader of L. van der Maaten, 2009; we had no such file to check it on).
 
 The description speaks of 126 people and over 4,000 pictures; copies in use have 136 people (3,312 pictures,
 20 people lack some; doc/guide.rst of the repository above) or 100 (2,600).  Faces are looked for on each
@@ -17,24 +16,13 @@ picture.  The paper does not use this set; the first half of the people trains.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from facedata.labels import LabelRow
-from facedata.readers.common import (
-    PICTURE_SUFFIXES,
-    Entry,
-    Plan,
-    files_below,
-    in_halves,
-    listed,
-    nothing_found,
-    other_names,
-)
+from facedata.readers.common import Entry, Plan, find_pictures, in_halves, listed
 from faces.errors import PhotoError
 from faces.photo import read_photo
 from faces.progress import Progress
@@ -51,17 +39,11 @@ _EXPRESSIONS = {2: "smile", 3: "anger", 4: "scream"}
 _NAME = re.compile(r"([mwf])-(\d{2,3})-(\d{1,2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(NamedTuple):
     """What a file name says: person "m-001", number of the picture 1 .. 26."""
 
     person: str
     number: int
-
-    @property
-    def session(self) -> int:
-        """1 or 2."""
-        return 1 if self.number <= SESSION else 2
 
     @property
     def _kind(self) -> int:
@@ -70,12 +52,7 @@ class Shot:
     @property
     def light(self) -> str:
         """Light and session, such as left-2: people look otherwise two weeks later."""
-        return f"{_LIGHTS.get(self._kind, 'front')}-{self.session}"
-
-    @property
-    def has_expression(self) -> bool:
-        """Whether the face smiles, is angry or screams."""
-        return self._kind in _EXPRESSIONS
+        return f"{_LIGHTS.get(self._kind, 'front')}-{1 if self.number <= SESSION else 2}"
 
     @property
     def accessory(self) -> str:
@@ -93,26 +70,14 @@ def parse_name(stem: str) -> Shot | None:
 
 
 def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | None = None) -> Plan:
-    """Find the pictures below ``source``; raises DataError if there is none.
-
-    Faces with an expression are only taken with ``expressions``; then it stands where accessories do.
-    """
-    shots: dict[Shot, Path] = {}
-    others = []
-    for path in files_below(source, progress=progress):
-        if path.suffix.lower() in PICTURE_SUFFIXES | {RAW}:
-            shot = parse_name(path.stem)
-            if shot is None:
-                others.append(path)
-            else:
-                shots.setdefault(shot, path)
-    if not shots:
-        raise nothing_found(source, f"those of AR ({EXAMPLE})", "the folder of its pictures")
+    """Find the pictures below ``source``, with ``expressions`` or not; raises DataError if there is none."""
+    give = "the folder of its pictures"
+    shots, notes = find_pictures(source, parse_name, "AR", EXAMPLE, give, more=RAW, progress=progress)
     split = in_halves(shot.person for shot in shots)
     entries = [
         Entry(
-            source=path,
-            row=LabelRow(
+            path,
+            LabelRow(
                 file=f"{shot.person}/{shot.number:02d}.png",
                 person=shot.person,
                 pose="0",
@@ -121,10 +86,21 @@ def plan_ar(source: Path, *, expressions: bool = False, progress: Progress | Non
                 split=split[shot.person],
             ),
         )
-        for shot, path in sorted(shots.items(), key=lambda item: (item[0].person, item[0].number))
-        if expressions or not shot.has_expression
+        for shot, path in sorted(shots.items())
+        if expressions or shot.accessory not in _EXPRESSIONS.values()
     ]
-    return Plan(entries, _missing(shots), [*other_names(others, EXAMPLE), *_gaps(shots)])
+    missing = []
+    if len(split) not in PEOPLE:
+        missing.append(f"copies of the set have {listed(map(str, PEOPLE))} people; {len(split)} found")
+    gaps = []  # of people in sessions in which they took part
+    for person in sorted(split):
+        for first in (1, 1 + SESSION):
+            session = [Shot(person, number) for number in range(first, first + SESSION)]
+            if any(shot in shots for shot in session):
+                gaps += [f"{person}-{shot.number}" for shot in session if shot not in shots]
+    if gaps:
+        notes.append(f"not there: {listed(gaps)}")
+    return Plan(entries, missing, notes)
 
 
 def open_ar(path: Path) -> Photo:
@@ -142,24 +118,3 @@ def open_ar(path: Path) -> Photo:
         )
     planes = np.frombuffer(content, np.uint8).reshape(3, height, width)
     return Photo(np.ascontiguousarray(planes.transpose(1, 2, 0)))
-
-
-def _missing(shots: Iterable[Shot]) -> list[str]:
-    people = {shot.person for shot in shots}
-    if len(people) in PEOPLE:
-        return []
-    return [f"copies of the set have {listed(map(str, PEOPLE))} people; {len(people)} found"]
-
-
-def _gaps(shots: Iterable[Shot]) -> list[str]:
-    """A note about people who lack pictures of a session in which they took part."""
-    numbers: dict[str, set[int]] = defaultdict(set)
-    for shot in shots:
-        numbers[shot.person].add(shot.number)
-    gaps = []
-    for person, found in sorted(numbers.items()):
-        for first in (1, 1 + SESSION):
-            session = set(range(first, first + SESSION))
-            if found & session:
-                gaps += [f"{person}-{number}" for number in sorted(session - found)]
-    return [f"not there: {listed(gaps)}"] if gaps else []

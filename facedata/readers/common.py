@@ -1,20 +1,45 @@
-"""What all readers share: what is to be imported, and what is told about what is not there."""
+"""What all readers share: what is to be imported, where the faces are, and what is told of what is missing.
+
+The crop takes its scale from the nose base (``faces.crop``).  Where that is not annotated, it follows from
+other points by mean proportions of 2,000 random heads of ICT-FaceKit (coefficients drawn from N(0, 1), cut at
+2.5; eyes between their corners 36, 39 and 42, 45, mouth between its corners 48 and 54, nose base 33 of the 68
+landmarks; parallel projection).  The numbers behind ± are standard deviations.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from facedata.labels import LabelRow
-from faces.errors import DataError
+from faces.crop import CHIN_TO_NOSE_BASE, CropGeometry, crop_transform
+from faces.errors import DataError, PhotoError
+from faces.photo import read_photo
 from faces.progress import Progress, underway
+from faces.types import Landmarks, Photo, Pixels
+
+if TYPE_CHECKING:
+    from faces.detect import Detector
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
+# Nose base below the eye line / distance of the eyes in a frontal face: 0.723 ± 0.048.
+NOSE_TO_EYES = 0.723
+# Mouth below the eye line / nose base below it: 1.511 ± 0.059; hardly changes to 45 degrees of yaw (1.52).
+MOUTH_TO_NOSE_BASE = 1.511
+CENTRE = 0.5  # annotations name pixels, whose centres lie half a pixel from their corners
 _TOLD = 8  # names in one line before "and N more"
+
+Point = tuple[float, float]
+Shot = TypeVar("Shot")
 
 
 class LeftOutError(Exception):
@@ -23,30 +48,32 @@ class LeftOutError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture of a set: where it lies, and its line in the new labels.
-
-    ``row.file`` is its name in the new folder, which ends in .png.  Pictures of one ``group`` were taken
-    together, so that the face lies at one place in all of them; "" stands for a picture of its own.
-    ``number`` tells pictures within one file apart.
-    """
+    """One picture of a set."""
 
     source: Path
-    row: LabelRow
-    group: str = ""
-    number: int = 0
+    row: LabelRow  # its line in the new labels; its file there ends in .png
+    group: str = ""  # pictures of one group were taken together: the face lies at one place in all of them
+    landmarks: Landmarks | None = None  # those that the set annotates
+    crop: Pixels | None = None  # (S, S) uint8, a face that the set has cropped
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an import will do.
-
-    ``missing`` says in plain sentences what the full set has and this copy lacks; ``notes`` what else is
-    worth knowing, such as pictures of other names.
-    """
+    """What an import will do."""
 
     entries: Sequence[Entry]
-    missing: Sequence[str] = ()
-    notes: Sequence[str] = ()
+    missing: Sequence[str] = ()  # plain sentences that say what the full set has and this copy lacks
+    notes: Sequence[str] = ()  # what else is worth knowing, such as pictures of other names
+    darkness: Callable[[str], int] = len  # how badly a light serves to look for a face
+    most: int | None = None  # in how many pictures of a group that is worth while
+
+    @property
+    def tried(self) -> dict[str, list[Path]]:
+        """The pictures of each group in which to look for the face, the best lit first."""
+        groups = defaultdict(list)
+        for entry in self.entries:
+            groups[entry.group].append((self.darkness(entry.row.light), entry.row.light, entry.source))
+        return {group: [path for _, _, path in sorted(found)][: self.most] for group, found in groups.items()}
 
     def require_all(self, name: str) -> None:
         """Raise DataError, which names what is missing, unless nothing is."""
@@ -59,16 +86,23 @@ class Plan:
             )
 
 
+Finder = Callable[[Entry, Photo], Landmarks]
+"""Finds the landmarks of an entry on its photograph; raises LeftOutError if there are none."""
+
+
+def annotated_landmarks(entry: Entry, photo: Photo, reason: str = "it is not annotated") -> Landmarks:
+    """Give the landmarks that the set annotates."""
+    if entry.landmarks is None:
+        raise LeftOutError(reason)
+    return entry.landmarks
+
+
 def files_below(
-    folder: Path,
-    *,
-    skip: Callable[[str], bool] = lambda name: False,
-    progress: Progress | None = None,
+    folder: Path, *, skip: Callable[[str], bool] = lambda name: False, progress: Progress | None = None
 ) -> Iterator[Path]:
     """Yield all files below a folder in order of name, hidden ones left out.
 
-    ``skip`` is asked the lower-case name of each folder, and keeps out of those for which it is true.  Raises
-    DataError if the folder cannot be listed.
+    ``skip`` tells of a folder's lower-case name whether to keep out.  Raises DataError if it is unreadable.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; give the one that holds the set.")
@@ -91,6 +125,40 @@ def files_below(
                     yield Path(place, name)
 
 
+def find_pictures(
+    source: Path,
+    parse: Callable[[str], Shot | None],
+    what: str,
+    example: str,
+    give: str,
+    *,
+    more: str = "",
+    wanted: Callable[[Shot], bool] = lambda shot: True,
+    needed: Callable[[Shot], bool] = lambda shot: True,
+    prefer: Callable[[Path], Any] = lambda path: 0,
+    skip: Callable[[str], bool] = lambda name: False,
+    progress: Progress | None = None,
+) -> tuple[dict[Shot, Path], list[str]]:
+    """Find the pictures of a set by their names; returns the first that is preferred of each shot, and notes.
+
+    ``parse`` tells what a name without its ending says, None of other names; ``more`` is another ending.
+    ``what`` is the set and ``give`` a folder in the DataError raised if none ``wanted`` is ``needed``.
+    """
+    shots: dict[Shot, list[Path]] = defaultdict(list)
+    others = []
+    for path in files_below(source, skip=skip, progress=progress):
+        if path.suffix and path.suffix.lower() in {*PICTURE_SUFFIXES, more}:
+            shot = parse(path.stem)
+            if shot is None:
+                others.append(path.name)
+            elif wanted(shot):
+                shots[shot].append(path)
+    if not any(map(needed, shots)):
+        raise DataError(f"{source} holds no pictures named as those of {what} ({example}) are; give {give}.")
+    notes = [f"left out because of names unlike {example}: {listed(others)}"] if others else []
+    return {shot: min(paths, key=prefer) for shot, paths in shots.items()}, notes
+
+
 def listed(words: Iterable[str]) -> str:
     """Write ``a, b and 3 more``: enough of the words to know what to look for."""
     words = list(words)
@@ -98,25 +166,12 @@ def listed(words: Iterable[str]) -> str:
     return f"{told} and {len(words) - _TOLD:,} more" if len(words) > _TOLD else told
 
 
-def people_missing(
-    found: Collection[str], expected: int, where: str, absent: Iterable[str] = ()
-) -> list[str]:
-    """Say in one sentence if other than the expected number of people were found.
-
-    ``absent`` are names not found.
-    """
-    if len(found) == expected:
+def people_missing(found: int, expected: int, where: str, absent: Collection[str] = ()) -> list[str]:
+    """Say in one sentence if other than the expected number of people were found, and who is ``absent``."""
+    if found == expected:
         return []
-    names = list(absent)
-    tail = f": {listed(names)} {'is' if len(names) == 1 else 'are'} missing" if names else ""
-    return [f"{where} has {expected:,} people; {len(found):,} found{tail}"]
-
-
-def other_names(paths: Sequence[Path], example: str) -> list[str]:
-    """Note pictures whose names are not the set's."""
-    if not paths:
-        return []
-    return [f"left out because of names unlike {example}: {listed(path.name for path in paths)}"]
+    tail = f": {listed(absent)} {'is' if len(absent) == 1 else 'are'} missing" if absent else ""
+    return [f"{where} has {expected:,} people; {found:,} found{tail}"]
 
 
 def in_halves(people: Iterable[str]) -> dict[str, str]:
@@ -124,19 +179,6 @@ def in_halves(people: Iterable[str]) -> dict[str, str]:
     names = sorted(set(people))
     half = (len(names) + 1) // 2
     return {name: "train" if at < half else "test" for at, name in enumerate(names)}
-
-
-def in_order(entries: Iterable[Entry], rank: Callable[[str], int]) -> dict[str, list[Path]]:
-    """Order the pictures of each group, those whose light has the lowest rank first."""
-    groups = defaultdict(list)
-    for entry in entries:
-        groups[entry.group].append((rank(entry.row.light), entry.row.light, entry.source))
-    return {group: [path for _, _, path in sorted(found)] for group, found in groups.items()}
-
-
-def nothing_found(folder: Path, what: str, give: str) -> DataError:
-    """Make the error for a folder in which no picture of the set lies."""
-    return DataError(f"{folder} holds no pictures named as {what} are; give {give}.")
 
 
 def read_mat(path: Path, *names: str) -> dict[str, Any]:
@@ -149,3 +191,81 @@ def read_mat(path: Path, *names: str) -> dict[str, Any]:
     except Exception as error:
         raise LeftOutError(f"{path.name} is no MATLAB file that can be read ({error})") from None
     return {name: found[name] for name in names if name in found}
+
+
+def from_eyes(one: Point, other: Point, yaw: float = 0.0) -> Landmarks:
+    """Make landmarks from eye centres (scale ± 7 %); ``yaw`` in degrees has shortened their distance."""
+    return _landmarks(
+        one, other, NOSE_TO_EYES * math.dist(one, other) / max(0.1, math.cos(math.radians(yaw)))
+    )
+
+
+def from_eyes_and_mouth(one: Point, other: Point, mouth: Point) -> Landmarks:
+    """Make landmarks from eyes and the middle of the mouth; off by 4 %, more if the mouth is open."""
+    return _landmarks(one, other, _depth(one, other, mouth) / MOUTH_TO_NOSE_BASE)
+
+
+def from_eyes_and_chin(one: Point, other: Point, chin: Point) -> Landmarks:
+    """Make landmarks from eye centres and chin, as the paper aligned Multi-PIE (section 4.1)."""
+    return _landmarks(one, other, _depth(one, other, chin) / CHIN_TO_NOSE_BASE, chin)
+
+
+def _landmarks(one: Point, other: Point, depth: float, chin: Point | None = None) -> Landmarks:
+    """A face whose nose base lies so far below the line of the eyes."""
+    middle, down = _frame(one, other)
+    x, y = middle + down * depth
+    left, right = sorted((one, other))
+    return Landmarks(left, right, (float(x), float(y)), chin)
+
+
+def _depth(one: Point, other: Point, point: Point) -> float:
+    """How far a point lies below the line of the eyes, at right angles to it."""
+    middle, down = _frame(one, other)
+    return float((np.array(point) - middle) @ down)
+
+
+def _frame(one: Point, other: Point) -> tuple[Any, Any]:
+    """The point between the eyes, and the direction down the face (length 1; 0 if the eyes coincide)."""
+    left, right = sorted((one, other))
+    across = np.subtract(right, left)
+    length = float(np.hypot(*across))
+    across = across / length if length > 0 else across
+    return np.add(left, right) / 2, np.array([-across[1], across[0]])
+
+
+def is_face(landmarks: Landmarks) -> bool:
+    """Whether a crop fits these landmarks."""
+    try:
+        crop_transform(landmarks, CropGeometry())
+    except ValueError:
+        return False
+    return True
+
+
+def detected_landmarks(detector: Detector, tried: Mapping[str, Sequence[Path]]) -> Finder:
+    """Look for the largest face, in one picture for each group.
+
+    Pictures of a group show the face at the same place in other light, so that dark ones get the landmarks of
+    one of those ``tried``, the best lit first.
+    """
+
+    def largest(photo: Photo) -> Landmarks | None:
+        found = (face.landmarks for face in detector.detect(photo))
+        return next((landmarks for landmarks in found if is_face(landmarks)), None)
+
+    @cache
+    def of_group(group: str) -> Landmarks | None:
+        for path in tried[group]:
+            with suppress(PhotoError):
+                landmarks = largest(read_photo(path))
+                if landmarks is not None:
+                    return landmarks
+        return None
+
+    def find(entry: Entry, photo: Photo) -> Landmarks:
+        landmarks = of_group(entry.group) if entry.group else largest(photo)
+        if landmarks is None:
+            raise LeftOutError("no face was found on it" + (" or its companions" if entry.group else ""))
+        return landmarks
+
+    return find

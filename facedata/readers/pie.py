@@ -3,15 +3,14 @@
 http://www.cad.zju.edu.cn/home/dengcai/Data/FaceData.html: files with ``fea``, a row of pixels for each crop
 in MATLAB's order (down the columns), and ``gnd``, the number of the person, 1 to 68.  There is one file for
 each of the cameras 05, 07, 09, 27 and 29 (``Pose05_64x64.mat``, ``PIE_pose27.mat``, ``PIE05.mat`` are names
-in use), or one for all, ``PIE_32x32.mat``, which does not tell the poses.  The numbers of pictures, 3,332,
-1,629, 1,632, 3,329 and 1,632, together 11,554, are those reported wherever the files are used.
+in use), or one for all, ``PIE_32x32.mat``, which does not tell the poses.  The numbers of pictures are those
+reported wherever the files are used.
 
 Camera 27 sees the faces from the front and is pose "0".  05 and 29 see them turned to one and the other side,
 07 and 09 tilted; which way 05 turns them we could not verify, so these keep the names of their cameras.  Nor
-do the files say which picture has which light or expression; the light stays unknown.
-
-The crops are Cai's own: the eyes lie at other places than in ours.  They are kept as they are, and only
-networks trained on such crops understand them.  The paper does not use this set; the first 34 people train.
+do the files say which picture has which light or expression; the light stays unknown.  The crops, in which
+the eyes lie at other places than in ours, are kept as they are: only networks trained on such crops know
+them.  The paper does not use this set; the first 34 people train.
 """
 
 from __future__ import annotations
@@ -19,17 +18,13 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from facedata.crops import resized
 from facedata.labels import LabelRow
 from facedata.readers.common import Entry, LeftOutError, Plan, files_below, listed, read_mat
-from facedata.readers.writing import Face
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Pixels
@@ -46,11 +41,6 @@ def camera_of(stem: str) -> str:
     """Return the camera in a file's name, such as "05" of Pose05_64x64; "" for PIE_32x32 and others."""
     found = _CAMERA.search(stem)
     return found[1] if found else ""
-
-
-def pose_word(camera: str) -> str:
-    """Return how the labels call a camera's pose: "0" from the front, else "c05", ...; "" if unknown."""
-    return "0" if camera == FRONTAL else f"c{camera}" if camera else ""
 
 
 def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
@@ -79,70 +69,41 @@ def read_crops(path: Path) -> tuple[Pixels, NDArray[np.int64]]:
     return crops.reshape(-1, side, side).transpose(0, 2, 1).copy(), people.astype(np.int64)
 
 
-class PieCrops:
-    """The crops of the files that a plan lists, and the plan.
-
-    ``size`` is the side to which crops are brought, by area if they shrink.
-    """
-
-    def __init__(self, source: Path, *, size: int, progress: Progress | None = None) -> None:
-        found = [path for path in files_below(source, progress=progress) if path.suffix.lower() == ".mat"]
-        posed = list(
-            {camera: path for path in reversed(found) if (camera := camera_of(path.stem)) in COUNTS}.values()
-        )
-        whole = [path for path in found if "pie" in path.stem.lower()]
-        chosen = sorted(posed) or whole[:1]  # one file a camera: several may differ in size alone
-        if not chosen:
-            raise DataError(f"{source} holds no files such as Pose05_64x64.mat; give their folder.")
-        self._size = size
-        self._crops: dict[Path, Pixels] = {}
-        entries: list[Entry] = []
-        counts: dict[str, int] = defaultdict(int)
-        for path in chosen:
-            camera = camera_of(path.stem)
-            self._crops[path], people = read_crops(path)
-            counts[camera] += len(people)
-            entries += _entries(path, camera, people)
-        there = {entry.row.person for entry in entries}
-        notes = (
-            [] if posed else ["PIE_32x32.mat does not tell the poses; take the file of each pose for those"]
-        )
-        self.plan = Plan(entries, _missing(counts, there), notes)
-
-    def __call__(self, entry: Entry) -> Face:
-        """Return the crop of an entry, (S, S) uint8."""
-        crop = Image.fromarray(self._crops[entry.source][entry.number])
-        return Face(np.asarray(resized(crop, self._size)))
-
-
-def _entries(path: Path, camera: str, people: NDArray[np.int64]) -> list[Entry]:
-    entries = []
-    for number, person in enumerate(people.tolist()):
-        row = LabelRow(
-            file=f"{person:02d}/{f'c{camera}' if camera else 'any'}_{number:05d}.png",
-            person=f"{person:02d}",
-            pose=pose_word(camera),
-            split="train" if person <= TRAIN else "test",
-        )
-        entries.append(Entry(path, row, number=number))
-    return entries
-
-
-def _missing(counts: Mapping[str, int], people: set[str]) -> list[str]:
-    sentences = []
+def plan_pie(source: Path, *, progress: Progress | None = None) -> Plan:
+    """Read the crops of a file of each camera below ``source``; raises DataError if there is none."""
+    found = [path for path in files_below(source, progress=progress) if path.suffix.lower() == ".mat"]
+    posed = {camera: path for path in reversed(found) if (camera := camera_of(path.stem)) in COUNTS}
+    whole = [path for path in found if "pie" in path.stem.lower()]
+    chosen = sorted(posed.values()) or whole[:1]  # one file a camera: several may differ in size alone
+    if not chosen:
+        raise DataError(f"{source} holds no files such as Pose05_64x64.mat; give their folder.")
+    entries: list[Entry] = []
+    counts: dict[str, int] = defaultdict(int)
+    for path in chosen:
+        camera = camera_of(path.stem) if posed else ""
+        crops, people = read_crops(path)
+        counts[camera] += len(people)
+        for number, (crop, person) in enumerate(zip(crops, people.tolist(), strict=True)):
+            row = LabelRow(
+                file=f"{person:02d}/{f'c{camera}' if camera else 'any'}_{number:05d}.png",
+                person=f"{person:02d}",
+                pose="0" if camera == FRONTAL else f"c{camera}" if camera else "",
+                split="train" if person <= TRAIN else "test",
+            )
+            entries.append(Entry(path, row, crop=crop))
+    notes = [] if posed else ["PIE_32x32.mat does not tell the poses; take the file of each pose for those"]
+    missing = []
     everybody = {f"{number:02d}" for number in range(1, PEOPLE + 1)}
-    if people != everybody:
-        sentences.append(f"the set has {PEOPLE} people; {listed(sorted(everybody - people))} are missing")
-    if "" in counts:
-        total = sum(COUNTS.values())
-        return sentences + (
-            [f"it has {total:,} pictures; {counts['']:,} found"] if counts[""] != total else []
-        )
-    absent = [f"Pose{camera}" for camera in COUNTS if camera not in counts]
+    absent = sorted(everybody - {entry.row.person for entry in entries})
     if absent:
-        sentences.append(f"there is no file for {listed(absent)}")
-    return sentences + [
-        f"Pose{camera} has {COUNTS[camera]:,} pictures; {count:,} found"
+        missing.append(f"the set has {PEOPLE} people; {listed(absent)} are missing")
+    expected, name = (COUNTS, "Pose{} has") if posed else ({"": sum(COUNTS.values())}, "it has")
+    no_file = [f"Pose{camera}" for camera in expected if camera not in counts]
+    if no_file:
+        missing.append(f"there is no file for {listed(no_file)}")
+    missing += [
+        f"{name.format(camera)} {expected[camera]:,} pictures; {count:,} found"
         for camera, count in sorted(counts.items())
-        if count != COUNTS[camera]
+        if count != expected[camera]
     ]
+    return Plan(entries, missing, notes)

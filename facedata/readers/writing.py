@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from facedata.labels import LABELS_FILE, write_labels
+from facedata.labelled import resized
+from facedata.labels import LABELS_FILE, csv_text, write_labels
 from facedata.large_pictures import LARGE_FILE, LargeFace, format_large, large_name
-from facedata.readers.common import Entry, LeftOutError, Plan
+from facedata.readers.common import Entry, Finder, LeftOutError, Plan
 from faces.chips import five_points
 from faces.claims import claimed
 from faces.crop import CropGeometry, crop_face, crop_transform
@@ -30,20 +29,11 @@ LARGE = CropGeometry(size=192, eye_y=0.34, nose_distance=0.20)
 """Larger pictures show 1.25 times as much as a crop, about the same centre, as those of rendered faces do."""
 _POINTS = "points"  # the text within a crop's PNG that keeps the five points of its larger picture
 
-Finder = Callable[[Entry, Photo], Landmarks]
-Opener = Callable[[Path], Photo]
+Face = tuple[Pixels, LargeFace | None]
+"""What is kept of a picture: its crop (S, S) uint8 grey and, if there is one, its larger picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class Face:
-    """What is kept of a picture: ``crop`` (S, S) uint8 grey and, if there is one, its larger picture."""
-
-    crop: Pixels
-    large: LargeFace | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(NamedTuple):
     """What an import came to: pictures in the set, and those left out with the reason of each."""
 
     pictures: int
@@ -52,21 +42,23 @@ class Imported:
 
 
 def face_cutter(
-    find: Finder, *, size: int, large: bool, opened: Opener = read_photo
+    find: Finder, *, size: int, large: bool, opened: Callable[[Path], Photo] = read_photo
 ) -> Callable[[Entry], Face]:
     """Make a function that reads a photograph and cuts its face out as a network's crops are cut.
 
-    ``size`` is the side of the crops; ``large`` asks for larger pictures as well, which are never enlarged.
-    The function raises LeftOutError, or PhotoError if the picture cannot be read.
+    ``size`` is the side of crops, also of the set's own; ``large`` asks for larger pictures as well, which
+    are never enlarged.  The function raises LeftOutError, or PhotoError if the picture cannot be read.
     """
     geometry = CropGeometry(size=size)
 
     def cut(entry: Entry) -> Face:
+        if entry.crop is not None:
+            return np.asarray(resized(Image.fromarray(entry.crop), size)), None
         photo = opened(entry.source)
         landmarks = find(entry, photo)
         try:
             crop = crop_face(photo.pixels, landmarks, geometry)
-            return Face(crop, _larger(photo, landmarks) if large else None)
+            return crop, _larger(photo, landmarks) if large else None
         except ValueError as error:
             raise LeftOutError(f"its landmarks make no face ({error})") from None
 
@@ -94,24 +86,27 @@ def import_faces(
         with claimed(out, settings, what="imported set"):
             with underway(progress, "importing", len(plan.entries), "pictures") as importing:
                 for entry in plan.entries:
-                    target = out / entry.row.file
+                    file = entry.row.file
                     try:
-                        five = _finished(target) if target.is_file() else _write(cut(entry), entry, out)
-                    except PhotoError as error:
-                        left_out.append((entry.source, error.reason))
-                    except LeftOutError as error:
-                        left_out.append((entry.source, str(error)))
+                        if not (out / file).is_file():
+                            _write(*cut(entry), file, out)
+                    except (PhotoError, LeftOutError) as error:
+                        reason = error.reason if isinstance(error, PhotoError) else str(error)
+                        left_out.append((entry.source, reason))
                     else:
                         rows.append(entry.row)
-                        if five is not None:
-                            points[entry.row.file] = five
+                        with Image.open(out / file) as picture:
+                            words = str(picture.info.get(_POINTS, "")).split()
+                        if words:
+                            points[file] = np.array(words, np.float32).reshape(-1, 2)
                     importing.advance()
             if not rows:
-                first = f"; the first: {_told(left_out[0])}" if left_out else ""
+                first = "; the first: {}: {}".format(*left_out[0]) if left_out else ""
                 raise DataError(f"none of the pictures could be used{first}.")
             if points:
                 write_atomically(out / LARGE_FILE, format_large(points))
-            write_atomically(out / LEFT_OUT_FILE, _listing(left_out))
+            listing = csv_text([("picture", "reason"), *left_out]).encode("utf-8", "backslashreplace")
+            write_atomically(out / LEFT_OUT_FILE, listing)
             write_labels(out / LABELS_FILE, rows)
     except OSError as error:
         raise DataError(f"{error.filename or out} cannot be used: {error.strerror or error}.") from error
@@ -128,36 +123,17 @@ def _larger(photo: Photo, landmarks: Landmarks) -> LargeFace:
     return LargeFace(crop_face(photo.pixels, landmarks, geometry), within.astype(np.float32))
 
 
-def _write(face: Face, entry: Entry, out: Path) -> Floats | None:
+def _write(crop: Pixels, large: LargeFace | None, file: str, out: Path) -> None:
     """Write both pictures, the crop last: if it is there, both are."""
-    crop, large = out / entry.row.file, out / large_name(entry.row.file)
-    crop.parent.mkdir(parents=True, exist_ok=True)
     text = PngInfo()
-    if face.large is not None:
-        drawn = BytesIO()
-        Image.fromarray(face.large.pixels).save(drawn, "WEBP", quality=90, method=4)
-        large.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(large, drawn.getvalue())
-        text.add_text(_POINTS, " ".join(f"{value:.2f}" for value in face.large.points.ravel().tolist()))
+    if large is not None:
+        _save(large.pixels, out / large_name(file), "WEBP", quality=90, method=4)
+        text.add_text(_POINTS, " ".join(f"{value:.2f}" for value in large.points.ravel().tolist()))
+    _save(crop, out / file, "PNG", compress_level=6, pnginfo=text)
+
+
+def _save(pixels: Pixels, path: Path, form: str, **options: Any) -> None:
     drawn = BytesIO()
-    Image.fromarray(face.crop).save(drawn, "PNG", compress_level=6, pnginfo=text)
-    write_atomically(crop, drawn.getvalue())
-    return None if face.large is None else face.large.points
-
-
-def _finished(path: Path) -> Floats | None:
-    """The points that a crop of an earlier call keeps; None if it has no larger picture."""
-    with Image.open(path) as picture:
-        words = str(picture.info.get(_POINTS, "")).split()
-    return np.array(words, np.float32).reshape(-1, 2) if words else None
-
-
-def _listing(left_out: Sequence[tuple[Path, str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("picture", "reason"), *left_out])
-    return text.getvalue().encode("utf-8", "backslashreplace")
-
-
-def _told(left_out: tuple[Path, str]) -> str:
-    path, reason = left_out
-    return f"{path}: {reason}"
+    Image.fromarray(pixels).save(drawn, form, **options)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, drawn.getvalue())

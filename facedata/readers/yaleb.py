@@ -9,33 +9,21 @@ extended set (16,128 pictures of single lights), 01 to 10 the first one (5,760).
 in pose 00 (2,432 pictures); 18 of them end in ``.bad`` and are left out.
 
 Pose 00 is from the front and "0" in the labels.  01 to 05 are turned by about 12 degrees and 06 to 08 by
-about 24 in various directions; which is which we could not verify, so they are called "p1" to "p8".
-
-Faces are looked for.  The 65 pictures of a pose are taken within seconds, so that all take the landmarks of a
-well lit one.  The paper does not use this set; the first half of the people trains.
+about 24 in various directions; which is which we could not verify, so they are called "p1" to "p8".  The 65
+pictures of a pose are taken within seconds, so that all take the landmarks that are found on a well lit one.
+The paper does not use this set; the first half of the people trains.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from facedata.labels import LabelRow
-from facedata.readers.common import (
-    PICTURE_SUFFIXES,
-    Entry,
-    Plan,
-    files_below,
-    in_halves,
-    in_order,
-    listed,
-    nothing_found,
-    other_names,
-    people_missing,
-)
+from facedata.readers.common import Entry, Plan, find_pictures, in_halves, listed, people_missing
 from faces.progress import Progress
 
 FIRST = tuple(f"{number:02d}" for number in range(1, 11))
@@ -45,17 +33,17 @@ AMBIENT = "ambient"
 BAD = ".bad"
 _TRIED = 5  # pictures of a group in which a face is looked for; the rest are darker
 EXAMPLE = "yaleB11_P00A+000E+00.pgm"
-_NAME = re.compile(r"yaleb(\d\d)_p(\d\d)(?:a([+-]\d{3})e([+-]\d{2})|_ambient)")
+_NAME = re.compile(r"yaleb(\d\d)_p(\d\d)(?:a([+-]\d{3})e([+-]\d{2})|_ambient)(\.pgm)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
+class Shot(NamedTuple):
     """What a file name says; ``azimuth`` and ``elevation`` of the light in degrees, None for the room's."""
 
     person: str
     pose: int
     azimuth: int | None = None
     elevation: int | None = None
+    bad: bool = False  # the set's makers have marked the picture so
 
     @property
     def light(self) -> str:
@@ -64,69 +52,41 @@ class Shot:
             return AMBIENT
         return f"A{self.azimuth:+04d}E{self.elevation:+03d}"
 
-    @property
-    def pose_word(self) -> str:
-        """How the labels call the pose."""
-        return f"p{self.pose}" if self.pose else "0"
-
 
 def parse_name(stem: str) -> Shot | None:
     """Return the shot that a file name without its ending stands for; None for other names."""
     found = _NAME.fullmatch(stem.lower())
     if found is None:
         return None
-    person, pose, azimuth, elevation = found.groups()
-    if azimuth is None:
-        return Shot(person, int(pose))
-    return Shot(person, int(pose), int(azimuth), int(elevation))
+    person, pose, azimuth, elevation, ending = found.groups()
+    light: tuple[int | None, int | None] = (int(azimuth), int(elevation)) if azimuth else (None, None)
+    return Shot(person, int(pose), *light, ending is not None)
 
 
 def plan_yaleb(source: Path, *, progress: Progress | None = None) -> Plan:
     """Find the pictures below ``source``; raises DataError if there is none."""
-    shots: dict[Shot, Path] = {}
-    others, bad = [], []
-    for path in files_below(source, progress=progress):
-        plain = path.with_suffix("") if path.suffix.lower() == BAD else path
-        if plain.suffix.lower() not in PICTURE_SUFFIXES:
-            continue
-        shot = parse_name(plain.stem)
-        if shot is None:
-            others.append(path)
-        elif plain is path:
-            shots.setdefault(shot, path)
-        else:
-            bad.append(shot)
-    if not shots:
-        raise nothing_found(
-            source, f"those of the set ({EXAMPLE})", "the folder that holds yaleB11 and others"
-        )
+    give = "the folder that holds yaleB11 and others"
+    every, notes = find_pictures(source, parse_name, "the set", EXAMPLE, give, more=BAD, progress=progress)
+    shots = {shot: path for shot, path in every.items() if not shot.bad}
     split = in_halves(shot.person for shot in shots)
     entries = [
         Entry(
-            source=path,
-            row=LabelRow(
+            shots[shot],
+            LabelRow(
                 file=f"{shot.person}/pose{shot.pose}_{shot.light}.png",
                 person=shot.person,
-                pose=shot.pose_word,
+                pose=f"p{shot.pose}" if shot.pose else "0",
                 light=shot.light,
                 split=split[shot.person],
             ),
             group=f"{shot.person} P{shot.pose:02d}",
         )
-        for shot, path in sorted(
-            shots.items(), key=lambda item: (item[0].person, item[0].pose, item[0].light)
-        )
+        for shot in sorted(shots, key=lambda shot: (shot.person, shot.pose, shot.light))
     ]
-    notes = other_names(others, EXAMPLE)
+    bad = [f"{shot.person} P{shot.pose:02d} {shot.light}" for shot in every if shot.bad]
     if bad:
-        named = listed(f"{shot.person} P{shot.pose:02d} {shot.light}" for shot in bad)
-        notes.append(f"left out because marked {BAD} by the set's makers: {named}")
-    return Plan(entries, _missing([*shots, *bad]), notes)
-
-
-def best_lit_first(entries: Iterable[Entry]) -> Mapping[str, list[Path]]:
-    """Put the pictures of each group in the order in which to look for a face: frontal lights first."""
-    return {group: paths[:_TRIED] for group, paths in in_order(entries, _slant).items()}
+        notes.append(f"left out because marked {BAD} by the set's makers: {listed(bad)}")
+    return Plan(entries, _missing(every), notes, _slant, _TRIED)
 
 
 def _slant(light: str) -> int:
@@ -141,10 +101,9 @@ def _missing(shots: Iterable[Shot]) -> list[str]:
             lights[shot.person][shot.pose].add(shot.light)
     sentences = []
     for name, people in (("the first set", FIRST), ("the extended set", EXTENDED)):
-        found = [person for person in people if person in lights]
-        if found:
-            absent = [person for person in people if person not in lights]
-            sentences += people_missing(found, len(people), name, absent)
+        absent = [person for person in people if person not in lights]
+        if len(absent) < len(people):
+            sentences += people_missing(len(people) - len(absent), len(people), name, absent)
     frontal_alone = all(set(poses) == {0} for poses in lights.values())  # CroppedYale
     for person, poses in sorted(lights.items()):
         absent_poses = [f"P{pose:02d}" for pose in range(1 if frontal_alone else POSES) if pose not in poses]

@@ -1,7 +1,6 @@
 """Faces rendered from a morphable head: people without end, in any pose and light.
 
-From the bottom up: ``head_model`` and ``mesh`` (with the ray caster), ``procedural`` (noise), ``skin``,
-``hair``, ``hats`` and ``glasses``, ``person``, ``light`` and ``camera``, ``photograph`` (what a cheap camera
-does to a picture), ``crops`` (views of one person under lights), ``rotation`` and ``accessories`` (which
-views), ``sets`` (whole sets on disk).
+From the bottom up: ``head_model`` and ``mesh`` (with the ray caster), ``skin`` (paint and noise), ``hair``,
+``accessories`` (hats and glasses), ``person``, ``camera`` (and lights), ``photograph`` (what a cheap
+camera does to a picture), ``recipes`` (which pictures of a person), ``sets`` (whole sets on disk).
 """

@@ -1,160 +1,307 @@
-"""The pictures of a person for `rendered-accessories`: bare, in three hats, in three pairs of glasses."""
+"""Hats and spectacles as geometry: they are fitted to a head and cast shadows.
+
+A hat has a frame of its own: its origin lies on the head's axis in the plane of the hatband, x points to
+the picture's right, y up out of the head and z out of the forehead.  Around the y axis runs an azimuth, 0 at
+the forehead; heights are measured above the plane of the band.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, map_coordinates
 
-from facedata.labels import LabelRow
-from facedata.rendered.camera import View
-from facedata.rendered.crops import Shots, Stream, crop_view, render_views, sample_distance, sample_lights
-from facedata.rendered.glasses import sample_kind
-from facedata.rendered.hats import KINDS as HATS
-from facedata.rendered.hats import sample_hat
-from facedata.rendered.light import Light
-from facedata.rendered.mesh import Caster
-from facedata.rendered.person import Head, Person, Shape, pose_person, sample_expression, sample_person
-from facedata.rendered.photograph import Variety
-from faces.crop import CropGeometry
-from faces.errors import DataError
+from facedata.rendered.mesh import Array, Caster, Material, Mesh, Values, grid_triangles, join, surface, unit
 
-BARE = "none"
-ACCESSORIES = (BARE, "hat-1", "hat-2", "hat-3", "glasses-1", "glasses-2", "glasses-3")
-PROTOCOL_PEOPLE = 438
-PROTOCOL_TRAIN = 350  # the first so many people train, the rest test (paper, section 4.2)
-PROTOCOL_LIGHTS = 5
-LIGHTS_PER_EXPRESSION = 2  # and turn of the head, if these vary
-MOVEMENT = 2.0  # degrees (standard deviation) that a head moves while something is put on
-WILD = 2.5  # how much more accessories differ if everything does
-# The rig's lights in the order in which a smaller number of them is chosen: all flashes, none, from the
-# left, from the right, from above the forehead, from the front, from both sides, ...
-CHOSEN_LIGHTS = (19, 0, 4, 10, 16, 7, 1, 13, 14, 18, 2, 12, 15, 17, 5, 9, 3, 11, 6, 8)
+HATS = ("cap", "brimmed", "knitted")
+PRESSED = 0.12  # cm of hair that stay between the edge of a hat and the skin
+_AXIS = 1.0  # z in cm of the head's vertical axis
+_SUNK = 0.7  # cm by which hair lies lower farther up, where nobody sees that it is inside the head
+_LINING = 0.15  # cm between the outside of a hat and the hair in it
+_PUFF = 0.75  # cm that hair gains per cm below a hat's edge
+_COLUMNS, _ROWS = 144, 28
+_FAR = 40.0  # cm: outside every head
+_PEAK = 64.0  # degrees to which the peak of a cap reaches on either side
+_CUFF = 4.4  # cm: height of a knitted hat's turned-up edge
 
 
 @dataclass(frozen=True)
-class AccessoryRecipe:
-    """What determines the pictures of every person: two equal recipes give equal pictures.
+class Glasses:
+    """A pair of glasses."""
 
-    ``lights`` 1..20 are of the rig, chosen spread over it and called by their numbers there; the default
-    five come from nowhere, the left, the right, above and everywhere.  With free lights each is drawn at
-    random.
-    """
-
-    seed: int = 0
-    geometry: CropGeometry = field(default_factory=CropGeometry)
-    lights: int = PROTOCOL_LIGHTS
-    variety: Variety = field(default_factory=Variety)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.lights <= len(CHOSEN_LIGHTS):
-            raise DataError(f"The rig has {len(CHOSEN_LIGHTS)} lights, not {self.lights}; choose 1 to 20.")
-
-    @property
-    def numbers(self) -> list[int]:
-        """The numbers of the lights, ascending; those of the rig unless lights are free."""
-        return sorted(CHOSEN_LIGHTS[: self.lights]) if self.rig else list(range(self.lights))
-
-    @property
-    def rig(self) -> bool:
-        """Whether the lights are the rig's."""
-        return self.variety.free_light == 0
-
-    def settings(self) -> dict[str, object]:
-        """Return JSON values that tell this recipe from every other."""
-        return {"kind": "accessories", **asdict(self)}
-
-    def rows(self, person: str) -> list[LabelRow]:
-        """List who and what is on the pictures of a person so called: by accessory, then light."""
-        return [
-            LabelRow(
-                file=f"{person}/{accessory}_light{light:02d}.png",
-                person=person,
-                pose="" if self.variety.turned else "0",
-                light=f"{light:02d}",
-                accessory=accessory,
-            )
-            for accessory in ACCESSORIES
-            for light in self.numbers
-        ]
-
-    def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """Render the pictures of person ``index`` in one row, in the order of ``rows``."""
-        return render_accessories(self, head, index, large=large).in_one_row()
+    width: float  # cm of a lens, as all lengths
+    height: float
+    square: float  # the superellipse's exponent: 2 round, 5 square
+    wire: float
+    drop: float
+    tone: float  # albedo
+    dark: bool  # sunglasses, whose lenses are opaque
+    tilt: float = 0.0  # degrees that the picture's right side hangs lower
 
 
-def wardrobe(recipe: AccessoryRecipe, head: Head, index: int) -> list[Person]:
-    """Dress person ``index`` in every one of ACCESSORIES; other people than a rotation set's.
-
-    Everyone has their own copy of each accessory and their own way of wearing it.
-    """
-    rng = Stream.ACCESSORY_PERSON.of(recipe.seed, index)
-    person = sample_person(rng, head, low_hair_share=recipe.variety.low_hair)
-    rng = Stream.ACCESSORIES.of(recipe.seed, index)
-    spread = WILD if recipe.variety.camera else 1.0
-    hats = [replace(person, hat=sample_hat(rng, kind, spread=spread)) for kind in HATS]
-    glasses = [replace(person, glasses=sample_kind(rng, kind, spread=spread)) for kind in range(3)]
-    return [person, *hats, *glasses]
+# Round wire; thick and square; dark: width, height, square, wire, drop and tone of each.
+_GLASSES = (
+    (5.0, 4.7, 2.0, 0.11, 0.25, 0.05),
+    (5.6, 3.9, 4.5, 0.27, 0.2, 0.015),
+    (6.2, 4.9, 2.7, 0.15, 0.3, 0.02),
+)
 
 
-def render_accessories(recipe: AccessoryRecipe, head: Head, index: int, *, large: bool = False) -> Shots:
-    """Render all pictures (7 accessories, lights) of person ``index``, larger ones too if ``large``."""
-    people = wardrobe(recipe, head, index)
-    shape = Shape(people[0].coefficients, head)
-    rng = Stream.ACCESSORY_PICTURES.of(recipe.seed, index)
-    lights = sample_lights(rng, recipe.variety, recipe.lights, numbers=recipe.numbers if recipe.rig else None)
-    step = recipe.lights if recipe.variety.expression == 0 else LIGHTS_PER_EXPRESSION
-    groups = [
-        _render_group(recipe, head, people, shape, lights[first : first + step], rng, large)
-        for first in range(0, recipe.lights, step)
-    ]
-    return Shots.joined(groups, axis=1)
-
-
-def _render_group(
-    recipe: AccessoryRecipe,
-    head: Head,
-    people: list[Person],
-    shape: Shape,
-    lights: list[Light],
-    rng: np.random.Generator,
-    large: bool,
-) -> Shots:
-    """Pictures (7, len(lights)): one expression and turn, seven meshes, cameras that stand nearly alike."""
-    variety = recipe.variety
-    expression = sample_expression(rng, variety.expression) if variety.expression else {}
-    distance = sample_distance(rng, variety)
-    wall = float(rng.uniform(0.05, 0.5))
-    # Drawn only if wanted: a further draw would change the pictures of the protocol.
-    turn = variety.turned * float(np.clip(rng.normal(), -2, 2)) if variety.turned else 0.0
-    views: list[View] = []
-    studio: list[View] = []
-    for person in people:
-        posed = pose_person(person, head, _with_unrest(expression, rng), shape=shape)
-        look = partial(crop_view, posed, Caster(posed.mesh), recipe.geometry, distance=distance)
-        view = look(
-            yaw=float(rng.normal(turn, variety.yaw or MOVEMENT)),
-            pitch=float(rng.normal(0, variety.pitch or MOVEMENT)),
-            roll=float(rng.normal(0, variety.roll)),
-        )
-        views.append(view)
-        studio += [look(yaw=turn)] if variety.camera else []
-    return render_views(
-        views,
-        lights,
-        recipe.geometry,
-        variety,
-        metered=ACCESSORIES.index(BARE),
-        wall=wall,
-        rng=rng,
-        large=large,
-        studio=studio,
+def sample_glasses(rng: np.random.Generator, *, dark: bool) -> Glasses:
+    """Draw a random pair."""
+    return Glasses(
+        width=rng.uniform(4.6, 6.0),
+        height=rng.uniform(3.8, 5.4) if dark else rng.uniform(3.2, 5.0),
+        square=rng.uniform(2.0, 4.5),
+        wire=rng.uniform(0.07, 0.3),
+        drop=rng.uniform(-0.1, 0.6),
+        tone=float(np.exp(rng.uniform(np.log(0.01), np.log(0.4)))),
+        dark=dark,
     )
 
 
-def _with_unrest(expression: dict[str, float], rng: np.random.Generator) -> dict[str, float]:
-    """An expression as the face keeps it while something is put on."""
-    unrest = sample_expression(rng, 0.0)
-    names = [*expression, *(name for name in unrest if name not in expression)]
-    return {name: min(1.0, expression.get(name, 0.0) + unrest.get(name, 0.0)) for name in names}
+def sample_kind(rng: np.random.Generator, kind: int, *, spread: float = 1.0) -> Glasses:
+    """Draw glasses of kind 0 (round wire), 1 (thick and square) or 2 (dark), as ``sample_hat`` does."""
+    width, height, square, wire, drop, tone = _GLASSES[kind]
+    return Glasses(
+        width=_around(rng, width, spread * 0.12),
+        height=_around(rng, height, spread * 0.12),
+        square=max(_around(rng, square, spread * 0.12), 1.8),
+        wire=float(wire * np.exp(_around(rng, 0.0, spread * 0.06))),
+        drop=_around(rng, drop, spread * 0.12),
+        tone=float(np.clip(tone * np.exp(_around(rng, 0.0, spread * 0.2)), 0.005, 0.5)),
+        dark=kind == 2,
+        tilt=_around(rng, 0.0, spread * 0.8),
+    )
+
+
+def _around(rng: np.random.Generator, middle: float, deviation: float) -> float:
+    return float(middle + deviation * np.clip(rng.normal(), -2, 2))
+
+
+def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
+    """Build the glasses on a face with these 68 landmarks (68, 3)."""
+    left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
+    front = float(landmarks[36:48, 2].max()) + 1.3
+    level = float((left[1] + right[1]) / 2) - glasses.drop
+    spread = max(float(right[0] - left[0]) / 2, glasses.width / 2 + 0.7)
+    angle, power = np.linspace(0, 2 * np.pi, 41), 2 / glasses.square
+    parts = []
+    rims = []
+    for side in (-1.0, 1.0):
+        x = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power * glasses.width / 2 + side * spread
+        y = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power * glasses.height / 2 + level
+        z = front - 0.035 * x**2 + 0.06 * (y - level)
+        rim = np.stack([x, y, z], 1).astype(np.float32)
+        rims.append(rim)
+        parts.append(_wire(rim, glasses.wire))
+        ear = landmarks[0 if side < 0 else 16]
+        hinge = rim[np.argmax(side * rim[:, 0] + 0.3 * rim[:, 1])]
+        bend, end = [ear[0] + side * 0.5, level + 0.4, ear[2] + 3], [ear[0] + side * 0.4, level, ear[2] - 3]
+        parts.append(_wire(np.array([hinge, bend, end]), glasses.wire))
+        if glasses.dark:
+            # A fan from the middle of the lens.
+            order = np.arange(40)
+            fan = np.stack([np.full(40, 40), order, (order + 1) % 40], 1).astype(np.int32)
+            corners = np.concatenate([rim[:-1], rim[:-1].mean(0, keepdims=True)])
+            parts.append(surface(corners, fan, Material.LENS))
+    inner = [rims[0][np.argmax(rims[0][:, 0])], rims[1][np.argmin(rims[1][:, 0])]]
+    middle = (inner[0] + inner[1]) / 2 + np.array([0, 0.35, 0.15])
+    parts.append(_wire(np.stack([inner[0], middle, inner[1]]), glasses.wire))
+    mesh = join(parts)
+    if glasses.tilt == 0:
+        return mesh
+    tilt, pivot = np.radians(glasses.tilt), np.array([0, level, 0])
+    turn = np.array([[np.cos(tilt), -np.sin(tilt), 0], [np.sin(tilt), np.cos(tilt), 0], [0, 0, 1]])
+    vertices = ((mesh.vertices - pivot) @ turn + pivot).astype(np.float32)
+    return replace(mesh, vertices=vertices, normals=(mesh.normals @ turn).astype(np.float32))
+
+
+def _wire(line: Values, radius: float, sides: int = 6) -> Mesh:
+    """A tube along a polyline (k, 3)."""
+    line = line.astype(np.float32)
+    tangent = unit(np.gradient(line, axis=0))
+    helper = np.where(np.abs(tangent[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
+    first = unit(np.cross(tangent, helper))
+    second = np.cross(tangent, first)
+    turn = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    ring = first[:, None] * np.cos(turn)[:, None] + second[:, None] * np.sin(turn)[:, None]
+    vertices = (line[:, None] + radius * ring).reshape(-1, 3)
+    return surface(vertices.astype(np.float32), grid_triangles(len(line), sides, wrap=True), Material.FRAME)
+
+
+@dataclass(frozen=True)
+class Hat:
+    """One hat and how it is worn; lengths in cm, angles in degrees."""
+
+    kind: str  # one of HATS
+    lift: float  # of the band's front above the brows
+    tilt: float  # by which the back hangs lower
+    lean: float  # to the picture's right
+    turn: float  # of its front to the right
+    room: float  # between head and hat
+    reach: float  # of the peak or brim
+    droop: float  # of its front below the band
+    cover: float  # of the ears by a knitted hat below the band
+    tone: float  # albedo of the cloth
+    trim: float  # albedo of its band or stripe
+    ribs: int  # of the knitting
+
+
+# Lift, tilt, droop, tone and trim of each kind, and how far its top is from the skull.
+_HATS = {
+    "cap": (1.75, 7.0, 1.9, 0.035, 0.035, 1.2),
+    "brimmed": (1.9, 7.0, 2.4, 0.5, 0.05, 2.5),
+    "knitted": (1.35, 13.0, 2.4, 0.16, 0.5, 1.6),
+}
+
+
+def sample_hat(rng: np.random.Generator, kind: str, *, spread: float = 1.0) -> Hat:
+    """Draw a hat of a kind, worn by somebody; ``spread`` multiplies how much one differs from another."""
+    lift, tilt, droop, tone, trim, _ = _HATS[kind]
+
+    def shade(albedo: float) -> float:
+        return float(np.clip(albedo * np.exp(_around(rng, 0.0, spread * 0.22)), 0.01, 0.8))
+
+    return Hat(
+        kind=kind,
+        lift=max(_around(rng, lift, spread * 0.3), 0.5),
+        tilt=_around(rng, tilt, spread * 2.5),
+        lean=_around(rng, 0.0, spread * 2.0),
+        turn=_around(rng, 0.0, spread * 4.0),
+        room=max(_around(rng, 0.6, spread * 0.12), 0.4),
+        reach=max(_around(rng, 7.0, spread * 0.5), 4.0),
+        droop=max(_around(rng, droop, spread * 0.35), 0.2),
+        cover=max(_around(rng, 5.0, spread * 0.7), 1.0),
+        tone=shade(tone),
+        trim=shade(trim),
+        ribs=round(max(_around(rng, 40, spread * 5), 12)),
+    )
+
+
+class FittedHat:
+    """A hat on one bald ``head``, whose 68 ``landmarks`` (68, 3) place it: room for hair, and its mesh."""
+
+    def __init__(self, hat: Hat, head: Caster, landmarks: Array) -> None:
+        self.hat = hat
+        tilt, lean, turn = np.radians([hat.tilt, hat.lean, hat.turn])
+        about_y = np.array([[np.cos(turn), 0, -np.sin(turn)], [0, 1, 0], [np.sin(turn), 0, np.cos(turn)]])
+        about_x = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+        about_z = np.array([[np.cos(lean), -np.sin(lean), 0], [np.sin(lean), np.cos(lean), 0], [0, 0, 1]])
+        self._axes = (about_z @ about_y @ about_x).astype(np.float32)  # rows: its right, up and forward
+        brows = float(landmarks[[19, 24], 1].mean())
+        front = np.array([0, brows + hat.lift, landmarks[27, 2]], np.float32)
+        forward = self._axes[2]
+        self._origin = front - forward * ((front[2] - _AXIS) / forward[2])
+        self._azimuth = np.linspace(-180, 180, _COLUMNS, endpoint=False)
+        self._top, self._heights, self._head = self._measured(head)
+        self._crown, self._tone = self._shaped()
+
+    def room_for_hair(self, points: Array) -> Array:
+        """How far hair may rise (n,), cm, above points (n, 3) of the skin: hardly under the hat's edge, not
+        at all farther up, and more with every cm below."""
+        seen = (points - self._origin) @ self._axes.T
+        azimuth = np.degrees(np.arctan2(seen[:, 0], seen[:, 2]))
+        below = self._edge(azimuth) - seen[:, 1]
+        free = PRESSED + _PUFF * np.clip(below - 0.3, 0, None) - _SUNK * np.clip(-below - 1, 0, 1)
+        share = np.clip(-below / (self._top - self._edge(azimuth)), 0, 1)
+        row = np.arcsin(share) / (np.pi / 2) * (_ROWS - 1)
+        column = (azimuth + 180) / 360 * _COLUMNS
+        crown = map_coordinates(self._crown, [row, column], order=1, mode="grid-wrap")
+        inside = crown - np.hypot(seen[:, 0], seen[:, 2]) - _LINING
+        return np.asarray(np.minimum(free, inside + 2 * np.clip(below, 0, None)), np.float32)
+
+    def mesh(self) -> Mesh:
+        """Build the hat in head coordinates."""
+        crown = self._sheet(self._crown, self._heights, self._azimuth, self._tone, wrap=True)
+        if self.hat.kind == "knitted":
+            return crown
+        return join([crown, self._peak() if self.hat.kind == "cap" else self._brim()])
+
+    def _edge(self, azimuth: Values) -> Values:
+        """Height of the hat's lower edge above the plane of the band, cm."""
+        if self.hat.kind != "knitted":
+            return np.zeros_like(azimuth)
+        aside = np.clip((np.abs(azimuth) - 28) / 44, 0, 1)
+        return np.asarray(-self.hat.cover * aside * aside * (3 - 2 * aside))
+
+    def _measured(self, head: Caster) -> tuple[float, Values, Values]:
+        """Height of the hat's top, heights of its rows and the head's distance from the axis there."""
+        up = self._axes[1]
+        above = (self._origin + up * _FAR)[None].astype(np.float32)
+        skull = _FAR - float(head.distance(above, -up[None])[0])
+        top = skull + _HATS[self.hat.kind][5]
+        edge = self._edge(self._azimuth)
+        # Closer rows at the top, where the crown is round.
+        share = np.sin(np.linspace(0, np.pi / 2, _ROWS))[:, None]
+        heights = edge + (top - edge) * share
+        angle = np.radians(self._azimuth)[:, None]
+        out = np.sin(angle) * self._axes[0] + np.cos(angle) * self._axes[2]  # in the plane of the band
+        start = self._origin + heights[..., None] * up + out * _FAR
+        aim = np.broadcast_to(-out, start.shape)
+        gap = head.distance(*(each.reshape(-1, 3).astype(np.float32) for each in (start, aim)))
+        gap = gap.reshape(heights.shape)
+        return top, heights, np.where(np.isfinite(gap), np.clip(_FAR - gap, 0, 14), 0.0)
+
+    def _shaped(self) -> tuple[Values, Values]:
+        """Distance of the crown from the axis and its albedo, both (_ROWS, _COLUMNS)."""
+        hat = self.hat
+        share = np.clip(self._heights / self._top, 0, 1)
+        band = gaussian_filter1d(self._head[0], 3, mode="wrap") + hat.room
+        tone = np.full(share.shape, hat.tone)
+        if hat.kind == "cap":
+            full = band * _dome(share, 2.6)
+            seams = np.abs((self._azimuth + 30) % 60 - 30) < 1.5
+            tone[:, seams] *= 0.7
+        elif hat.kind == "brimmed":
+            full = band * _dome(share, 7.0) * (1 - 0.14 * share)
+            tone[self._heights < 3.2] = hat.trim
+        else:
+            broad = gaussian_filter(self._head, (2, 3), mode=("nearest", "wrap")) + hat.room
+            full = np.maximum(broad, (broad.max(0)) * _dome(share, 2.3)) * (share < 1)
+            rise = self._heights - self._heights[0]
+            cuff = np.clip(np.minimum(rise / 0.6, (_CUFF - rise) / 0.4), 0, 1)
+            ribs = np.cos(np.radians(self._azimuth) * hat.ribs)
+            full = full + (0.5 * np.sqrt(cuff) + 0.1 * ribs) * (share < 0.97)
+            tone[np.abs(rise - 0.6 * _CUFF) < 0.75] = hat.trim
+            tone = tone * (1 + 0.2 * ribs)
+        hidden = np.where(self._head > 0, self._head + 0.35, 0)
+        return np.maximum(full, hidden), tone
+
+    def _peak(self) -> Mesh:
+        """The peak of a cap, from its band."""
+        hat = self.hat
+        front = np.linspace(-_PEAK, _PEAK, 49)
+        start = np.interp(front, self._azimuth, self._crown[0]) - 0.1
+        out = np.linspace(0, 1, 9)[:, None]
+        reach = hat.reach * np.cos(np.radians(front / _PEAK * 90)) ** 0.6
+        x = np.sin(np.radians(front)) * start * (1 + 0.06 * out)
+        z = np.cos(np.radians(front)) * start + reach * out
+        height = 0.1 - hat.droop * out - 1.3 * (x / 7) ** 2 * out
+        return self._sheet(np.hypot(x, z), height, np.degrees(np.arctan2(x, z)), hat.tone)
+
+    def _brim(self) -> Mesh:
+        """The brim of a hat, from its band."""
+        hat = self.hat
+        out = np.linspace(0, 1, 9)[:, None]
+        angle = np.radians(self._azimuth)
+        height = 0.1 - hat.droop * out * np.cos(angle) ** 2 + 0.6 * out**3 * np.sin(angle) ** 2
+        distance = self._crown[0] - 0.1 + hat.reach * out
+        return self._sheet(distance, height, self._azimuth, hat.tone, wrap=True)
+
+    def _sheet(
+        self, distance: Values, height: Values, azimuth: Values, tone: Values | float, *, wrap: bool = False
+    ) -> Mesh:
+        """A surface through a grid of points (rows, columns) given around the axis."""
+        angle = np.radians(np.broadcast_to(azimuth, distance.shape))
+        inside = np.stack([np.sin(angle) * distance, height, np.cos(angle) * distance], -1)
+        vertices = self._origin + inside.reshape(-1, 3) @ self._axes
+        shade = np.broadcast_to(tone, distance.shape).astype(np.float32)
+        triangles = grid_triangles(*distance.shape, wrap=wrap)
+        return surface(vertices, triangles, Material.HAT, shade=shade.ravel())
+
+
+def _dome(share: Values, power: float) -> Values:
+    """1 at the bottom (0), 0 at the top (1): a superellipse, rounder the smaller its ``power``."""
+    return np.asarray((1 - share**power) ** (1 / power))

@@ -28,43 +28,34 @@ MEAN_FILE, INDEX_FILE = "generic_neutral_mesh.obj", "vertex_indices.json"
 UNLISTED = ("PupilDilate_L", "PupilDilate_R", "cheekRaiser_L", "cheekRaiser_R")
 # What a damaged archive makes NumPy, zipfile and zlib raise.
 _DAMAGE = (
-    OSError,
-    KeyError,
-    ValueError,
-    TypeError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
+    OSError, KeyError, ValueError, TypeError, EOFError, MemoryError, RuntimeError, struct.error, zlib.error,
     zipfile.BadZipFile,
-)
+)  # fmt: skip
+# Kinds of numbers that the packed archive may hold, and what they become.
+_STORED = {
+    "vertices": ("f", np.float32), "faces": ("iu", np.int32), "landmarks68": ("iu", np.int32),
+    "identity_modes": ("f", np.float32), "expression_modes": ("f", np.float32),
+    "expression_names": ("U", np.str_),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class HeadModel:
-    """The arrays of the head.
+    """The arrays of the head; V = 26,719, Q = 26,384.
 
-    ``vertices`` (V, 3) float32 mean head; ``faces`` (Q, 4) int32 quads, a triangle repeats its last index;
-    ``identity_modes`` (100, V, 3) float32, a person is vertices + sum c_i mode_i with c_i ~ N(0, 1);
-    ``expression_modes`` (E, V, 3) float32 with weights 0..1, named by ``expression_names``;
-    ``landmarks68`` (68,) int32 vertex indices of the 68 Multi-PIE landmarks.  V = 26,719, Q = 26,384.
+    A person is vertices + sum c_i identity_modes_i with c_i ~ N(0, 1); the weights of expressions are 0..1.
     """
 
-    vertices: NDArray[np.float32]
-    faces: NDArray[np.int32]
-    identity_modes: NDArray[np.float32]
-    expression_modes: NDArray[np.float32]
+    vertices: NDArray[np.float32]  # (V, 3) mean head
+    faces: NDArray[np.int32]  # (Q, 4) quads; a triangle repeats its last index
+    identity_modes: NDArray[np.float32]  # (100, V, 3)
+    expression_modes: NDArray[np.float32]  # (E, V, 3)
     expression_names: tuple[str, ...]
-    landmarks68: NDArray[np.int32]
+    landmarks68: NDArray[np.int32]  # (68,) vertices that are the 68 Multi-PIE landmarks
 
 
 def load_head_model(path: Path) -> HeadModel:
-    """Read the head from ``path``: the packed archive, or the published folder with its OBJ files.
-
-    Both give the same arrays to the last bit.  Raises HeadModelError if it is missing, incomplete or
-    damaged.
-    """
+    """Read the head; both forms give the same arrays to the last bit.  Raises HeadModelError."""
     if path.is_dir():
         inner = path / "FaceXModel"  # the folder's place in a clone of the repository
         model = _read_folder(inner if inner.is_dir() else path)
@@ -77,6 +68,7 @@ def load_head_model(path: Path) -> HeadModel:
 
 
 def _read_archive(path: Path) -> HeadModel:
+    arrays: dict[str, Any] = {}
     try:
         # Opened here, because NumPy leaves a file open that turns out to be damaged.
         with path.open("rb") as file:
@@ -84,25 +76,14 @@ def _read_archive(path: Path) -> HeadModel:
             if not isinstance(data, NpzFile):
                 raise ValueError("it is a single array")
             with data:
-                return HeadModel(
-                    vertices=_array(data, "vertices", "f").astype(np.float32),
-                    faces=_array(data, "faces", "iu").astype(np.int32),
-                    identity_modes=_array(data, "identity_modes", "f").astype(np.float32),
-                    expression_modes=_array(data, "expression_modes", "f").astype(np.float32),
-                    expression_names=tuple(
-                        str(name) for name in _array(data, "expression_names", "U").ravel()
-                    ),
-                    landmarks68=_array(data, "landmarks68", "iu").astype(np.int32),
-                )
+                for name, (kinds, dtype) in _STORED.items():
+                    found = data[name]
+                    if found.dtype.kind not in kinds:
+                        raise ValueError(f"{name} holds {found.dtype}")
+                    arrays[name] = found.astype(dtype)
     except _DAMAGE as error:
         raise HeadModelError(f"{path} is not a packed head model ({error}); {HINT}.") from error
-
-
-def _array(data: NpzFile, name: str, kinds: str) -> NDArray[Any]:
-    array: NDArray[Any] = data[name]
-    if array.dtype.kind not in kinds:
-        raise ValueError(f"{name} holds {array.dtype}")
-    return array
+    return HeadModel(**arrays | {"expression_names": tuple(arrays["expression_names"].ravel().tolist())})
 
 
 def _read_folder(folder: Path) -> HeadModel:
@@ -159,34 +140,26 @@ def _obj_vertices(path: Path) -> NDArray[np.float64]:
 
 def _obj_faces(path: Path) -> NDArray[np.int32]:
     """The faces (F, 4) of a Wavefront OBJ file, 0-based, a triangle's last index repeated."""
-    faces: list[list[int]] = []
     try:
-        for line in path.read_bytes().splitlines():
-            if line.startswith(b"f "):
-                corner = [int(word.split(b"/")[0]) - 1 for word in line.split()[1:5]]
-                faces.append(corner if len(corner) == 4 else [*corner, corner[-1]])
-        return np.array(faces, np.int32).reshape(-1, 4)
+        lines = [line.split()[1:5] for line in path.read_bytes().splitlines() if line.startswith(b"f ")]
+        corners = [[int(word.split(b"/")[0]) - 1 for word in words] for words in lines]
+        return np.array([(*face, face[-1])[:4] for face in corners], np.int32).reshape(-1, 4)
     except (OSError, ValueError, IndexError, OverflowError) as error:
         raise HeadModelError(f"{path} cannot be read ({error}); {HINT}.") from error
 
 
 def _check(model: HeadModel, path: Path) -> None:
-    shape = (N_VERTICES, 3)
-    good = (
-        model.vertices.shape == shape
-        and model.faces.shape == (N_QUADS, 4)
-        and model.identity_modes.shape == (N_IDENTITY, *shape)
-        and model.expression_modes.shape == (len(model.expression_names), *shape)
-        and model.landmarks68.shape == (68,)
-    )
-    if not good:
+    shapes = {
+        "vertices": (N_VERTICES, 3),
+        "faces": (N_QUADS, 4),
+        "identity_modes": (N_IDENTITY, N_VERTICES, 3),
+        "expression_modes": (len(model.expression_names), N_VERTICES, 3),
+        "landmarks68": (68,),
+    }
+    arrays = {name: getattr(model, name) for name in shapes}
+    if any(arrays[name].shape != shape for name, shape in shapes.items()):
         raise HeadModelError(f"{path} holds arrays of other shapes than ICT-FaceKit's; {HINT}.")
-    finite = all(
-        np.isfinite(array).all() for array in (model.vertices, model.identity_modes, model.expression_modes)
-    )
-    if not (finite and _in_range(model.faces) and _in_range(model.landmarks68)):
+    indices = (model.faces, model.landmarks68)
+    possible = all(((each >= 0) & (each < N_VERTICES)).all() for each in indices)
+    if not possible or not all(np.isfinite(array).all() for array in arrays.values()):
         raise HeadModelError(f"{path} holds impossible numbers; {HINT}.")
-
-
-def _in_range(indices: NDArray[np.int32]) -> bool:
-    return bool(((indices >= 0) & (indices < N_VERTICES)).all())

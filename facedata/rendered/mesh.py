@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -11,57 +11,35 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from scipy import sparse
 
+Rng = np.random.Generator
 Array = NDArray[np.float32]
+Values = NDArray[np.floating]
 Triangles = NDArray[np.int32]
 SHADOW_BIAS = 0.03  # cm; lifts a shadow ray's start off the surface it leaves
 
-
-class Material(IntEnum):
-    """What a triangle is made of."""
-
-    SKIN = 0
-    EYE = 1
-    TEETH = 2
-    MOUTH = 3
-    HAIR = 4
-    FRAME = 5
-    LENS = 6
-    CLOTH = 7
-    HAT = 8
+Material = IntEnum("Material", "SKIN EYE TEETH MOUTH HAIR FRAME LENS CLOTH HAT", start=0)
+"""What a triangle is made of."""
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """A surface of n vertices and m triangles.
+    """A surface of n vertices and m triangles."""
 
-    ``vertices`` (n, 3) float32 cm; ``triangles`` (m, 3) int32; ``rest`` (n, 3) float32, where each vertex
-    lies on the mean head (paint is defined there, so that it follows the skin); ``shade`` (n,) float32, a
-    painted factor; ``material`` (m,) int8; ``normals`` (n, 3) float32 unit.
-    """
-
-    vertices: Array
-    triangles: Triangles
-    rest: Array
-    shade: Array
-    material: NDArray[np.int8]
-    normals: Array
+    vertices: Array  # (n, 3) float32 cm
+    triangles: Triangles  # (m, 3) int32
+    rest: Array  # (n, 3) float32 cm, places on the mean head: there paint is defined, to follow the skin
+    shade: Array  # (n,) float32, a painted factor
+    material: NDArray[np.int8]  # (m,)
+    normals: Array  # (n, 3) float32 unit
 
 
-def surface(
-    vertices: NDArray[np.floating],
-    triangles: Triangles,
-    material: Material,
-    *,
-    rest: Array | None = None,
-    shade: Array | None = None,
-) -> Mesh:
+def surface(vertices: Values, triangles: Triangles, material: Material, shade: Array | None = None) -> Mesh:
     """Make a mesh of one material with smooth normals."""
-    count = len(vertices)
     return Mesh(
         vertices=vertices.astype(np.float32),
         triangles=triangles.astype(np.int32),
-        rest=(vertices if rest is None else rest).astype(np.float32),
-        shade=np.ones(count, np.float32) if shade is None else shade.astype(np.float32),
+        rest=vertices.astype(np.float32),
+        shade=np.ones(len(vertices), np.float32) if shade is None else shade.astype(np.float32),
         material=np.full(len(triangles), material, np.int8),
         normals=smooth_normals(vertices, triangles),
     )
@@ -69,20 +47,20 @@ def surface(
 
 def join(meshes: list[Mesh]) -> Mesh:
     """Make one mesh of several."""
+    joined = {each.name: [getattr(mesh, each.name) for mesh in meshes] for each in fields(Mesh)}
     starts = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
-    return Mesh(
-        vertices=np.concatenate([mesh.vertices for mesh in meshes]),
-        triangles=np.concatenate(
-            [mesh.triangles + np.int32(start) for mesh, start in zip(meshes, starts, strict=True)]
-        ),
-        rest=np.concatenate([mesh.rest for mesh in meshes]),
-        shade=np.concatenate([mesh.shade for mesh in meshes]),
-        material=np.concatenate([mesh.material for mesh in meshes]),
-        normals=np.concatenate([mesh.normals for mesh in meshes]),
-    )
+    joined["triangles"] = [
+        mesh.triangles + np.int32(start) for mesh, start in zip(meshes, starts, strict=True)
+    ]
+    return Mesh(**{name: np.concatenate(parts) for name, parts in joined.items()})
 
 
-def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Array:
+def part(mesh: Mesh, which: NDArray[np.bool_]) -> Mesh:
+    """Keep those triangles of a mesh, (m,) bool."""
+    return replace(mesh, triangles=mesh.triangles[which], material=mesh.material[which])
+
+
+def smooth_normals(vertices: Values, triangles: Triangles) -> Array:
     """Return unit vertex normals (n, 3): the area-weighted mean of the adjoining triangles' normals."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     face_normals = np.cross(b - a, c - a)
@@ -90,15 +68,24 @@ def smooth_normals(vertices: NDArray[np.floating], triangles: Triangles) -> Arra
     adjacency = sparse.csr_matrix(
         (np.ones(3 * count, np.float32), (corners, np.repeat(np.arange(count), 3))), (len(vertices), count)
     )
-    normals = adjacency @ face_normals
-    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9), np.float32)
+    return np.asarray(unit(np.asarray(adjacency @ face_normals)), np.float32)
+
+
+def unit(vectors: Values) -> Array:
+    """Bring vectors (n, 3) to length 1."""
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))
+
+
+def direction(azimuth: Values, elevation: Values) -> Values:
+    """Return unit vectors (..., 3) at these angles (...), radians: 0, 0 is z, and azimuth turns z to x."""
+    level = np.cos(elevation)
+    return np.stack([np.sin(azimuth) * level, np.sin(elevation), np.cos(azimuth) * level], -1)
 
 
 def grid_triangles(rows: int, columns: int, *, wrap: bool) -> Triangles:
     """Return triangles of a rows x columns grid, row by row; ``wrap`` joins last column to first."""
     row, column = np.mgrid[0 : rows - 1, 0 : columns if wrap else columns - 1]
-    right = (column + 1) % columns
-    a, b = row * columns + column, row * columns + right
+    a, b = row * columns + column, row * columns + (column + 1) % columns
     c, d = a + columns, b + columns
     return np.concatenate(
         [np.stack([a, c, b], -1).reshape(-1, 3), np.stack([b, c, d], -1).reshape(-1, 3)]
@@ -107,18 +94,14 @@ def grid_triangles(rows: int, columns: int, *, wrap: bool) -> Triangles:
 
 @dataclass(frozen=True)
 class Hits:
-    """Where n of the cast rays met the mesh.
+    """Where n of the cast rays met the mesh; normals face the ray."""
 
-    ``ray`` (n,) int64 index of each ray; ``point``, ``normal`` (facing the ray), ``rest`` (n, 3) float32;
-    ``shade`` (n,) float32; ``material`` (n,) int8.
-    """
-
-    ray: NDArray[np.int64]
-    point: Array
-    normal: Array
-    rest: Array
-    shade: Array
-    material: NDArray[np.int8]
+    ray: NDArray[np.int64]  # (n,) index of each ray
+    point: Array  # (n, 3) float32
+    normal: Array  # (n, 3) float32
+    rest: Array  # (n, 3) float32
+    shade: Array  # (n,) float32
+    material: NDArray[np.int8]  # (n,)
 
 
 class Caster:
@@ -138,10 +121,8 @@ class Caster:
         corners = mesh.triangles[triangle]
         u, v = found["u"][ray], found["v"][ray]
         weights = np.stack([1 - u - v, u, v], axis=1)[:, :, None]
-        normal = (mesh.normals[corners] * weights).sum(1)
-        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-        away = (normal * directions[ray]).sum(1) > 0
-        normal[away] *= -1  # thin sheets such as hair are lit on the side that is seen
+        normal = unit((mesh.normals[corners] * weights).sum(1))
+        normal[(normal * directions[ray]).sum(1) > 0] *= -1  # thin sheets are lit on the side that is seen
         return Hits(
             ray=ray,
             point=origins[ray] + directions[ray] * found["tfar"][ray, None],

@@ -1,7 +1,6 @@
 """From light to a photograph's grey levels: exposure, tone curve, background, blur, noise, JPEG.
 
-Everything here is *variety*: it is switched off for the paper's protocol and on for weights that must
-work on photographs of real people.
+It is switched off for the paper's protocol and on for weights that must work on real photographs.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from facedata.rendered.mesh import Array
+from facedata.rendered.mesh import Array, Rng
 from faces.types import Landmarks, Pixels
 
 GAMMA = 1 / 2.2
@@ -21,46 +21,28 @@ GAMMA = 1 / 2.2
 
 @dataclass(frozen=True)
 class Variety:
-    """How much pictures differ beyond person, pose and light; standard deviations unless said otherwise.
+    """How much pictures differ beyond person, pose and light; standard deviations unless said otherwise."""
 
-    ``yaw``, ``pitch``, ``roll`` degrees; ``beyond`` the largest extra turn of the outermost poses, degrees
-    (people who look aside in photographs turn further than 45); ``turned`` the yaw that a person keeps while
-    accessories change, cut at twice that, in place of a labelled pose; ``expression`` chance of one;
-    ``low_hair`` share of people whose hair reaches into the crop; ``glasses`` share who wear them;
-    ``free_light`` share of lights that are not of the rig; ``crop_error`` of the landmarks, relative to a
-    crop's side; ``camera`` tells whether distance, exposure, tone curve, background, blur, noise and JPEG
-    vary.
-    """
-
-    yaw: float = 0.0
-    beyond: float = 0.0
-    turned: float = 0.0
-    pitch: float = 0.0
-    roll: float = 0.0
-    expression: float = 0.0
-    low_hair: float = 0.0
-    glasses: float = 0.0
-    free_light: float = 0.0
-    crop_error: float = 0.0
-    camera: bool = False
+    yaw: float = 0.0  # degrees
+    beyond: float = 0.0  # largest extra turn of the outermost poses: people who look aside turn beyond 45
+    turned: float = 0.0  # yaw kept while accessories change, cut at twice that, in place of a labelled pose
+    pitch: float = 0.0  # degrees
+    roll: float = 0.0  # degrees
+    expression: float = 0.0  # chance of one
+    low_hair: float = 0.0  # share of people whose hair reaches into the crop
+    glasses: float = 0.0  # share of people who wear them
+    free_light: float = 0.0  # share of lights that are not of the rig
+    crop_error: float = 0.0  # of the landmarks, relative to a crop's side
+    camera: bool = False  # whether distance, exposure, tone curve, background, blur, noise and JPEG vary
 
 
 VARIETIES = {
     "none": Variety(),
     "full": Variety(
-        yaw=4.0,
-        beyond=22.0,
-        turned=22.0,
-        pitch=6.0,
-        roll=3.0,
-        expression=0.6,
-        low_hair=0.85,
-        glasses=0.2,
-        free_light=0.65,
-        crop_error=0.013,
-        camera=True,
+        yaw=4.0, beyond=22.0, turned=22.0, pitch=6.0, roll=3.0, expression=0.6, low_hair=0.85,
+        glasses=0.2, free_light=0.65, crop_error=0.013, camera=True,
     ),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,18 +59,14 @@ class Tone:
         return np.asarray(grey + self.s_curve * (grey * grey * (3 - 2 * grey) - grey), np.float32)
 
 
-def sample_tone(rng: np.random.Generator, skin_light: float) -> Tone:
+def sample_tone(rng: Rng, skin_light: float) -> Tone:
     """Draw an exposure that brings the brighter part of the skin (linear ``skin_light``) to a usual grey."""
     wished = rng.uniform(0.5, 1.12)
-    gamma = float(GAMMA * rng.uniform(0.75, 1.35))
-    return Tone(
-        gain=float(wished ** (1 / gamma) / max(skin_light, 1e-3)),
-        gamma=gamma,
-        s_curve=float(rng.uniform(-0.2, 0.9)),
-    )
+    gamma = GAMMA * rng.uniform(0.75, 1.35)
+    return Tone(wished ** (1 / gamma) / max(skin_light, 1e-3), gamma, rng.uniform(-0.2, 0.9))
 
 
-def sample_background(rng: np.random.Generator, side: int) -> Array:
+def sample_background(rng: Rng, side: int) -> Array:
     """Draw a background (side, side) of grey 0..1: plain, shaded, blurred shapes or clutter."""
     level = rng.uniform(0, 1)
     kind = rng.integers(4)
@@ -99,7 +77,7 @@ def sample_background(rng: np.random.Generator, side: int) -> Array:
         ground += rng.normal(0, 0.25) * (np.cos(angle) * x + np.sin(angle) * y)
     if kind >= 2:
         for _ in range(int(rng.integers(1, 9))):
-            cx, cy, w, h = rng.uniform(-0.6, 0.5, 2).tolist() + rng.uniform(0.05, 0.6, 2).tolist()
+            (cx, cy), (w, h) = rng.uniform(-0.6, 0.5, 2), rng.uniform(0.05, 0.6, 2)
             ground[(x > cx) & (x < cx + w) & (y > cy) & (y < cy + h)] = rng.uniform(0, 1)
     if kind == 3:
         ground += gaussian_filter(rng.normal(size=ground.shape), side / 40) * rng.uniform(0, 3)
@@ -107,12 +85,12 @@ def sample_background(rng: np.random.Generator, side: int) -> Array:
 
 
 def photograph(
-    grey: Array, landmarks: Landmarks, rng: np.random.Generator, *, rays_per_pixel: float
+    grey: Array, landmarks: Landmarks, rng: Rng, *, rays_per_pixel: float
 ) -> tuple[Pixels, Landmarks]:
     """Take a picture of an ideal image through a random lens, sensor and JPEG encoder.
 
-    ``grey`` (side, side) 0..1 has ``rays_per_pixel`` samples per pixel of the wanted crop.  Returns a smaller
-    or equal uint8 picture and its landmarks.
+    ``grey`` (side, side) 0..1 has ``rays_per_pixel`` samples per pixel of the wanted crop.  The picture is as
+    large or smaller.
     """
     grey = np.asarray(gaussian_filter(grey, abs(rng.normal(0, 0.22)) * rays_per_pixel), np.float32)
     # A face in a photograph may be smaller or larger than the crop.
@@ -133,21 +111,22 @@ def photograph(
 
 def scaled(landmarks: Landmarks, factor: float) -> Landmarks:
     """Return the landmarks of a picture enlarged by ``factor``."""
-    points = [landmarks.left_eye, landmarks.right_eye, landmarks.nose_base]
-    left, right, nose = ((x * factor, y * factor) for x, y in points)
-    return Landmarks(left, right, nose)
+    return _landmarks(_points(landmarks) * factor)
 
 
-def misplaced(landmarks: Landmarks, error: float, rng: np.random.Generator) -> Landmarks:
-    """Misplace landmarks as a detector does: together, by a small shift, turn and change of scale.
-
-    ``error`` is relative: 0.01 is a shift of 1 % of a crop's side (standard deviation), with turn and scale
-    to match.
-    """
-    points = np.array([landmarks.left_eye, landmarks.right_eye, landmarks.nose_base])
+def misplaced(landmarks: Landmarks, error: float, rng: Rng) -> Landmarks:
+    """Shift, turn and scale landmarks as a detector does; ``error`` is relative to a crop's side."""
+    points = _points(landmarks)
     middle = (points[0] + points[1]) / 2
     unit = float(np.hypot(*(points[2] - middle))) * 4  # about the side of a crop
     angle, zoom = rng.normal(0, 2.5 * error), np.exp(rng.normal(0, 4 * error))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * zoom
-    left, right, nose = (points - middle) @ turn.T + middle + rng.normal(0, error * unit, 2)
-    return Landmarks(*((float(x), float(y)) for x, y in (left, right, nose)))
+    return _landmarks((points - middle) @ turn.T + middle + rng.normal(0, error * unit, 2))
+
+
+def _points(landmarks: Landmarks) -> NDArray[np.float64]:
+    return np.array([landmarks.left_eye, landmarks.right_eye, landmarks.nose_base])
+
+
+def _landmarks(points: NDArray[np.float64]) -> Landmarks:
+    return Landmarks(*((float(x), float(y)) for x, y in points))

@@ -5,50 +5,35 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from facedata.labels import CLEAN_FOLDER, LABELS_FILE, LabelRow, clean_name, write_labels
+from facedata.labels import CLEAN_FOLDER, LABELS_FILE, LabelRow, write_labels
 from facedata.large_pictures import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
-from facedata.rendered.crops import Shots
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.workers import in_processes
+from facedata.rendered.recipes import Recipe
 from faces.claims import claimed
 from faces.errors import DataError
 from faces.files import PART, write_atomically
+from faces.interrupts import interrupts_ignored
 from faces.progress import Progress, underway
 from faces.types import Floats, Pixels
 
-
-class Recipe(Protocol):
-    """A kind of set: what is rendered of each person."""
-
-    def settings(self) -> dict[str, object]:
-        """Return JSON values that tell this recipe from every other; equal settings give equal pictures."""
-        ...
-
-    def rows(self, person: str) -> list[LabelRow]:
-        """List who and what is on the pictures of a person; their files lie in a folder of that name."""
-        ...
-
-    def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
-        """Render the pictures of person ``index`` in one row, in the order of ``rows``.
-
-        With ``large``, larger ones too; the crops are the same with and without.
-        """
-        ...
-
-
-Job = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
-LARGE_QUALITY, LARGE_EFFORT = 75, 6  # of WebP: 1.4 KB a face
+Task = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
+_WEBP: dict[str, Any] = {"quality": 75, "method": 6}  # 1.4 KB a face
 
 _head: Head | None = None  # one per worker process: the model is 50 MB and slow to unpack
 
@@ -70,16 +55,15 @@ def render_set(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Render people ``first`` .. ``first + people - 1`` into the labelled folder ``out``; returns how many
-    pictures it holds then.
+    """Render people from ``first`` on into the labelled folder ``out``; returns how many pictures it holds.
 
-    People below ``train`` get split train, the others test.  ``workers`` is the number of processes, all
-    cores if None.  What an earlier, interrupted call with the same recipe finished is kept, people outside
-    the range too: a person is complete or absent.  With ``large``, a larger picture of every face is kept as
-    well (``facedata.large_pictures``), also of people whose crops are there already.  Raises DataError if
-    ``out`` holds something else or cannot be written, HeadModelError if the head model is missing.
+    People below ``train`` get split train, the others test.  ``workers`` are processes, all cores if None.
+    What an earlier, interrupted call with the same recipe finished is kept, people outside the range too: a
+    person is complete or absent.  ``large`` asks for larger pictures (``facedata.large_pictures``), also of
+    people whose crops are there.  Raises DataError if ``out`` holds something else or cannot be written,
+    HeadModelError if the head model is missing.
     """
-    per_person = len(recipe.rows(person_name(first)))
+    per_person = len(recipe.rows(""))
     if people < 1 or first < 0 or per_person < 1:
         raise DataError("A rendered set needs a person and a light at least; give --people 1 or more.")
     load_head_model(head_model)  # complain before any process starts
@@ -89,7 +73,7 @@ def render_set(
             if large:
                 finished &= set(finished_people(out / LARGE_FOLDER))
             todo = sorted(set(range(first, first + people)) - finished)
-            jobs: list[Job] = [(out, recipe, head_model, index, large) for index in todo]
+            jobs: list[Task] = [(out, recipe, head_model, index, large) for index in todo]
             count = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
             with underway(progress, "rendering", people * per_person, "pictures") as rendering:
                 rendering.advance((people - len(todo)) * per_person)
@@ -97,7 +81,13 @@ def render_set(
                     rendering.advance(per_person)
             present = finished_people(out)
             write_labels(out / LABELS_FILE, label_rows(recipe, present, train))
-            _write_points(out, present)
+            points: dict[str, Floats] = {}
+            for index in present:
+                path = out / LARGE_FOLDER / person_name(index) / LARGE_FILE
+                if path.is_file():
+                    points |= {file: five for file, (_, five) in parse_large(path.read_bytes(), path).items()}
+            if points:
+                write_atomically(out / LARGE_FILE, format_large(points))
     except OSError as error:
         raise DataError(f"The set cannot be written to {out}: {error.strerror or error}.") from error
     return len(present) * per_person
@@ -118,38 +108,32 @@ def label_rows(recipe: Recipe, people: Iterable[int], train: int) -> Iterator[La
             yield replace(row, split=split)
 
 
-def _render_person(job: Job) -> None:
+def _render_person(task: Task) -> None:
     """Render what is missing of one person."""
     global _head
-    out, recipe, head_model, index, large = job
+    out, recipe, head_model, index, large = task
     if _head is None:
         _head = Head(load_head_model(head_model))
     person = person_name(index)
-    crops_there = (out / person).is_dir()
     large = large and not (out / LARGE_FOLDER / person).is_dir()
-    shots = recipe.render(_head, index, large=large)
+    shots = recipe.render(_head, index, large=large).in_one_row()
     rows = recipe.rows(person)
-    if not crops_there:
+    if not (out / person).is_dir():
         with _complete_folder(out, out / person) as part:
-            for row, crop in zip(rows, shots.crops, strict=True):
-                _save_crop(crop, part / PurePosixPath(row.file).name)
+            _save(part, [row.file for row in rows], shots.crops, compress_level=6)
             if shots.clean is not None:
                 (part / CLEAN_FOLDER).mkdir()
-                for row, crop in zip(rows, shots.clean, strict=True):
-                    _save_crop(crop, part / PurePosixPath(clean_name(row.file)).relative_to(person))
+                _save(part / CLEAN_FOLDER, [row.file for row in rows], shots.clean, compress_level=6)
     if shots.large is not None and shots.points is not None:
         with _complete_folder(out, out / LARGE_FOLDER / person) as part:
-            for row, pixels in zip(rows, shots.large, strict=True):
-                name = PurePosixPath(large_name(row.file)).name
-                Image.fromarray(np.ascontiguousarray(pixels)).save(
-                    part / name, quality=LARGE_QUALITY, method=LARGE_EFFORT
-                )
-            files = [row.file for row in rows]
-            (part / LARGE_FILE).write_bytes(format_large(dict(zip(files, shots.points, strict=True))))
+            _save(part, [large_name(row.file) for row in rows], shots.large, **_WEBP)
+            points = dict(zip((row.file for row in rows), shots.points, strict=True))
+            (part / LARGE_FILE).write_bytes(format_large(points))
 
 
-def _save_crop(crop: Pixels, path: Path) -> None:
-    Image.fromarray(np.ascontiguousarray(crop)).save(path, compress_level=6)
+def _save(folder: Path, files: Iterable[str], pictures: Iterable[Pixels], **options: Any) -> None:
+    for file, pixels in zip(files, pictures, strict=True):
+        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / PurePosixPath(file).name, **options)
 
 
 @contextmanager
@@ -166,12 +150,62 @@ def _complete_folder(out: Path, folder: Path) -> Iterator[Path]:
         raise
 
 
-def _write_points(out: Path, people: Iterable[int]) -> None:
-    """Write ``large.csv`` of a set that keeps larger pictures, from what is kept beside those of a person."""
-    points: dict[str, Floats] = {}
-    for index in people:
-        path = out / LARGE_FOLDER / person_name(index) / LARGE_FILE
-        if path.is_file():
-            points |= {file: five for file, (_, five) in parse_large(path.read_bytes(), path).items()}
-    if points:
-        write_atomically(out / LARGE_FILE, format_large(points))
+def in_processes(work: Callable[[Any], None], jobs: Iterable[Any], count: int) -> Iterator[None]:
+    """Call ``work(job)`` for every job in ``count`` processes (1: this one); yields for each as it is done.
+
+    ``work`` and the jobs can be pickled.  An exception of ``work`` is raised here.  Leaving the loop early,
+    Ctrl-C and even the death of this process end the workers in the middle of their jobs.  Raises DataError
+    if a worker dies.
+    """
+    if count <= 1:
+        for job in jobs:
+            work(job)
+            yield
+        return
+    # Workers hold the end that is read; the other is closed by us, or for us when we die.
+    reader, writer = get_context("spawn").Pipe(duplex=False)
+    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(reader,))
+    try:
+        yield from _each_done(pool, work, iter(jobs), count)
+    except BrokenExecutor as error:
+        raise DataError(
+            "A rendering process ended unexpectedly, perhaps for want of memory; "
+            "the same command again goes on where it stopped."
+        ) from error
+    except BaseException:
+        writer.close()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        writer.close()
+        reader.close()
+
+
+def _each_done(
+    pool: ProcessPoolExecutor, work: Callable[[Any], None], jobs: Iterator[Any], count: int
+) -> Iterator[None]:
+    waiting: set[Future[None]] = set()
+    while True:
+        for job in jobs:
+            with interrupts_ignored():  # inherited by the processes that this starts
+                waiting.add(pool.submit(work, job))
+            if len(waiting) > count:  # one more than can be worked at, so that nobody waits
+                break
+        if not waiting:
+            return
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            future.result()
+            yield
+
+
+def _begin(reader: Connection) -> None:
+    """Runs first in every worker."""
+
+    def end() -> None:
+        with suppress(OSError, EOFError):
+            reader.recv_bytes()  # nothing is ever sent: this returns when the other end is closed
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; only the first process answers it
+    threading.Thread(target=end, daemon=True).start()

@@ -11,10 +11,56 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.rendered.mesh import Array
-from facedata.rendered.procedural import Noise, inside_polygon, line_distance, noise, soft_step
+from facedata.rendered.mesh import Array, Rng
 
 BEARDS = ("none", "stubble", "full", "goatee", "moustache")
+LIPS = slice(48, 60)  # their outline among the 68 landmarks
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A smooth random function of space with mean 0 and variance about 1: a sum of k random plane waves."""
+
+    waves: Array  # (k, 3) float32
+    phases: Array  # (k,) float32
+    weights: Array  # (k,) float32
+
+    def __call__(self, points: Array) -> Array:
+        """Values (n,) at points (n, 3)."""
+        return np.asarray(np.cos(points @ self.waves.T + self.phases) @ self.weights, np.float32)
+
+
+def noise(rng: Rng, scale: float, waves: int = 20) -> Noise:
+    """Draw noise whose bumps are about ``scale`` cm wide."""
+    return Noise(
+        waves=(rng.normal(size=(waves, 3)) / scale).astype(np.float32),
+        phases=rng.uniform(0, 2 * np.pi, waves).astype(np.float32),
+        weights=(rng.normal(size=waves) * np.sqrt(2 / waves)).astype(np.float32),
+    )
+
+
+def soft_step(values: Array, sharpness: float) -> Array:
+    """Go from 0 far below zero to 1 far above: the logistic function of sharpness * value."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(values * sharpness, -30, 30))), np.float32)
+
+
+def line_distance(points: Array, line: Array) -> Array:
+    """Measure the distance (n,) of points (n, 3) to a polyline (k, 3)."""
+    start, step = line[:-1], np.diff(line, axis=0)
+    offset = points[:, None] - start
+    along = np.clip((offset * step).sum(2) / ((step * step).sum(1) + 1e-9), 0, 1)
+    gap = offset - along[:, :, None] * step
+    return np.asarray(np.sqrt((gap * gap).sum(2).min(1)), np.float32)
+
+
+def inside_polygon(points: Array, polygon: Array) -> NDArray[np.bool_]:
+    """Tell whether points (n, 2) lie inside a closed polygon (k, 2), by the crossing rule."""
+    x, y = points[:, 0, None], points[:, 1, None]
+    x1, y1 = polygon[:, 0], polygon[:, 1]
+    x2, y2 = np.roll(x1, -1), np.roll(y1, -1)
+    straddles = (y1 > y) != (y2 > y)
+    crossing = x1 + (y - y1) * (x2 - x1) / np.where(y2 == y1, 1e-9, y2 - y1)
+    return np.asarray((straddles & (x < crossing)).sum(1) % 2 == 1)
 
 
 @dataclass(frozen=True)
@@ -48,104 +94,74 @@ class Skin:
     under_eye: float
 
 
-def sample_skin(rng: np.random.Generator, face_points: Array) -> Skin:
+def sample_skin(rng: Rng, face_points: Array) -> Skin:
     """Draw a person's paint; moles lie on some of ``face_points`` (n, 3)."""
-    tone = float(np.exp(rng.uniform(np.log(0.16), np.log(0.72))))
+    uniform = rng.uniform
+    tone = float(np.exp(uniform(np.log(0.16), np.log(0.72))))
     fair = tone > 0.4
     hair_tone = float(rng.choice([0.02, 0.04, 0.08, 0.16, 0.3, 0.5], p=[0.3, 0.25, 0.15, 0.12, 0.1, 0.08]))
-    hair_tone = min(hair_tone * rng.uniform(0.7, 1.4), 0.6)
+    hair_tone = min(hair_tone * uniform(0.7, 1.4), 0.6)
     if not fair:
-        hair_tone = min(hair_tone, 0.05) if rng.random() < 0.85 else float(rng.uniform(0.2, 0.45))
+        hair_tone = min(hair_tone, 0.05) if rng.random() < 0.85 else uniform(0.2, 0.45)
     woman = rng.random() < 0.5
     beard = "none" if woman else str(rng.choice(BEARDS, p=[0.4, 0.26, 0.16, 0.1, 0.08]))
     make_up = rng.random() < 0.5 if woman else False
     moles = []
     for _ in range(int(rng.integers(0, 5))):
-        x, y, z = face_points[rng.integers(len(face_points))]
-        moles.append(
-            (float(x), float(y), float(z), float(rng.uniform(0.1, 0.3)), float(rng.uniform(0.3, 0.8)))
-        )
+        x, y, z = face_points[rng.integers(len(face_points))].tolist()
+        moles.append((x, y, z, uniform(0.1, 0.3), uniform(0.3, 0.8)))
+    # Two numbers are drawn here and there, though one is used: otherwise every known person would change.
     return Skin(
         tone=tone,
-        gloss=float(rng.uniform(0.02, 0.22)),
-        gloss_power=float(np.exp(rng.uniform(np.log(8), np.log(45)))),
+        gloss=uniform(0.02, 0.22),
+        gloss_power=float(np.exp(uniform(np.log(8), np.log(45)))),
         hair_tone=hair_tone,
-        blotches=(
-            (float(rng.uniform(0.02, 0.07)), noise(rng, 3.0)),
-            (float(rng.uniform(0.01, 0.05)), noise(rng, 1.0)),
-            (float(rng.uniform(0.01, 0.06)), noise(rng, 0.25)),
+        blotches=tuple(
+            (uniform(low, high), noise(rng, scale))
+            for low, high, scale in ((0.02, 0.07, 3.0), (0.01, 0.05, 1.0), (0.01, 0.06, 0.25))
         ),
-        lip=_skip_after(rng, rng.uniform(0.3, 0.7) if make_up else rng.uniform(0.6, 1.0)),
-        brow_strength=float(rng.uniform(0.3, 1.0)),
-        brow_width=float(rng.uniform(0.22, 0.6) * (0.75 if woman else 1.1)),
-        brow_lift=float(rng.uniform(-0.2, 0.5)),
-        brow_tilt=float(rng.uniform(-0.22, 0.22)),
+        lip=float(uniform(0.3, 0.7, 2)[0] if make_up else uniform(0.6, 1.0, 2)[0]),
+        brow_strength=uniform(0.3, 1.0),
+        brow_width=uniform(0.22, 0.6) * (0.75 if woman else 1.1),
+        brow_lift=uniform(-0.2, 0.5),
+        brow_tilt=uniform(-0.22, 0.22),
         brow_hairs=noise(rng, 0.12),
         beard=beard,
-        beard_strength=float(rng.uniform(0.15, 0.5) if beard == "stubble" else rng.uniform(0.6, 0.98)),
-        beard_top=float(rng.uniform(-0.6, 1.8)),
+        beard_strength=uniform(0.15, 0.5) if beard == "stubble" else uniform(0.6, 0.98),
+        beard_top=uniform(-0.6, 1.8),
         beard_hairs=noise(rng, 0.15),
-        eye_shadow=float(rng.uniform(0.1, 0.5) if make_up else rng.uniform(0, 0.15)),
-        lash=float(rng.uniform(0.6, 0.95) if make_up else rng.uniform(0.25, 0.7)),
-        iris=float(rng.uniform(0.02, 0.06) if not fair else np.exp(rng.uniform(np.log(0.02), np.log(0.3)))),
-        sclera=float(rng.uniform(0.4, 0.7)),
-        cheek=float(rng.uniform(-0.06, 0.16)),
-        lines=float(max(0.0, rng.uniform(-0.3, 0.5))),
-        freckles=float(max(0.0, rng.uniform(-0.6, 0.3))),
+        eye_shadow=uniform(0.1, 0.5) if make_up else uniform(0, 0.15),
+        lash=uniform(0.6, 0.95) if make_up else uniform(0.25, 0.7),
+        iris=float(np.exp(uniform(np.log(0.02), np.log(0.3)))) if fair else uniform(0.02, 0.06),
+        sclera=uniform(0.4, 0.7),
+        cheek=uniform(-0.06, 0.16),
+        lines=max(0.0, uniform(-0.3, 0.5)),
+        freckles=max(0.0, uniform(-0.6, 0.3)),
         freckle_noise=noise(rng, 0.14),
         moles=tuple(moles),
-        under_eye=_skip_after(rng, rng.uniform(0, 0.25)),
+        under_eye=float(uniform(0, 0.25, 2)[0]),
     )
 
 
-def _skip_after(rng: np.random.Generator, value: float) -> float:
-    """``value``, with the next random number left unused.
-
-    Two numbers of the stream were given away once; drawing without these gaps would turn every
-    later choice, and with it every known person, into another.
-    """
-    rng.random()
-    return float(value)
-
-
-@dataclass(frozen=True)
-class FaceMap:
-    """Where things are on the mean head: ``landmarks`` (68, 3) float32."""
-
-    landmarks: Array
-
-    @property
-    def lips(self) -> Array:
-        """The outline of the lips (12, 3)."""
-        return self.landmarks[48:60]
-
-    @property
-    def mouth(self) -> Array:
-        """The middle of the mouth (3,)."""
-        return np.asarray(self.landmarks[48:60].mean(0), np.float32)
-
-
-def skin_albedo(skin: Skin, face: FaceMap, points: Array) -> Array:
-    """Return the albedo (n,) of skin at points (n, 3) of the mean head."""
-    marks = face.landmarks
+def skin_albedo(skin: Skin, marks: Array, points: Array) -> Array:
+    """Return the albedo (n,) of skin at points (n, 3) of the mean head with landmarks ``marks`` (68, 3)."""
     albedo = np.full(len(points), skin.tone, np.float32)
     for strength, blotch in skin.blotches:
         albedo *= 1 + strength * blotch(points)
-    front = points[:, 2] > 0
-    y = points[:, 1]
+    y, front = points[:, 1], points[:, 2] > 0
     if skin.freckles > 0:
         spots = soft_step(skin.freckle_noise(points) - 1.2, 6) * np.exp(-(((y - 0.5) / 2.5) ** 2))
         albedo *= 1 - skin.freckles * spots * front
     for side in (-1.0, 1.0):
         centre = np.array([side * 4.6, 0.2, 9.5], np.float32)
         albedo *= 1 - skin.cheek * np.exp(-((points - centre) ** 2).sum(1) / 4.5)
-    albedo *= _shadows_of_age(skin, face, points)
-    lips = inside_polygon(points[:, :2], face.lips[:, :2]) & (points[:, 2] > 6)
+    albedo *= _shadows_of_age(skin, marks, points)
+    lips = inside_polygon(points[:, :2], marks[LIPS, :2]) & (points[:, 2] > 6)
     # The line where the lips meet is dark in every light.
     seam = line_distance(points[lips], marks[[48, 60, 61, 62, 63, 64, 54]])
     albedo[lips] *= skin.lip * (1 - 0.5 * np.exp(-((seam / 0.12) ** 2)))
-    albedo = _add_brows(skin, marks, points, albedo)
-    albedo = _add_beard(skin, face, points, albedo, lips)
+    _add_brows(skin, marks, points, albedo)
+    albedo = _with_beard(skin, marks, points, albedo, lips)
     for eye in (marks[36:42], marks[42:48]):
         rim = np.concatenate([eye, eye[:1]])
         near = np.abs(points - eye.mean(0)).max(1) < 3
@@ -160,9 +176,8 @@ def skin_albedo(skin: Skin, face: FaceMap, points: Array) -> Array:
     return np.clip(albedo, 0.01, 0.95)
 
 
-def _shadows_of_age(skin: Skin, face: FaceMap, points: Array) -> Array:
+def _shadows_of_age(skin: Skin, marks: Array, points: Array) -> Array:
     """Factors for rings under the eyes, folds beside the mouth and lines on the forehead."""
-    marks = face.landmarks
     factor = np.ones(len(points), np.float32)
     for eye, wing, corner in ((36, 31, 48), (42, 35, 54)):
         ring = marks[eye : eye + 6].mean(0) + np.array([0, -1.0, 0], np.float32)
@@ -175,7 +190,7 @@ def _shadows_of_age(skin: Skin, face: FaceMap, points: Array) -> Array:
     return np.asarray(factor * (1 - 0.3 * skin.lines * rows * forehead * (points[:, 2] > 5)), np.float32)
 
 
-def _add_brows(skin: Skin, marks: Array, points: Array, albedo: Array) -> Array:
+def _add_brows(skin: Skin, marks: Array, points: Array, albedo: Array) -> None:
     for brow in (marks[17:22], marks[22:27]):
         line = brow + np.array([0, skin.brow_lift, 0], np.float32)
         line[:, 1] += skin.brow_tilt * (np.abs(line[:, 0]) - 3) * 0.5
@@ -184,23 +199,25 @@ def _add_brows(skin: Skin, marks: Array, points: Array, albedo: Array) -> Array:
         hairs = 0.85 + 0.25 * skin.brow_hairs(points[near])
         cover = np.clip(skin.brow_strength * np.exp(-((gap / skin.brow_width) ** 2)) * hairs, 0, 1)
         albedo[near] = albedo[near] * (1 - cover) + min(skin.hair_tone, skin.tone * 0.8) * cover
-    return albedo
 
 
-def _add_beard(skin: Skin, face: FaceMap, points: Array, albedo: Array, lips: NDArray[np.bool_]) -> Array:
+def _with_beard(skin: Skin, marks: Array, points: Array, albedo: Array, lips: NDArray[np.bool_]) -> Array:
     if skin.beard == "none":
         return albedo
+
+    def moustache(above: float, width: float) -> Array:
+        line = marks[48:55] + np.array([0, above, 0], np.float32)
+        return np.asarray(np.exp(-((line_distance(points, line) / width) ** 2)))
+
     x, y, z = points.T
-    mouth = face.mouth
+    mouth = marks[LIPS].mean(0)[1]
     if skin.beard == "moustache":
-        line = face.landmarks[48:55] + np.array([0, 0.55, 0], np.float32)
-        cover = np.exp(-((line_distance(points, line) / 0.5) ** 2))
+        cover = moustache(0.55, 0.5)
     else:
         # The upper edge runs from the moustache down and out, then up to the ear.
-        edge = mouth[1] + skin.beard_top + 0.03 * (np.abs(x) - 4) ** 2
-        cover = soft_step(edge - y, 3) * soft_step(z + 1.5, 1.5) * soft_step(y - (mouth[1] - 6.5), 1.5)
-        line = face.landmarks[48:55] + np.array([0, 0.6, 0], np.float32)
-        cover = np.maximum(cover, np.exp(-((line_distance(points, line) / 0.55) ** 2)))
+        edge = mouth + skin.beard_top + 0.03 * (np.abs(x) - 4) ** 2
+        cover = soft_step(edge - y, 3) * soft_step(z + 1.5, 1.5) * soft_step(y - (mouth - 6.5), 1.5)
+        cover = np.maximum(cover, moustache(0.6, 0.55))
         if skin.beard == "goatee":
             cover = cover * np.exp(-((x / 2.6) ** 4))
     cover = np.clip(cover * skin.beard_strength * (0.85 + 0.25 * skin.beard_hairs(points)), 0, 1)
@@ -208,11 +225,15 @@ def _add_beard(skin: Skin, face: FaceMap, points: Array, albedo: Array, lips: ND
     return np.asarray(albedo * (1 - cover) + min(skin.hair_tone, skin.tone * 0.8) * cover, np.float32)
 
 
+def off_axis(points: Array, centres: Array) -> tuple[Array, Array]:
+    """Directions (n, 3) from the eyeballs' centres (2, 3), left and right, and degrees (n,) off the front."""
+    away = points - centres[(points[:, 0] > 0).astype(int)]
+    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
+    return away, np.degrees(np.arccos(np.clip(away[:, 2], -1, 1)))
+
+
 def eye_albedo(skin: Skin, points: Array, centres: Array) -> Array:
-    """Return the albedo (n,) of eyeballs at rest points (n, 3); ``centres`` (2, 3) of left and right ball."""
-    centre = centres[(points[:, 0] > 0).astype(int)]
-    direction = points - centre
-    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-6)
-    off_axis = np.degrees(np.arccos(np.clip(direction[:, 2], -1, 1)))
-    albedo = np.where(off_axis < 28, skin.iris, skin.sclera)
-    return np.asarray(np.where(off_axis < 11, 0.01, albedo), np.float32)
+    """Return the albedo (n,) of eyeballs at rest points (n, 3); ``centres`` as ``off_axis`` has them."""
+    degrees = off_axis(points, centres)[1]
+    albedo = np.where(degrees < 28, skin.iris, skin.sclera)
+    return np.asarray(np.where(degrees < 11, 0.01, albedo), np.float32)
