@@ -16,16 +16,19 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faces.errors import DataError
-from faces.files import write_durably
+from faces.files import replacing, write_durably
 
 RESULTS_FILE = "results.jsonl"
 ARRAYS_FOLDER = "arrays"
@@ -131,16 +134,13 @@ class Results:
 
     def find(self, measure: str, **wanted: object) -> list[Value]:
         """The values of a measure whose other fields are as wanted, such as ``criterion=1``."""
-        return [
-            value
-            for value in self.values
-            if value.measure == measure and all(getattr(value, name) == one for name, one in wanted.items())
-        ]
+        wanted["measure"] = measure
+        return [one for one in self.values if all(getattr(one, name) == it for name, it in wanted.items())]
 
     def methods(self) -> list[str]:
         """Every row that was measured or was unavailable, each once."""
-        measured = [value.method for value in self.values if value.measure == "recall"]
-        return list(dict.fromkeys([*measured, *(one.method for one in self.unavailable)]))
+        found: list[Value | Unavailable] = [*self.find("recall"), *self.unavailable]
+        return list(dict.fromkeys(one.method for one in found))
 
     def recall(self, method: str, criterion: int) -> dict[Bin, Value]:
         """The recall of a row by K, empty if it was not measured."""
@@ -160,7 +160,7 @@ def read_results(folder: Path) -> Results:
         raise DataError(
             f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}"
         )
-    return Results([record for records in steps.values() for record in records])
+    return Results(list(chain.from_iterable(steps.values())))
 
 
 def read_arrays(folder: Path, step: str) -> dict[str, NDArray[Any]]:
@@ -173,9 +173,18 @@ def read_arrays(folder: Path, step: str) -> dict[str, NDArray[Any]]:
     path = folder / ARRAYS_FOLDER / f"{step}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
+            return dict(stored)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read ({error}); remove {path.parent} and measure again.") from None
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Write to a folder of results in this block; raises DataError if that is not possible."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error.strerror}).") from None
 
 
 class Journal:
@@ -186,12 +195,9 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._path = folder / RESULTS_FILE
-        try:
+        with writing(folder):
             (folder / ARRAYS_FOLDER).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(folder, error) from None
-        self._steps = _read(self._path)
+        self._steps = _read(folder / RESULTS_FILE)
 
     def __contains__(self, step: str) -> bool:
         """Whether a step is finished; what was unavailable is to be tried again."""
@@ -201,11 +207,7 @@ class Journal:
     @property
     def results(self) -> Results:
         """Everything that is finished."""
-        return Results([record for records in self._steps.values() for record in records])
-
-    def records(self, step: str) -> tuple[Record, ...]:
-        """What a finished step wrote."""
-        return self._steps[step]
+        return Results(list(chain.from_iterable(self._steps.values())))
 
     def keep(self, name: str, valid: Collection[str]) -> None:
         """Forget what is known of a set of faces but for the steps in ``valid``, and tidy the folder.
@@ -217,38 +219,26 @@ class Journal:
             for step, records in self._steps.items()
             if step in valid or all(record.set != name for record in records)
         }
-        try:
+        with writing(self.folder):
             lines = [_lines(step, records) for step, records in self._steps.items()]
-            write_durably(self._path, "".join(lines).encode())
+            write_durably(self.folder / RESULTS_FILE, "".join(lines).encode())
             for path in (self.folder / ARRAYS_FOLDER).iterdir():
                 if path.suffix != ".npz" or path.stem not in self._steps:
                     path.unlink()
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
 
     def append(self, step: str, records: Sequence[Record]) -> None:
         """Add the records of a step, on the disk when this returns."""
-        try:
-            with self._path.open("ab") as file:
-                file.write(_lines(step, records).encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
+        with writing(self.folder), (self.folder / RESULTS_FILE).open("ab") as file:
+            file.write(_lines(step, records).encode())
+            file.flush()
+            os.fsync(file.fileno())
         self._steps[step] = tuple(records)
 
     def save_arrays(self, step: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write ``arrays/STEP.npz``, whole or not at all."""
         path = self.folder / ARRAYS_FOLDER / f"{step}.npz"
-        partial = path.with_name(path.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
+        with writing(self.folder), replacing(path, durable=True) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _lines(step: str, records: Sequence[Record]) -> str:
@@ -293,26 +283,30 @@ def _read(path: Path) -> dict[str, tuple[Record, ...]]:
     return {step: tuple(records) for step, records in found.items() if len(records) == wanted[step]}
 
 
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "Bin": (int, float, str),
+    "float": (int, float, NoneType),
+    "float | None": (int, float, NoneType),
+    "tuple[str, ...]": (list,),
+}
+"""What a field may be in a file, by how it is declared."""
+
+
 def _record(kind: type[Record], content: Mapping[str, Any]) -> Record:
     """Read a record; raises ValueError, KeyError or TypeError if a field is not as declared."""
-    return kind(**{name: _checked(value, _TYPES[kind][name]) for name, value in content.items()})
-
-
-def _checked(value: Any, wanted: str) -> Any:
-    """A JSON value as a field that is declared as ``wanted``."""
-    if wanted == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return tuple(value)
-    if value is None and wanted.startswith("float"):
-        return math.nan if wanted == "float" else None
-    if wanted.startswith("float") and type(value) in (int, float):
-        return float(value)
-    if type(value) in {"str": (str,), "int": (int,), "Bin": (int, float, str)}.get(wanted, ()):
-        return value
-    raise ValueError(f"{value!r} is no {wanted}")
-
-
-_TYPES = {kind: {item.name: str(item.type) for item in fields(kind)} for kind in _KINDS.values()}
-
-
-def _unwritable(folder: Path, error: OSError) -> DataError:
-    return DataError(f"{folder} cannot be written ({error.strerror}).")
+    declared = {item.name: str(item.type) for item in fields(kind)}
+    read = dict(content)
+    for name, value in content.items():
+        wanted = declared[name]
+        words = value if isinstance(value, list) else []
+        if type(value) not in _JSON_TYPES[wanted] or not all(isinstance(word, str) for word in words):
+            raise ValueError(f"{value!r} is no {wanted}")
+        if wanted == "tuple[str, ...]":
+            read[name] = tuple(value)
+        elif wanted.startswith("float") and value is not None:
+            read[name] = float(value)
+        elif wanted == "float":
+            read[name] = math.nan
+    return kind(**read)

@@ -16,7 +16,6 @@ from evaluation.figures import make_figures
 from evaluation.figures.answers import depth_of_right, failures_figure, found_cell, retrieval_figure
 from evaluation.figures.charts import (
     Chart,
-    Curve,
     Panel,
     confusion_figure,
     misalignment_figure,
@@ -299,7 +298,8 @@ def test_the_confusion_names_the_commonest_mistake() -> None:
 
 
 def test_a_chart_of_one_panel_and_no_intervals_can_be_drawn() -> None:
-    chart = Chart([Panel("x", [Curve("one", [1, 2], [10, 20], [None, None])])], "percent", inches=(3, 2))
+    values = by_bin("cpi", "recall@1 by turn", {1: 10, 2: 20})
+    chart = Chart([Panel("x", {"one": values})], "percent", inches=(3, 2))
     assert chart.draw(LIGHT).size == (480, 320)
 
 

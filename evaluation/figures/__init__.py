@@ -18,7 +18,7 @@ from evaluation.figures.figure import Figure, read_figures, remove_figures, stor
 from evaluation.protocol import Experiment
 from evaluation.recall import KS
 from evaluation.results import Results
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Ints
 
 __all__ = ["Artist", "cpi_artist", "make_figures", "read_figures", "remove_figures"]
@@ -39,7 +39,7 @@ def make_figures(
     left out.  ``ranks`` (Q,) int64 are those of our first right answers under criterion 1, whose failures
     are shown; ``artist`` is a rival for figure 8.  Raises DataError if the folder cannot be written.
     """
-    name, studio, attribute = experiment.gallery.name, experiment.studio, experiment.attribute
+    studio, attribute = experiment.studio, experiment.attribute
     makers: list[Callable[[], Figure | None]] = [
         lambda: attribute_maps_figure(studio, attribute),
         lambda: stages_figure(experiment),
@@ -54,13 +54,9 @@ def make_figures(
             lambda: misalignment_figure(results, attribute),
             lambda: None if ranks is None else failures_figure(experiment, ranks, max(KS)),
         ]
-    progress = progress or NoProgress()
     made = []
-    progress.start("drawing the figures", len(makers), "figures")
-    try:
+    with underway(progress, "drawing the figures", len(makers), "figures") as drawing:
         for make in makers:
             made.append(make())
-            progress.advance()
-    finally:
-        progress.finish()
-    store_figures(out, name, [figure for figure in made if figure is not None])
+            drawing.advance()
+    store_figures(out, experiment.gallery.name, [figure for figure in made if figure is not None])

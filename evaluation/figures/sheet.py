@@ -68,6 +68,13 @@ FACE = 128
 """Side of a face on a sheet in pixels, at least."""
 _GAP, _FRAME, _TEXT, _LINE, _SPACE = 8, 5, 20, 26, 28
 
+# The strokes of a tick, a bar (right but for the light) and a cross.
+_SIGNS: dict[str, list[list[tuple[int, int]]]] = {
+    "right": [[(-7, 0), (-2, 6), (8, -6)]],
+    "part": [[(-7, 0), (7, 0)]],
+    "wrong": [[(-6, -6), (6, 6)], [(-6, 6), (6, -6)]],
+}
+
 
 @dataclass(frozen=True)
 class Word:
@@ -90,6 +97,9 @@ class Cell:
     frame: Tone = "plain"
 
 
+Row = Sequence[Cell | Word | None]
+
+
 @dataclass(frozen=True)
 class Sheet:
     """Lines of cells; a word alone takes the place of a face, None leaves it empty, and a line of nothing is
@@ -99,7 +109,7 @@ class Sheet:
     whole number, so that every pixel stays a square.  ``gaps`` are columns with free space before them.
     """
 
-    rows: Sequence[Sequence[Cell | Word | None]]
+    rows: Sequence[Row]
     heads: Sequence[str] = ()
     side: int = FACE
     gaps: frozenset[int] = frozenset()
@@ -107,10 +117,10 @@ class Sheet:
     def draw(self, theme: Theme) -> Image.Image:
         """Draw the sheet as an RGB picture."""
         cells = [cell for row in self.rows for cell in row if isinstance(cell, Cell)]
-        zoom = max(1, -(-self.side // max((cell.face.shape[0] for cell in cells), default=self.side)))
-        face = max((cell.face.shape[0] * zoom for cell in cells), default=self.side)
+        largest = max((cell.face.shape[0] for cell in cells), default=self.side)
+        zoom = max(1, -(-self.side // largest))
+        step = largest * zoom + 2 * _GAP
         columns = max([1, len(self.heads), *(len(row) for row in self.rows)])
-        step = face + 2 * _GAP
         lefts = [
             column * step + _SPACE * sum(gap <= column for gap in self.gaps) for column in range(columns)
         ]
@@ -130,7 +140,7 @@ class Sheet:
         return page
 
 
-def _height(row: Sequence[Cell | Word | None], step: int) -> int:
+def _height(row: Row, step: int) -> int:
     if not row:
         return _SPACE
     lines = max((len(cell.words) for cell in row if isinstance(cell, Cell)), default=0)
@@ -143,22 +153,14 @@ def _paste(
     x, y, side = left + _GAP, top + _GAP, cell.face.shape[0] * zoom
     picture = enlarge(cell.face, side, smooth=False).convert("RGB")
     paste_framed(page, picture, x, y, theme.of(cell.frame), _FRAME if cell.frame != "plain" else 2)
-    if cell.frame in ("right", "part", "wrong"):
-        _judge(pen, cell.frame, x + side - 14, y + 14, theme)
+    if cell.frame in _SIGNS:
+        x_mark, y_mark = x + side - 14, y + 14
+        pen.ellipse((x_mark - 15, y_mark - 15, x_mark + 15, y_mark + 15), fill=theme.of(cell.frame))
+        for stroke in _SIGNS[cell.frame]:
+            places = [(x_mark + dx, y_mark + dy) for dx, dy in stroke]
+            pen.line(places, fill=theme.paper, width=4, joint="curve")
     for number, word in enumerate(cell.words):
         _write(pen, word, left, y + side + _GAP + number * _LINE, side + 2 * _GAP, theme)
-
-
-def _judge(pen: ImageDraw.ImageDraw, frame: Tone, x: int, y: int, theme: Theme) -> None:
-    """Draw a disc with a tick, a stroke (partly right) or a cross in it, its centre at (x, y)."""
-    pen.ellipse((x - 15, y - 15, x + 15, y + 15), fill=theme.of(frame))
-    sign: list[list[tuple[int, int]]] = {
-        "right": [[(-7, 0), (-2, 6), (8, -6)]],
-        "part": [[(-7, 0), (7, 0)]],
-        "wrong": [[(-6, -6), (6, 6)], [(-6, 6), (6, -6)]],
-    }[frame]
-    for stroke in sign:
-        pen.line([(x + dx, y + dy) for dx, dy in stroke], fill=theme.paper, width=4, joint="curve")
 
 
 def _write(pen: ImageDraw.ImageDraw, word: Word, left: int, y: int, width: int, theme: Theme) -> None:
