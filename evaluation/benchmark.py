@@ -7,7 +7,8 @@ is a hash of everything that its outcome depends on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,11 +24,10 @@ from evaluation.measurements import (
     compared_by_change,
     error_values,
     misaligned_values,
-    ranks_of_right,
     recall_values,
 )
 from evaluation.methods import OURS, Method, find_method, methods_for
-from evaluation.protocol import QUERIES, Experiment, best_studios, prepare
+from evaluation.protocol import QUERIES, Experiment, best_studios, faces_to_test, prepare
 from evaluation.recall import KS
 from evaluation.results import Journal, Record, Unavailable, Value, hash_of, read_arrays
 from evaluation.steps import Step, StepProgress, run_steps
@@ -91,11 +91,11 @@ class Benchmark:
         options = self.options
         studios = {name: Studio(generator) for name, generator in self.generators.items()}
         first = next(iter(self.generators.values()))
-        faces = read(first.geometry)
+        faces = faces_to_test(read(first.geometry))
         attribute, names = best_studios(faces, studios, options.attribute)
         tested = self.generators[names[0]]
         if tested.geometry != first.geometry:
-            faces = read(tested.geometry)
+            faces = faces_to_test(read(tested.geometry))
         context = Context(
             studio=Studio(tested, progress=progress),
             attribute=attribute,
@@ -106,14 +106,9 @@ class Benchmark:
             load=self._load,
             progress=progress,
         )
-        experiment = prepare(
-            faces,
-            context.studio,
-            others={name: context.with_weights(name).studio for name in (names[1:] if self.compare else ())},
-            attribute=attribute,
-            count=options.queries,
-            seed=options.seed,
-        )
+        others = {name: context.with_weights(name).studio for name in (names[1:] if self.compare else ())}
+        count, seed = options.queries, options.seed
+        experiment = prepare(faces, context.studio, attribute, others=others, count=count, seed=seed)
         return experiment, context
 
     def measure(self, read: Read, journal: Journal, progress: Progress) -> Experiment:
@@ -124,11 +119,9 @@ class Benchmark:
         return experiment
 
     def _load(self, name: str) -> Encoder:
-        if name in self.generators:
-            return self.generators[name]
         from generator.checkpoint import load_generator
 
-        return load_generator(name)
+        return self.generators[name] if name in self.generators else load_generator(name)
 
 
 def run_experiment(
@@ -174,15 +167,16 @@ class _Plan:
         self.experiment = experiment
         self.context = context
         self.journal = journal
+        self.attribute = experiment.attribute
 
     def methods(self) -> list[Method]:
         """All rows: those of the tables, and ours once more for each of the other weights."""
         if not self.experiment.searched:
             return []
-        rows = methods_for(self.experiment.attribute)
+        rows = methods_for(self.attribute)
         ours = [name for name, method in rows.items() if method.family == "ours"]
         others = [f"{row}@{name}" for name in self.experiment.others for row in ours]
-        return [*rows.values(), *(find_method(name, self.experiment.attribute) for name in others)]
+        return [*rows.values(), *(find_method(name, self.attribute) for name in others)]
 
     def steps(self, wanted: Sequence[Method], parts: Collection[str]) -> list[Step]:
         """What to measure if these are the rows and parts, but for what follows from it."""
@@ -190,10 +184,8 @@ class _Plan:
         steps = [Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
         plain = [method for method in wanted if not method.weights]
         if "tables" in parts:
-            steps += [self._recall(method) for method in plain]
-        if "classifier" in parts and any(
-            method.family == "rival" and "rivals" in method.uses for method in plain
-        ):
+            steps += map(self._recall, plain)
+        if "classifier" in parts and any("rivals" in one.uses for one in plain if one.family == "rival"):
             uses = {what: self.context.identity(what) for what in ("rivals", "vgg16", "vgg_face")}
             measure = partial(classifier_values, self.experiment, self.context)
             steps.append(Step("classifier", self._identity("classifier", **uses), measure))
@@ -202,14 +194,14 @@ class _Plan:
         for name, studio in self.experiment.others.items():
             others = [method for method in wanted if method.weights == name]
             if "tables" in parts:
-                steps += [self._recall(method) for method in others]
+                steps += map(self._recall, others)
             steps += self._misaligned(others, parts)
             steps += self._of_weights(studio, parts)
         return steps
 
     def change(self, known: Collection[str]) -> Step:
         """Recall by the size of the change, of the rows that are finished."""
-        rows = [self._recall_identity(method) for method in self.methods() if not method.weights]
+        rows = [self._recall(method).identity for method in self.methods() if not method.weights]
         finished = sorted(step for step in known if step in rows and step in self.journal)
         return Step("recall by change", self._identity("change", rows=finished), self._change, cost=0.5)
 
@@ -224,113 +216,97 @@ class _Plan:
 
     def _identity(self, what: str, **more: object) -> str:
         """The identity of a step that depends on the faces, the queries and ``more``."""
-        queries = self.experiment.queries
         return hash_of(
             protocol=PROTOCOL,
             what=what,
             set=self.experiment.gallery.name,
             fingerprint=self.experiment.fingerprint,
-            attribute=self.experiment.attribute,
-            queries=len(queries),
-            seed=queries.seed,
+            attribute=self.attribute,
+            queries=len(self.experiment.queries),
+            seed=self.experiment.queries.seed,
             **more,
         )
 
-    def _recall_identity(self, method: Method) -> str:
-        return self._identity("recall", **method.cache_key(self.context))
-
     def _recall(self, method: Method) -> Step:
-        missing = not all(method.cache_key(self.context).values())
-        return Step(
-            method.name,
-            self._recall_identity(method),
-            partial(self._measure_recall, method),
-            cost=1 if missing else method.cost,
-        )
+        key = method.cache_key(self.context)
+        identity = self._identity("recall", **key)
+        measure = partial(self._measure_recall, method, identity)
+        return Step(method.name, identity, measure, cost=method.cost if all(key.values()) else 1)
 
     def _misaligned(self, wanted: Sequence[Method], parts: Collection[str]) -> list[Step]:
         """Those of the rows that are asked with faces cropped badly."""
-        return [
-            Step(
-                f"{method.name}, misaligned",
-                self._identity("misaligned", **method.cache_key(self.context)),
-                partial(self._measure_misaligned, method),
-                cost=3 if method.cost < 10 else 30,
-            )
-            for method in (wanted if "misalignment" in parts else ())
-            if method.misaligned
-        ]
+        steps = []
+        for method in wanted if "misalignment" in parts else ():
+            if method.misaligned:
+                identity = self._identity("misaligned", **method.cache_key(self.context))
+                measure, cost = partial(self._measure_misaligned, method), 3 if method.cost < 10 else 30
+                steps.append(Step(f"{method.name}, misaligned", identity, measure, cost))
+        return steps
 
     def _of_weights(self, studio: Studio, parts: Collection[str]) -> list[Step]:
         """What is measured of weights without a search."""
-        steps = []
-        gallery, queries = self.experiment.gallery, self.experiment.queries
+        steps, experiment = [], self.experiment
         if "errors" in parts:
-            measure = partial(error_values, gallery, studio, queries.attribute, seed=queries.seed)
             identity = self._identity("errors", weights=studio.weights)
+            seed = experiment.queries.seed
+            measure = partial(error_values, experiment.gallery, studio, self.attribute, seed=seed)
             steps.append(Step("errors", identity, measure, cost=17))
-        if "confusion" in parts and self.experiment.searched:
+        if "confusion" in parts and experiment.searched:
             identity = self._identity("confusion", weights=studio.weights)
             steps.append(Step("confusion", identity, partial(self._measure_confusion, studio)))
         return steps
 
-    def _measure_recall(self, method: Method) -> Sequence[Record]:
-        begun = time.monotonic()
+    def _measure_recall(self, method: Method, identity: str) -> Sequence[Record]:
+        experiment, begun = self.experiment, time.monotonic()
         try:
-            searcher = method.build(self.context).fit(self.experiment.gallery)
-            rankings = searcher.rank(self.experiment.batch, max(KS))
+            searcher = method.build(self.context).fit(experiment.gallery)
+            rankings = searcher.rank(experiment.batch, max(KS))
         except RowUnavailable as reason:
-            return [Unavailable(self.experiment.gallery.name, method.name, reason.reason)]
-        ranks = ranks_of_right(self.experiment, rankings)
-        arrays = {f"first_{number}": first.astype(np.int32) for number, first in ranks.items()}
-        self.journal.save_arrays(
-            self._recall_identity(method), {"rankings": rankings.astype(np.int32), **arrays}
-        )
-        seconds = time.monotonic() - begun
-        return recall_values(self.experiment, method.name, method.made_with(self.context), ranks, seconds)
+            return [Unavailable(experiment.gallery.name, method.name, reason.reason)]
+        ranks = experiment.ranks(rankings)
+        arrays = {"rankings": rankings, **{f"first_{number}": first for number, first in ranks.items()}}
+        self.journal.save_arrays(identity, {name: array.astype(np.int32) for name, array in arrays.items()})
+        seconds, count = time.monotonic() - begun, len(experiment.queries)
+        row = method.name, method.made_with(self.context)
+        took = Value(experiment.gallery.name, *row, "seconds", 0, 0, seconds, None, None, count)
+        return [*recall_values(experiment, *row, ranks), took]
 
     def _measure_confusion(self, studio: Studio) -> Sequence[Record]:
-        values = canonicalised_values(self.experiment.gallery, studio, self.experiment.attribute)
+        values = canonicalised_values(self.experiment.gallery, studio, self.attribute)
         if studio is not self.experiment.studio:
             studio.forget()  # the last step that needs it
         return values
-
-    def _change(self) -> Sequence[Record]:
-        attribute = self.experiment.attribute
-        results = self.journal.results.of(self.experiment.gallery.name)
-        records: list[Record] = []
-        for name in compared_by_change(results, attribute):
-            method = find_method(name, attribute)
-            weights = method.made_with(self.context)
-            records += change_values(self.experiment, name, weights, self._ranks(method))
-        return records
 
     def _measure_misaligned(self, method: Method) -> Sequence[Record]:
         searcher = method.build(self.context).fit(self.experiment.gallery)
         return misaligned_values(self.experiment, method.name, method.made_with(self.context), searcher)
 
+    def _change(self) -> Sequence[Record]:
+        results = self.journal.results.of(self.experiment.gallery.name)
+        records: list[Record] = []
+        for name in compared_by_change(results, self.attribute):
+            made_with = find_method(name, self.attribute).made_with(self.context)
+            records += change_values(self.experiment, name, made_with, self._ranks(name))
+        return records
+
     def _draw_figures(self) -> Sequence[Record]:
-        name, attribute = self.experiment.gallery.name, self.experiment.attribute
+        name, folder = self.experiment.gallery.name, self.journal.folder
         try:
-            artist = cpi_artist(self.context.cpi) if attribute == "pose" else None
+            artist = cpi_artist(self.context.cpi) if self.attribute == "pose" else None
         except RowUnavailable:
             artist = None
         results = self.journal.results.of(name)
-        ours = find_method(OURS, attribute)
+        ranks = self._ranks(OURS)[1] if results.recall(OURS, 1) else None
         make_figures(
-            self.experiment,
-            results,
-            self.journal.folder,
-            ranks=self._ranks(ours)[1] if results.recall(OURS, 1) else None,
-            artist=artist,
-            progress=self.context.progress,
+            self.experiment, results, folder, ranks=ranks, artist=artist, progress=self.context.progress
         )
-        count = len(read_figures(self.journal.folder, name))
+        count = len(read_figures(folder, name))
         return [Value(name, "", "", "figures", 0, 0, float(count), None, None, count)]
 
-    def _ranks(self, method: Method) -> dict[int, Ints]:
+    def _ranks(self, row: str) -> dict[int, Ints]:
         """The ranks of a row that was measured, by criterion."""
-        arrays = read_arrays(self.journal.folder, self._recall_identity(method))
+        step = self._recall(find_method(row, self.attribute)).identity
+        arrays = read_arrays(self.journal.folder, step)
         return {
             kind.number: arrays[f"first_{kind.number}"].astype(np.int64) for kind in self.experiment.criteria
         }
@@ -339,17 +315,15 @@ class _Plan:
 def generators_named(names: Sequence[str]) -> dict[str, Encoder]:
     """Load weights by name, in this order; those that come along if there are no names.
 
-    Raises WeightsError for weights that cannot be read.
+    Raises WeightsError for weights that cannot be read, DataError if two of them have the same name.
     """
     from generator.checkpoint import load_generator, shipped_names
 
     shipped = shipped_names()
-    return named(
-        [load_generator(name) for name in names or [one for one in DEFAULT_WEIGHTS if one in shipped]]
-    )
+    return named(map(load_generator, names or [name for name in DEFAULT_WEIGHTS if name in shipped]))
 
 
-def named(generators: Sequence[Encoder]) -> dict[str, Encoder]:
+def named(generators: Iterable[Encoder]) -> dict[str, Encoder]:
     """Sort generators by name; raises DataError if two of different weights have the same."""
     found: dict[str, Encoder] = {}
     for generator in generators:
@@ -362,18 +336,9 @@ def named(generators: Sequence[Encoder]) -> dict[str, Encoder]:
 def open_set(name: str, *, cropped: bool, progress: Progress) -> Read:
     """Say how to read a labelled folder, a .zip of one, or a set that comes with the project."""
     path = Path(name)
-    shipped = _shipped(name)
-    mine = shipped is not None and not path.exists()
-
-    def read(geometry: CropGeometry) -> FaceSet:
-        return read_labelled(
-            shipped if mine and shipped else path,
-            cropped=cropped or mine,
-            geometry=geometry,
-            progress=progress,
-        )
-
-    return read
+    if not path.exists() and (shipped := _shipped(name)):
+        path, cropped = shipped, True
+    return lambda geometry: read_labelled(path, cropped=cropped, geometry=geometry, progress=progress)
 
 
 def find_set(name: str, data: Sequence[str]) -> str | None:
@@ -383,18 +348,15 @@ def find_set(name: str, data: Sequence[str]) -> str | None:
     """
     if _shipped(name):
         return name
-    for path in data:
-        if Path(path).stem == Path(name).stem:
-            return path
-    return name if Path(name).exists() else None
+    same = (path for path in data if Path(path).stem == Path(name).stem)
+    return next(same, name if Path(name).exists() else None)
 
 
 def check_names(data: Sequence[str]) -> None:
     """Raise DataError if two sets would have the same name in the results."""
-    names = [Path(name).stem for name in data]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"two sets are called {name}; rename one, as results are kept by name.")
+    name, count = Counter(Path(name).stem for name in data).most_common(1)[0]
+    if count > 1:
+        raise DataError(f"two sets are called {name}; rename one, as results are kept by name.")
 
 
 def _shipped(name: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -12,13 +14,14 @@ from evaluation.context import Context
 from evaluation.methods import OURS, described
 from evaluation.misalignment import AMOUNTS, COUNT, moved
 from evaluation.protocol import Experiment
-from evaluation.recall import KS, first_right, mean_interval, recall_at, recall_intervals, right_answers
-from evaluation.results import Bin, Interval, Results, Value
+from evaluation.recall import KS, mean_interval
+from evaluation.results import Bin, Results, Value
 from evaluation.studio import CHUNK, Studio
 from facedata.labelled import Attribute, FaceSet, Words, number_of
 from facedata.large_pictures import Pictures
 from facedata.pairs import ordered_pairs
-from faces.types import Ints
+from faces.progress import underway
+from faces.types import Ints, Pixels
 
 PAIRS = 10_000
 STAGES = (1, 2)
@@ -30,31 +33,29 @@ CHANGE_RIVALS = 2
 Doubles = NDArray[np.float64]
 
 
-def ranks_of_right(experiment: Experiment, rankings: Ints) -> dict[int, Ints]:
-    """Find the rank of the first right answer to each query, by criterion (Q,) int64.
-
-    Ranks count from 1; 0 if none of those ranked is right, -1 if no gallery face could be.  ``rankings``
-    (Q, K) int64 are those of ``Searcher.rank``, to the first Q of the experiment's queries.
-    """
-    asked = len(rankings)
-    return {
-        kind.number: np.where(
-            kind.asked[:asked],
-            first_right(right_answers(rankings, kind.query_key[:asked], kind.gallery_key)),
-            -1,
-        ).astype(np.int64)
-        for kind in experiment.criteria
-    }
-
-
 def recall_values(
-    experiment: Experiment, method: str, weights: str, ranks: Mapping[int, Ints], seconds: float
+    experiment: Experiment,
+    method: str,
+    weights: str,
+    ranks: Mapping[int, Ints],
+    measure: str = "recall",
+    *,
+    at: Bin | None = None,
+    ks: Sequence[int] = KS,
 ) -> list[Value]:
-    """Compute recall@K from the ranks of ``ranks_of_right``; the row took ``seconds``."""
-    took = _value(
-        experiment.gallery, method, weights, "seconds", 0, 0, seconds, None, len(experiment.queries)
-    )
-    return [*_recall(experiment, method, weights, ranks, "recall"), took]
+    """Compute recall@K of the queries that have a right answer, by criterion.
+
+    ``ranks`` are those of ``Criterion.ranks`` by its number; ``at`` is the bin, if it is not K.
+    """
+    values = []
+    for criterion, first in ranks.items():
+        asked = first >= 0
+        people = experiment.gallery.persons[experiment.queries.faces[: len(first)]][asked]
+        for k in ks:
+            found = 100.0 * ((first > 0) & (first <= k))[asked]
+            what = measure.format(k=k), criterion, k if at is None else at
+            values.append(_mean(experiment.gallery, method, weights, *what, found, people))
+    return values
 
 
 def misaligned_values(
@@ -66,18 +67,18 @@ def misaligned_values(
     """
     crops, targets = experiment.batch.crops[:count], experiment.batch.targets[:count]
 
-    def asked_with(moved_crops: NDArray[np.uint8]) -> dict[int, Ints]:
+    def asked_with(moved_crops: Pixels) -> dict[int, Ints]:
         batch = QueryBatch(experiment.attribute, Pictures(moved_crops), targets)
-        return ranks_of_right(experiment, searcher.rank(batch, max(KS)))
+        return experiment.ranks(searcher.rank(batch, max(KS)))
 
     values = []
     unmoved = asked_with(crops)
     for motion, amounts in AMOUNTS.items():
-        for amount in (0.0, *amounts):
-            ranks = unmoved
-            if amount:
-                ranks = asked_with(moved(crops, motion, amount, seed=experiment.queries.seed))
-            values += _recall(experiment, method, weights, ranks, f"recall@{{k}} by {motion}", at=amount)
+        measure = f"recall@{{k}} by {motion}"
+        values += recall_values(experiment, method, weights, unmoved, measure, at=0.0)
+        for amount in amounts:
+            ranks = asked_with(moved(crops, motion, amount, seed=experiment.queries.seed))
+            values += recall_values(experiment, method, weights, ranks, measure, at=amount)
     return values
 
 
@@ -94,31 +95,23 @@ def change_values(
 ) -> list[Value]:
     """Recall@5 of a row by the size of the wished change in degrees: the paper's Figure 6.
 
-    Nothing if the values of the attribute are no numbers.
+    Nothing if a wished value is no number; queries whose own value is none are left out.
     """
-    sizes = change_sizes(experiment)
-    if sizes is None:
+    queries, labels = experiment.queries, experiment.gallery.attribute(experiment.attribute)
+    own, wished = (
+        np.array([number_of(word) for word in words.tolist()], np.float64)  # None becomes NaN
+        for words in (labels[queries.faces], queries.targets)
+    )
+    if np.isnan(wished).any():
         return []
+    sizes = np.rint(np.nan_to_num(np.abs(wished - own))).astype(np.int64)
     values = []
     for size in np.unique(sizes[sizes > 0]).tolist():
         group = {criterion: np.where(sizes == size, first, -1) for criterion, first in ranks.items()}
         group = {criterion: first for criterion, first in group.items() if (first >= 0).any()}
         measure = "recall@{k} by change"
-        values += _recall(experiment, method, weights, group, measure, at=size, ks=(CHANGE_K,))
+        values += recall_values(experiment, method, weights, group, measure, at=size, ks=(CHANGE_K,))
     return values
-
-
-def change_sizes(experiment: Experiment) -> Ints | None:
-    """(Q,) whole degrees between a query's own value and the wished one, 0 if its own is no number.
-
-    None if the values of the attribute are no numbers.
-    """
-    queries = experiment.queries
-    wished = _numbers(queries.targets)
-    own = _numbers(experiment.gallery.attribute(experiment.attribute)[queries.faces])
-    if not len(queries) or np.isnan(wished).any():
-        return None
-    return np.asarray(np.rint(np.nan_to_num(np.abs(wished - own))), np.int64)
 
 
 def classifier_values(experiment: Experiment, context: Context) -> list[Value]:
@@ -126,18 +119,19 @@ def classifier_values(experiment: Experiment, context: Context) -> list[Value]:
 
     Its candidates' accuracy on the validation people follows, best first.
     """
-    gallery, attribute = experiment.gallery, experiment.attribute
-    right, people = _told_rightly(gallery, attribute, experiment.values, context.classify(gallery.pictures))
-    rivals = context.rivals
-    names = [f"{one.feature}, {one.model}" for one in rivals.candidates]
-    found = [_value(gallery, "", names[0], "classifier", 0, 0, *_mean(right, people))]
-    for name, one in zip(names, rivals.candidates, strict=True):
+    gallery = experiment.gallery
+    told = context.classify(gallery.pictures)
+    candidates = {f"{one.feature}, {one.model}": one.accuracy for one in context.rivals.candidates}
+    found = [
+        _told(gallery, next(iter(candidates)), "classifier", experiment.attribute, experiment.values, told)
+    ]
+    for name, accuracy in candidates.items():
         measure = "classifier on validation people"
-        found.append(_value(gallery, "", name, measure, 0, name, one.accuracy, None, 0))
+        found.append(Value(gallery.name, "", name, measure, 0, name, accuracy, None, None, 0))
     return found
 
 
-def picture_errors(drawn: NDArray[np.uint8], true: NDArray[np.uint8]) -> tuple[Doubles, Doubles]:
+def picture_errors(drawn: Pixels, true: Pixels) -> tuple[Doubles, Doubles]:
     """Compute the mean squared and the mean absolute difference of each picture in grey levels: two (N,).
 
     Both arguments are (N, S, S) uint8.
@@ -166,18 +160,15 @@ def error_values(
     source, target = pairs[chosen].T
     codes = studio.codes_of(faces.attribute(attribute)[target], attribute)
     errors = np.empty((2, len(STAGES), len(chosen)))  # squared and absolute, by stage, of each pair
-    studio.progress.start("measuring the error of both stages", len(chosen), "faces")
-    try:
+    with underway(studio.progress, "measuring the error of both stages", len(chosen), "faces") as measuring:
         for start in range(0, len(chosen), CHUNK):
             part = slice(start, start + CHUNK)
             made = studio.generator.draw(faces.crops[source[part]], codes[part])
             for stage, drawn in enumerate((made.stage1, made.stage2)):
                 errors[:, stage, part] = picture_errors(drawn, faces.crops[target[part]])
-            studio.progress.advance(len(codes[part]))
-    finally:
-        studio.progress.finish()
+            measuring.advance(len(codes[part]))
     return [
-        _value(faces, "", studio.weights, measure, 0, stage, *_mean(of_pairs, faces.persons[source]))
+        _mean(faces, "", studio.weights, measure, 0, stage, of_pairs, faces.persons[source])
         for measure, by_stage in zip(("squared error", "absolute error"), errors, strict=True)
         for stage, of_pairs in zip(STAGES, by_stage, strict=True)
     ]
@@ -186,16 +177,13 @@ def error_values(
 def canonicalised_values(faces: FaceSet, studio: Studio, attribute: Attribute) -> list[Value]:
     """Compare the values canonicalisation chose with the true ones, for faces whose value can be drawn."""
     values = studio.values(attribute)
-    true = faces.attribute(attribute)
-    found = studio.words_of(studio.canonical(faces).codes, attribute)
-    right, people = _told_rightly(faces, attribute, values, found)
-    made = [_value(faces, "", studio.weights, "canonicalised", 0, 0, *_mean(right, people))]
+    true, found = faces.attribute(attribute), studio.words_of(studio.canonical(faces).codes, attribute)
+    made = [_told(faces, studio.weights, "canonicalised", attribute, values, found)]
     for row in values:
-        shown = true == row
+        told = Counter(found[true == row].tolist())
         for column in values:
-            count = float(np.count_nonzero(shown & (found == column)))
-            one = (studio.weights, "confusion", 0, f"{row}>{column}", count, None, int(shown.sum()))
-            made.append(_value(faces, "", *one))
+            where = faces.name, "", studio.weights, "confusion", 0, f"{row}>{column}"
+            made.append(Value(*where, float(told[column]), None, None, told.total()))
     return made
 
 
@@ -207,58 +195,26 @@ def confusion_counts(found: Collection[Value]) -> tuple[tuple[str, ...], NDArray
     return values, counts.reshape(len(values), len(values))
 
 
-def _told_rightly(
-    faces: FaceSet, attribute: Attribute, values: Collection[str], found: Words
-) -> tuple[Doubles, Words]:
-    """100 or 0 for each face that shows one of ``values``, and who it is."""
+def _told(
+    faces: FaceSet, weights: str, measure: str, attribute: Attribute, values: Sequence[str], found: Words
+) -> Value:
+    """The percentage of faces told rightly, of those that show one of ``values``."""
     true = faces.attribute(attribute)
-    judged = np.isin(true, np.array(list(values), dtype=np.str_))
-    return 100.0 * (true == found)[judged], faces.persons[judged]
+    judged = np.isin(true, np.array(values))
+    return _mean(faces, "", weights, measure, 0, 0, 100.0 * (true == found)[judged], faces.persons[judged])
 
 
-def _recall(
-    experiment: Experiment,
-    method: str,
-    weights: str,
-    ranks: Mapping[int, Ints],
-    measure: str,
-    *,
-    at: Bin | None = None,
-    ks: Sequence[int] = KS,
-) -> list[Value]:
-    """Recall@K of the queries that have a right answer, by criterion; ``at`` is the bin, if it is not K."""
-    values = []
-    for criterion, first in ranks.items():
-        asked = first >= 0
-        people = experiment.gallery.persons[experiment.queries.faces[: len(first)]][asked]
-        recall, intervals = recall_at(first[asked], ks), recall_intervals(first[asked], people, ks)
-        for k in ks:
-            one = (measure.format(k=k), criterion, k if at is None else at, recall[k], intervals[k])
-            values.append(_value(experiment.gallery, method, weights, *one, int(asked.sum())))
-    return values
-
-
-def _mean(values: Doubles, people: Words) -> tuple[float, Interval | None, int]:
-    mean = float(values.mean()) if len(values) else float("nan")
-    return mean, mean_interval(values, people), len(values)
-
-
-def _value(
+def _mean(
     faces: FaceSet,
     method: str,
     weights: str,
     measure: str,
     criterion: int,
     k: Bin,
-    value: float,
-    interval: Interval | None,
-    n: int,
+    values: NDArray[np.floating],
+    people: Words,
 ) -> Value:
-    low, high = interval or (None, None)
-    return Value(faces.name, method, weights, measure, criterion, k, value, low, high, n)
-
-
-def _numbers(words: Words) -> Doubles:
-    different, which = np.unique(words, return_inverse=True)
-    numbers = [number_of(word) for word in different.tolist()]
-    return np.array([np.nan if number is None else number for number in numbers], np.float64)[which]
+    """The mean of what was measured, values (M,) on people (M,), with its interval."""
+    mean = float(values.mean()) if len(values) else math.nan
+    low, high = mean_interval(values, people) or (None, None)
+    return Value(faces.name, method, weights, measure, criterion, k, mean, low, high, len(values))

@@ -27,7 +27,6 @@ from faces.types import Ints
 
 KS = (1, 5, 20)
 DRAWS = 1000
-LEVEL = 95.0  # percent
 _SEED = 20150101
 
 
@@ -70,30 +69,17 @@ def recall_at(first: Ints, ks: Sequence[int] = KS) -> dict[int, float]:
 def mean_interval(values: NDArray[np.generic], clusters: NDArray[np.generic]) -> Interval | None:
     """Compute the 95 % interval of the mean of ``values`` (M,); ``clusters`` (M,) names the person of each.
 
-    The same people and the same number of values give the same draws, so that rows asked the same queries can
-    be compared.  None for fewer than two people, of whom nothing can be said.  Raises DataError for arrays
-    that do not fit.
+    The same number of people gives the same draws, so that rows asked the same queries can be compared.  None
+    for fewer than two people, of whom nothing can be said.  Raises DataError for arrays that do not fit.
     """
     if values.ndim != 1 or values.shape != clusters.shape:
         raise DataError(f"{values.shape} values need as many names, not {clusters.shape}.")
     people, person = np.unique(clusters, return_inverse=True)
     if len(people) < 2:
         return None
-    sums = np.bincount(person, weights=values.astype(np.float64), minlength=len(people))
-    counts = np.bincount(person, minlength=len(people)).astype(np.float64)
-    drawn = np.random.default_rng(_SEED).multinomial(
-        len(people), np.full(len(people), 1 / len(people)), size=DRAWS
-    )
+    sums, counts = np.bincount(person, values.astype(np.float64)), np.bincount(person)
+    equally = np.full(len(people), 1 / len(people))
+    drawn = np.random.default_rng(_SEED).multinomial(len(people), equally, size=DRAWS)
     means = (drawn @ sums) / (drawn @ counts)
-    low, high = np.percentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
-
-
-def recall_intervals(
-    first: Ints, clusters: NDArray[np.generic], ks: Sequence[int] = KS
-) -> dict[int, Interval | None]:
-    """Compute the 95 % interval, in percent, of recall@K for each K.
-
-    ``first`` (Q,) are the ranks of ``first_right`` and ``clusters`` (Q,) the query people.
-    """
-    return {k: mean_interval(100.0 * ((first > 0) & (first <= k)), clusters) for k in ks}

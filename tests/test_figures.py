@@ -63,7 +63,7 @@ class Bars(WithMaps):
 
 def experiment_on(faces: FaceSet | None = None, *, random: bool = False, count: int = 60) -> Experiment:
     generator = RandomGenerator() if random else WithMaps()
-    return prepare(faces or readable_faces(people=10), Studio(generator), count=count, seed=5)
+    return prepare(faces or readable_faces(people=10), Studio(generator), "pose", count=count, seed=5)
 
 
 def colours(picture: Image.Image) -> set[object]:
@@ -159,14 +159,14 @@ def test_pairs_are_of_different_people_as_long_as_there_are_some() -> None:
 def test_a_single_pair_makes_a_single_set() -> None:
     faces = readable_faces(people=1, lights=1).select(np.array([0, 1]))
     faces = replace(faces, poses=np.array(["up", "-30"]))
-    figure = stages_figure(prepare(faces, Studio(WithMaps())))
+    figure = stages_figure(prepare(faces, Studio(WithMaps()), "pose"))
     assert figure is not None and figure.picture.draw(LIGHT).width == 4 * 144
 
 
 def test_figure_10_only_takes_bars_off() -> None:
     rows = [LabelRow(f"{n}{word}.png", f"{n}", "0", "1", word) for n in range(3) for word in ("none", "bar")]
     faces = face_set("bars", np.stack([FACE] * 6), rows)
-    figure = stages_figure(prepare(faces, Studio(Bars())))
+    figure = stages_figure(prepare(faces, Studio(Bars()), "accessory"))
     assert figure is not None and figure.name == "figure-10"
     assert figure.caption.startswith("3 pairs") and "absolute error" in figure.caption
 

@@ -98,7 +98,7 @@ def test_directions_depend_on_the_seed_only(rng: np.random.Generator) -> None:
 
 def test_recall_is_measured_for_each_motion_and_amount(tmp_path: Path) -> None:
     faces, studio = readable_faces(people=3, lights=1), Studio(PerfectGenerator())
-    experiment = prepare(faces, studio, count=30)
+    experiment = prepare(faces, studio, "pose", count=30)
     context = Context(studio=studio, attribute="pose")
     run_experiment(
         experiment,
