@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -140,79 +140,83 @@ def run_experiment(
     faces, queries or weights) is forgotten; what was only not asked for stays.  Raises DataError for a row
     that does not exist.
     """
-    plan = _Plan(experiment, context, journal)
-    every = plan.methods()
-    named = None if rows is None else [find_method(name, experiment.attribute) for name in rows]
-    wanted = every if named is None or not experiment.searched else named
-    steps = plan.steps(wanted, parts)
-    known = {step.identity for step in (*steps, *plan.steps(every, PARTS))}
+    named = None if rows is None else [find_method(row, experiment.attribute) for row in rows]
+    plan = _Plan(experiment, context, journal, named if experiment.searched else None)
     name = experiment.gallery.name
     if not read_figures(journal.folder, name):
-        journal.keep(name, known | {plan.change(known).identity})
-    journal.keep(name, known | plan.following(known))
-    run_steps(steps, journal, progress)
+        journal.keep(name, plan.known | {plan.change().identity})
+    journal.keep(name, plan.known | plan.following())
+    run_steps([step for step in plan.steps if step.part in ("", *parts)], journal, progress)
     if "change" in parts:
-        run_steps([plan.change(known)], journal, progress)
+        run_steps([plan.change()], journal, progress)
     if "figures" in parts:
-        run_steps([plan.figures(known)], journal, progress)
-    journal.keep(name, known | plan.following(known))
-    if plan.figures(known).identity not in journal:
+        run_steps([plan.figures()], journal, progress)
+    journal.keep(name, plan.known | plan.following())
+    if plan.figures().identity not in journal:
         remove_figures(journal.folder, name)  # they show other results
 
 
 class _Plan:
-    """The steps of an experiment in the order of computing: what shares features stands together."""
+    """The steps of an experiment in the order of computing: what shares features stands together.
 
-    def __init__(self, experiment: Experiment, context: Context, journal: Journal) -> None:
+    ``steps`` are those of the rows ``named``, all if None, but for what follows from them; ``known`` are the
+    identities of all that may have been measured before, whether it was asked for now or not.
+    """
+
+    def __init__(
+        self, experiment: Experiment, context: Context, journal: Journal, named: Sequence[Method] | None
+    ) -> None:
         self.experiment = experiment
         self.context = context
         self.journal = journal
         self.attribute = experiment.attribute
+        every = self._all_rows() if experiment.searched else []
+        self.steps = self._steps(every if named is None else named)
+        self.known = {step.identity for step in (*self.steps, *self._steps(every))}
+        rows = {self._recall(method).identity for method in every if not method.weights}
+        self._rows = sorted(rows & self.known)
 
-    def methods(self) -> list[Method]:
-        """All rows: those of the tables, and ours once more for each of the other weights."""
-        if not self.experiment.searched:
-            return []
+    def change(self) -> Step:
+        """Recall by the size of the change, of the rows that are finished."""
+        finished = [step for step in self._rows if step in self.journal]
+        return Step("recall by change", self._identity("change", rows=finished), self._change, cost=0.5)
+
+    def figures(self) -> Step:
+        """Draw what those of the known steps give that are finished."""
+        known = self.known | {self.change().identity}
+        finished = sorted(step for step in known if step in self.journal)
+        return Step("figures", self._identity("figures", steps=finished), self._draw_figures, cost=10)
+
+    def following(self) -> set[str]:
+        """The identities of what follows from the known steps that are finished."""
+        return {self.change().identity, self.figures().identity}
+
+    def _all_rows(self) -> list[Method]:
+        """Those of the tables, and ours once more for each of the other weights."""
         rows = methods_for(self.attribute)
         ours = [name for name, method in rows.items() if method.family == "ours"]
         others = [f"{row}@{name}" for name in self.experiment.others for row in ours]
         return [*rows.values(), *(find_method(name, self.attribute) for name in others)]
 
-    def steps(self, wanted: Sequence[Method], parts: Collection[str]) -> list[Step]:
-        """What to measure if these are the rows and parts, but for what follows from it."""
-        header = self.experiment.header
+    def _steps(self, rows: Sequence[Method]) -> list[Step]:
+        experiment = self.experiment
+        header = experiment.header
         steps = [Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
-        plain = [method for method in wanted if not method.weights]
-        if "tables" in parts:
-            steps += map(self._recall, plain)
-        if "classifier" in parts and any("rivals" in one.uses for one in plain if one.family == "rival"):
+        plain = [method for method in rows if not method.weights]
+        steps += map(self._recall, plain)
+        if any(method.family == "rival" and "rivals" in method.uses for method in plain):
             uses = {what: self.context.identity(what) for what in ("rivals", "vgg16", "vgg_face")}
-            measure = partial(classifier_values, self.experiment, self.context)
-            steps.append(Step("classifier", self._identity("classifier", **uses), measure))
-        steps += self._of_weights(self.experiment.studio, parts)
-        steps += self._misaligned(plain, parts)
-        for name, studio in self.experiment.others.items():
-            others = [method for method in wanted if method.weights == name]
-            if "tables" in parts:
-                steps += map(self._recall, others)
-            steps += self._misaligned(others, parts)
-            steps += self._of_weights(studio, parts)
+            identity = self._identity("classifier", **uses)
+            measure = partial(classifier_values, experiment, self.context)
+            steps.append(Step("classifier", identity, measure, part="classifier"))
+        steps += self._of_weights(experiment.studio)
+        steps += self._misaligned(plain)
+        for name, studio in experiment.others.items():
+            others = [method for method in rows if method.weights == name]
+            steps += map(self._recall, others)
+            steps += self._misaligned(others)
+            steps += self._of_weights(studio)
         return steps
-
-    def change(self, known: Collection[str]) -> Step:
-        """Recall by the size of the change, of the rows that are finished."""
-        rows = [self._recall(method).identity for method in self.methods() if not method.weights]
-        finished = sorted(step for step in known if step in rows and step in self.journal)
-        return Step("recall by change", self._identity("change", rows=finished), self._change, cost=0.5)
-
-    def figures(self, known: Collection[str]) -> Step:
-        """Draw what those of the known steps give that are finished."""
-        finished = sorted(step for step in (*known, self.change(known).identity) if step in self.journal)
-        return Step("figures", self._identity("figures", steps=finished), self._draw_figures, cost=10)
-
-    def following(self, known: Collection[str]) -> set[str]:
-        """The identities of what follows from the known steps that are finished."""
-        return {self.change(known).identity, self.figures(known).identity}
 
     def _identity(self, what: str, **more: object) -> str:
         """The identity of a step that depends on the faces, the queries and ``more``."""
@@ -231,30 +235,24 @@ class _Plan:
         key = method.cache_key(self.context)
         identity = self._identity("recall", **key)
         measure = partial(self._measure_recall, method, identity)
-        return Step(method.name, identity, measure, cost=method.cost if all(key.values()) else 1)
+        return Step(method.name, identity, measure, method.cost if all(key.values()) else 1, "tables")
 
-    def _misaligned(self, wanted: Sequence[Method], parts: Collection[str]) -> list[Step]:
+    def _misaligned(self, rows: Sequence[Method]) -> Iterator[Step]:
         """Those of the rows that are asked with faces cropped badly."""
-        steps = []
-        for method in wanted if "misalignment" in parts else ():
+        for method in rows:
             if method.misaligned:
                 identity = self._identity("misaligned", **method.cache_key(self.context))
                 measure, cost = partial(self._measure_misaligned, method), 3 if method.cost < 10 else 30
-                steps.append(Step(f"{method.name}, misaligned", identity, measure, cost))
-        return steps
+                yield Step(f"{method.name}, misaligned", identity, measure, cost, "misalignment")
 
-    def _of_weights(self, studio: Studio, parts: Collection[str]) -> list[Step]:
+    def _of_weights(self, studio: Studio) -> Iterator[Step]:
         """What is measured of weights without a search."""
-        steps, experiment = [], self.experiment
-        if "errors" in parts:
-            identity = self._identity("errors", weights=studio.weights)
-            seed = experiment.queries.seed
-            measure = partial(error_values, experiment.gallery, studio, self.attribute, seed=seed)
-            steps.append(Step("errors", identity, measure, cost=17))
-        if "confusion" in parts and experiment.searched:
+        gallery, seed = self.experiment.gallery, self.experiment.queries.seed
+        measure = partial(error_values, gallery, studio, self.attribute, seed=seed)
+        yield Step("errors", self._identity("errors", weights=studio.weights), measure, 17, "errors")
+        if self.experiment.searched:
             identity = self._identity("confusion", weights=studio.weights)
-            steps.append(Step("confusion", identity, partial(self._measure_confusion, studio)))
-        return steps
+            yield Step("confusion", identity, partial(self._measure_confusion, studio), part="confusion")
 
     def _measure_recall(self, method: Method, identity: str) -> Sequence[Record]:
         experiment, begun = self.experiment, time.monotonic()

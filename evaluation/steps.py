@@ -17,13 +17,14 @@ class Step:
 
     ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records, none if
     there is nothing to measure, or raises RowUnavailable.  ``cost`` is its share of the work, in seconds on
-    some machine.
+    some machine; ``part`` is the part of the benchmark that it belongs to, empty if to every one.
     """
 
     name: str
     identity: str
     measure: Callable[[], Sequence[Record]]
     cost: float = 1.0
+    part: str = ""
 
 
 class StepProgress:
@@ -33,19 +34,19 @@ class StepProgress:
         self._inner = inner
         self._clock = clock
         self._prefix = ""
-        self._done = 0.0
-        self._left = 0.0
-        self._begun: float | None = None
+        self.plan(())
 
     def plan(self, costs: Sequence[float]) -> None:
         """Say by cost which steps are to come."""
-        self._left = sum(costs)
-        self._done = 0.0
-        self._begun = self._clock()
+        self._done, self._left, self._begun = 0.0, sum(costs), self._clock()
 
     def enter(self, prefix: str) -> None:
-        """Begin a step."""
-        self._prefix = prefix + self._estimate() + ": "
+        """Begin a step; once a tenth of the work is done, the time left is told."""
+        if self._done and self._done >= 0.1 * (self._done + self._left):
+            seconds = (self._clock() - self._begun) * self._left / self._done
+            words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+            prefix += f", {words} left for this set"
+        self._prefix = prefix + ": "
 
     def leave(self, cost: float) -> None:
         """End it."""
@@ -61,14 +62,6 @@ class StepProgress:
 
     def finish(self) -> None:
         self._inner.finish()
-
-    def _estimate(self) -> str:
-        """``, 3 min left for this set``, once a tenth of the work is done."""
-        if self._begun is None or self._done < 0.1 * (self._done + self._left):
-            return ""
-        seconds = (self._clock() - self._begun) * self._left / self._done
-        words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-        return f", {words} left for this set"
 
 
 def run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -> None:
