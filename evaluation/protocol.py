@@ -43,7 +43,7 @@ class Queries:
         return len(self.faces)
 
     def batch(self, gallery: FaceSet) -> QueryBatch:
-        """What a searcher gets to see of them."""
+        """What a searcher gets to see."""
         return QueryBatch(self.attribute, gallery.pictures.select(self.faces), self.targets)
 
 
@@ -166,7 +166,6 @@ class Experiment:
 
     @cached_property
     def batch(self) -> QueryBatch:
-        """What a searcher gets to see of the queries."""
         return self.queries.batch(self.gallery)
 
     @cached_property
@@ -191,7 +190,6 @@ class Experiment:
 
     @property
     def searched(self) -> bool:
-        """Whether there are queries."""
         return len(self.queries) > 0
 
     def some_queries(self, count: int, seed: int) -> Ints:
@@ -229,14 +227,13 @@ def prepare(
     """Draw the queries of an experiment on these test faces; raises DataError if none could be answered."""
     drawable = studio.values(attribute)
     gallery = in_words_of(faces, attribute, drawable)
-    if len(drawable) == 1:
-        # Canonicalised, a gallery shows this one value throughout: whoever asks finds the query's own face.
-        nothing = Queries(attribute, np.zeros(0, np.int64), np.zeros(0, np.str_), seed)
-        return Experiment(gallery, nothing, studio, others or {})
-    values = shared_values(gallery, studio, attribute)
-    queries = draw_queries(gallery, attribute, values, count=count, seed=seed)
+    # Canonicalised, a gallery shows a single value throughout: whoever asks finds the query's own face.
+    queries = Queries(attribute, np.zeros(0, np.int64), np.zeros(0, np.str_), seed)
+    if len(drawable) > 1:
+        values = shared_values(gallery, studio, attribute)
+        queries = draw_queries(gallery, attribute, values, count=count, seed=seed)
     experiment = Experiment(gallery, queries, studio, others or {})
-    if not experiment.criteria:
+    if experiment.searched and not experiment.criteria:
         raise DataError(
             f"no query of {gallery.name} has a right answer: nobody is there with two values of {attribute}."
         )
@@ -255,11 +252,10 @@ def best_studios(
 ) -> tuple[Attribute, list[str]]:
     """Choose the attribute to measure, and the names of the weights to measure, those to be tested first.
 
-    ``faces`` are the test faces.  Weights are measured by what they change and the faces differ in; of
-    several attributes, by that of most values.  To be tested are the first of the weights that know most of
-    the values which the faces show; the others are those that know the same values, as they are asked the
-    same queries.  A set with bars over eyes is there to have them taken off, whatever else its faces differ
-    in.  Raises DataError if no weights fit.
+    The attribute is what weights change and the test ``faces`` differ in, but bars over eyes are always there
+    to be taken off.  To be tested are the first of the weights that know most of the values which the faces
+    show; the others are those that know the same values, as they are asked the same queries.  Raises
+    DataError if no weights fit.
     """
     if attribute is None and BAR in faces.values("accessory"):
         attribute = "accessory"
@@ -276,12 +272,7 @@ def best_studios(
             "give others with --weights."
         )
     best, measured = max(shared, key=lambda one: len(shared[one]))
-    geometry = studios[best].generator.geometry
-    others = [
-        name
-        for name, studio in studios.items()
-        if name != best
-        and studio.generator.geometry == geometry
-        and set(shared.get((name, measured), ())) == set(shared[best, measured])
-    ]
+    geometry, values = studios[best].generator.geometry, set(shared[best, measured])
+    alike = [name for (name, one), known in shared.items() if one == measured and set(known) == values]
+    others = [name for name in alike if name != best and studios[name].generator.geometry == geometry]
     return measured, [best, *others]

@@ -1,9 +1,8 @@
 """What a benchmark measured, and the folder that keeps it.
 
-``results.jsonl`` holds one JSON object a line: one ``Value`` for each number, a ``SetHeader`` for each set
-of faces, and an ``Unavailable`` for each row that could not be measured.  Three fields come before a
-record's own: ``kind`` says which record it is, ``step`` what it was measured with, and ``of`` how many
-lines were written together.
+``results.jsonl`` holds one JSON object a line: a ``Value`` for each number, a ``SetHeader`` for each set of
+faces, an ``Unavailable`` for each row that could not be measured.  Before a record's own fields, ``kind``
+says which record it is, ``step`` what it was measured with, and ``of`` how many lines were written together.
 
 The file is only appended to while measuring: the lines of one step go into one write that is forced onto
 the disk, and a step of which a line is missing counts as not done.  ``arrays/STEP.npz`` holds the rankings
@@ -21,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -64,9 +62,8 @@ class Value:
     """One measured number.
 
     ``method`` is the row of the tables, empty for what is measured of weights alone; ``weights`` are what
-    it was measured with.  ``criterion`` is 0 if the measure knows none.  ``low`` and ``high`` are the ends
-    of the 95 % interval, None if there are too few people for one, and ``n`` is what the number was taken
-    over.
+    it was measured with.  ``criterion`` is 0 if the measure knows none.  ``low`` and ``high`` end the 95 %
+    interval, None if there are too few people for one; ``n`` is what the number was taken over.
 
     The measures and their ``k``:
 
@@ -155,12 +152,9 @@ def hash_of(**parts: object) -> str:
 
 def read_results(folder: Path) -> Results:
     """Everything that is finished in a folder of results; raises DataError if there is nothing."""
-    steps = _read(folder / RESULTS_FILE)
-    if not steps:
-        raise DataError(
-            f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}"
-        )
-    return Results(list(chain.from_iterable(steps.values())))
+    if steps := _read(folder / RESULTS_FILE):
+        return Results(list(chain(*steps.values())))
+    raise DataError(f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}")
 
 
 def read_arrays(folder: Path, step: str) -> dict[str, NDArray[Any]]:
@@ -207,7 +201,7 @@ class Journal:
     @property
     def results(self) -> Results:
         """Everything that is finished."""
-        return Results(list(chain.from_iterable(self._steps.values())))
+        return Results(list(chain(*self._steps.values())))
 
     def keep(self, name: str, valid: Collection[str]) -> None:
         """Forget what is known of a set of faces but for the steps in ``valid``, and tidy the folder.
@@ -283,30 +277,23 @@ def _read(path: Path) -> dict[str, tuple[Record, ...]]:
     return {step: tuple(records) for step, records in found.items() if len(records) == wanted[step]}
 
 
-_JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "Bin": (int, float, str),
-    "float": (int, float, NoneType),
-    "float | None": (int, float, NoneType),
-    "tuple[str, ...]": (list,),
-}
-"""What a field may be in a file, by how it is declared."""
-
-
 def _record(kind: type[Record], content: Mapping[str, Any]) -> Record:
     """Read a record; raises ValueError, KeyError or TypeError if a field is not as declared."""
     declared = {item.name: str(item.type) for item in fields(kind)}
-    read = dict(content)
-    for name, value in content.items():
-        wanted = declared[name]
-        words = value if isinstance(value, list) else []
-        if type(value) not in _JSON_TYPES[wanted] or not all(isinstance(word, str) for word in words):
-            raise ValueError(f"{value!r} is no {wanted}")
-        if wanted == "tuple[str, ...]":
-            read[name] = tuple(value)
-        elif wanted.startswith("float") and value is not None:
-            read[name] = float(value)
-        elif wanted == "float":
-            read[name] = math.nan
-    return kind(**read)
+    return kind(**{name: _field(value, declared[name]) for name, value in content.items()})
+
+
+def _field(value: Any, declared: str) -> Any:
+    """A JSON value as a field of a record; raises ValueError if it is not as declared."""
+    match declared, value:
+        case _, bool():
+            pass
+        case ("str" | "Bin", str()) | ("int" | "Bin", int()) | ("Bin", float()) | ("float | None", None):
+            return value
+        case ("float" | "float | None", int() | float()):
+            return float(value)
+        case ("float", None):
+            return math.nan
+        case ("tuple[str, ...]", [*words]) if all(isinstance(word, str) for word in words):
+            return tuple(words)
+    raise ValueError(f"{value!r} is no {declared}")
