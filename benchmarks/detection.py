@@ -13,10 +13,9 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -32,21 +31,6 @@ Seen = tuple[str, list[DetectedFace], float]
 """One photograph's name, what one detector found on it, and the seconds of processor time that took."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One detector's row of the table; times in milliseconds of processor time."""
-
-    detector: str
-    photographs: int
-    found: int
-    by_group: dict[str, int]
-    false_alarms: int
-    second_faces: int
-    milliseconds: float
-    milliseconds_95: float
-    milliseconds_large: dict[str, float] = field(default_factory=dict)
-
-
 def whose(name: str) -> tuple[str, ...]:
     """Person and direction."""
     return tuple(name.split("_")[:2])
@@ -56,22 +40,31 @@ def centre(face: DetectedFace) -> np.ndarray:
     return np.array([face.box.left + face.box.right, face.box.top + face.box.bottom]) / 2
 
 
-def score(detector: str, seen: list[Seen], heads: dict[tuple[str, ...], np.ndarray]) -> Score:
+def score(detector: str, seen: list[Seen], heads: dict[tuple[str, ...], np.ndarray]) -> dict[str, Any]:
+    """One detector's row of the table; times in milliseconds of processor time."""
     by_group = {f"{direction}/{eyes}": 0 for direction in DIRECTIONS for eyes in EYES}
     false_alarms = second_faces = 0
     for name, faces, _ in seen:
-        on_head = [
-            face
+        on_head = sum(
+            bool(np.hypot(*(centre(face) - heads[whose(name)])) <= max(face.box.width, face.box.height))
             for face in faces
-            if np.hypot(*(centre(face) - heads[whose(name)])) <= max(face.box.width, face.box.height)
-        ]
+        )
         _, direction, _, eyes = name.split("_")
-        by_group[f"{direction}/{eyes}"] += bool(on_head)
-        false_alarms += len(faces) - len(on_head)
-        second_faces += max(0, len(on_head) - 1)
+        by_group[f"{direction}/{eyes}"] += on_head > 0
+        false_alarms += len(faces) - on_head
+        second_faces += max(0, on_head - 1)
     times = np.array([seconds for *_, seconds in seen]) * 1000
-    counts = sum(by_group.values()), by_group, false_alarms, second_faces
-    return Score(detector, len(seen), *counts, float(times.mean()), float(np.percentile(times, 95)))
+    return {
+        "detector": detector,
+        "photographs": len(seen),
+        "found": sum(by_group.values()),
+        "by_group": by_group,
+        "false_alarms": false_alarms,
+        "second_faces": second_faces,
+        "milliseconds": float(times.mean()),
+        "milliseconds_95": float(np.percentile(times, 95)),
+        "milliseconds_large": {},
+    }
 
 
 def timed(detector: Detector, photo: Photo) -> tuple[list[DetectedFace], float]:
@@ -119,24 +112,26 @@ def measure(
         some = [read_photo(path) for path in paths[:7]]
         for result in scores:
             for size in (1, 4, 12):
-                _, seconds = timed(open_detector(result.detector), large_photo(some, size))
-                result.milliseconds_large[f"{size} MP"] = seconds * 1000
-    groups, sizes = scores[0].by_group, scores[0].milliseconds_large
-    columns = ["detector", "found", *groups, "false", "second", "ms", "ms 95 %", *sizes]
+                _, seconds = timed(open_detector(result["detector"]), large_photo(some, size))
+                result["milliseconds_large"][f"{size} MP"] = seconds * 1000
+    columns = [
+        *("detector", "found", *scores[0]["by_group"], "false", "second"),
+        *("ms", "ms 95 %", *scores[0]["milliseconds_large"]),
+    ]
     rows = [
         [
-            one.detector,
-            f"{one.found} of {one.photographs}",
-            *one.by_group.values(),
-            *(one.false_alarms, one.second_faces),
-            *(f"{one.milliseconds:.0f}", f"{one.milliseconds_95:.0f}"),
-            *(f"{value:,.0f}" for value in one.milliseconds_large.values()),
+            one["detector"],
+            f"{one['found']} of {one['photographs']}",
+            *one["by_group"].values(),
+            *(one["false_alarms"], one["second_faces"]),
+            *(f"{one['milliseconds']:.0f}", f"{one['milliseconds_95']:.0f}"),
+            *(f"{value:,.0f}" for value in one["milliseconds_large"].values()),
         ]
         for one in scores
     ]
     print_table(columns, rows, right=columns[1:])
     if out is not None:
-        out.write_text(json.dumps([asdict(one) for one in scores], indent=2) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

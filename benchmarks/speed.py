@@ -20,7 +20,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ from facedata.rendered.photograph import VARIETIES
 from facedata.rendered.rotation import PROTOCOL_TRAIN, RotationRecipe
 from facedata.rendered.sets import render_set
 from faces.crop import CropGeometry
-from faces.types import Box, Landmarks, Pixels
+from faces.types import Box, Floats, Landmarks, Pixels
 from generator.training import Budget, Entry, Options, prepare, recipe
 from generator.training import train as train_networks
 from index import Collection, CollectionWriter, FaceVector, NewCollection, NewFace, NewPhoto, Status
@@ -122,7 +122,9 @@ def canonicalising(engine: Engine, crops: Pixels, folder: Path) -> list[Figure]:
     generator.canonicalise(some)
     plain_rate = len(some) / _seconds(plain)
     shared_rate = len(some) / _seconds(lambda: generator.canonicalise(some))
-    rate = len(crops) / _seconds(lambda: _index(engine, crops, folder))
+    parts = (crops[start : start + _BATCH] for start in range(0, len(crops), _BATCH))
+    batches = (zip(part, engine.embed(part, None), strict=True) for part in parts)
+    rate = len(crops) / _seconds(lambda: _store(engine, batches, folder))
     return [
         Figure("canonicalise", shared_rate, "faces/s", shared_rate / plain_rate, "seven whole passes"),
         Figure("canonicalise and index", rate, "faces/s"),
@@ -142,16 +144,15 @@ def searching(engine: Engine, crops: Pixels, count: int, folder: Path) -> list[F
     made = engine.embed(crops[:512], None)
     rng = np.random.default_rng(0)
     known: list[np.ndarray] = []
-    begun = time.perf_counter()
-    with CollectionWriter(folder, _new(engine)) as writer:
+
+    def batches() -> Iterator[Iterable[tuple[Pixels, Floats]]]:
         for start in range(0, count, 1000):
-            size = min(1000, count - start)
-            vectors = made[rng.integers(len(made), size=size)]
+            vectors = made[rng.integers(len(made), size=min(1000, count - start))]
             vectors = vectors + rng.normal(0, 0.02, vectors.shape).astype(np.float32)
             known.append(vectors.astype(np.float16))
-            writer.store([_photo(start, [FaceVector(crops[0], vector) for vector in vectors])])
-        writer.refresh_vectors()
-    built = time.perf_counter() - begun
+            yield ((crops[0], vector) for vector in vectors)
+
+    built = _seconds(lambda: _store(engine, batches(), folder))
     on_disk = sum(file.stat().st_size for file in folder.iterdir()) / count
     stored = np.concatenate(known)
     query = made[:1]
@@ -193,24 +194,14 @@ def training(out: Path, minutes: float = 0.4) -> list[Figure]:
     return figures
 
 
-def _index(engine: Engine, crops: Pixels, folder: Path) -> None:
-    with CollectionWriter(folder, _new(engine)) as writer:
-        for start in range(0, len(crops), _BATCH):
-            some = crops[start : start + _BATCH]
-            faces = [FaceVector(*each) for each in zip(some, engine.embed(some, None), strict=True)]
-            writer.store([_photo(start, faces)])
+def _store(engine: Engine, batches: Iterable[Iterable[tuple[Pixels, Floats]]], folder: Path) -> None:
+    """Make a collection of crops and vectors, each batch as the faces of one photograph."""
+    with CollectionWriter(folder, NewCollection(engine.layout, "none", 0)) as writer:
+        for number, batch in enumerate(batches):
+            faces = tuple(NewFace(*_FACE, FaceVector(crop, vector)) for crop, vector in batch)
+            file = f"/benchmark/{number}.png", 1, number, f"{number:064x}"
+            writer.store([NewPhoto(*file, Status.OK, width=32, height=32, faces=faces)])
         writer.refresh_vectors()
-
-
-def _new(engine: Engine) -> NewCollection:
-    return NewCollection(engine.layout, "none", 0)
-
-
-def _photo(number: int, stored: list[FaceVector]) -> NewPhoto:
-    faces = tuple(NewFace(*_FACE, one) for one in stored)
-    return NewPhoto(
-        f"/benchmark/{number}.png", 1, number, f"{number:064x}", Status.OK, width=32, height=32, faces=faces
-    )
 
 
 def _seconds(work: Callable[[], object], times: int = 1) -> float:
