@@ -180,17 +180,17 @@ def _check(data: list[str], out: Path | None, expected: Path | None, only: str |
     entries = chosen(read_expected(expected or FILE), None if only is None else only.split(","))
     verdicts = {"OK": 0, "CLOSE": 0, "FAIL": 0, "SKIPPED": 0}
     with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
-        for entry, checked in check(entries, data, Path(folder), RichProgress()):
+        for entry, measured in check(entries, data, Path(folder), RichProgress()):
             typer.echo(f"\n{entry.command}")
-            if checked is None:
+            if measured is None:
                 verdicts["SKIPPED"] += len(entry.numbers)
                 typer.echo(f"SKIPPED  {len(entry.numbers)} numbers; to check them: {entry.make}")
-            for one in checked or ():
-                verdicts[one.verdict] += 1
-                typer.echo(
-                    f"{one.verdict:<7}  {one.number}: {one.measured:.2f}, "
-                    f"expected {one.number.value:g} ± {one.number.tolerance:g}"
-                )
+                continue
+            for number, found in zip(entry.numbers, measured, strict=True):
+                verdict = number.verdict(found)
+                verdicts[verdict] += 1
+                expected_words = f"expected {number.value:g} ± {number.tolerance:g}"
+                typer.echo(f"{verdict:<7}  {number}: {found:.2f}, {expected_words}")
     say(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     if verdicts["FAIL"]:
         raise typer.Exit(1)

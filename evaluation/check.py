@@ -85,6 +85,13 @@ class Number:
                 return value.value
         return math.nan
 
+    def verdict(self, measured: float) -> Literal["OK", "CLOSE", "FAIL"]:
+        """OK within the tolerance, CLOSE within three times that, FAIL beyond or if nothing was measured."""
+        apart = abs(measured - self.value) - 1e-9  # 79.9 - 79.4 is a little more than 0.5
+        if apart <= self.tolerance:
+            return "OK"
+        return "CLOSE" if apart <= 3 * self.tolerance else "FAIL"
+
 
 def measured_of(value: Value) -> str:
     """Tell what a value was measured of: a row, or weights by name."""
@@ -108,22 +115,6 @@ class Entry:
     numbers: tuple[Number, ...]
 
 
-@dataclass(frozen=True)
-class Checked:
-    """A number and what it came out as, NaN if it was not measured."""
-
-    number: Number
-    measured: float
-
-    @property
-    def verdict(self) -> Literal["OK", "CLOSE", "FAIL"]:
-        """OK within the tolerance, CLOSE within three times that, FAIL beyond or if nothing was measured."""
-        apart = abs(self.measured - self.number.value) - 1e-9  # 79.9 - 79.4 is a little more than 0.5
-        if apart <= self.number.tolerance:
-            return "OK"
-        return "CLOSE" if apart <= 3 * self.number.tolerance else "FAIL"
-
-
 def chosen(entries: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]:
     """Choose the entries of these names, all if None; ``quick`` means every ``quick-…`` as well.
 
@@ -143,11 +134,12 @@ def chosen(entries: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]
 
 def check(
     entries: Sequence[Entry], data: Sequence[str], out: Path, progress: Progress
-) -> Iterator[tuple[Entry, list[Checked] | None]]:
-    """Run the commands of the entries one by one; None for one whose set of faces is not there.
+) -> Iterator[tuple[Entry, list[float] | None]]:
+    """Run the commands of the entries one by one, and tell what their numbers came out as, NaN if unmeasured.
 
-    ``data`` are sets of faces by path; a command's set is the one of that name, wherever it lies.  Results go
-    to ``out``, a folder for each entry, and what is finished there is not measured again.
+    They are None for an entry whose set of faces is not there.  ``data`` are sets of faces by path; a
+    command's set is the one of that name, wherever it lies.  Results go to ``out``, a folder for each entry,
+    and what is finished there is not measured again.
     """
     for entry in entries:
         found = find_set(entry.data, data)
@@ -159,7 +151,7 @@ def check(
         read = open_set(found, cropped=entry.cropped, progress=progress)
         name = benchmark.measure(read, journal, progress).gallery.name
         results = journal.results.of(name)
-        yield entry, [Checked(number, number.measured(results)) for number in entry.numbers]
+        yield entry, [number.measured(results) for number in entry.numbers]
 
 
 def read_expected(path: Path = FILE) -> list[Entry]:

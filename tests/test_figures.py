@@ -16,7 +16,6 @@ from evaluation.figures import make_figures
 from evaluation.figures.answers import depth_of_right, failures_figure, found_cell, retrieval_figure
 from evaluation.figures.charts import (
     Chart,
-    Panel,
     confusion_figure,
     misalignment_figure,
     pose_change_figure,
@@ -31,7 +30,7 @@ from evaluation.figures.drawings import (
     stages_figure,
 )
 from evaluation.figures.figure import read_figures, remove_figures, store_figures, value_word
-from evaluation.figures.sheet import DARK, LIGHT, THEMES, Cell, Sheet, Theme, Word
+from evaluation.figures.sheet import DARK, LIGHT, Cell, Sheet, Theme, Word
 from evaluation.protocol import Criterion, Experiment, prepare
 from evaluation.results import Results, Value
 from evaluation.studio import Studio
@@ -82,7 +81,7 @@ def contrast(one: Colour, other: Colour) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_words_and_lines_can_be_seen_on_their_paper(theme: Theme) -> None:
     for colour in (theme.ink, theme.faint, theme.right, theme.wrong):
         assert contrast(colour, theme.paper) >= 4.5
@@ -299,7 +298,7 @@ def test_the_confusion_names_the_commonest_mistake() -> None:
 
 def test_a_chart_of_one_panel_and_no_intervals_can_be_drawn() -> None:
     values = by_bin("cpi", "recall@1 by turn", {1: 10, 2: 20})
-    chart = Chart([Panel("x", {"one": values})], "percent", inches=(3, 2))
+    chart = Chart({"x": {"one": values}}, "percent", inches=(3, 2))
     assert chart.draw(LIGHT).size == (480, 320)
 
 

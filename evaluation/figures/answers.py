@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from evaluation.figures.figure import Figure, light_word, person_word, value_word
+from evaluation.figures.figure import Figure, face_words, value_word
 from evaluation.figures.sheet import Cell, Sheet, Tone, Word
 from evaluation.protocol import Criterion, Experiment
 from faces.types import Floats, Ints, Pixels
@@ -123,13 +123,11 @@ def depth_of_right(gallery: Vectors, queries: Floats, criterion: Criterion, whic
 
 def _asked_cells(experiment: Experiment, query: int, drawn: Pixels) -> tuple[Cell, Cell]:
     """The face that is asked with, and its drawing with the wish under it."""
-    gallery, attribute = experiment.gallery, experiment.attribute
-    face = int(experiment.queries.faces[query])
-    value = value_word(str(gallery.attribute(attribute)[face]), attribute)
-    words = (person_word(gallery, face), value, light_word(gallery, face))
-    wish = value_word(str(experiment.queries.targets[query]), attribute)
-    asked = Cell(gallery.crops[face], tuple(Word(word) for word in words if word))
-    return asked, Cell(drawn, (Word("wish"), Word(wish)))
+    gallery, queries = experiment.gallery, experiment.queries
+    face = int(queries.faces[query])
+    words = face_words(gallery, face, queries.attribute)
+    wish = value_word(str(queries.targets[query]), queries.attribute)
+    return Cell(gallery.crops[face], tuple(map(Word, words))), Cell(drawn, (Word("wish"), Word(wish)))
 
 
 def found_cell(experiment: Experiment, query: int, face: int) -> Cell | None:
@@ -140,22 +138,15 @@ def found_cell(experiment: Experiment, query: int, face: int) -> Cell | None:
     """
     if face < 0:
         return None
-    gallery, queries, attribute = experiment.gallery, experiment.queries, experiment.attribute
+    gallery, queries = experiment.gallery, experiment.queries
     source = int(queries.faces[query])
-    value = str(gallery.attribute(attribute)[face])
-    person_agrees = gallery.persons[face] == gallery.persons[source]
-    value_agrees = value == queries.targets[query]
-    light_agrees = gallery.lights[face] == gallery.lights[source]
-    judged = (
-        (person_word(gallery, face), person_agrees),
-        (value_word(value, attribute), value_agrees),
-        (light_word(gallery, face), light_agrees),
-    )
-    words = tuple(Word(word, "right" if agrees else "wrong") for word, agrees in judged if word)
-    frame: Tone = "wrong"
-    if person_agrees and value_agrees:
-        frame = "right" if light_agrees else "part"
-    return Cell(gallery.crops[face], words, frame)
+    person = gallery.persons[face] == gallery.persons[source]
+    value = gallery.attribute(queries.attribute)[face] == queries.targets[query]
+    light = gallery.lights[face] == gallery.lights[source]
+    tones: list[Tone] = ["right" if agrees else "wrong" for agrees in (person, value, light)]
+    frame: Tone = "wrong" if "wrong" in tones[:2] else "right" if light else "part"
+    words = map(Word, face_words(gallery, face, queries.attribute), tones)
+    return Cell(gallery.crops[face], tuple(words), frame)
 
 
 def _target_cell(experiment: Experiment, criterion: Criterion, query: int, rank: int, nearest: int) -> Cell:
@@ -164,8 +155,8 @@ def _target_cell(experiment: Experiment, criterion: Criterion, query: int, rank:
     right = np.flatnonzero(criterion.gallery_key == criterion.query_key[query])
     same = right[gallery.lights[right] == gallery.lights[experiment.queries.faces[query]]]
     face = int(same[0]) if len(same) else nearest
-    words = (Word("first right"), Word(f"at {rank:,}"), Word(light_word(gallery, face), "faint"))
-    return Cell(gallery.crops[face], tuple(word for word in words if word.text))
+    *_, light = face_words(gallery, face, experiment.attribute)
+    return Cell(gallery.crops[face], (Word("first right"), Word(f"at {rank:,}"), Word(light, "faint")))
 
 
 def _draw(experiment: Experiment, which: Ints) -> tuple[Pixels, Floats]:

@@ -29,37 +29,34 @@ DPI = 160  # as sheets are: shown at half their size in pixels
 MISALIGNED_K = 1
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One field of a chart: curves by name, each of values by their ``k``, with their 95 % intervals.
-
-    ``ticks`` are the places and words of the axis below, or it finds its own.
-    """
-
-    label: str
-    curves: Mapping[str, Sequence[Value]]
-    ticks: Sequence[tuple[float, str]] = ()
+Curves = dict[str, list[Value]]
+"""By name: values in the order of their ``k``, with their 95 % intervals."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Panels beside each other that share the upright axis, 0 to 100 percent; ``inches`` wide and high."""
+    """Curves in panels beside each other that share the upright axis, 0 to 100 percent.
 
-    panels: Sequence[Panel]
+    ``panels`` are by what is written below, ``inches`` wide and high.  ``ticks`` are the places and words of
+    the axis below, or it finds its own.
+    """
+
+    panels: Mapping[str, Curves]
     label: str
     inches: tuple[float, float] = (7.0, 3.9)
+    ticks: Sequence[tuple[float, str]] = ()
 
     def draw(self, theme: Theme) -> Image.Image:
         """Draw the chart as an RGB picture; curves differ in marks as well as in colours."""
         with _styled(theme):
             plot = Plot(figsize=self.inches, dpi=DPI, layout=ConstrainedLayoutEngine(rect=(0, 0, 0.985, 1)))
             axes = np.atleast_1d(plot.subplots(1, len(self.panels), sharey=True))
-            for panel, axis in zip(self.panels, axes, strict=True):
-                for name, values in panel.curves.items():
+            for (label, curves), axis in zip(self.panels.items(), axes, strict=True):
+                for name, values in curves.items():
                     _draw_curve(axis, name, values)
-                axis.set(ylim=(0, 102), xlabel=panel.label)
-                if panel.ticks:
-                    axis.set_xticks(*zip(*panel.ticks, strict=True))
+                axis.set(ylim=(0, 102), xlabel=label)
+                if self.ticks:
+                    axis.set_xticks(*zip(*self.ticks, strict=True))
             axes[0].set_ylabel(self.label)
             lines, names = axes[0].get_legend_handles_labels()
             columns = 3 if sum(map(len, names)) < 70 else 2
@@ -108,32 +105,33 @@ def pose_change_figure(results: Results, attribute: str) -> Figure | None:
         return None
     groups = sorted({int(value.k) for value in found})
     near, far = groups[0], groups[-1]
-    criteria = {
-        value.criterion: [one for one in found if one.criterion == value.criterion] for value in found
+    criteria = sorted({value.criterion for value in found})
+    panels = {
+        f"change of pose (criterion {criterion})": _curves(
+            [value for value in found if value.criterion == criterion], attribute
+        )
+        for criterion in criteria
     }
-    ticks = [(degrees, f"{degrees}°") for degrees in groups]
-    panels = [
-        Panel(f"change of pose (criterion {criterion})", _curves(criteria[criterion], attribute), ticks)
-        for criterion in sorted(criteria)
-    ]
+    first = next(iter(panels.values()))
     ends = []
-    for name, values in panels[0].curves.items():
+    for name, values in first.items():
         recall = {value.k: value.value for value in values}
         if {near, far} <= set(recall):
             ends.append(f"{name}, {recall[near]:.1f} % and {recall[far]:.1f} %")
-    asked = {value.k: value.n for value in next(iter(panels[0].curves.values()))}
+    asked = {value.k: value.n for value in next(iter(first.values()))}
     sizes = ", ".join(f"{asked.get(degrees, 0):,.0f}" for degrees in groups)
+    ticks = [(degrees, f"{degrees}°") for degrees in groups]
     return Figure(
         name="figure-6",
         part="retrieval",
         title="Figure 6. The further the turn, the harder",
         caption=(
             f"Recall@{CHANGE_K} by the difference between the pose of the query and the wished one; bands "
-            f"are 95 % bootstrap intervals. At {near}° and at {far}° (criterion {min(criteria)}): "
+            f"are 95 % bootstrap intervals. At {near}° and at {far}° (criterion {criteria[0]}): "
             f"{'; '.join(ends)}. Queries in the groups: {sizes}."
         ),
-        alt=f"Line chart of recall@{CHANGE_K} over the change of pose for {', '.join(panels[0].curves)}.",
-        picture=Chart(panels, f"recall@{CHANGE_K}, percent"),
+        alt=f"Line chart of recall@{CHANGE_K} over the change of pose for {', '.join(first)}.",
+        picture=Chart(panels, f"recall@{CHANGE_K}, percent", ticks=ticks),
     )
 
 
@@ -146,10 +144,9 @@ def misalignment_figure(results: Results, attribute: str) -> Figure | None:
     found = {motion: values for motion, values in found.items() if values}
     if not found:
         return None
-    panels, costs = [], []
+    panels, costs = {}, []
     for motion, values in found.items():
-        curves = _curves(values, attribute)
-        panels.append(Panel(f"{motion}\n{UNITS[motion]}", curves))
+        curves = panels[f"{motion}\n{UNITS[motion]}"] = _curves(values, attribute)
         start, *_, end = next(iter(curves.values()))
         costs.append(f"{motion}, {end.k:g} {UNITS[motion]}: {end.value:.1f} % instead of {start.value:.1f} %")
     return Figure(
@@ -159,7 +156,7 @@ def misalignment_figure(results: Results, attribute: str) -> Figure | None:
         caption=(
             f"Recall@{MISALIGNED_K} (criterion 1) when the crop of each query is moved before it is drawn "
             "from; the gallery stays as it is, bands are 95 % bootstrap intervals. "
-            f"{sentence(next(iter(panels[0].curves)))}: {'; '.join(costs)}. {start.n:,} queries."
+            f"{sentence(next(iter(curves)))}: {'; '.join(costs)}. {start.n:,} queries."
         ),
         alt=f"Line charts of recall@{MISALIGNED_K} over the amount of {', '.join(found)}.",
         picture=Chart(panels, f"recall@{MISALIGNED_K}, percent", inches=(7.0, 3.4)),
@@ -193,9 +190,9 @@ def confusion_figure(results: Results, attribute: str, weights: str) -> Figure |
     )
 
 
-def _curves(values: Sequence[Value], attribute: str) -> dict[str, list[Value]]:
-    """The values of each row, by its words, in the order of what they are measured over."""
-    rows: dict[str, list[Value]] = {}
+def _curves(values: Sequence[Value], attribute: str) -> Curves:
+    """A curve for each row, by its words."""
+    rows: Curves = {}
     for value in values:
         rows.setdefault(described(value.method, attribute).words, []).append(value)
     return {words: sorted(found, key=lambda value: float(value.k)) for words, found in rows.items()}

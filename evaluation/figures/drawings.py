@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from evaluation.figures.figure import Figure, person_word, value_word
+from evaluation.figures.figure import Figure, face_words, value_word
 from evaluation.figures.sheet import LIGHT, Cell, Row, Sheet, Word
 from evaluation.protocol import Experiment
 from evaluation.studio import Studio
@@ -122,11 +122,10 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
     sets: list[list[Cell | Word | None]] = []
     for a, b, *stages in zip(source.tolist(), target.tolist(), made.stage1, made.stage2, strict=True):
         # With bars every wish is the same.
-        was, wished = (
-            (Word(value_word(words[face], attribute), "faint"),) * (not completion) for face in (a, b)
-        )
-        who = Word(person_word(gallery, a))
-        sets.append([Cell(gallery.crops[a], (who, *was)), *map(Cell, stages), Cell(gallery.crops[b], wished)])
+        (who, was, _), (_, wished, _) = (face_words(gallery, face, attribute) for face in (a, b))
+        wish = () if completion else (Word(wished, "faint"),)
+        asked = Cell(gallery.crops[a], (Word(who), Word("" if completion else was, "faint")))
+        sets.append([asked, *map(Cell, stages), Cell(gallery.crops[b], wish)])
     apart = [stage.astype(np.float64) - gallery.crops[target] for stage in (made.stage1, made.stage2)]
     kind, size = ("absolute", np.abs) if completion else ("squared", np.square)
     errors = [float(size(difference).mean()) for difference in apart]

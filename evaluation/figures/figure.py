@@ -13,7 +13,7 @@ from PIL import Image
 
 from evaluation.figures.sheet import DARK, LIGHT, Theme
 from evaluation.results import writing
-from facedata.labelled import FaceSet, number_of
+from facedata.labelled import Attribute, FaceSet, number_of
 from faces.errors import DataError
 
 FOLDER = "figures"
@@ -111,16 +111,11 @@ def value_word(value: str, attribute: str) -> str:
     return f"{value.replace('-', '−')}°" if attribute == "pose" and number_of(value) is not None else value
 
 
-def person_word(faces: FaceSet, index: int) -> str:
-    """Say who is on a face; a number alone is said to be a person's."""
-    person = str(faces.persons[index])
-    return f"person {person}" if person.isdigit() else person
-
-
-def light_word(faces: FaceSet, index: int) -> str:
-    """Name the light on a face, or nothing if it is not known."""
-    light = str(faces.lights[index])
-    return f"light {light}" if light else ""
+def face_words(faces: FaceSet, index: int, attribute: Attribute) -> tuple[str, str, str]:
+    """Say who is on a face, its value and its light; the light is empty if it is not known."""
+    person, light = str(faces.persons[index]), str(faces.lights[index])
+    value = value_word(str(faces.attribute(attribute)[index]), attribute)
+    return f"person {person}" if person.isdigit() else person, value, f"light {light}" if light else ""
 
 
 def sentence(text: str) -> str:

@@ -21,7 +21,6 @@ class Theme:
     lines; ``right``, ``part`` and ``wrong`` judge an answer; ``lines`` are the colours of a chart's curves.
     """
 
-    name: str
     paper: Colour
     ink: Colour
     faint: Colour
@@ -40,7 +39,6 @@ class Theme:
 # The curves are Okabe and Ito's colours, told apart by people who see red and green alike; the yellow is
 # left out, being too pale for a line on paper.
 LIGHT = Theme(
-    name="light",
     paper=(255, 255, 255),
     ink=(28, 29, 33),
     faint=(98, 100, 108),
@@ -51,7 +49,6 @@ LIGHT = Theme(
     lines=((0, 114, 178), (213, 94, 0), (0, 140, 104), (176, 92, 142), (98, 100, 108)),
 )
 DARK = Theme(
-    name="dark",
     paper=(27, 29, 34),
     ink=(236, 236, 240),
     faint=(164, 166, 176),
@@ -61,7 +58,6 @@ DARK = Theme(
     wrong=(255, 118, 106),
     lines=((98, 182, 235), (242, 142, 60), (60, 196, 156), (224, 142, 190), (164, 166, 176)),
 )
-THEMES = (LIGHT, DARK)
 
 # Sheets are shown at half their size in pixels, so that they are sharp on fine screens.
 FACE = 128
@@ -95,6 +91,10 @@ class Cell:
     face: NDArray[np.uint8]
     words: tuple[Word, ...] = ()
     frame: Tone = "plain"
+
+    @property
+    def lines(self) -> list[Word]:
+        return [word for word in self.words if word.text]
 
 
 Row = Sequence[Cell | Word | None]
@@ -143,7 +143,7 @@ class Sheet:
 def _height(row: Row, step: int) -> int:
     if not row:
         return _SPACE
-    lines = max((len(cell.words) for cell in row if isinstance(cell, Cell)), default=0)
+    lines = max((len(cell.lines) for cell in row if isinstance(cell, Cell)), default=0)
     return step + (lines * _LINE + _GAP if lines else 0)
 
 
@@ -159,7 +159,7 @@ def _paste(
         for stroke in _SIGNS[cell.frame]:
             places = [(x_mark + dx, y_mark + dy) for dx, dy in stroke]
             pen.line(places, fill=theme.paper, width=4, joint="curve")
-    for number, word in enumerate(cell.words):
+    for number, word in enumerate(cell.lines):
         _write(pen, word, left, y + side + _GAP + number * _LINE, side + 2 * _GAP, theme)
 
 
