@@ -265,9 +265,9 @@ class _Plan:
         arrays = {"rankings": rankings, **{f"first_{number}": first for number, first in ranks.items()}}
         self.journal.save_arrays(identity, {name: array.astype(np.int32) for name, array in arrays.items()})
         seconds, count = time.monotonic() - begun, len(experiment.queries)
-        row = method.name, method.made_with(self.context)
+        row = self._row(method)
         took = Value(experiment.gallery.name, *row, "seconds", 0, 0, seconds, None, None, count)
-        return [*recall_values(experiment, *row, ranks), took]
+        return [*recall_values(experiment, row, ranks), took]
 
     def _measure_confusion(self, studio: Studio) -> Sequence[Record]:
         values = canonicalised_values(self.experiment.gallery, studio, self.attribute)
@@ -277,14 +277,14 @@ class _Plan:
 
     def _measure_misaligned(self, method: Method) -> Sequence[Record]:
         searcher = method.build(self.context).fit(self.experiment.gallery)
-        return misaligned_values(self.experiment, method.name, method.made_with(self.context), searcher)
+        return misaligned_values(self.experiment, self._row(method), searcher)
 
     def _change(self) -> Sequence[Record]:
         results = self.journal.results.of(self.experiment.gallery.name)
         records: list[Record] = []
         for name in compared_by_change(results, self.attribute):
-            made_with = find_method(name, self.attribute).made_with(self.context)
-            records += change_values(self.experiment, name, made_with, self._ranks(name))
+            row = self._row(find_method(name, self.attribute))
+            records += change_values(self.experiment, row, self._ranks(name))
         return records
 
     def _draw_figures(self) -> Sequence[Record]:
@@ -300,6 +300,9 @@ class _Plan:
         )
         count = len(read_figures(folder, name))
         return [Value(name, "", "", "figures", 0, 0, float(count), None, None, count)]
+
+    def _row(self, method: Method) -> tuple[str, str]:
+        return method.name, method.made_with(self.context)
 
     def _ranks(self, row: str) -> dict[int, Ints]:
         """The ranks of a row that was measured, by criterion."""

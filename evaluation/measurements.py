@@ -28,44 +28,43 @@ STAGES = (1, 2)
 CHANGE_K = 5
 """Recall by the size of the wished change is told at this K, as in the paper's Figure 6."""
 
+CHANGE = f"recall@{CHANGE_K} by change"
 CHANGE_RIVALS = 2
+
+Row = tuple[str, str]
+"""The name of a row of the tables, and the weights that it was made with."""
 
 Doubles = NDArray[np.float64]
 
 
 def recall_values(
     experiment: Experiment,
-    method: str,
-    weights: str,
+    row: Row,
     ranks: Mapping[int, Ints],
     measure: str = "recall",
-    *,
     at: Bin | None = None,
-    ks: Sequence[int] = KS,
 ) -> list[Value]:
     """Compute recall@K of the queries that have a right answer, by criterion.
 
     ``ranks`` are those of ``Criterion.ranks`` by its number; ``at`` is the bin, if it is not K.
     """
-    values = []
+    gallery, (method, weights), values = experiment.gallery, row, []
     for criterion, first in ranks.items():
         asked = first >= 0
-        people = experiment.gallery.persons[experiment.queries.faces[: len(first)]][asked]
-        for k in ks:
-            found = 100.0 * ((first > 0) & (first <= k))[asked]
-            what = measure.format(k=k), criterion, k if at is None else at
-            values.append(_mean(experiment.gallery, method, weights, *what, found, people))
+        people = gallery.persons[experiment.queries.faces[: len(first)]][asked]
+        for k in KS:
+            found = _mean(100.0 * ((first > 0) & (first <= k))[asked], people)
+            told, over = measure.format(k=k), k if at is None else at
+            values.append(Value(gallery.name, method, weights, told, criterion, over, *found))
     return values
 
 
-def misaligned_values(
-    experiment: Experiment, method: str, weights: str, searcher: Searcher, *, count: int = COUNT
-) -> list[Value]:
-    """Ask ``count`` of the queries, the first ones, with each motion and amount; ``searcher`` is fitted.
+def misaligned_values(experiment: Experiment, row: Row, searcher: Searcher) -> list[Value]:
+    """Ask the first queries with each motion and amount; ``searcher`` is fitted.
 
     Amount 0 of each motion is the same queries with their crops as they are.
     """
-    crops, targets = experiment.batch.crops[:count], experiment.batch.targets[:count]
+    crops, targets = experiment.batch.crops[:COUNT], experiment.batch.targets[:COUNT]
 
     def asked_with(moved_crops: Pixels) -> dict[int, Ints]:
         batch = QueryBatch(experiment.attribute, Pictures(moved_crops), targets)
@@ -75,10 +74,10 @@ def misaligned_values(
     unmoved = asked_with(crops)
     for motion, amounts in AMOUNTS.items():
         measure = f"recall@{{k}} by {motion}"
-        values += recall_values(experiment, method, weights, unmoved, measure, at=0.0)
+        values += recall_values(experiment, row, unmoved, measure, at=0.0)
         for amount in amounts:
             ranks = asked_with(moved(crops, motion, amount, seed=experiment.queries.seed))
-            values += recall_values(experiment, method, weights, ranks, measure, at=amount)
+            values += recall_values(experiment, row, ranks, measure, at=amount)
     return values
 
 
@@ -90,9 +89,7 @@ def compared_by_change(results: Results, attribute: str) -> list[str]:
     return [name for name in (OURS, *best) if name in found]
 
 
-def change_values(
-    experiment: Experiment, method: str, weights: str, ranks: Mapping[int, Ints]
-) -> list[Value]:
+def change_values(experiment: Experiment, row: Row, ranks: Mapping[int, Ints]) -> list[Value]:
     """Recall@5 of a row by the size of the wished change in degrees: the paper's Figure 6.
 
     Nothing if a wished value is no number; queries whose own value is none are left out.
@@ -108,9 +105,8 @@ def change_values(
     values = []
     for size in np.unique(sizes[sizes > 0]).tolist():
         group = {criterion: np.where(sizes == size, first, -1) for criterion, first in ranks.items()}
-        group = {criterion: first for criterion, first in group.items() if (first >= 0).any()}
-        measure = "recall@{k} by change"
-        values += recall_values(experiment, method, weights, group, measure, at=size, ks=(CHANGE_K,))
+        found = recall_values(experiment, row, group, "recall@{k} by change", at=size)
+        values += [value for value in found if value.measure == CHANGE and value.n]
     return values
 
 
@@ -121,14 +117,16 @@ def classifier_values(experiment: Experiment, context: Context) -> list[Value]:
     """
     gallery = experiment.gallery
     told = context.classify(gallery.pictures)
+    right = _told(gallery, experiment.attribute, experiment.values, told)
     candidates = {f"{one.feature}, {one.model}": one.accuracy for one in context.rivals.candidates}
-    found = [
-        _told(gallery, next(iter(candidates)), "classifier", experiment.attribute, experiment.values, told)
+    measure = "classifier on validation people"
+    return [
+        Value(gallery.name, "", next(iter(candidates)), "classifier", 0, 0, *right),
+        *(
+            Value(gallery.name, "", name, measure, 0, name, accuracy, None, None, 0)
+            for name, accuracy in candidates.items()
+        ),
     ]
-    for name, accuracy in candidates.items():
-        measure = "classifier on validation people"
-        found.append(Value(gallery.name, "", name, measure, 0, name, accuracy, None, None, 0))
-    return found
 
 
 def picture_errors(drawn: Pixels, true: Pixels) -> tuple[Doubles, Doubles]:
@@ -168,7 +166,7 @@ def error_values(
                 errors[:, stage, part] = picture_errors(drawn, faces.crops[target[part]])
             measuring.advance(len(codes[part]))
     return [
-        _mean(faces, "", studio.weights, measure, 0, stage, of_pairs, faces.persons[source])
+        Value(faces.name, "", studio.weights, measure, 0, stage, *_mean(of_pairs, faces.persons[source]))
         for measure, by_stage in zip(("squared error", "absolute error"), errors, strict=True)
         for stage, of_pairs in zip(STAGES, by_stage, strict=True)
     ]
@@ -178,7 +176,8 @@ def canonicalised_values(faces: FaceSet, studio: Studio, attribute: Attribute) -
     """Compare the values canonicalisation chose with the true ones, for faces whose value can be drawn."""
     values = studio.values(attribute)
     true, found = faces.attribute(attribute), studio.words_of(studio.canonical(faces).codes, attribute)
-    made = [_told(faces, studio.weights, "canonicalised", attribute, values, found)]
+    right = _told(faces, attribute, values, found)
+    made = [Value(faces.name, "", studio.weights, "canonicalised", 0, 0, *right)]
     for row in values:
         told = Counter(found[true == row].tolist())
         for column in values:
@@ -196,25 +195,16 @@ def confusion_counts(found: Collection[Value]) -> tuple[tuple[str, ...], NDArray
 
 
 def _told(
-    faces: FaceSet, weights: str, measure: str, attribute: Attribute, values: Sequence[str], found: Words
-) -> Value:
-    """The percentage of faces told rightly, of those that show one of ``values``."""
+    faces: FaceSet, attribute: Attribute, values: Sequence[str], found: Words
+) -> tuple[float, float | None, float | None, int]:
+    """The percentage of faces told rightly, of those that show one of ``values``, as ``_mean`` gives it."""
     true = faces.attribute(attribute)
     judged = np.isin(true, np.array(values))
-    return _mean(faces, "", weights, measure, 0, 0, 100.0 * (true == found)[judged], faces.persons[judged])
+    return _mean(100.0 * (true == found)[judged], faces.persons[judged])
 
 
-def _mean(
-    faces: FaceSet,
-    method: str,
-    weights: str,
-    measure: str,
-    criterion: int,
-    k: Bin,
-    values: NDArray[np.floating],
-    people: Words,
-) -> Value:
-    """The mean of what was measured, values (M,) on people (M,), with its interval."""
+def _mean(values: NDArray[np.floating], people: Words) -> tuple[float, float | None, float | None, int]:
+    """The mean of what was measured, values (M,) on people (M,), the ends of its interval, and M."""
     mean = float(values.mean()) if len(values) else math.nan
     low, high = mean_interval(values, people) or (None, None)
-    return Value(faces.name, method, weights, measure, criterion, k, mean, low, high, len(values))
+    return mean, low, high, len(values)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from evaluation.figures.figure import Figure, sentence, value_word
 from evaluation.figures.sheet import Theme
-from evaluation.measurements import CHANGE_K, confusion_counts
+from evaluation.measurements import CHANGE, CHANGE_K, confusion_counts
 from evaluation.methods import described
 from evaluation.misalignment import AMOUNTS, UNITS
 from evaluation.results import Results, Value
@@ -100,7 +100,7 @@ def pose_change_figure(results: Results, attribute: str) -> Figure | None:
 
     There is a panel for each criterion and a curve for each row.
     """
-    found = results.find(f"recall@{CHANGE_K} by change")
+    found = results.find(CHANGE)
     if not found:
         return None
     groups = sorted({int(value.k) for value in found})
