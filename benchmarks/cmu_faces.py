@@ -18,14 +18,13 @@ from pathlib import Path
 from cli.benchmark import print_results
 from cli.console import RichProgress, print_table, say
 from cli.guard import run_script
-from evaluation.benchmark import run_experiment
+from evaluation.benchmark import StepProgress, run_experiment
 from evaluation.cmu_faces import WISHES, experiment_on, find_faces, found_table, one_of_each
 from evaluation.context import Context
 from evaluation.figures.drawings import generated_sheet
 from evaluation.methods import methods_for
 from evaluation.report import write_report
 from evaluation.results import Journal
-from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from facedata.labelled import Attribute
 from faces.detect import open_detector

@@ -15,22 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation import measurements
 from evaluation.context import Context
 from evaluation.figures import cpi_artist, make_figures, read_figures, remove_figures
-from evaluation.measurements import (
-    canonicalised_values,
-    change_values,
-    classifier_values,
-    compared_by_change,
-    error_values,
-    misaligned_values,
-    recall_values,
-)
 from evaluation.methods import OURS, Method, find_method, methods_for
 from evaluation.protocol import QUERIES, Experiment, best_studios, faces_to_test, prepare
 from evaluation.recall import KS
 from evaluation.results import Journal, Record, Unavailable, Value, hash_of, read_arrays
-from evaluation.steps import Step, StepProgress, run_steps
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, read_labelled, rendered_mini_path
 from faces.crop import CropGeometry
@@ -124,6 +115,43 @@ class Benchmark:
         return self.generators[name] if name in self.generators else load_generator(name)
 
 
+class StepProgress:
+    """Progress of the work within steps: each piece comes with its step and the time left for all of them."""
+
+    def __init__(self, inner: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._prefix = ""
+        self.plan(())
+
+    def plan(self, costs: Sequence[float]) -> None:
+        """Say by cost which steps are to come."""
+        self._done, self._left, self._begun = 0.0, sum(costs), self._clock()
+
+    def enter(self, prefix: str) -> None:
+        """Begin a step; once a tenth of the work is done, the time left is told."""
+        if self._done and self._done >= 0.1 * (self._done + self._left):
+            seconds = (self._clock() - self._begun) * self._left / self._done
+            words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+            prefix += f", {words} left for this set"
+        self._prefix = prefix + ": "
+
+    def leave(self, cost: float) -> None:
+        """End it."""
+        self._done += cost
+        self._left -= cost
+        self._prefix = ""
+
+    def start(self, what: str, total: int | None, unit: str) -> None:
+        self._inner.start(self._prefix + what, total, unit)
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self._inner.advance(count, note)
+
+    def finish(self) -> None:
+        self._inner.finish()
+
+
 def run_experiment(
     experiment: Experiment,
     context: Context,
@@ -146,14 +174,45 @@ def run_experiment(
     if not read_figures(journal.folder, name):
         journal.keep(name, plan.known | {plan.change().identity})
     journal.keep(name, plan.known | plan.following())
-    run_steps([step for step in plan.steps if step.part in ("", *parts)], journal, progress)
+    _run_steps([step for step in plan.steps if step.part in ("", *parts)], journal, progress)
     if "change" in parts:
-        run_steps([plan.change()], journal, progress)
+        _run_steps([plan.change()], journal, progress)
     if "figures" in parts:
-        run_steps([plan.figures()], journal, progress)
+        _run_steps([plan.figures()], journal, progress)
     journal.keep(name, plan.known | plan.following())
     if plan.figures().identity not in journal:
         remove_figures(journal.folder, name)  # they show other results
+
+
+def _run_steps(steps: Sequence[_Step], journal: Journal, progress: StepProgress) -> None:
+    """Measure the steps that the journal does not hold, in order; each is written down once it is done."""
+    missing = [step for step in steps if step.identity not in journal]
+    progress.plan([step.cost for step in missing])
+    for number, step in enumerate(missing, start=1):
+        progress.enter(f"{number} of {len(missing)}, {step.name}")
+        try:
+            records = step.measure()
+        except RowUnavailable:
+            records = ()
+        finally:
+            progress.leave(step.cost)
+        journal.append(step.identity, records)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One thing to measure.
+
+    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records, none if
+    there is nothing to measure, or raises RowUnavailable.  ``cost`` is its share of the work, in seconds on
+    some machine; ``part`` is the part of the benchmark that it belongs to, empty if to every one.
+    """
+
+    name: str
+    identity: str
+    measure: Callable[[], Sequence[Record]]
+    cost: float = 1.0
+    part: str = ""
 
 
 class _Plan:
@@ -170,45 +229,42 @@ class _Plan:
         self.context = context
         self.journal = journal
         self.attribute = experiment.attribute
-        every = self._all_rows() if experiment.searched else []
+        every: list[Method] = []
+        if experiment.searched:
+            rows = methods_for(self.attribute)
+            ours = [name for name, method in rows.items() if method.family == "ours"]
+            others = [f"{row}@{name}" for name in experiment.others for row in ours]
+            every = [*rows.values(), *(find_method(name, self.attribute) for name in others)]
         self.steps = self._steps(every if named is None else named)
         self.known = {step.identity for step in (*self.steps, *self._steps(every))}
-        rows = {self._recall(method).identity for method in every if not method.weights}
-        self._rows = sorted(rows & self.known)
+        self._rows = sorted(self._recall(method).identity for method in every if not method.weights)
 
-    def change(self) -> Step:
+    def change(self) -> _Step:
         """Recall by the size of the change, of the rows that are finished."""
         finished = [step for step in self._rows if step in self.journal]
-        return Step("recall by change", self._identity("change", rows=finished), self._change, cost=0.5)
+        return _Step("recall by change", self._identity("change", rows=finished), self._change, cost=0.5)
 
-    def figures(self) -> Step:
+    def figures(self) -> _Step:
         """Draw what those of the known steps give that are finished."""
         known = self.known | {self.change().identity}
         finished = sorted(step for step in known if step in self.journal)
-        return Step("figures", self._identity("figures", steps=finished), self._draw_figures, cost=10)
+        return _Step("figures", self._identity("figures", steps=finished), self._draw_figures, cost=10)
 
     def following(self) -> set[str]:
         """The identities of what follows from the known steps that are finished."""
         return {self.change().identity, self.figures().identity}
 
-    def _all_rows(self) -> list[Method]:
-        """Those of the tables, and ours once more for each of the other weights."""
-        rows = methods_for(self.attribute)
-        ours = [name for name, method in rows.items() if method.family == "ours"]
-        others = [f"{row}@{name}" for name in self.experiment.others for row in ours]
-        return [*rows.values(), *(find_method(name, self.attribute) for name in others)]
-
-    def _steps(self, rows: Sequence[Method]) -> list[Step]:
+    def _steps(self, rows: Sequence[Method]) -> list[_Step]:
         experiment = self.experiment
         header = experiment.header
-        steps = [Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
+        steps = [_Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
         plain = [method for method in rows if not method.weights]
         steps += map(self._recall, plain)
         if any(method.family == "rival" and "rivals" in method.uses for method in plain):
             uses = {what: self.context.identity(what) for what in ("rivals", "vgg16", "vgg_face")}
             identity = self._identity("classifier", **uses)
-            measure = partial(classifier_values, experiment, self.context)
-            steps.append(Step("classifier", identity, measure, part="classifier"))
+            measure = partial(measurements.classifier_values, experiment, self.context)
+            steps.append(_Step("classifier", identity, measure, part="classifier"))
         steps += self._of_weights(experiment.studio)
         steps += self._misaligned(plain)
         for name, studio in experiment.others.items():
@@ -231,28 +287,28 @@ class _Plan:
             **more,
         )
 
-    def _recall(self, method: Method) -> Step:
+    def _recall(self, method: Method) -> _Step:
         key = method.cache_key(self.context)
         identity = self._identity("recall", **key)
         measure = partial(self._measure_recall, method, identity)
-        return Step(method.name, identity, measure, method.cost if all(key.values()) else 1, "tables")
+        return _Step(method.name, identity, measure, method.cost if all(key.values()) else 1, "tables")
 
-    def _misaligned(self, rows: Sequence[Method]) -> Iterator[Step]:
+    def _misaligned(self, rows: Sequence[Method]) -> Iterator[_Step]:
         """Those of the rows that are asked with faces cropped badly."""
         for method in rows:
             if method.misaligned:
                 identity = self._identity("misaligned", **method.cache_key(self.context))
                 measure, cost = partial(self._measure_misaligned, method), 3 if method.cost < 10 else 30
-                yield Step(f"{method.name}, misaligned", identity, measure, cost, "misalignment")
+                yield _Step(f"{method.name}, misaligned", identity, measure, cost, "misalignment")
 
-    def _of_weights(self, studio: Studio) -> Iterator[Step]:
+    def _of_weights(self, studio: Studio) -> Iterator[_Step]:
         """What is measured of weights without a search."""
         gallery, seed = self.experiment.gallery, self.experiment.queries.seed
-        measure = partial(error_values, gallery, studio, self.attribute, seed=seed)
-        yield Step("errors", self._identity("errors", weights=studio.weights), measure, 17, "errors")
+        measure = partial(measurements.error_values, gallery, studio, self.attribute, seed=seed)
+        yield _Step("errors", self._identity("errors", weights=studio.weights), measure, 17, "errors")
         if self.experiment.searched:
             identity = self._identity("confusion", weights=studio.weights)
-            yield Step("confusion", identity, partial(self._measure_confusion, studio), part="confusion")
+            yield _Step("confusion", identity, partial(self._measure_confusion, studio), part="confusion")
 
     def _measure_recall(self, method: Method, identity: str) -> Sequence[Record]:
         experiment, begun = self.experiment, time.monotonic()
@@ -267,24 +323,24 @@ class _Plan:
         seconds, count = time.monotonic() - begun, len(experiment.queries)
         row = self._row(method)
         took = Value(experiment.gallery.name, *row, "seconds", 0, 0, seconds, None, None, count)
-        return [*recall_values(experiment, row, ranks), took]
+        return [*measurements.recall_values(experiment, row, ranks), took]
 
     def _measure_confusion(self, studio: Studio) -> Sequence[Record]:
-        values = canonicalised_values(self.experiment.gallery, studio, self.attribute)
+        values = measurements.canonicalised_values(self.experiment.gallery, studio, self.attribute)
         if studio is not self.experiment.studio:
             studio.forget()  # the last step that needs it
         return values
 
     def _measure_misaligned(self, method: Method) -> Sequence[Record]:
         searcher = method.build(self.context).fit(self.experiment.gallery)
-        return misaligned_values(self.experiment, self._row(method), searcher)
+        return measurements.misaligned_values(self.experiment, self._row(method), searcher)
 
     def _change(self) -> Sequence[Record]:
         results = self.journal.results.of(self.experiment.gallery.name)
         records: list[Record] = []
-        for name in compared_by_change(results, self.attribute):
+        for name in measurements.compared_by_change(results, self.attribute):
             row = self._row(find_method(name, self.attribute))
-            records += change_values(self.experiment, row, self._ranks(name))
+            records += measurements.change_values(self.experiment, row, self._ranks(name))
         return records
 
     def _draw_figures(self) -> Sequence[Record]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from baselines.searcher import QueryBatch, Searcher
 from evaluation.context import Context
 from evaluation.methods import OURS, described
-from evaluation.misalignment import AMOUNTS, COUNT, moved
 from evaluation.protocol import Experiment
 from evaluation.recall import KS, mean_interval
 from evaluation.results import Bin, Results, Value
@@ -30,6 +31,17 @@ CHANGE_K = 5
 
 CHANGE = f"recall@{CHANGE_K} by change"
 CHANGE_RIVALS = 2
+
+Motion = Literal["shift", "scale", "turn"]
+
+UNITS: dict[Motion, str] = {
+    "shift": "percent of the crop's side",
+    "scale": "percent larger or smaller",
+    "turn": "degrees",
+}
+AMOUNTS = dict.fromkeys(UNITS, (5.0, 10.0, 15.0, 20.0))
+MISALIGNED = 1000
+"""Queries that are asked with faces cropped badly."""
 
 Row = tuple[str, str]
 """The name of a row of the tables, and the weights that it was made with."""
@@ -60,11 +72,12 @@ def recall_values(
 
 
 def misaligned_values(experiment: Experiment, row: Row, searcher: Searcher) -> list[Value]:
-    """Ask the first queries with each motion and amount; ``searcher`` is fitted.
+    """Ask the first queries, their crops shifted, scaled or turned: the paper's future work.
 
-    Amount 0 of each motion is the same queries with their crops as they are.
+    The gallery stays as it is: an index of good crops, asked with a bad one.  Amount 0 of each motion is the
+    same queries with their crops as they are.  ``searcher`` is fitted.
     """
-    crops, targets = experiment.batch.crops[:COUNT], experiment.batch.targets[:COUNT]
+    crops, targets = experiment.batch.crops[:MISALIGNED], experiment.batch.targets[:MISALIGNED]
 
     def asked_with(moved_crops: Pixels) -> dict[int, Ints]:
         batch = QueryBatch(experiment.attribute, Pictures(moved_crops), targets)
@@ -79,6 +92,40 @@ def misaligned_values(experiment: Experiment, row: Row, searcher: Searcher) -> l
             ranks = asked_with(moved(crops, motion, amount, seed=experiment.queries.seed))
             values += recall_values(experiment, row, ranks, measure, at=amount)
     return values
+
+
+def moved(crops: Pixels, motion: Motion, amount: float, *, seed: int) -> Pixels:
+    """Return crops (N, S, S) uint8 misaligned by ``amount`` (in ``UNITS``), rounded once.
+
+    Each is shifted in a direction of its own, or made larger or smaller, or turned to either side, about its
+    middle; the directions depend on ``seed`` and N only, so with a larger amount a face only goes further on
+    its way.  The crop itself is warped, as most sets have nothing else; beyond its edge the nearest pixels
+    are repeated (``faces.crop`` does so at the edge of a photograph).
+    """
+    random = np.random.default_rng(seed)
+    angles = random.uniform(0, 2 * np.pi, len(crops))
+    signs = random.choice([-1.0, 1.0], len(crops))
+    side = crops.shape[1]
+    around = side // 2 + 1  # farther than any amount reaches
+    middle = np.full(2, side / 2)
+    made = np.empty_like(crops)
+    for number, (crop, angle, sign) in enumerate(zip(crops, angles, signs, strict=True)):
+        # The place in the crop that each place of the moved crop comes from, in pixels.
+        linear, offset = np.eye(2), np.zeros(2)
+        if motion == "shift":
+            offset = amount / 100 * side * np.array([np.cos(angle), np.sin(angle)])
+        elif motion == "scale":
+            linear = linear * (1 + amount / 100) ** sign
+        else:
+            turn = np.deg2rad(amount) * sign
+            linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        matrix = np.column_stack([linear, middle - linear @ middle + offset + around])
+        padded = Image.fromarray(np.pad(crop, around, mode="edge")).convert("F")
+        seen = padded.transform(
+            (side, side), Image.Transform.AFFINE, matrix.ravel().tolist(), Image.Resampling.BILINEAR
+        )
+        made[number] = np.rint(np.clip(np.asarray(seen), 0, 255))
+    return made
 
 
 def compared_by_change(results: Results, attribute: str) -> list[str]:

@@ -5,13 +5,12 @@ import pytest
 from fake_generators import PerfectGenerator, readable_faces
 from numpy.typing import NDArray
 
-from evaluation.benchmark import run_experiment
+from evaluation.benchmark import StepProgress, run_experiment
 from evaluation.context import Context
-from evaluation.misalignment import AMOUNTS, UNITS, Motion, moved
+from evaluation.measurements import AMOUNTS, UNITS, Motion, moved
 from evaluation.protocol import prepare
 from evaluation.recall import KS
 from evaluation.results import Journal, read_results
-from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from faces.progress import NoProgress
 from faces.types import Pixels

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluation.figures.answers import failures_figure, retrieval_figure
-from evaluation.figures.charts import confusion_figure, misalignment_figure, pose_change_figure
-from evaluation.figures.drawings import (
-    Artist,
-    attribute_maps_figure,
-    cpi_artist,
-    rival_drawings_figure,
-    stages_figure,
-)
+from evaluation.figures import answers, charts, drawings
+from evaluation.figures.drawings import Artist, cpi_artist
 from evaluation.figures.figure import Figure, read_figures, remove_figures, store_figures
 from evaluation.protocol import Experiment
 from evaluation.recall import KS
@@ -41,18 +34,18 @@ def make_figures(
     """
     studio, attribute = experiment.studio, experiment.attribute
     makers: list[Callable[[], Figure | None]] = [
-        lambda: attribute_maps_figure(studio, attribute),
-        lambda: stages_figure(experiment),
+        lambda: drawings.attribute_maps_figure(studio, attribute),
+        lambda: drawings.stages_figure(experiment),
     ]
     if artist is not None:
-        makers.append(lambda: rival_drawings_figure(experiment, artist))
+        makers.append(lambda: drawings.rival_drawings_figure(experiment, artist))
     if experiment.searched:
         makers += [
-            lambda: pose_change_figure(results, attribute),
-            lambda: retrieval_figure(experiment),
-            lambda: confusion_figure(results, attribute, studio.weights),
-            lambda: misalignment_figure(results, attribute),
-            lambda: None if ranks is None else failures_figure(experiment, ranks, max(KS)),
+            lambda: charts.pose_change_figure(results, attribute),
+            lambda: answers.retrieval_figure(experiment),
+            lambda: charts.confusion_figure(results, attribute, studio.weights),
+            lambda: charts.misalignment_figure(results, attribute),
+            lambda: None if ranks is None else answers.failures_figure(experiment, ranks, max(KS)),
         ]
     made = []
     with underway(progress, "drawing the figures", len(makers), "figures") as drawing:

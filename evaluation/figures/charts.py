@@ -19,9 +19,8 @@ from PIL import Image
 
 from evaluation.figures.figure import Figure, sentence, value_word
 from evaluation.figures.sheet import Theme
-from evaluation.measurements import CHANGE, CHANGE_K, confusion_counts
+from evaluation.measurements import AMOUNTS, CHANGE, CHANGE_K, UNITS, confusion_counts
 from evaluation.methods import described
-from evaluation.misalignment import AMOUNTS, UNITS
 from evaluation.results import Results, Value
 from faces.sheet import Colour
 
@@ -53,7 +52,11 @@ class Chart:
             axes = np.atleast_1d(plot.subplots(1, len(self.panels), sharey=True))
             for (label, curves), axis in zip(self.panels.items(), axes, strict=True):
                 for name, values in curves.items():
-                    _draw_curve(axis, name, values)
+                    places, recall = [value.k for value in values], [value.value for value in values]
+                    (line,) = axis.plot(places, recall, label=name)
+                    if held := [(value.k, *value.interval) for value in values if value.interval]:
+                        band = zip(*held, strict=True)
+                        axis.fill_between(*band, color=line.get_color(), alpha=0.18, linewidth=0)
                 axis.set(ylim=(0, 102), xlabel=label)
                 if self.ticks:
                     axis.set_xticks(*zip(*self.ticks, strict=True))
@@ -196,13 +199,6 @@ def _curves(values: Sequence[Value], attribute: str) -> Curves:
     for value in values:
         rows.setdefault(described(value.method, attribute).words, []).append(value)
     return {words: sorted(found, key=lambda value: float(value.k)) for words, found in rows.items()}
-
-
-def _draw_curve(axis: Any, name: str, values: Sequence[Value]) -> None:
-    (line,) = axis.plot([value.k for value in values], [value.value for value in values], label=name)
-    held = [(value.k, *value.interval) for value in values if value.interval]
-    if held:
-        axis.fill_between(*zip(*held, strict=True), color=line.get_color(), alpha=0.18, linewidth=0)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -29,13 +29,6 @@ PEOPLE = 4
 _SIDE = 96  # of the pictures on sheets with many columns
 
 
-@runtime_checkable
-class ShowsMaps(Protocol):
-    """A generator that tells what its first stage makes of each code: (V, M, H, H) float32."""
-
-    def attribute_maps(self) -> Floats: ...
-
-
 def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None:
     """Draw figure 4: each value's maps in a column, their principal map on top.
 
@@ -43,9 +36,10 @@ def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None
     or with one value, which differs from no other.
     """
     values = studio.values(attribute)
-    if not isinstance(studio.generator, ShowsMaps) or len(values) < 2:
+    maps_of_codes: Callable[[], Floats] | None = getattr(studio.generator, "attribute_maps", None)
+    if maps_of_codes is None or len(values) < 2:
         return None
-    maps = studio.generator.attribute_maps()[studio.codes_of(np.array(values), attribute)]
+    maps = maps_of_codes()[studio.codes_of(np.array(values), attribute)]  # (V, M, H, H)
     principal, share = principal_maps(maps)
     _, count, side, _ = maps.shape
     rows = [_map_row("principal", principal), []]
@@ -129,6 +123,8 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
     apart = [stage.astype(np.float64) - gallery.crops[target] for stage in (made.stage1, made.stage2)]
     kind, size = ("absolute", np.abs) if completion else ("squared", np.square)
     errors = [float(size(difference).mean()) for difference in apart]
+    half = -(-len(sets) // 2)  # the first half stands on the left, the other beside it
+    rows = [list(chain(*sets[place::half])) for place in range(half)]
     return Figure(
         name=f"figure-{number}",
         part="drawing",
@@ -140,17 +136,8 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
             f"stage 1 {errors[0]:.1f}, stage 2 {errors[1]:.1f}."
         ),
         alt=f"{len(sets)} sets of four faces: source, stage 1, stage 2 and the true target.",
-        picture=_two_beside(sets),
+        picture=Sheet(rows, COLUMNS * min(2, len(sets)), gaps=frozenset({len(COLUMNS)})),
     )
-
-
-def _two_beside(sets: list[list[Cell | Word | None]]) -> Sheet:
-    """The sets in two columns, the first half of them on the left."""
-    if len(sets) == 1:
-        return Sheet(sets, COLUMNS)
-    half = -(-len(sets) // 2)
-    rows = [list(chain(*sets[place::half])) for place in range(half)]
-    return Sheet(rows, COLUMNS * 2, gaps=frozenset({len(COLUMNS)}))
 
 
 def different_people(faces: FaceSet, pairs: Ints, count: int, seed: int) -> Ints:
