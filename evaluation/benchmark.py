@@ -171,16 +171,14 @@ def run_experiment(
     named = None if rows is None else [find_method(row, experiment.attribute) for row in rows]
     plan = _Plan(experiment, context, journal, named if experiment.searched else None)
     name = experiment.gallery.name
-    if not read_figures(journal.folder, name):
-        journal.keep(name, plan.known | {plan.change().identity})
-    journal.keep(name, plan.known | plan.following())
+    drawn = {plan.figures().identity} if read_figures(journal.folder, name) else set()
+    journal.keep(name, plan.known | {plan.change().identity} | drawn)
     _run_steps([step for step in plan.steps if step.part in ("", *parts)], journal, progress)
-    if "change" in parts:
-        _run_steps([plan.change()], journal, progress)
-    if "figures" in parts:
-        _run_steps([plan.figures()], journal, progress)
-    journal.keep(name, plan.known | plan.following())
-    if plan.figures().identity not in journal:
+    for follow in (plan.change, plan.figures):
+        _run_steps([step for step in [follow()] if step.part in parts], journal, progress)
+    figures = plan.figures().identity
+    journal.keep(name, plan.known | {plan.change().identity, figures})
+    if figures not in journal:
         remove_figures(journal.folder, name)  # they show other results
 
 
@@ -203,9 +201,9 @@ def _run_steps(steps: Sequence[_Step], journal: Journal, progress: StepProgress)
 class _Step:
     """One thing to measure.
 
-    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records, none if
-    there is nothing to measure, or raises RowUnavailable.  ``cost`` is its share of the work, in seconds on
-    some machine; ``part`` is the part of the benchmark that it belongs to, empty if to every one.
+    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records or raises
+    RowUnavailable.  ``cost`` is its share of the work, in seconds on some machine; ``part`` is one of
+    ``PARTS``, empty for what each of them needs.
     """
 
     name: str
@@ -242,17 +240,13 @@ class _Plan:
     def change(self) -> _Step:
         """Recall by the size of the change, of the rows that are finished."""
         finished = [step for step in self._rows if step in self.journal]
-        return _Step("recall by change", self._identity("change", rows=finished), self._change, cost=0.5)
+        return _Step("recall by change", self._identity("change", rows=finished), self._change, 0.5, "change")
 
     def figures(self) -> _Step:
         """Draw what those of the known steps give that are finished."""
         known = self.known | {self.change().identity}
         finished = sorted(step for step in known if step in self.journal)
-        return _Step("figures", self._identity("figures", steps=finished), self._draw_figures, cost=10)
-
-    def following(self) -> set[str]:
-        """The identities of what follows from the known steps that are finished."""
-        return {self.change().identity, self.figures().identity}
+        return _Step("figures", self._identity("figures", steps=finished), self._draw_figures, 10, "figures")
 
     def _steps(self, rows: Sequence[Method]) -> list[_Step]:
         experiment = self.experiment

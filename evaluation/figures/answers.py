@@ -10,7 +10,7 @@ from evaluation.figures.figure import Figure, face_words, value_word
 from evaluation.figures.sheet import Cell, Sheet, Tone, Word
 from evaluation.protocol import Criterion, Experiment
 from faces.types import Floats, Ints, Pixels
-from index.search import Vectors, nearest
+from index.search import Vectors, in_blocks, nearest
 
 ROWS = 8
 NEAREST = 5
@@ -19,8 +19,6 @@ LEGEND = "Green with a tick: right; red with a cross: wrong"
 
 # Each failing query is compared with the whole gallery: 500 × 20,860 float32 are 42 MB.
 MOST = 500
-# Gallery rows compared at a time, as in index.search.
-_ROWS = 1024
 
 
 def retrieval_figure(experiment: Experiment, *, seed: int = 0) -> Figure:
@@ -111,9 +109,8 @@ def depth_of_right(gallery: Vectors, queries: Floats, criterion: Criterion, whic
     numbers in ``criterion``; each must have a right answer.  Returns (A,) int64 ranks from 1 and (A,) int64
     indices of that answer.  Of equal distances the right one counts as nearest.
     """
-    alike = np.empty((len(queries), len(gallery)), np.float32)
-    for start in range(0, len(gallery), _ROWS):
-        alike[:, start : start + _ROWS] = queries @ gallery[start : start + _ROWS].astype(np.float32).T
+    blocks = [queries @ some.astype(np.float32).T for _, some in in_blocks(gallery)]
+    alike = np.concatenate(blocks, axis=1)  # (A, N)
     right = criterion.query_key[which][:, None] == criterion.gallery_key[None, :]
     best = np.where(right, alike, -np.inf).argmax(axis=1).astype(np.int64)
     nearest = np.take_along_axis(alike, best[:, None], axis=1)
