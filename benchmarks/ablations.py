@@ -20,6 +20,7 @@ import numpy as np
 
 from baselines.cpi.model import CPIModel, load_cpi
 from baselines.cpi.searcher import CPI
+from baselines.searcher import QueryBatch
 from cli.console import print_table, say
 from cli.guard import run_script
 from evaluation.protocol import Queries, criteria, draw_queries
@@ -57,8 +58,9 @@ def cpi(model: CPIModel, gallery: FaceSet, queries: Queries) -> Ways:
         searchers.append(CPI(model=model, name=f"{where}, hidden", compare_in=where, describe="hidden"))
     name = "own, picture, recovery 0, stepwise"
     searchers.append(CPI(model=model, name=name, compare_in="own", recovery=0, stepwise=True))
+    batch = QueryBatch("pose", gallery.pictures.select(queries.faces), queries.targets)
     for searcher in searchers:
-        yield searcher.name, searcher.fit(gallery).rank(queries.batch(gallery), max(KS))
+        yield searcher.name, searcher.fit(gallery).rank(batch, max(KS))
 
 
 def main() -> None:

@@ -45,11 +45,10 @@ Read = Callable[[CropGeometry], FaceSet]
 
 @dataclass(frozen=True)
 class Options:
-    """How sets of faces are measured.
+    """How sets of faces are measured: which ``rows``, all if None, and which of ``PARTS``.
 
-    ``rows`` None means all; ``rivals`` names a folder of fitted rivals and ``cpi`` one of trained CPI,
-    those that come along if None; ``vgg16`` and ``vgg_face`` are the published weight files.  ``parts`` are
-    those of ``PARTS`` that are wanted.
+    ``rivals`` names a folder of fitted rivals and ``cpi`` one of trained CPI, those that come along if None;
+    ``vgg16`` and ``vgg_face`` are the published weight files.
     """
 
     rows: tuple[str, ...] | None = None
@@ -79,6 +78,8 @@ class Benchmark:
 
         The set is read as the weights under test want it cropped.  Raises DataError if no weights fit it.
         """
+        from generator.checkpoint import load_generator
+
         options = self.options
         studios = {name: Studio(generator) for name, generator in self.generators.items()}
         first = next(iter(self.generators.values()))
@@ -94,7 +95,7 @@ class Benchmark:
             cpi=options.cpi,
             vgg16=options.vgg16,
             vgg_face=options.vgg_face,
-            load=self._load,
+            load=lambda name: self.generators.get(name) or load_generator(name),
             progress=progress,
         )
         others = {name: context.with_weights(name).studio for name in (names[1:] if self.compare else ())}
@@ -108,11 +109,6 @@ class Benchmark:
         experiment, context = self.open(read, steps)
         run_experiment(experiment, context, journal, steps, rows=self.options.rows, parts=self.options.parts)
         return experiment
-
-    def _load(self, name: str) -> Encoder:
-        from generator.checkpoint import load_generator
-
-        return self.generators[name] if name in self.generators else load_generator(name)
 
 
 class StepProgress:
@@ -161,12 +157,10 @@ def run_experiment(
     rows: Sequence[str] | None = None,
     parts: Collection[str] = PARTS,
 ) -> None:
-    """Measure everything that the journal does not hold yet: rows, then what follows from them.
+    """Measure what is wanted and the journal does not hold yet: rows, all if None, and parts.
 
-    ``rows`` names the rows wanted, all if None; ``parts`` are those of ``PARTS`` that are wanted;
-    ``context`` is the experiment's.  What the journal holds of this set but was measured otherwise (other
-    faces, queries or weights) is forgotten; what was only not asked for stays.  Raises DataError for a row
-    that does not exist.
+    What the journal holds of this set but was measured otherwise (other faces, queries or weights) is
+    forgotten; what was only not asked for stays.  Raises DataError for a row that does not exist.
     """
     named = None if rows is None else [find_method(row, experiment.attribute) for row in rows]
     plan = _Plan(experiment, context, journal, named if experiment.searched else None)

@@ -62,10 +62,9 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Number:
-    """One expected number.
+    """One expected number of one of ``KINDS``: of a row, of weights by name, or of neither.
 
-    ``kind`` is one of ``KINDS``.  ``of`` is the row, or the name of the weights, or empty; ``criterion`` and
-    ``k`` are those of ``evaluation.results.Value``.
+    ``criterion`` and ``k`` are those of ``evaluation.results.Value``.
     """
 
     kind: str
@@ -100,10 +99,7 @@ def measured_of(value: Value) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """One command and its numbers; ``make`` says where its set of faces comes from.
-
-    ``data``, the set, and ``options`` are what the command names.
-    """
+    """One command, what it names, and its numbers; ``make`` says where its set of faces comes from."""
 
     name: str
     command: str

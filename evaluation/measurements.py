@@ -98,9 +98,8 @@ def moved(crops: Pixels, motion: Motion, amount: float, *, seed: int) -> Pixels:
     """Return crops (N, S, S) uint8 misaligned by ``amount`` (in ``UNITS``), rounded once.
 
     Each is shifted in a direction of its own, or made larger or smaller, or turned to either side, about its
-    middle; the directions depend on ``seed`` and N only, so with a larger amount a face only goes further on
-    its way.  The crop itself is warped, as most sets have nothing else; beyond its edge the nearest pixels
-    are repeated (``faces.crop`` does so at the edge of a photograph).
+    middle; the directions depend on ``seed`` and N only.  The crop itself is warped, as most sets have
+    nothing else; beyond its edge the nearest pixels are repeated, as at the edge of a photograph.
     """
     random = np.random.default_rng(seed)
     angles = random.uniform(0, 2 * np.pi, len(crops))
@@ -193,8 +192,7 @@ def error_values(
     """Draw the targets of ``count`` different ordered pairs, chosen at random; compare with the true faces.
 
     This is the paper's Table 1.  Pictures are compared as they are shown: whole grey levels in 0..255.  If
-    there are fewer pairs, all are taken.  Nothing if there is none (nobody is there twice under one light
-    with different values).
+    there are fewer pairs, all are taken; nothing if nobody is there twice under one light.
     """
     values = np.array(studio.values(attribute), dtype=np.str_)
     pairs = ordered_pairs(faces, attribute)

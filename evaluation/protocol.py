@@ -42,10 +42,6 @@ class Queries:
     def __len__(self) -> int:
         return len(self.faces)
 
-    def batch(self, gallery: FaceSet) -> QueryBatch:
-        """What a searcher gets to see."""
-        return QueryBatch(self.attribute, gallery.pictures.select(self.faces), self.targets)
-
 
 @dataclass(frozen=True)
 class Criterion:
@@ -100,10 +96,9 @@ def draw_queries(
 ) -> Queries:
     """Draw ``count`` different (query face, target value) questions, each equally likely.
 
-    Query faces are the faces of the gallery whose value is known; a target is one of ``values`` other than
-    the face's own.  The gallery is the whole test set, so the query face is itself among the candidates,
-    but it can never be a right answer: a right answer has the target value, and the query face does not.
-    If there are fewer questions than ``count``, all are asked.  Raises DataError if there is none.
+    Query faces are those of the gallery whose value is known; a target is one of ``values`` other than the
+    face's own, so the query face, itself among the candidates, is never a right answer.  If there are fewer
+    questions than ``count``, all are asked.  Raises DataError if there is none.
     """
     if count < 1:
         raise DataError(f"the number of queries must be 1 or more, not {count}.")
@@ -166,7 +161,9 @@ class Experiment:
 
     @cached_property
     def batch(self) -> QueryBatch:
-        return self.queries.batch(self.gallery)
+        """What a searcher gets to see of the queries."""
+        pictures = self.gallery.pictures.select(self.queries.faces)
+        return QueryBatch(self.attribute, pictures, self.queries.targets)
 
     @cached_property
     def fingerprint(self) -> str:

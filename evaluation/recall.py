@@ -2,9 +2,8 @@
 
     recall@K = 100 · (queries with at least one right answer among their first K) / queries
 
-in percent (Ghodrati et al. 2015, section 4.1.2: the percentage of queries for which a correct face is among
-the top K).  In information retrieval the same number is called success@K or hit rate; it is not the share
-of all right answers that was found.
+in percent (Ghodrati et al. 2015, section 4.1.2); elsewhere it is called success@K or hit rate, and is not the
+share of all right answers that was found.
 
 Intervals come from resampling people: the queries of one person are not independent, as whoever is hard to
 tell apart is hard in every pose.  So people are drawn, not queries (a cluster bootstrap): from P people P

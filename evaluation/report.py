@@ -49,8 +49,17 @@ def write_report(folder: Path) -> None:
             raise DataError(f"{path} cannot be read ({error.strerror}); make the figures again.") from None
 
     shown = {"sections": sections, "run": read_run(folder), "picture": picture, "figures": FOLDER}
-    for name in (HTML_FILE, MARKDOWN_FILE):
-        text = _environment(html=name == HTML_FILE).get_template(name).render(shown)
+    for name, html in ((HTML_FILE, True), (MARKDOWN_FILE, False)):
+        environment = Environment(
+            loader=PackageLoader("evaluation"),
+            autoescape=html,
+            finalize=_for_html if html else None,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["in_markdown"] = _in_markdown
+        text = environment.get_template(name).render(shown)
         with writing(folder):
             write_atomically(folder / name, f"{text.strip()}\n".encode())
 
@@ -113,19 +122,6 @@ def _section(folder: Path, number: int, header: SetHeader, results: Results) -> 
         "missing": missing_rows(results, header.attribute),
         "parts": parts,
     }
-
-
-def _environment(*, html: bool) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("evaluation"),
-        autoescape=html,
-        finalize=_for_html if html else None,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["in_markdown"] = _in_markdown
-    return environment
 
 
 def _for_html(value: object) -> object:

@@ -40,9 +40,8 @@ class SetHeader:
     """One set of faces and what was asked of it.
 
     ``fingerprint`` is a hash of crops and labels, ``values`` are the wished words.  ``queries`` were drawn
-    with ``seed``; there are none if the set can only be drawn from and not searched.  ``weights`` are those
-    that were measured as ``name@id``, the ones under test first.  ``criteria`` say in words when an answer
-    is right; the first is criterion 1.
+    with ``seed``; there are none if the set can only be drawn from.  ``weights`` are ``name@id``, those under
+    test first.  ``criteria``, from 1, say in words when an answer is right.
     """
 
     set: str

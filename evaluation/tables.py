@@ -50,10 +50,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row: ``name`` is its head, ``code`` what it is called on the command line, ``detail`` a small remark.
-
-    ``missing`` says why nothing was measured; its cells are dashes then.
-    """
+    """A row: its head, its ``code`` on the command line, a small remark, and why nothing was measured."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -65,10 +62,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: ``columns`` name the head of the rows and each cell.
+    """A table: ``columns`` name the head of the rows and each cell; it is ``folded`` if of second interest.
 
-    ``rows`` come first, then under the heading ``apart`` those that are no rivals.  ``folded`` tables are of
-    second interest.
+    ``rows`` come first, then under the heading ``apart`` those that are no rivals.
     """
 
     title: str
@@ -101,11 +97,7 @@ def set_tables(header: SetHeader, results: Results) -> dict[str, list[Table]]:
 
 
 def recall_table(header: SetHeader, results: Results, criterion: int) -> Table:
-    """Recall under one criterion, the rows in the order of the tables, the oracles apart.
-
-    The paper measured the pose on its own set of faces; its numbers stand beside every set whose pose was
-    measured, as a mark to measure by.
-    """
+    """Recall under one criterion, the oracles apart, and beside every measured pose the paper's numbers."""
     attribute, pose = header.attribute, header.attribute == "pose"
     methods = in_order(results.methods(), attribute)
     found = {method.name: results.recall(method.name, criterion) for method in methods}

@@ -28,7 +28,7 @@ def retrieval_figure(experiment: Experiment, *, seed: int = 0) -> Figure:
     """
     which = experiment.some_queries(ROWS, seed)
     images, features = _draw(experiment, which)
-    found = nearest(_gallery(experiment), features, NEAREST)
+    found = nearest(experiment.studio.canonical(experiment.gallery).features, features, NEAREST)
     hits = [
         [found_cell(experiment, query, face) for face in answers]
         for query, answers in zip(which.tolist(), found.tolist(), strict=True)
@@ -57,11 +57,9 @@ def retrieval_figure(experiment: Experiment, *, seed: int = 0) -> Figure:
 
 
 def failures_figure(experiment: Experiment, first: Ints, deepest: int, *, seed: int = 0) -> Figure | None:
-    """Draw the worst queries under criterion 1, one of each person; None if no query fails.
+    """Draw the queries whose first right answer lies deepest, one of each person; None if no query fails.
 
-    They are those whose first right answer lies deepest.  ``first`` (Q,) int64 holds the rank of the first
-    right answer of each query among ``deepest`` answers, 0 if it is not among them, and -1 for a query that
-    has no right answer.
+    ``first`` (Q,) int64 are the ranks of ``Criterion.ranks`` under criterion 1, among ``deepest`` answers.
     """
     criterion, attribute = experiment.criteria[0], experiment.attribute
     asked = np.flatnonzero(criterion.asked)
@@ -73,11 +71,12 @@ def failures_figure(experiment: Experiment, first: Ints, deepest: int, *, seed: 
         looked = np.sort(np.random.default_rng(seed).choice(failing, MOST, replace=False))
         sampled = f" (the worst of {MOST} of them, drawn at random)"
     images, features = _draw(experiment, looked)
-    ranks, right = depth_of_right(_gallery(experiment), features, criterion, looked)
+    gallery = experiment.studio.canonical(experiment.gallery).features
+    ranks, right = depth_of_right(gallery, features, criterion, looked)
     deepest_first = np.argsort(-ranks, kind="stable")
     persons = experiment.gallery.persons[experiment.queries.faces[looked[deepest_first]]]
     shown = deepest_first[np.sort(np.unique(persons, return_index=True)[1])[:ROWS]]
-    found = nearest(_gallery(experiment), features[shown], INSTEAD)
+    found = nearest(gallery, features[shown], INSTEAD)
     rows = [
         [
             *_asked_cells(experiment, query := int(looked[row]), images[row]),
@@ -128,10 +127,9 @@ def _asked_cells(experiment: Experiment, query: int, drawn: Pixels) -> tuple[Cel
 
 
 def found_cell(experiment: Experiment, query: int, face: int) -> Cell | None:
-    """Show what was found; each of person, value and light is coloured by whether it is the wished one.
+    """Show what was found; person, value and light are coloured by whether they are the wished ones.
 
-    The frame says right if person and value are (and the light, if lights are known), partly right if only
-    the light is another.
+    The frame says right if all of them are, partly right if only the light is another.
     """
     if face < 0:
         return None
@@ -162,10 +160,6 @@ def _draw(experiment: Experiment, which: Ints) -> tuple[Pixels, Floats]:
     codes = studio.codes_of(queries.targets[which], queries.attribute)
     made = studio.generator.draw(experiment.gallery.crops[queries.faces[which]], codes)
     return made.stage2, made.features
-
-
-def _gallery(experiment: Experiment) -> Vectors:
-    return experiment.studio.canonical(experiment.gallery).features
 
 
 def _legend(experiment: Experiment) -> str:

@@ -34,10 +34,9 @@ Curves = dict[str, list[Value]]
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves in panels beside each other that share the upright axis, 0 to 100 percent.
+    """Curves in panels, by what is written below them, that share the upright axis, 0 to 100 percent.
 
-    ``panels`` are by what is written below, ``inches`` wide and high.  ``ticks`` are the places and words of
-    the axis below, or it finds its own.
+    ``inches`` are wide and high; ``ticks`` the places and words of the axis below, or it finds its own.
     """
 
     panels: Mapping[str, Curves]

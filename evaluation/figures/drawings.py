@@ -30,10 +30,9 @@ _SIDE = 96  # of the pictures on sheets with many columns
 
 
 def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None:
-    """Draw figure 4: each value's maps in a column, their principal map on top.
+    """Draw figure 4, what the network makes of a wish: each value's maps in a column, the principal on top.
 
-    It shows what the network makes of a wish before it has seen a face.  None for a generator without maps,
-    or with one value, which differs from no other.
+    None for a generator without maps, or with one value, which differs from no other.
     """
     values = studio.values(attribute)
     maps_of_codes: Callable[[], Floats] | None = getattr(studio.generator, "attribute_maps", None)
@@ -59,7 +58,7 @@ def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None
             f"A grid of small grey maps, a column for each {attribute} ({', '.join(values)}): one principal "
             f"map on top, {count} maps below."
         ),
-        picture=Sheet(rows, ("", *_heads(values, attribute)), side=_SIDE),
+        picture=Sheet(rows, ("", *(value_word(value, attribute) for value in values)), side=_SIDE),
     )
 
 
@@ -85,10 +84,6 @@ def _map_row(name: str, maps: Floats) -> list[Cell | Word | None]:
     low, high = float(maps.min()), float(maps.max())
     grey = np.round((maps - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
     return [Word(name, "faint"), *map(Cell, grey)]
-
-
-def _heads(values: Sequence[str], attribute: Attribute) -> list[str]:
-    return [value_word(value, attribute) for value in values]
 
 
 def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
@@ -204,7 +199,9 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
             f"the set has them. {artist.note}".strip()
         ),
         alt=f"For each of {len(sources)} faces: our drawings, those of {artist.name}, and true faces.",
-        picture=Sheet(rows[:-1], ("face", "", *_heads(values, attribute)), side=_SIDE),
+        picture=Sheet(
+            rows[:-1], ("face", "", *(value_word(value, attribute) for value in values)), side=_SIDE
+        ),
     )
 
 

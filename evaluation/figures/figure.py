@@ -30,11 +30,7 @@ class Picture(Protocol):
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture for the report.
-
-    ``name`` is the start of its file names; ``alt`` says what is seen to whoever cannot see it; ``caption``
-    what it shows, with numbers.
-    """
+    """A picture for the report.  ``name`` begins its file names; ``alt`` is for whoever cannot see it."""
 
     name: str
     part: Part

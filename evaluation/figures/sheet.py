@@ -84,8 +84,7 @@ class Word:
 class Cell:
     """A face (S, S) uint8 grey, the words under it, and what its frame says of it.
 
-    A right answer has a tick in its corner and a wrong one a cross, so that colour is not all that tells
-    them apart.
+    A right answer has a tick in its corner and a wrong one a cross, for whoever does not see colours.
     """
 
     face: NDArray[np.uint8]
@@ -102,11 +101,10 @@ Row = Sequence[Cell | Word | None]
 
 @dataclass(frozen=True)
 class Sheet:
-    """Lines of cells; a word alone takes the place of a face, None leaves it empty, and a line of nothing is
-    a gap.
+    """Lines of cells: faces, a word or nothing in the place of one; a line of nothing is a gap.
 
-    ``heads`` stand over the columns.  ``side`` is how large faces are at least, and each is enlarged by a
-    whole number, so that every pixel stays a square.  ``gaps`` are columns with free space before them.
+    ``heads`` stand over the columns, ``gaps`` are columns with free space before them.  Faces are at least
+    ``side`` pixels large, each enlarged by a whole number, so that every pixel stays a square.
     """
 
     rows: Sequence[Row]
