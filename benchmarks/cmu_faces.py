@@ -32,22 +32,13 @@ from generator.checkpoint import load_generator
 from generator.model import Generator
 
 ROWS = (
-    "ours-features",
-    "ours-all-values",
-    "ours-image",
-    "appearance-256",
-    "identity",
-    "cpi",
-    "two-step-image",
-    "two-step-features",
-    "two-step-dlib",
-    "two-step-image-canonical",
-    "two-step-features-canonical",
-    "two-step-dlib-canonical",
+    *("ours-features", "ours-all-values", "ours-image", "appearance-256", "identity", "cpi"),
+    *(
+        f"two-step-{features}{told}"
+        for told in ("", "-canonical", "-true-{attribute}")
+        for features in ("image", "features", "dlib")
+    ),
     "arithmetic-dlib",
-    "two-step-image-true-{attribute}",
-    "two-step-features-true-{attribute}",
-    "two-step-dlib-true-{attribute}",
 )
 
 

@@ -111,6 +111,22 @@ class Benchmark:
         return experiment
 
 
+@dataclass(frozen=True)
+class Step:
+    """One thing to measure.
+
+    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records or raises
+    RowUnavailable.  ``cost`` is its share of the work, in seconds on some machine; ``part`` is one of
+    ``PARTS``, empty for what each of them needs.
+    """
+
+    name: str
+    identity: str
+    measure: Callable[[], Sequence[Record]]
+    cost: float = 1.0
+    part: str = ""
+
+
 class StepProgress:
     """Progress of the work within steps: each piece comes with its step and the time left for all of them."""
 
@@ -118,25 +134,19 @@ class StepProgress:
         self._inner = inner
         self._clock = clock
         self._prefix = ""
-        self.plan(())
 
-    def plan(self, costs: Sequence[float]) -> None:
-        """Say by cost which steps are to come."""
-        self._done, self._left, self._begun = 0.0, sum(costs), self._clock()
-
-    def enter(self, prefix: str) -> None:
-        """Begin a step; once a tenth of the work is done, the time left is told."""
-        if self._done and self._done >= 0.1 * (self._done + self._left):
-            seconds = (self._clock() - self._begun) * self._left / self._done
-            words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-            prefix += f", {words} left for this set"
-        self._prefix = prefix + ": "
-
-    def leave(self, cost: float) -> None:
-        """End it."""
-        self._done += cost
-        self._left -= cost
-        self._prefix = ""
+    def through(self, steps: Sequence[Step]) -> Iterator[Step]:
+        """Take one step after the other; once a tenth of the work is done, the time left is told."""
+        begun, done, total = self._clock(), 0.0, sum(step.cost for step in steps)
+        for number, step in enumerate(steps, start=1):
+            self._prefix = f"{number} of {len(steps)}, {step.name}"
+            if done and done >= 0.1 * total:
+                seconds = (self._clock() - begun) * (total - done) / done
+                words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+                self._prefix += f", {words} left for this set"
+            self._prefix += ": "
+            yield step
+            done += step.cost
 
     def start(self, what: str, total: int | None, unit: str) -> None:
         self._inner.start(self._prefix + what, total, unit)
@@ -176,35 +186,14 @@ def run_experiment(
         remove_figures(journal.folder, name)  # they show other results
 
 
-def _run_steps(steps: Sequence[_Step], journal: Journal, progress: StepProgress) -> None:
+def _run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -> None:
     """Measure the steps that the journal does not hold, in order; each is written down once it is done."""
-    missing = [step for step in steps if step.identity not in journal]
-    progress.plan([step.cost for step in missing])
-    for number, step in enumerate(missing, start=1):
-        progress.enter(f"{number} of {len(missing)}, {step.name}")
+    for step in progress.through([step for step in steps if step.identity not in journal]):
         try:
             records = step.measure()
         except RowUnavailable:
             records = ()
-        finally:
-            progress.leave(step.cost)
         journal.append(step.identity, records)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One thing to measure.
-
-    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records or raises
-    RowUnavailable.  ``cost`` is its share of the work, in seconds on some machine; ``part`` is one of
-    ``PARTS``, empty for what each of them needs.
-    """
-
-    name: str
-    identity: str
-    measure: Callable[[], Sequence[Record]]
-    cost: float = 1.0
-    part: str = ""
 
 
 class _Plan:
@@ -231,28 +220,28 @@ class _Plan:
         self.known = {step.identity for step in (*self.steps, *self._steps(every))}
         self._rows = sorted(self._recall(method).identity for method in every if not method.weights)
 
-    def change(self) -> _Step:
+    def change(self) -> Step:
         """Recall by the size of the change, of the rows that are finished."""
         finished = [step for step in self._rows if step in self.journal]
-        return _Step("recall by change", self._identity("change", rows=finished), self._change, 0.5, "change")
+        return Step("recall by change", self._identity("change", rows=finished), self._change, 0.5, "change")
 
-    def figures(self) -> _Step:
+    def figures(self) -> Step:
         """Draw what those of the known steps give that are finished."""
         known = self.known | {self.change().identity}
         finished = sorted(step for step in known if step in self.journal)
-        return _Step("figures", self._identity("figures", steps=finished), self._draw_figures, 10, "figures")
+        return Step("figures", self._identity("figures", steps=finished), self._draw_figures, 10, "figures")
 
-    def _steps(self, rows: Sequence[Method]) -> list[_Step]:
+    def _steps(self, rows: Sequence[Method]) -> list[Step]:
         experiment = self.experiment
         header = experiment.header
-        steps = [_Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
+        steps = [Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
         plain = [method for method in rows if not method.weights]
         steps += map(self._recall, plain)
         if any(method.family == "rival" and "rivals" in method.uses for method in plain):
             uses = {what: self.context.identity(what) for what in ("rivals", "vgg16", "vgg_face")}
             identity = self._identity("classifier", **uses)
             measure = partial(measurements.classifier_values, experiment, self.context)
-            steps.append(_Step("classifier", identity, measure, part="classifier"))
+            steps.append(Step("classifier", identity, measure, part="classifier"))
         steps += self._of_weights(experiment.studio)
         steps += self._misaligned(plain)
         for name, studio in experiment.others.items():
@@ -275,28 +264,28 @@ class _Plan:
             **more,
         )
 
-    def _recall(self, method: Method) -> _Step:
+    def _recall(self, method: Method) -> Step:
         key = method.cache_key(self.context)
         identity = self._identity("recall", **key)
         measure = partial(self._measure_recall, method, identity)
-        return _Step(method.name, identity, measure, method.cost if all(key.values()) else 1, "tables")
+        return Step(method.name, identity, measure, method.cost if all(key.values()) else 1, "tables")
 
-    def _misaligned(self, rows: Sequence[Method]) -> Iterator[_Step]:
+    def _misaligned(self, rows: Sequence[Method]) -> Iterator[Step]:
         """Those of the rows that are asked with faces cropped badly."""
         for method in rows:
             if method.misaligned:
                 identity = self._identity("misaligned", **method.cache_key(self.context))
                 measure, cost = partial(self._measure_misaligned, method), 3 if method.cost < 10 else 30
-                yield _Step(f"{method.name}, misaligned", identity, measure, cost, "misalignment")
+                yield Step(f"{method.name}, misaligned", identity, measure, cost, "misalignment")
 
-    def _of_weights(self, studio: Studio) -> Iterator[_Step]:
+    def _of_weights(self, studio: Studio) -> Iterator[Step]:
         """What is measured of weights without a search."""
         gallery, seed = self.experiment.gallery, self.experiment.queries.seed
         measure = partial(measurements.error_values, gallery, studio, self.attribute, seed=seed)
-        yield _Step("errors", self._identity("errors", weights=studio.weights), measure, 17, "errors")
+        yield Step("errors", self._identity("errors", weights=studio.weights), measure, 17, "errors")
         if self.experiment.searched:
             identity = self._identity("confusion", weights=studio.weights)
-            yield _Step("confusion", identity, partial(self._measure_confusion, studio), part="confusion")
+            yield Step("confusion", identity, partial(self._measure_confusion, studio), part="confusion")
 
     def _measure_recall(self, method: Method, identity: str) -> Sequence[Record]:
         experiment, begun = self.experiment, time.monotonic()

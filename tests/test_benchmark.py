@@ -9,7 +9,7 @@ from fake_generators import POSES, SIDE, PerfectGenerator, RandomGenerator, read
 from PIL import Image
 from typer.testing import Result as Ran
 
-from evaluation.benchmark import PARTS, Benchmark, Options, Read, StepProgress, named
+from evaluation.benchmark import PARTS, Benchmark, Options, Read, Step, StepProgress, named
 from evaluation.figures import read_figures
 from evaluation.figures.drawings import generated_sheet
 from evaluation.measurements import (
@@ -294,12 +294,9 @@ def test_progress_tells_the_step_and_once_it_is_known_the_time_left() -> None:
             told.append(what)
 
     progress = StepProgress(Told(), clock=lambda: now[0])
-    progress.plan([2.0, 6.0, 2.0])
-    for number, cost in enumerate((2.0, 6.0, 2.0), start=1):
-        progress.enter(f"{number} of 3, ours-image")
+    for step in progress.through([Step("ours-image", "", list, cost) for cost in (2.0, 6.0, 2.0)]):
         progress.start("searching", 10, "queries")
-        now[0] += 60 * cost
-        progress.leave(cost)
+        now[0] += 60 * step.cost
     assert told == [
         "1 of 3, ours-image: searching",
         "2 of 3, ours-image, 8 min left for this set: searching",
