@@ -78,12 +78,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the weights on the CMU Face Images.")
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR", help="folder of the .pgm files")
     parser.add_argument("--weights", default="rotation-32", metavar="NAME|DIR", help="for the wished sides")
-    parser.add_argument(
-        "--accessory-weights",
-        default="accessories-32",
-        metavar="NAME|DIR",
-        help="for the wished sunglasses; empty to leave them out",
-    )
+    words = "for the wished sunglasses; empty to leave them out"
+    parser.add_argument("--accessory-weights", default="accessories-32", metavar="NAME|DIR", help=words)
     parser.add_argument("--rivals", metavar="NAME|DIR", help="rivals fitted for the pose")
     parser.add_argument("--accessory-rivals", metavar="NAME|DIR", help="rivals fitted for accessories")
     parser.add_argument("--detector", type=Path, metavar="MODEL.onnx", help="YuNet instead of dlib")

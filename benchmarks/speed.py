@@ -169,7 +169,7 @@ def searching(engine: Engine, crops: Pixels, count: int, folder: Path) -> list[F
     ]
 
 
-def training(out: Path, minutes: float = 0.4) -> list[Figure]:
+def training(out: Path) -> list[Figure]:
     """Pairs per second of both presets on rendered-mini."""
     faces = read_labelled(rendered_mini_path(), cropped=True, geometry=CropGeometry())
     faces = faces.select(np.arange(len(faces)))
@@ -180,13 +180,13 @@ def training(out: Path, minutes: float = 0.4) -> list[Figure]:
         rates = []
         for precision in ("auto", "float32"):
             entries: list[Entry] = []
+            to, budget, options = (
+                out / f"{preset}-{precision}",
+                Budget(minutes=0.4),
+                Options(precision=precision),
+            )
             train_networks(
-                data,
-                recipe(preset),
-                out=out / f"{preset}-{precision}",
-                budget=Budget(minutes=minutes),
-                options=Options(precision=precision),
-                report=entries.append,
+                data, recipe(preset), out=to, budget=budget, options=options, report=entries.append
             )
             rates.append(float(np.median([entry.pairs_per_second for entry in entries])))
         rate, plain = rates

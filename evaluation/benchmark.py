@@ -347,10 +347,7 @@ class _Plan:
 
 
 def generators_named(names: Sequence[str]) -> dict[str, Encoder]:
-    """Load weights by name, in this order; those that come along if there are no names.
-
-    Raises WeightsError for weights that cannot be read, DataError if two of them have the same name.
-    """
+    """Load weights by name, those that come along if there are no names; raises WeightsError or DataError."""
     from generator.checkpoint import load_generator, shipped_names
 
     shipped = shipped_names()
@@ -376,10 +373,7 @@ def open_set(name: str, *, cropped: bool, progress: Progress) -> Read:
 
 
 def find_set(name: str, data: Sequence[str]) -> str | None:
-    """Find a set that a command names: as one that comes along, as one of ``data``, or by its path.
-
-    Two paths mean the same set if their last parts are the same.  None if it cannot be found.
-    """
+    """Find a set that comes along, one of ``data`` whose path ends alike, or one by its path; else None."""
     if _shipped(name):
         return name
     same = (path for path in data if Path(path).stem == Path(name).stem)

@@ -117,14 +117,9 @@ def recall_table(header: SetHeader, results: Results, criterion: int) -> Table:
         ]
         if pose:
             cells += [Cell(f"{paper[k]:.1f}" if k in paper else DASH, style="paper") for k in KS]
-        line = Line(
-            name=method.words,
-            cells=tuple(cells),
-            code=method.name,
-            detail=f"nearest in the paper: {beside}" if beside else "",
-            missing="" if recall else reasons.get(method.name) or "not measured",
-            ours=method.family == "ours",
-        )
+        detail = f"nearest in the paper: {beside}" if beside else ""
+        missing = "" if recall else reasons.get(method.name) or "not measured"
+        line = Line(method.words, tuple(cells), method.name, detail, missing, ours=method.family == "ours")
         (rows if rival else oracles).append(line)
     asked = next((values[KS[0]].n for values in found.values() if values), header.queries)
     note = f"{asked:,} queries, a gallery of {header.gallery:,} faces."
@@ -151,10 +146,8 @@ def error_tables(header: SetHeader, results: Results) -> list[Table]:
         return []
     lines = []
     for weights in dict.fromkeys(value.weights for value in found):
-        errors = (
-            *results.find("squared error", weights=weights),
-            *results.find("absolute error", weights=weights),
-        )
+        absolute = results.find("absolute error", weights=weights)
+        errors = (*results.find("squared error", weights=weights), *absolute)
         lines.append(Line(weights, tuple(_cell(value, digits=2) for value in errors)))
     number = ""
     if header.attribute == "pose":
@@ -184,15 +177,15 @@ def recognition_tables(header: SetHeader, results: Results) -> list[Table]:
         theirs = Cell(f"{PAPER_CLASSIFIER_ACCURACY:.1f}"), Cell(DASH)
         lines.append(Line("the paper’s classifier, on Multi-PIE", theirs))
     tables = []
+    columns: tuple[str, ...] = "told by", f"right {attribute}, %", "faces"
     if lines:
         note = "Percent of gallery faces, with 95 % intervals; canonicalisation has learned no classifier."
-        columns = "told by", f"right {attribute}, %", "faces"
         tables.append(Table(f"The {attribute}, told rightly", columns, lines, note))
     candidates = results.find("classifier on validation people")
     if len(candidates) > 1:
-        rows = [Line(value.weights, (Cell(f"{value.value:.1f}"),)) for value in candidates]
-        columns_2 = "features, classifier", "right on validation people, %"
-        tables.append(Table("Every classifier that was tried", columns_2, rows, folded=True))
+        columns = "features, classifier", "right on validation people, %"
+        lines = [Line(value.weights, (Cell(f"{value.value:.1f}"),)) for value in candidates]
+        tables.append(Table("Every classifier that was tried", columns, lines, folded=True))
     return [*tables, *(_confusion_table(results, attribute, one.weights) for one in canonicalised)]
 
 

@@ -215,11 +215,8 @@ def _styled(theme: Theme) -> Iterator[None]:
         "grid.linewidth": 0.6,
         "axes.edgecolor": _hexed(theme.faint),
         **{f"axes.spines.{side}": False for side in ("top", "right", "left")},
-        **{
-            f"{axis}tick.{part}": value
-            for axis in "xy"
-            for part, value in (("color", ink), ("major.size", 0))
-        },
+        **{f"{axis}tick.color": ink for axis in "xy"},
+        **{f"{axis}tick.major.size": 0 for axis in "xy"},
         "axes.prop_cycle": cycler(color=map(_hexed, theme.lines)) + cycler(marker=["o", "s", "^", "D", "v"]),
         "lines.markersize": 5,
         "lines.linewidth": 1.8,

@@ -66,7 +66,7 @@ def store_figures(folder: Path, dataset: str, figures: Iterable[Figure]) -> None
         path.parent.mkdir(parents=True, exist_ok=True)
         for one in figures:
             names = f"{path.stem}-{one.name}.png", f"{path.stem}-{one.name}-dark.png"
-            for theme, name in zip((DARK, LIGHT), reversed(names), strict=True):
+            for theme, name in zip((LIGHT, DARK), names, strict=True):
                 picture = one.picture.draw(theme)
                 picture.save(path.with_name(name), compress_level=9)
             words = one.name, one.part, one.title, one.caption, one.alt
