@@ -20,7 +20,6 @@ import numpy as np
 
 from baselines.cpi.model import CPIModel, load_cpi
 from baselines.cpi.searcher import CPI
-from baselines.searcher import QueryBatch
 from cli.console import print_table, say
 from cli.guard import run_script
 from evaluation.protocol import Queries, criteria, draw_queries
@@ -58,7 +57,7 @@ def cpi(model: CPIModel, gallery: FaceSet, queries: Queries) -> Ways:
         searchers.append(CPI(model=model, name=f"{where}, hidden", compare_in=where, describe="hidden"))
     name = "own, picture, recovery 0, stepwise"
     searchers.append(CPI(model=model, name=name, compare_in="own", recovery=0, stepwise=True))
-    batch = QueryBatch("pose", gallery.pictures.select(queries.faces), queries.targets)
+    batch = queries.batch(gallery)
     for searcher in searchers:
         yield searcher.name, searcher.fit(gallery).rank(batch, max(KS))
 

@@ -42,6 +42,10 @@ class Queries:
     def __len__(self) -> int:
         return len(self.faces)
 
+    def batch(self, gallery: FaceSet) -> QueryBatch:
+        """What a searcher gets to see of them."""
+        return QueryBatch(self.attribute, gallery.pictures.select(self.faces), self.targets)
+
 
 @dataclass(frozen=True)
 class Criterion:
@@ -161,9 +165,7 @@ class Experiment:
 
     @cached_property
     def batch(self) -> QueryBatch:
-        """What a searcher gets to see of the queries."""
-        pictures = self.gallery.pictures.select(self.queries.faces)
-        return QueryBatch(self.attribute, pictures, self.queries.targets)
+        return self.queries.batch(self.gallery)
 
     @cached_property
     def fingerprint(self) -> str:
