@@ -182,11 +182,12 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
     rows: list[Row] = []
     for place, face in enumerate(sources.tolist()):
         part = slice(place * len(values), (place + 1) * len(values))
-        true = [_true_face(gallery, face, value, attribute) for value in values]
+        alike = (gallery.persons == gallery.persons[face]) & (gallery.lights == gallery.lights[face])
+        true = [gallery.crops[alike & (gallery.attribute(attribute) == value)][:1] for value in values]
         rows += [
             [None, Word("ours", "faint"), *map(Cell, ours[part])],
             [Cell(gallery.crops[face]), Word(artist.name, "faint"), *map(Cell, theirs[part])],
-            [None, Word("true", "faint"), *true],
+            [None, Word("true", "faint"), *(Cell(found[0]) if len(found) else None for found in true)],
             [],
         ]
     return Figure(
@@ -203,12 +204,6 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
             rows[:-1], ("face", "", *(value_word(value, attribute) for value in values)), side=_SIDE
         ),
     )
-
-
-def _true_face(gallery: FaceSet, face: int, value: str, attribute: Attribute) -> Cell | None:
-    same = (gallery.persons == gallery.persons[face]) & (gallery.lights == gallery.lights[face])
-    found = np.flatnonzero(same & (gallery.attribute(attribute) == value))
-    return Cell(gallery.crops[found[0]]) if len(found) else None
 
 
 def generated_sheet(faces: FaceSet, which: Ints, studio: Studio, attribute: Attribute) -> Image.Image:
