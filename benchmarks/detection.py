@@ -114,10 +114,8 @@ def measure(
             for size in (1, 4, 12):
                 _, seconds = timed(open_detector(result["detector"]), large_photo(some, size))
                 result["milliseconds_large"][f"{size} MP"] = seconds * 1000
-    columns = [
-        *("detector", "found", *scores[0]["by_group"], "false", "second"),
-        *("ms", "ms 95 %", *scores[0]["milliseconds_large"]),
-    ]
+    groups, sizes = scores[0]["by_group"], scores[0]["milliseconds_large"]
+    columns = ["detector", "found", *groups, "false", "second", "ms", "ms 95 %", *sizes]
     rows = [
         [
             one["detector"],

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from cli.guard import run_script
-from evaluation.check import KINDS, Level, measured_of
+from evaluation.check import KINDS, Level
 from evaluation.methods import in_order, methods_for
 from evaluation.protocol import QUERIES
 from evaluation.results import Results, read_results
@@ -45,8 +45,8 @@ def _numbers(found: Results, kind: str) -> Any:
     order = [method.name for method in in_order(["", *found.methods()], found.sets[0].attribute)]
     leaves = []
     for value in sorted(found.find(known.measure), key=lambda value: order.index(value.method)):
-        of = measured_of(value)
-        keys = [(), (of,), (of, value.k), (of, value.criterion, value.k)][len(known.levels)]
+        of, k = value.of, value.k
+        keys = [(), (of,), (of, k), (of, value.criterion, k)][len(known.levels)]
         leaves.append((keys, round(value.value, known.digits)))
     return _nested(leaves, known.levels) if leaves else None
 

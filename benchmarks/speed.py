@@ -93,15 +93,9 @@ def main() -> None:
 
 def rendering(head_model: Path, variety: str, people: int, workers: int, out: Path) -> list[Figure]:
     """Pictures per second and memory of a small set; reading the head model counts as well."""
-    begun = time.perf_counter()
+    begun, rotation, told = time.perf_counter(), RotationRecipe(variety=VARIETIES[variety]), RichProgress()
     count = render_set(
-        out,
-        RotationRecipe(variety=VARIETIES[variety]),
-        head_model,
-        people=people,
-        train=PROTOCOL_TRAIN,
-        workers=workers,
-        progress=RichProgress(),
+        out, rotation, head_model, people=people, train=PROTOCOL_TRAIN, workers=workers, progress=told
     )
     seconds = time.perf_counter() - begun
     largest_worker = _peak_mb(resource.RUSAGE_CHILDREN)

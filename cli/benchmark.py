@@ -199,15 +199,13 @@ def _check(data: list[str], out: Path | None, expected: Path | None, only: str |
 def _say_what_is_left_out(experiment: Experiment, queries: int) -> None:
     from cli.console import say
 
-    gallery = experiment.gallery
-    if gallery.left_out:
-        say(
-            f"{gallery.name}: {gallery.left_out:,} pictures show no face that could be found and are left out"
-        )
+    name, left_out, asked = experiment.gallery.name, experiment.gallery.left_out, len(experiment.queries)
+    if left_out:
+        say(f"{name}: {left_out:,} pictures show no face that could be found and are left out")
     if not experiment.searched:
-        say(f"{gallery.name}: the weights know one {experiment.attribute} only, so nothing is searched for")
+        say(f"{name}: the weights know one {experiment.attribute} only, so nothing is searched for")
         return
-    if len(experiment.queries) < queries:
-        say(f"{gallery.name}: there are only {len(experiment.queries):,} different queries; all are asked")
+    if asked < queries:
+        say(f"{name}: there are only {asked:,} different queries; all are asked")
     if len(experiment.criteria) < 2:
-        say(f"{gallery.name}: criterion 2 is left out, as the lights are not known")
+        say(f"{name}: criterion 2 is left out, as the lights are not known")

@@ -36,8 +36,7 @@ DEFAULT_WEIGHTS = ("rotation-32", "completion-32", "accessories-32")
 PARTS = ("tables", "classifier", "errors", "confusion", "change", "misalignment", "figures")
 """What can be measured: the recall of every row, and what stands beside it."""
 
-PROTOCOL = 1
-"""To be raised whenever the same faces, weights and queries would give other numbers than before."""
+PROTOCOL = 1  # to be raised whenever the same faces, weights and queries would give other numbers
 
 Read = Callable[[CropGeometry], FaceSet]
 """Reads a set of faces, cropped as a geometry says."""

@@ -19,7 +19,7 @@ from evaluation.benchmark import Benchmark, Options, find_set, generators_named,
 from evaluation.measurements import STAGES
 from evaluation.protocol import QUERIES
 from evaluation.recall import KS
-from evaluation.results import Journal, Results, Value
+from evaluation.results import Journal, Results
 from facedata.pairs import ATTRIBUTES
 from faces.errors import DataError
 from faces.progress import Progress
@@ -31,10 +31,9 @@ Level = type | tuple[int, ...]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of number in the file: its measure, the part of the benchmark, and how it is told in words.
+    """A kind of number in the file; ``tolerance`` and ``digits`` are those of new entries.
 
     ``levels`` are what the file maps to a number: words, whole numbers, or a list for these places.
-    ``tolerance`` and ``digits`` are those of new entries.
     """
 
     measure: str
@@ -80,7 +79,7 @@ class Number:
     def measured(self, results: Results) -> float:
         """What came out in the results of one set, NaN if it is not there."""
         for value in results.find(KINDS[self.kind].measure, criterion=self.criterion, k=self.k):
-            if self.of in ("", measured_of(value)):
+            if self.of in ("", value.of):
                 return value.value
         return math.nan
 
@@ -90,11 +89,6 @@ class Number:
         if apart <= self.tolerance:
             return "OK"
         return "CLOSE" if apart <= 3 * self.tolerance else "FAIL"
-
-
-def measured_of(value: Value) -> str:
-    """Tell what a value was measured of: a row, or weights by name."""
-    return value.method or value.weights.partition("@")[0]
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,8 @@ from faces.types import Ints
 if TYPE_CHECKING:
     from faces.detect import Detector
 
-POSE_OF = {"straight": "0", "left": "+45", "right": "-45", "up": "up"}
-"""The word a direction gets in our labels."""
-
-SUNGLASSES = "glasses-3"
-"""The word that accessory weights have for sunglasses."""
-
+POSE_OF = {"straight": "0", "left": "+45", "right": "-45", "up": "up"}  # in the words of our labels
+SUNGLASSES = "glasses-3"  # in those of accessory weights
 _EMOTIONS = ("neutral", "happy", "sad", "angry")
 _EYES = {"open": "none", "sunglasses": SUNGLASSES}
 
@@ -61,10 +57,7 @@ WISHES = (
 
 @dataclass(frozen=True)
 class FoundFaces:
-    """The faces found on photographs, and the labels of all photographs.
-
-    ``faces`` has the poses of ``POSE_OF`` and the accessories none and ``SUNGLASSES``.
-    """
+    """The faces found on photographs, and the labels of all photographs."""
 
     faces: FaceSet
     photographs: list[LabelRow]

@@ -26,9 +26,7 @@ from faces.types import Ints, Pixels
 
 PAIRS = 10_000
 STAGES = (1, 2)
-CHANGE_K = 5
-"""Recall by the size of the wished change is told at this K, as in the paper's Figure 6."""
-
+CHANGE_K = 5  # as in the paper's Figure 6
 CHANGE = f"recall@{CHANGE_K} by change"
 CHANGE_RIVALS = 2
 
@@ -40,8 +38,7 @@ UNITS: dict[Motion, str] = {
     "turn": "degrees",
 }
 AMOUNTS = dict.fromkeys(UNITS, (5.0, 10.0, 15.0, 20.0))
-MISALIGNED = 1000
-"""Queries that are asked with faces cropped badly."""
+MISALIGNED = 1000  # queries that are asked with faces cropped badly
 
 Row = tuple[str, str]
 """The name of a row of the tables, and the weights that it was made with."""

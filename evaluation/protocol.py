@@ -29,10 +29,7 @@ QUERIES = 10_000
 
 @dataclass(frozen=True)
 class Queries:
-    """Q drawn questions: ``faces`` (Q,) int64 indices into the test set, ``targets`` (Q,) wished words.
-
-    ``seed`` is what they were drawn with.
-    """
+    """Q questions drawn with ``seed``: ``faces`` (Q,) int64 of the gallery, ``targets`` (Q,) wished words."""
 
     attribute: Attribute
     faces: Ints

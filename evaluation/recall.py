@@ -51,10 +51,7 @@ def right_answers(rankings: Ints, query_key: Ints, gallery_key: Ints) -> NDArray
 
 
 def first_right(right: NDArray[np.bool_]) -> Ints:
-    """Return (Q,) int64 ranks of the first right answer, from 1; 0 if none of the K is right.
-
-    ``right`` is (Q, K) bool, best answer first.
-    """
+    """Return (Q,) int64 ranks of the first right answer of (Q, K) bool, from 1; 0 if none is right."""
     if right.shape[1] == 0:
         return np.zeros(len(right), np.int64)
     return np.where(right.any(axis=1), right.argmax(axis=1) + 1, 0).astype(np.int64)

@@ -89,6 +89,11 @@ class Value:
     n: int
 
     @property
+    def of(self) -> str:
+        """The row, or the name of the weights."""
+        return self.method or self.weights.partition("@")[0]
+
+    @property
     def interval(self) -> Interval | None:
         return None if self.low is None or self.high is None else (self.low, self.high)
 
@@ -150,7 +155,7 @@ def hash_of(**parts: object) -> str:
 
 
 def read_results(folder: Path) -> Results:
-    """Everything that is finished in a folder of results; raises DataError if there is nothing."""
+    """Everything that is finished in a folder; raises DataError if there is nothing."""
     if steps := _read(folder / RESULTS_FILE):
         return Results(list(chain(*steps.values())))
     raise DataError(f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}")
@@ -181,10 +186,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 class Journal:
-    """A folder of results while they are being made.
-
-    Opening it makes the folder.  Raises DataError if it cannot be written, or holds something else.
-    """
+    """A folder of results being made; raises DataError if it cannot be written, or holds something else."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -39,8 +39,8 @@ PAPER_CLASSIFIER_ACCURACY = 73.3
 class Cell:
     """What stands in a table; ``interval`` is the 95 % one.
 
-    ``style`` is empty, or says ``best`` of its column, ``paper`` for the paper's numbers, ``word`` for what
-    is no number, ``ahead``, ``level`` or ``behind``.
+    ``style`` is empty, ``best`` of its column, ``paper`` for the paper's numbers, or ``word`` for what is no
+    number, with ``ahead``, ``level`` or ``behind``.
     """
 
     text: str
@@ -62,10 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: ``columns`` name the head of the rows and each cell; it is ``folded`` if of second interest.
-
-    ``rows`` come first, then under the heading ``apart`` those that are no rivals.
-    """
+    """A table: ``columns`` name heads and cells, ``rows_apart`` follow under the heading ``apart``."""
 
     title: str
     columns: tuple[str, ...]
@@ -204,10 +201,7 @@ def _confusion_table(results: Results, attribute: str, weights: str) -> Table:
 
 
 def verdict_tables(header: SetHeader, results: Results) -> list[Table]:
-    """Ours against the best rival at each K, a table for each criterion under which ours was measured.
-
-    Rivals know no more than ours; ``note`` says in a sentence what it comes to.
-    """
+    """Ours against the best rival that knows no more, for each criterion under which ours was measured."""
     tables = []
     methods = in_order(results.methods(), header.attribute)
     for criterion, meaning in enumerate(header.criteria, start=1):

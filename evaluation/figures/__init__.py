@@ -28,9 +28,8 @@ def make_figures(
 ) -> None:
     """Draw every figure that an experiment has something to show in, into ``out``/figures.
 
-    ``out`` is the folder of results and ``results`` those of this set; what they have no numbers for is
-    left out.  ``ranks`` (Q,) int64 are those of our first right answers under criterion 1, whose failures
-    are shown; ``artist`` is a rival for figure 8.  Raises DataError if the folder cannot be written.
+    ``results`` are those of this set; what they have no numbers for is left out.  ``ranks`` (Q,) int64 are
+    ours under criterion 1; ``artist`` draws for figure 8.  Raises DataError if ``out`` cannot be written.
     """
     studio, attribute = experiment.studio, experiment.attribute
     makers: list[Callable[[], Figure | None]] = [

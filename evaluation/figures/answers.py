@@ -15,10 +15,8 @@ from index.search import Vectors, in_blocks, nearest
 ROWS = 8
 NEAREST = 5
 INSTEAD = 3
-LEGEND = "Green with a tick: right; red with a cross: wrong"
 
-# Each failing query is compared with the whole gallery: 500 × 20,860 float32 are 42 MB.
-MOST = 500
+MOST = 500  # failing queries, each compared with the whole gallery: 500 × 20,860 float32 are 42 MB
 
 
 def retrieval_figure(experiment: Experiment, *, seed: int = 0) -> Figure:
@@ -164,7 +162,7 @@ def _draw(experiment: Experiment, which: Ints) -> tuple[Pixels, Floats]:
 
 def _legend(experiment: Experiment) -> str:
     """What the frames mean, in words."""
-    if len(experiment.criteria) < 2:
-        return f"{LEGEND}."
-    value = experiment.attribute
-    return f"{LEGEND}; amber with a bar: the right person and {value} in another light."
+    other = f"; amber with a bar: the right person and {experiment.attribute} in another light"
+    return (
+        f"Green with a tick: right; red with a cross: wrong{other if len(experiment.criteria) > 1 else ''}."
+    )

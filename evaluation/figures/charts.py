@@ -68,12 +68,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Percentages (R, C), true values down and chosen ones across."""
+    """Percentages (R, C) of an attribute's values, true ones down and chosen ones across."""
 
     percent: NDArray[np.float64]
     words: tuple[str, ...]
-    down: str
-    across: str
+    attribute: str
 
     def draw(self, theme: Theme) -> Image.Image:
         """Draw the map as an RGB picture; a number stands in every place that is not nearly zero."""
@@ -88,7 +87,7 @@ class HeatMap:
             axis.set_xticks(places, self.words, rotation=40 if long else 0, ha="right" if long else "center")
             axis.set_yticks(places, self.words)
             axis.tick_params(labelsize=8)
-            axis.set(xlabel=self.across, ylabel=self.down)
+            axis.set(xlabel=f"chosen {self.attribute}", ylabel=f"true {self.attribute}")
             axis.spines[:].set(visible=True, color=_hexed(theme.plain))
             for (row, column), share in np.ndenumerate(self.percent):
                 if share >= 0.05:
@@ -98,10 +97,7 @@ class HeatMap:
 
 
 def pose_change_figure(results: Results, attribute: str) -> Figure | None:
-    """Draw figure 6, how recall falls as the head is asked to turn further; None if nothing was measured.
-
-    There is a panel for each criterion and a curve for each row.
-    """
+    """Draw figure 6, how recall falls as the head is asked to turn further; None if nothing was measured."""
     found = results.find(CHANGE)
     if not found:
         return None
@@ -138,10 +134,7 @@ def pose_change_figure(results: Results, attribute: str) -> Figure | None:
 
 
 def misalignment_figure(results: Results, attribute: str) -> Figure | None:
-    """Draw recall against crops that are shifted, scaled or turned, under criterion 1.
-
-    There is a panel for each motion and a curve for each row; None if nothing was measured.
-    """
+    """Draw recall against crops that are shifted, scaled or turned; None if nothing was measured."""
     found = {motion: results.find(f"recall@{MISALIGNED_K} by {motion}", criterion=1) for motion in AMOUNTS}
     found = {motion: values for motion, values in found.items() if values}
     if not found:
@@ -188,7 +181,7 @@ def confusion_figure(results: Results, attribute: str, weights: str) -> Figure |
             f"faces, {accuracy:.1f} % right without having learned a classifier.{worst}"
         ),
         alt=f"Heat map of true against chosen {attribute}; {accuracy:.1f} % lie on the diagonal.",
-        picture=HeatMap(percent, words, f"true {attribute}", f"chosen {attribute}"),
+        picture=HeatMap(percent, words, attribute),
     )
 
 

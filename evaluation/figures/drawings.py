@@ -148,10 +148,7 @@ def different_people(faces: FaceSet, pairs: Ints, count: int, seed: int) -> Ints
 
 @dataclass(frozen=True)
 class Artist:
-    """A rival that draws: faces (N, S, S) uint8 and (N,) wished words to drawings (N, T, T) uint8.
-
-    ``name`` is how the figure calls it, ``note`` a sentence on what it does otherwise.
-    """
+    """A rival that draws (N, S, S) uint8 faces as (N,) words wish; ``note`` says what it does otherwise."""
 
     name: str
     draw: Callable[[Pixels, Words], Pixels]

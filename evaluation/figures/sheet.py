@@ -30,11 +30,6 @@ class Theme:
     wrong: Colour
     lines: tuple[Colour, ...]
 
-    def of(self, tone: Tone) -> Colour:
-        """Return the colour of a tone."""
-        colour: Colour = getattr(self, tone)
-        return colour
-
 
 # The curves are Okabe and Ito's colours, told apart by people who see red and green alike; the yellow is
 # left out, being too pale for a line on paper.
@@ -150,10 +145,10 @@ def _paste(
 ) -> None:
     x, y, side = left + _GAP, top + _GAP, cell.face.shape[0] * zoom
     picture = enlarge(cell.face, side, smooth=False).convert("RGB")
-    paste_framed(page, picture, x, y, theme.of(cell.frame), _FRAME if cell.frame != "plain" else 2)
+    paste_framed(page, picture, x, y, getattr(theme, cell.frame), _FRAME if cell.frame != "plain" else 2)
     if cell.frame in _SIGNS:
         x_mark, y_mark = x + side - 14, y + 14
-        pen.ellipse((x_mark - 15, y_mark - 15, x_mark + 15, y_mark + 15), fill=theme.of(cell.frame))
+        pen.ellipse((x_mark - 15, y_mark - 15, x_mark + 15, y_mark + 15), fill=getattr(theme, cell.frame))
         for stroke in _SIGNS[cell.frame]:
             places = [(x_mark + dx, y_mark + dy) for dx, dy in stroke]
             pen.line(places, fill=theme.paper, width=4, joint="curve")
@@ -165,4 +160,4 @@ def _write(pen: ImageDraw.ImageDraw, word: Word, left: int, y: int, width: int, 
     """Write a word in the middle of ``width`` pixels, cut if it is longer."""
     letters = font(_TEXT)
     text = shortened(word.text, letters, width - 4, cut="end")
-    pen.text((left + width / 2, y), text, theme.of(word.tone), letters, anchor="ma")
+    pen.text((left + width / 2, y), text, getattr(theme, word.tone), letters, anchor="ma")
