@@ -128,9 +128,8 @@ def benchmark(
 
     check_names(data)
     parts = PARTS if only is None else _names(only)
-    for part in parts:
-        if part not in PARTS:
-            raise typer.BadParameter(f"{part!r} is none of {', '.join(PARTS)}.", param_hint="--only")
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(PARTS)}.", param_hint="--only")
     progress = RichProgress()
     options = Options(
         rows=None if rows is None else _names(rows),
