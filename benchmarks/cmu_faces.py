@@ -15,99 +15,62 @@ import argparse
 import sys
 from pathlib import Path
 
+from cli.benchmark import print_results
 from cli.console import RichProgress, print_table, say
 from cli.guard import run_script
-from evaluation.benchmark import run_experiment
-from evaluation.cmu_faces import WISHES, Wish, experiment_on, find_faces, found_table, one_of_each
+from evaluation.benchmark import StepProgress, run_experiment
+from evaluation.cmu_faces import WISHES, experiment_on, find_faces, found_table, one_of_each
 from evaluation.context import Context
 from evaluation.figures.drawings import generated_sheet
 from evaluation.methods import methods_for
 from evaluation.report import write_report
 from evaluation.results import Journal
-from evaluation.steps import StepProgress
 from evaluation.studio import Studio
-from evaluation.tables import set_tables
-from facedata.labelled import FaceSet
+from facedata.labelled import Attribute
 from faces.detect import open_detector
 from generator.checkpoint import load_generator
 from generator.model import Generator
 
 ROWS = (
-    "ours-features",
-    "ours-all-values",
-    "ours-image",
-    "appearance-256",
-    "identity",
-    "cpi",
-    "two-step-image",
-    "two-step-features",
-    "two-step-dlib",
-    "two-step-image-canonical",
-    "two-step-features-canonical",
-    "two-step-dlib-canonical",
+    *("ours-features", "ours-all-values", "ours-image", "appearance-256", "identity", "cpi"),
+    *(
+        f"two-step-{features}{told}"
+        for told in ("", "-canonical", "-true-{attribute}")
+        for features in ("image", "features", "dlib")
+    ),
     "arithmetic-dlib",
-    "two-step-image-true-{attribute}",
-    "two-step-features-true-{attribute}",
-    "two-step-dlib-true-{attribute}",
 )
 
 
 def measure(wanted: argparse.Namespace) -> None:
     """Find the faces, ask every wish, write and print everything."""
     progress = RichProgress()
-    generators = {"pose": load_generator(wanted.weights)}
+    generators: dict[Attribute, Generator] = {"pose": load_generator(wanted.weights)}
     if wanted.accessory_weights:
         generators["accessory"] = load_generator(wanted.accessory_weights)
-    geometry = generators["pose"].geometry
-    found = find_faces(wanted.photos, open_detector(wanted.detector), geometry, progress)
-    journal = Journal(wanted.out)
-    asked: set[str] = set()
-    for wish in WISHES:
-        if wish.attribute not in generators:
-            continue
-        # The gallery is the same for every wish of an attribute, and so is what is measured of it alone.
-        parts = {"tables"} if wish.attribute in asked else {"tables", "classifier", "confusion"}
-        asked.add(wish.attribute)
-        rivals = wanted.rivals if wish.attribute == "pose" else wanted.accessory_rivals
-        ask(found.faces, wish, generators[wish.attribute], rivals, journal, progress, parts)
+    rivals = {"pose": wanted.rivals, "accessory": wanted.accessory_rivals}
+    found = find_faces(wanted.photos, open_detector(wanted.detector), generators["pose"].geometry, progress)
+    journal, steps = Journal(wanted.out), StepProgress(progress)
+    # The gallery is the same for every wish of an attribute, and so is what is measured of it alone.
+    parts = {attribute: {"tables", "classifier", "confusion"} for attribute in generators}
+    for wish in (wish for wish in WISHES if wish.attribute in generators):
+        attribute = wish.attribute
+        studio = Studio(generators[attribute], progress=steps)
+        context = Context(studio=studio, attribute=attribute, rivals=rivals[attribute], progress=steps)
+        known = methods_for(attribute)
+        rows = [name for row in ROWS if (name := row.format(attribute=attribute)) in known]
+        experiment = experiment_on(found.faces, wish, studio)
+        run_experiment(experiment, context, journal, steps, rows=rows, parts=parts[attribute])
+        parts[attribute] = {"tables"}
     for attribute, generator in generators.items():
-        which = one_of_each(found.faces)
-        page = generated_sheet(
-            found.faces, which, Studio(generator), "pose" if attribute == "pose" else "accessory"
-        )
+        page = generated_sheet(found.faces, one_of_each(found.faces), Studio(generator), attribute)
         page.save(wanted.out / f"generated-{attribute}.png")
     write_report(wanted.out)
-    columns, rows = found_table(found)
+    columns, lines = found_table(found)
     print("\nFaces found\n")
-    print_table(columns, rows, right=columns[1:])
-    results = journal.results
-    for header in results.sets:
-        for tables in set_tables(header, results.of(header.set)).values():
-            for table in tables:
-                print(f"\n{header.set}: {table.title}\n")
-                columns, rows = table.plain()
-                print_table(columns, rows, right=columns[1:])
+    print_table(columns, lines, right=columns[1:])
+    print_results(journal.results)
     say(f"the results are in {wanted.out}")
-
-
-def ask(
-    faces: FaceSet,
-    wish: Wish,
-    generator: Generator,
-    rivals: str | None,
-    journal: Journal,
-    progress: RichProgress,
-    parts: set[str],
-) -> None:
-    """Measure the rows of one wish and these parts of the benchmark."""
-    steps = StepProgress(progress)
-    context = Context(
-        studio=Studio(generator, progress=steps), attribute=wish.attribute, rivals=rivals, progress=steps
-    )
-    known = methods_for(wish.attribute)
-    rows = [name for row in ROWS if (name := row.format(attribute=wish.attribute)) in known]
-    experiment = experiment_on(faces, wish, context.studio)
-    run_experiment(experiment, context, journal, steps, rows=rows, parts=parts)
 
 
 def main() -> None:
@@ -115,12 +78,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the weights on the CMU Face Images.")
     parser.add_argument("photos", type=Path, metavar="PHOTOS_DIR", help="folder of the .pgm files")
     parser.add_argument("--weights", default="rotation-32", metavar="NAME|DIR", help="for the wished sides")
-    parser.add_argument(
-        "--accessory-weights",
-        default="accessories-32",
-        metavar="NAME|DIR",
-        help="for the wished sunglasses; empty to leave them out",
-    )
+    words = "for the wished sunglasses; empty to leave them out"
+    parser.add_argument("--accessory-weights", default="accessories-32", metavar="NAME|DIR", help=words)
     parser.add_argument("--rivals", metavar="NAME|DIR", help="rivals fitted for the pose")
     parser.add_argument("--accessory-rivals", metavar="NAME|DIR", help="rivals fitted for accessories")
     parser.add_argument("--detector", type=Path, metavar="MODEL.onnx", help="YuNet instead of dlib")

@@ -13,92 +13,65 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from PIL import Image
 
 from cli.console import print_table
-from faces.detect import METHODS, open_detector
+from faces.detect import METHODS, Detector, open_detector
 from faces.photo import read_photo
 from faces.types import DetectedFace, Photo
 
 DIRECTIONS, EYES = ("straight", "left", "right", "up"), ("open", "sunglasses")
+Seen = tuple[str, list[DetectedFace], float]
+"""One photograph's name, what one detector found on it, and the seconds of processor time that took."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One photograph's name, what one detector found on it, and how long that took."""
-
-    name: str
-    faces: list[DetectedFace]
-    seconds: float
-
-    @property
-    def whose(self) -> tuple[str, str]:
-        person, direction, *_ = self.name.split("_")
-        return person, direction
-
-    @property
-    def group(self) -> str:
-        _, direction, _, eyes = self.name.split("_")
-        return f"{direction}/{eyes}"
-
-
-@dataclass(slots=True)
-class Score:
-    """One detector's row of the table; times in milliseconds of processor time."""
-
-    detector: str
-    photographs: int
-    found: int = 0
-    by_group: dict[str, int] = field(default_factory=dict)
-    false_alarms: int = 0
-    second_faces: int = 0
-    milliseconds: float = 0.0
-    milliseconds_95: float = 0.0
-    milliseconds_large: dict[str, float] = field(default_factory=dict)
+def whose(name: str) -> tuple[str, ...]:
+    """Person and direction."""
+    return tuple(name.split("_")[:2])
 
 
 def centre(face: DetectedFace) -> np.ndarray:
     return np.array([face.box.left + face.box.right, face.box.top + face.box.bottom]) / 2
 
 
-def medians(seen: list[Seen]) -> dict[tuple[str, str], np.ndarray]:
-    """The median centre of all finds of each person and direction."""
-    centres: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
-    for one in seen:
-        centres[one.whose] += [centre(face) for face in one.faces[:1]]
-    return {whose: np.median(some, axis=0) for whose, some in centres.items() if some}
+def score(detector: str, seen: list[Seen], heads: dict[tuple[str, ...], np.ndarray]) -> dict[str, Any]:
+    """One detector's row of the table; times in milliseconds of processor time."""
+    by_group = {f"{direction}/{eyes}": 0 for direction in DIRECTIONS for eyes in EYES}
+    false_alarms = second_faces = 0
+    for name, faces, _ in seen:
+        on_head = sum(
+            bool(np.hypot(*(centre(face) - heads[whose(name)])) <= max(face.box.width, face.box.height))
+            for face in faces
+        )
+        _, direction, _, eyes = name.split("_")
+        by_group[f"{direction}/{eyes}"] += on_head > 0
+        false_alarms += len(faces) - on_head
+        second_faces += max(0, on_head - 1)
+    times = np.array([seconds for *_, seconds in seen]) * 1000
+    return {
+        "detector": detector,
+        "photographs": len(seen),
+        "found": sum(by_group.values()),
+        "by_group": by_group,
+        "false_alarms": false_alarms,
+        "second_faces": second_faces,
+        "milliseconds": float(times.mean()),
+        "milliseconds_95": float(np.percentile(times, 95)),
+        "milliseconds_large": {},
+    }
 
 
-def score(detector: str, seen: list[Seen], heads: dict[tuple[str, str], np.ndarray]) -> Score:
-    result = Score(detector, len(seen))
-    result.by_group = {f"{direction}/{eyes}": 0 for direction in DIRECTIONS for eyes in EYES}
-    for one in seen:
-        on_head = [
-            face
-            for face in one.faces
-            if np.hypot(*(centre(face) - heads[one.whose])) <= max(face.box.width, face.box.height)
-        ]
-        result.found += bool(on_head)
-        result.by_group[one.group] += bool(on_head)
-        result.false_alarms += len(one.faces) - len(on_head)
-        result.second_faces += max(0, len(on_head) - 1)
-    times = np.array([one.seconds for one in seen]) * 1000
-    result.milliseconds, result.milliseconds_95 = float(times.mean()), float(np.percentile(times, 95))
-    return result
-
-
-def timed(detect_with: str, photo: Photo) -> float:
-    """Milliseconds of processor time for one photograph."""
-    detector = open_detector(detect_with)
+def timed(detector: Detector, photo: Photo) -> tuple[list[DetectedFace], float]:
+    """The faces on one photograph, and the seconds of processor time that took."""
     began = time.process_time()
-    detector.detect(photo)
-    return (time.process_time() - began) * 1000
+    faces = detector.detect(photo)
+    return faces, time.process_time() - began
 
 
 def large_photo(some: list[Photo], megapixels: int) -> Photo:
@@ -125,47 +98,38 @@ def measure(
     paths = sorted(photos.glob("*.pgm"))[::every]
     if not paths:
         raise typer.BadParameter(f"{photos} holds no .pgm photographs")
-    seen: dict[str, list[Seen]] = {}
-    for name in detector:
-        opened = open_detector(name)
-        seen[name] = []
-        for path in paths:
-            photo = read_photo(path)
-            began = time.process_time()
-            faces = opened.detect(photo)
-            seen[name].append(Seen(path.stem, faces, time.process_time() - began))
-    heads = medians([one for some in seen.values() for one in some])
+    detectors = {name: open_detector(name) for name in detector}
+    seen = {
+        name: [(path.stem, *timed(opened, read_photo(path))) for path in paths]
+        for name, opened in detectors.items()
+    }
+    centres: dict[tuple[str, ...], list[np.ndarray]] = defaultdict(list)
+    for name, faces, _ in chain.from_iterable(seen.values()):
+        centres[whose(name)] += [centre(face) for face in faces[:1]]
+    heads = {who: np.median(some, axis=0) for who, some in centres.items() if some}
     scores = [score(name, some, heads) for name, some in seen.items()]
     if large:
         some = [read_photo(path) for path in paths[:7]]
         for result in scores:
             for size in (1, 4, 12):
-                result.milliseconds_large[f"{size} MP"] = timed(result.detector, large_photo(some, size))
-    groups = list(scores[0].by_group)
-    columns = [
-        "detector",
-        "found",
-        *groups,
-        "false",
-        "second",
-        "ms",
-        "ms 95 %",
-        *scores[0].milliseconds_large,
-    ]
+                _, seconds = timed(open_detector(result["detector"]), large_photo(some, size))
+                result["milliseconds_large"][f"{size} MP"] = seconds * 1000
+    groups, sizes = scores[0]["by_group"], scores[0]["milliseconds_large"]
+    columns = ["detector", "found", *groups, "false", "second", "ms", "ms 95 %", *sizes]
     rows = [
         [
-            one.detector,
-            f"{one.found} of {one.photographs}",
-            *(str(one.by_group[group]) for group in groups),
-            *(str(one.false_alarms), str(one.second_faces)),
-            *(f"{one.milliseconds:.0f}", f"{one.milliseconds_95:.0f}"),
-            *(f"{value:,.0f}" for value in one.milliseconds_large.values()),
+            one["detector"],
+            f"{one['found']} of {one['photographs']}",
+            *one["by_group"].values(),
+            *(one["false_alarms"], one["second_faces"]),
+            *(f"{one['milliseconds']:.0f}", f"{one['milliseconds_95']:.0f}"),
+            *(f"{value:,.0f}" for value in one["milliseconds_large"].values()),
         ]
         for one in scores
     ]
     print_table(columns, rows, right=columns[1:])
     if out is not None:
-        out.write_text(json.dumps([asdict(one) for one in scores], indent=2) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,79 +8,64 @@ The command is put together from what the results say of themselves: weights, ro
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from cli.guard import run_script
+from evaluation.check import KINDS, Level
 from evaluation.methods import in_order, methods_for
 from evaluation.protocol import QUERIES
-from evaluation.recall import KS
-from evaluation.results import Results, Value, read_results
+from evaluation.results import Results, read_results
 from faces.errors import DataError
-
-TOLERANCES = {
-    "recall": 1.0,
-    "error": 5.0,
-    "absolute-error": 0.2,
-    "canonicalised": 0.5,
-    "classifier": 0.5,
-    "change": 2.0,
-}
 
 
 def entry(results: Results, name: str, data: str, make: str, *, cropped: bool) -> str:
     """The entry of the set that ``data`` is called, as YAML.  Raises DataError if it was not measured."""
-    dataset = Path(data).stem
-    found = results.of(dataset)
+    found = results.of(Path(data).stem)
     if not found.sets:
-        raise DataError(f"there are no results of {dataset}.")
-    parts = {kind: lines for kind, lines in _parts(found).items() if lines}
-    tolerances = ", ".join(f"{kind}: {TOLERANCES[kind]:g}" for kind in parts)
+        raise DataError(f"there are no results of {Path(data).stem}.")
+    parts = {kind: numbers for kind in KINDS if (numbers := _numbers(found, kind))}
     lines = [f"{name}:", f"  command: {_command(found, data, cropped=cropped)}", f"  make: {make}"]
-    lines.append(f"  tolerance: {{{tolerances}}}")
+    lines.append(f"  tolerance: {_on_one_line({kind: KINDS[kind].tolerance for kind in parts})}")
     for kind, numbers in parts.items():
-        lines += [f"  {kind}:{numbers[0]}" if kind == "classifier" else f"  {kind}:"]
-        lines += [] if kind == "classifier" else [f"    {line}" for line in numbers]
+        by_name = numbers if isinstance(numbers, dict) else {}
+        lines.append(f"  {kind}:" if by_name else f"  {kind}: {numbers}")
+        lines += [f"    {of}: {_on_one_line(what)}" for of, what in by_name.items()]
     return "\n".join(lines) + "\n"
 
 
-def _parts(found: Results) -> dict[str, list[str]]:
-    """The lines of each kind of number."""
-    header = found.sets[0]
-    recall = []
-    for method in in_order(found.methods(), header.attribute):
-        by_criterion = []
-        for criterion in range(1, len(header.criteria) + 1):
-            if values := found.recall(method.name, criterion):
-                by_criterion.append(f"{criterion}: [{', '.join(f'{values[k].value:.1f}' for k in KS)}]")
-        if by_criterion:
-            recall.append(f"{method.name}: {{{', '.join(by_criterion)}}}")
-    by_row: dict[str, dict[int, list[str]]] = {}
-    for value in found.find("recall@5 by change"):
-        by_size = by_row.setdefault(value.method, {}).setdefault(value.criterion, [])
-        by_size.append(f"{value.k}: {value.value:.1f}")
-    change = []
-    for row, criteria in by_row.items():
-        numbers = [f"{criterion}: {{{', '.join(sizes)}}}" for criterion, sizes in criteria.items()]
-        change.append(f"{row}: {{{', '.join(numbers)}}}")
-    canonicalised = found.find("canonicalised")
-    return {
-        "recall": recall,
-        "error": _stages(found.find("squared error"), 1),
-        "absolute-error": _stages(found.find("absolute error"), 2),
-        "canonicalised": [f"{one.weights.partition('@')[0]}: {one.value:.1f}" for one in canonicalised],
-        "classifier": [f" {one.value:.1f}" for one in found.find("classifier")],
-        "change": change,
-    }
+def _numbers(found: Results, kind: str) -> Any:
+    """What was measured, nested as the levels of the kind say; nothing if it was not measured."""
+    known = KINDS[kind]
+    order = [method.name for method in in_order(["", *found.methods()], found.sets[0].attribute)]
+    leaves = []
+    for value in sorted(found.find(known.measure), key=lambda value: order.index(value.method)):
+        of, k = value.of, value.k
+        keys = [(), (of,), (of, k), (of, value.criterion, k)][len(known.levels)]
+        leaves.append((keys, round(value.value, known.digits)))
+    return _nested(leaves, known.levels) if leaves else None
 
 
-def _stages(errors: list[Value], digits: int) -> list[str]:
-    """A line for each weights: the errors of both stages."""
-    lines = []
-    for weights in dict.fromkeys(error.weights for error in errors):
-        values = [f"{error.value:.{digits}f}" for error in errors if error.weights == weights]
-        lines.append(f"{weights.partition('@')[0]}: [{', '.join(values)}]")
-    return lines
+def _nested(leaves: Sequence[tuple[tuple[Any, ...], float]], levels: Sequence[Level]) -> Any:
+    """Numbers with the keys that lead to them as maps in maps, or lists for known places."""
+    if not levels:
+        return leaves[0][1]
+    branches: dict[Any, Any] = {}
+    for (key, *rest), number in leaves:
+        branches.setdefault(key, []).append((rest, number))
+    nested = {key: _nested(below, levels[1:]) for key, below in branches.items()}
+    return list(nested.values()) if isinstance(levels[0], tuple) else nested
+
+
+def _on_one_line(content: object) -> str:
+    """Write maps and lists as YAML has them in braces, without the line that ends a document."""
+    text = str(yaml.safe_dump(content, default_flow_style=True, sort_keys=False, width=math.inf))
+    return text.removesuffix("...\n").strip()
 
 
 def _command(found: Results, data: str, *, cropped: bool) -> str:

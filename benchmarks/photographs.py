@@ -21,7 +21,8 @@ import numpy as np
 
 from cli.console import RichProgress, print_table
 from cli.guard import run_script
-from retrieval.finder import SHOWS, Answer, Finder
+from faces.progress import underway
+from retrieval.finder import SHOWS, Finder
 from retrieval.indexing import index_folders
 
 _ALL = 100_000  # more than any collection here holds
@@ -35,18 +36,16 @@ def person_of(path: str) -> str:
 
 def plain_search(finder: Finder, photographs: list[Path]) -> None:
     """Ask for every photograph of one person, and print how often that went well."""
-    progress = RichProgress()
     first, right, wrong = [], [], []
-    progress.start("searching", len(photographs), "photographs")
-    for path in photographs:
-        hits = [hit for hit in finder.search(path, k=_ALL).hits if person_of(hit.path)]
-        same = np.array([person_of(hit.path) == person_of(str(path)) for hit in hits])
-        likely = np.array([hit.probability for hit in hits])
-        first.append(same[0])
-        right.append(likely[same])
-        wrong.append(likely[~same])
-        progress.advance()
-    progress.finish()
+    with underway(RichProgress(), "searching", len(photographs), "photographs") as searching:
+        for path in photographs:
+            hits = [hit for hit in finder.search(path, k=_ALL).hits if person_of(hit.path)]
+            same = np.array([person_of(hit.path) == person_of(str(path)) for hit in hits])
+            likely = np.array([hit.probability for hit in hits])
+            first.append(same[0])
+            right.append(likely[same])
+            wrong.append(likely[~same])
+            searching.advance()
     ours, others = np.concatenate(right), np.concatenate(wrong)
     strict = np.quantile(others, 0.99)
     rows = (
@@ -64,24 +63,17 @@ def turned(finder: Finder, photographs: list[Path]) -> None:
     asked = {person_of(str(path)): path for path in reversed(straight)}
     rows = []
     for wish in ("+30", "-30"):
-        answers = {person: finder.search(path, wish={"pose": wish}, k=10) for person, path in asked.items()}
-        ranks = {person: _first(person, answer) for person, answer in answers.items()}
-        good = sum(rank == 1 for rank in ranks.values())
-        lined = sum(_separated(person, answer) for person, answer in answers.items())
+        ranks, lined = {}, 0
+        for person, path in asked.items():
+            hits = finder.search(path, wish={"pose": wish}, k=10).hits
+            right = [hit for hit in hits if person in Path(hit.path).stem.split("_")[0].split("-and-")]
+            ranks[person] = right[0].rank if right else 0
+            probable = [hit for hit in hits if hit.probability >= SHOWS]
+            lined += bool(probable) and all(person in Path(hit.path).stem.split("_")[0] for hit in probable)
+        good = list(ranks.values()).count(1)
         late = ", ".join(f"{person} {rank}" for person, rank in ranks.items() if rank != 1)
         rows.append((wish, f"{good} of {len(ranks)}", f"{lined} of {len(ranks)}", late))
     print_table(("wish", "right person first", "others all below the line", "first right at rank"), rows)
-
-
-def _first(person: str, answer: Answer) -> int:
-    found = [hit.rank for hit in answer.hits if person in Path(hit.path).stem.split("_")[0].split("-and-")]
-    return found[0] if found else 0
-
-
-def _separated(person: str, answer: Answer) -> bool:
-    """Tell whether a right hit is probable and nobody else is."""
-    probable = [hit for hit in answer.hits if hit.probability >= SHOWS]
-    return bool(probable) and all(person in Path(hit.path).stem.split("_")[0] for hit in probable)
 
 
 def main() -> None:

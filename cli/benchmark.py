@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from evaluation.protocol import Experiment
+    from evaluation.results import Results
 
 
 def benchmark(
@@ -18,12 +22,10 @@ def benchmark(
         typer.Argument(
             metavar="DATA...",
             help="Labelled folders (pictures and labels.csv), .zip files of such, or rendered-mini.",
-            show_default=False,
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder for results and report.", show_default=False),
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for results and report.")
     ] = None,
     weights: Annotated[
         list[str] | None,
@@ -32,85 +34,59 @@ def benchmark(
             metavar="NAME|DIR",
             help="Weights to measure, also several times: the first that fit a set are tested, the others "
             "compared with them. Otherwise those that come along.",
-            show_default=False,
         ),
     ] = None,
     attribute: Annotated[
         str | None,
         typer.Option(
-            "--attribute",
             help="What is wished for: pose, light or accessory; otherwise what the weights know and the "
-            "faces differ in.",
-            show_default=False,
+            "faces differ in."
         ),
     ] = None,
     rows: Annotated[
         str | None,
         typer.Option(
-            "--rows",
             metavar="NAME,NAME",
             help="Only these rows of the tables, such as ours-features,two-step-image; otherwise all.",
-            show_default=False,
         ),
     ] = None,
     rivals: Annotated[
         str | None,
         typer.Option(
-            "--rivals",
-            metavar="NAME|DIR",
-            help="Rivals that `train-rivals` has fitted; otherwise those that come along.",
-            show_default=False,
+            metavar="NAME|DIR", help="Rivals that `train-rivals` has fitted; otherwise those that come along."
         ),
     ] = None,
     cpi: Annotated[
         str | None,
         typer.Option(
-            "--cpi",
             metavar="NAME|DIR",
             help="The rival CPI that `train-cpi` has trained; otherwise the one that comes along.",
-            show_default=False,
         ),
     ] = None,
     vgg16: Annotated[
-        Path | None,
-        typer.Option("--vgg16", metavar="FILE", help="The published weights of VGG-16.", show_default=False),
+        Path | None, typer.Option(metavar="FILE", help="The published weights of VGG-16.")
     ] = None,
     vgg_face: Annotated[
-        Path | None,
-        typer.Option(
-            "--vgg-face", metavar="FILE", help="The published weights of VGG-Face.", show_default=False
-        ),
+        Path | None, typer.Option(metavar="FILE", help="The published weights of VGG-Face.")
     ] = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="The pictures are ready crops; no detection.")
     ] = False,
-    queries: Annotated[
-        int, typer.Option("--queries", metavar="N", min=1, help="How many queries to draw.")
-    ] = 10_000,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="S", min=0, help="What the queries are drawn with.")
-    ] = 0,
+    queries: Annotated[int, typer.Option(metavar="N", min=1, help="How many queries to draw.")] = 10_000,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="What the queries are drawn with.")] = 0,
     check: Annotated[
-        bool,
-        typer.Option("--check", help="Run the commands behind the reported numbers and compare."),
+        bool, typer.Option("--check", help="Run the commands behind the reported numbers and compare.")
     ] = False,
     expected: Annotated[
         Path | None,
-        typer.Option(
-            "--expected",
-            metavar="FILE",
-            help="What --check compares with; otherwise what comes along.",
-            show_default=False,
-        ),
+        typer.Option(metavar="FILE", help="What --check compares with; otherwise what comes along."),
     ] = None,
     only: Annotated[
         str | None,
         typer.Option(
-            "--only",
             metavar="NAME,NAME",
             help="Only these of tables, classifier, errors, confusion, change, misalignment, figures; what "
             "is left out can be added later. With --check, only these entries.",
-            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -144,83 +120,76 @@ def benchmark(
         raise typer.BadParameter("name at least one set of faces, such as rendered-mini.", param_hint="DATA")
     if out is None:
         raise typer.BadParameter("name a folder for the results.", param_hint="--out")
-    from cli.console import RichProgress, print_table, say
+    from cli.console import RichProgress, say
     from cli.train import attribute_named
-    from evaluation.benchmark import (
-        PARTS,
-        Benchmark,
-        Options,
-        check_names,
-        generators_named,
-        open_set,
-    )
+    from evaluation.benchmark import PARTS, Benchmark, Options, check_names, generators_named, open_set
     from evaluation.report import note_run, write_report
     from evaluation.results import Journal
-    from evaluation.tables import set_tables
 
     check_names(data)
-    parts = PARTS if only is None else tuple(name.strip() for name in only.split(","))
-    for part in parts:
-        if part not in PARTS:
-            raise typer.BadParameter(f"{part!r} is none of {', '.join(PARTS)}.", param_hint="--only")
+    parts = PARTS if only is None else _names(only)
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(PARTS)}.", param_hint="--only")
     progress = RichProgress()
-    measuring = Benchmark(
-        generators_named(weights or []),
-        compare=weights is not None,
-        options=Options(
-            rows=None if rows is None else tuple(name.strip() for name in rows.split(",")),
-            attribute=None if attribute is None else attribute_named(attribute),
-            queries=queries,
-            seed=seed,
-            rivals=rivals,
-            cpi=cpi,
-            vgg16=vgg16,
-            vgg_face=vgg_face,
-            parts=parts,
-        ),
+    options = Options(
+        rows=None if rows is None else _names(rows),
+        attribute=None if attribute is None else attribute_named(attribute),
+        queries=queries,
+        seed=seed,
+        rivals=rivals,
+        cpi=cpi,
+        vgg16=vgg16,
+        vgg_face=vgg_face,
+        parts=parts,
     )
+    measuring = Benchmark(generators_named(weights or []), compare=weights is not None, options=options)
     journal = Journal(out)
     for name in data:
         experiment = measuring.measure(open_set(name, cropped=cropped, progress=progress), journal, progress)
         _say_what_is_left_out(experiment, queries)
     note_run(out, ["anotheryou", *sys.argv[1:]])
     write_report(out)
-    results = journal.results
-    for header in results.sets:
-        for tables in set_tables(header, results.of(header.set)).values():
-            for table in tables:
-                typer.echo(f"\n{header.set}: {table.title}\n")
-                columns, lines = table.plain()
-                print_table(columns, lines, right=columns[1:])
-                if table.note:
-                    typer.echo(f"\n{table.note}")
+    print_results(journal.results)
     say(f"the results are in {out}, the report in {out / 'report.html'}")
+
+
+def print_results(results: Results) -> None:
+    """Print every table of every set of faces."""
+    from cli.console import print_table
+    from evaluation.tables import set_tables
+
+    for header in results.sets:
+        for table in chain(*set_tables(header, results.of(header.set)).values()):
+            typer.echo(f"\n{header.set}: {table.title}\n")
+            columns, lines = table.plain()
+            print_table(columns, lines, right=columns[1:])
+            if table.note:
+                typer.echo(f"\n{table.note}")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _check(data: list[str], out: Path | None, expected: Path | None, only: str | None) -> None:
     """Run the commands behind the expected numbers; exits with 1 if a number fails."""
-    import tempfile
-    from contextlib import nullcontext
-
     from cli.console import RichProgress, say
     from evaluation.check import FILE, check, chosen, read_expected
 
     entries = chosen(read_expected(expected or FILE), None if only is None else only.split(","))
     verdicts = {"OK": 0, "CLOSE": 0, "FAIL": 0, "SKIPPED": 0}
-    place = tempfile.TemporaryDirectory() if out is None else nullcontext(str(out))
-    with place as folder:
-        for done in check(entries, data, Path(folder), RichProgress()):
-            typer.echo(f"\n{done.entry.command}")
-            if done.checked is None:
-                verdicts["SKIPPED"] += len(done.entry.numbers)
-                typer.echo(f"SKIPPED  {len(done.entry.numbers)} numbers; to check them: {done.entry.make}")
+    with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
+        for entry, measured in check(entries, data, Path(folder), RichProgress()):
+            typer.echo(f"\n{entry.command}")
+            if measured is None:
+                verdicts["SKIPPED"] += len(entry.numbers)
+                typer.echo(f"SKIPPED  {len(entry.numbers)} numbers; to check them: {entry.make}")
                 continue
-            for one in done.checked:
-                verdicts[one.verdict] += 1
-                typer.echo(
-                    f"{one.verdict:<7}  {one.number}: {one.measured:.2f}, "
-                    f"expected {one.number.value:g} ± {one.number.tolerance:g}"
-                )
+            for number, found in zip(entry.numbers, measured, strict=True):
+                verdict = number.verdict(found)
+                verdicts[verdict] += 1
+                expected_words = f"expected {number.value:g} ± {number.tolerance:g}"
+                typer.echo(f"{verdict:<7}  {number}: {found:.2f}, {expected_words}")
     say(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()))
     if verdicts["FAIL"]:
         raise typer.Exit(1)
@@ -229,15 +198,13 @@ def _check(data: list[str], out: Path | None, expected: Path | None, only: str |
 def _say_what_is_left_out(experiment: Experiment, queries: int) -> None:
     from cli.console import say
 
-    gallery = experiment.gallery
-    if gallery.left_out:
-        say(
-            f"{gallery.name}: {gallery.left_out:,} pictures show no face that could be found and are left out"
-        )
+    name, left_out, asked = experiment.gallery.name, experiment.gallery.left_out, len(experiment.queries)
+    if left_out:
+        say(f"{name}: {left_out:,} pictures show no face that could be found and are left out")
     if not experiment.searched:
-        say(f"{gallery.name}: the weights know one {experiment.attribute} only, so nothing is searched for")
+        say(f"{name}: the weights know one {experiment.attribute} only, so nothing is searched for")
         return
-    if len(experiment.queries) < queries:
-        say(f"{gallery.name}: there are only {len(experiment.queries):,} different queries; all are asked")
+    if asked < queries:
+        say(f"{name}: there are only {asked:,} different queries; all are asked")
     if len(experiment.criteria) < 2:
-        say(f"{gallery.name}: criterion 2 is left out, as the lights are not known")
+        say(f"{name}: criterion 2 is left out, as the lights are not known")

@@ -7,30 +7,21 @@ is a hash of everything that its outcome depends on.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from evaluation import measurements
 from evaluation.context import Context
 from evaluation.figures import cpi_artist, make_figures, read_figures, remove_figures
-from evaluation.measurements import (
-    canonicalised_values,
-    change_values,
-    classifier_values,
-    compared_by_change,
-    error_values,
-    misaligned_values,
-    ranks_of_right,
-    recall_values,
-)
 from evaluation.methods import OURS, Method, find_method, methods_for
-from evaluation.protocol import QUERIES, Experiment, best_studios, prepare
+from evaluation.protocol import QUERIES, Experiment, best_studios, faces_to_test, prepare
 from evaluation.recall import KS
 from evaluation.results import Journal, Record, Unavailable, Value, hash_of, read_arrays
-from evaluation.steps import Step, StepProgress, run_steps
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, read_labelled, rendered_mini_path
 from faces.crop import CropGeometry
@@ -45,8 +36,7 @@ DEFAULT_WEIGHTS = ("rotation-32", "completion-32", "accessories-32")
 PARTS = ("tables", "classifier", "errors", "confusion", "change", "misalignment", "figures")
 """What can be measured: the recall of every row, and what stands beside it."""
 
-PROTOCOL = 1
-"""To be raised whenever the same faces, weights and queries would give other numbers than before."""
+PROTOCOL = 1  # to be raised whenever the same faces, weights and queries would give other numbers
 
 Read = Callable[[CropGeometry], FaceSet]
 """Reads a set of faces, cropped as a geometry says."""
@@ -54,11 +44,10 @@ Read = Callable[[CropGeometry], FaceSet]
 
 @dataclass(frozen=True)
 class Options:
-    """How sets of faces are measured.
+    """How sets of faces are measured: which ``rows``, all if None, and which of ``PARTS``.
 
-    ``rows`` None means all; ``rivals`` names a folder of fitted rivals and ``cpi`` one of trained CPI,
-    those that come along if None; ``vgg16`` and ``vgg_face`` are the published weight files.  ``parts`` are
-    those of ``PARTS`` that are wanted.
+    ``rivals`` names a folder of fitted rivals and ``cpi`` one of trained CPI, those that come along if None;
+    ``vgg16`` and ``vgg_face`` are the published weight files.
     """
 
     rows: tuple[str, ...] | None = None
@@ -88,14 +77,16 @@ class Benchmark:
 
         The set is read as the weights under test want it cropped.  Raises DataError if no weights fit it.
         """
+        from generator.checkpoint import load_generator
+
         options = self.options
         studios = {name: Studio(generator) for name, generator in self.generators.items()}
         first = next(iter(self.generators.values()))
-        faces = read(first.geometry)
+        faces = faces_to_test(read(first.geometry))
         attribute, names = best_studios(faces, studios, options.attribute)
         tested = self.generators[names[0]]
         if tested.geometry != first.geometry:
-            faces = read(tested.geometry)
+            faces = faces_to_test(read(tested.geometry))
         context = Context(
             studio=Studio(tested, progress=progress),
             attribute=attribute,
@@ -103,17 +94,12 @@ class Benchmark:
             cpi=options.cpi,
             vgg16=options.vgg16,
             vgg_face=options.vgg_face,
-            load=self._load,
+            load=lambda name: self.generators.get(name) or load_generator(name),
             progress=progress,
         )
-        experiment = prepare(
-            faces,
-            context.studio,
-            others={name: context.with_weights(name).studio for name in (names[1:] if self.compare else ())},
-            attribute=attribute,
-            count=options.queries,
-            seed=options.seed,
-        )
+        others = {name: context.with_weights(name).studio for name in (names[1:] if self.compare else ())}
+        count, seed = options.queries, options.seed
+        experiment = prepare(faces, context.studio, attribute, others=others, count=count, seed=seed)
         return experiment, context
 
     def measure(self, read: Read, journal: Journal, progress: Progress) -> Experiment:
@@ -123,12 +109,52 @@ class Benchmark:
         run_experiment(experiment, context, journal, steps, rows=self.options.rows, parts=self.options.parts)
         return experiment
 
-    def _load(self, name: str) -> Encoder:
-        if name in self.generators:
-            return self.generators[name]
-        from generator.checkpoint import load_generator
 
-        return load_generator(name)
+@dataclass(frozen=True)
+class Step:
+    """One thing to measure.
+
+    ``identity`` stands for everything that its outcome depends on; ``measure`` gives its records or raises
+    RowUnavailable.  ``cost`` is its share of the work, in seconds on some machine; ``part`` is one of
+    ``PARTS``, empty for what each of them needs.
+    """
+
+    name: str
+    identity: str
+    measure: Callable[[], Sequence[Record]]
+    cost: float = 1.0
+    part: str = ""
+
+
+class StepProgress:
+    """Progress of the work within steps: each piece comes with its step and the time left for all of them."""
+
+    def __init__(self, inner: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._inner = inner
+        self._clock = clock
+        self._prefix = ""
+
+    def through(self, steps: Sequence[Step]) -> Iterator[Step]:
+        """Take one step after the other; once a tenth of the work is done, the time left is told."""
+        begun, done, total = self._clock(), 0.0, sum(step.cost for step in steps)
+        for number, step in enumerate(steps, start=1):
+            self._prefix = f"{number} of {len(steps)}, {step.name}"
+            if done and done >= 0.1 * total:
+                seconds = (self._clock() - begun) * (total - done) / done
+                words = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+                self._prefix += f", {words} left for this set"
+            self._prefix += ": "
+            yield step
+            done += step.cost
+
+    def start(self, what: str, total: int | None, unit: str) -> None:
+        self._inner.start(self._prefix + what, total, unit)
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self._inner.advance(count, note)
+
+    def finish(self) -> None:
+        self._inner.finish()
 
 
 def run_experiment(
@@ -140,216 +166,194 @@ def run_experiment(
     rows: Sequence[str] | None = None,
     parts: Collection[str] = PARTS,
 ) -> None:
-    """Measure everything that the journal does not hold yet: rows, then what follows from them.
+    """Measure what is wanted and the journal does not hold yet: rows, all if None, and parts.
 
-    ``rows`` names the rows wanted, all if None; ``parts`` are those of ``PARTS`` that are wanted;
-    ``context`` is the experiment's.  What the journal holds of this set but was measured otherwise (other
-    faces, queries or weights) is forgotten; what was only not asked for stays.  Raises DataError for a row
-    that does not exist.
+    What the journal holds of this set but was measured otherwise (other faces, queries or weights) is
+    forgotten; what was only not asked for stays.  Raises DataError for a row that does not exist.
     """
-    plan = _Plan(experiment, context, journal)
-    every = plan.methods()
-    named = None if rows is None else [find_method(name, experiment.attribute) for name in rows]
-    wanted = every if named is None or not experiment.searched else named
-    steps = plan.steps(wanted, parts)
-    known = {step.identity for step in (*steps, *plan.steps(every, PARTS))}
+    named = None if rows is None else [find_method(row, experiment.attribute) for row in rows]
+    plan = _Plan(experiment, context, journal, named if experiment.searched else None)
     name = experiment.gallery.name
-    if not read_figures(journal.folder, name):
-        journal.keep(name, known | {plan.change(known).identity})
-    journal.keep(name, known | plan.following(known))
-    run_steps(steps, journal, progress)
-    if "change" in parts:
-        run_steps([plan.change(known)], journal, progress)
-    if "figures" in parts:
-        run_steps([plan.figures(known)], journal, progress)
-    journal.keep(name, known | plan.following(known))
-    if plan.figures(known).identity not in journal:
+    drawn = {plan.figures().identity} if read_figures(journal.folder, name) else set()
+    journal.keep(name, plan.known | {plan.change().identity} | drawn)
+    _run_steps([step for step in plan.steps if step.part in ("", *parts)], journal, progress)
+    for follow in (plan.change, plan.figures):
+        _run_steps([step for step in [follow()] if step.part in parts], journal, progress)
+    figures = plan.figures().identity
+    journal.keep(name, plan.known | {plan.change().identity, figures})
+    if figures not in journal:
         remove_figures(journal.folder, name)  # they show other results
 
 
-class _Plan:
-    """The steps of an experiment in the order of computing: what shares features stands together."""
+def _run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -> None:
+    """Measure the steps that the journal does not hold, in order; each is written down once it is done."""
+    for step in progress.through([step for step in steps if step.identity not in journal]):
+        try:
+            records = step.measure()
+        except RowUnavailable:
+            records = ()
+        journal.append(step.identity, records)
 
-    def __init__(self, experiment: Experiment, context: Context, journal: Journal) -> None:
+
+class _Plan:
+    """The steps of an experiment in the order of computing: what shares features stands together.
+
+    ``steps`` are those of the rows ``named``, all if None, but for what follows from them; ``known`` are the
+    identities of all that may have been measured before, whether it was asked for now or not.
+    """
+
+    def __init__(
+        self, experiment: Experiment, context: Context, journal: Journal, named: Sequence[Method] | None
+    ) -> None:
         self.experiment = experiment
         self.context = context
         self.journal = journal
+        self.attribute = experiment.attribute
+        every: list[Method] = []
+        if experiment.searched:
+            rows = methods_for(self.attribute)
+            ours = [name for name, method in rows.items() if method.family == "ours"]
+            others = [f"{row}@{name}" for name in experiment.others for row in ours]
+            every = [*rows.values(), *(find_method(name, self.attribute) for name in others)]
+        self.steps = self._steps(every if named is None else named)
+        self.known = {step.identity for step in (*self.steps, *self._steps(every))}
+        self._rows = sorted(self._recall(method).identity for method in every if not method.weights)
 
-    def methods(self) -> list[Method]:
-        """All rows: those of the tables, and ours once more for each of the other weights."""
-        if not self.experiment.searched:
-            return []
-        rows = methods_for(self.experiment.attribute)
-        ours = [name for name, method in rows.items() if method.family == "ours"]
-        others = [f"{row}@{name}" for name in self.experiment.others for row in ours]
-        return [*rows.values(), *(find_method(name, self.experiment.attribute) for name in others)]
-
-    def steps(self, wanted: Sequence[Method], parts: Collection[str]) -> list[Step]:
-        """What to measure if these are the rows and parts, but for what follows from it."""
-        header = self.experiment.header
-        steps = [Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
-        plain = [method for method in wanted if not method.weights]
-        if "tables" in parts:
-            steps += [self._recall(method) for method in plain]
-        if "classifier" in parts and any(
-            method.family == "rival" and "rivals" in method.uses for method in plain
-        ):
-            uses = {what: self.context.identity(what) for what in ("rivals", "vgg16", "vgg_face")}
-            measure = partial(classifier_values, self.experiment, self.context)
-            steps.append(Step("classifier", self._identity("classifier", **uses), measure))
-        steps += self._of_weights(self.experiment.studio, parts)
-        steps += self._misaligned(plain, parts)
-        for name, studio in self.experiment.others.items():
-            others = [method for method in wanted if method.weights == name]
-            if "tables" in parts:
-                steps += [self._recall(method) for method in others]
-            steps += self._misaligned(others, parts)
-            steps += self._of_weights(studio, parts)
-        return steps
-
-    def change(self, known: Collection[str]) -> Step:
+    def change(self) -> Step:
         """Recall by the size of the change, of the rows that are finished."""
-        rows = [self._recall_identity(method) for method in self.methods() if not method.weights]
-        finished = sorted(step for step in known if step in rows and step in self.journal)
-        return Step("recall by change", self._identity("change", rows=finished), self._change, cost=0.5)
+        finished = [step for step in self._rows if step in self.journal]
+        return Step("recall by change", self._identity("change", rows=finished), self._change, 0.5, "change")
 
-    def figures(self, known: Collection[str]) -> Step:
+    def figures(self) -> Step:
         """Draw what those of the known steps give that are finished."""
-        finished = sorted(step for step in (*known, self.change(known).identity) if step in self.journal)
-        return Step("figures", self._identity("figures", steps=finished), self._draw_figures, cost=10)
+        known = self.known | {self.change().identity}
+        finished = sorted(step for step in known if step in self.journal)
+        return Step("figures", self._identity("figures", steps=finished), self._draw_figures, 10, "figures")
 
-    def following(self, known: Collection[str]) -> set[str]:
-        """The identities of what follows from the known steps that are finished."""
-        return {self.change(known).identity, self.figures(known).identity}
+    def _steps(self, rows: Sequence[Method]) -> list[Step]:
+        experiment = self.experiment
+        header = experiment.header
+        steps = [Step("the set", self._identity("set", header=repr(header)), lambda: [header], cost=0)]
+        plain = [method for method in rows if not method.weights]
+        steps += map(self._recall, plain)
+        if any(method.family == "rival" and "rivals" in method.uses for method in plain):
+            uses = {what: self.context.identity(what) for what in ("rivals", "vgg16", "vgg_face")}
+            identity = self._identity("classifier", **uses)
+            measure = partial(measurements.classifier_values, experiment, self.context)
+            steps.append(Step("classifier", identity, measure, part="classifier"))
+        steps += self._of_weights(experiment.studio)
+        steps += self._misaligned(plain)
+        for name, studio in experiment.others.items():
+            others = [method for method in rows if method.weights == name]
+            steps += map(self._recall, others)
+            steps += self._misaligned(others)
+            steps += self._of_weights(studio)
+        return steps
 
     def _identity(self, what: str, **more: object) -> str:
         """The identity of a step that depends on the faces, the queries and ``more``."""
-        queries = self.experiment.queries
         return hash_of(
             protocol=PROTOCOL,
             what=what,
             set=self.experiment.gallery.name,
             fingerprint=self.experiment.fingerprint,
-            attribute=self.experiment.attribute,
-            queries=len(queries),
-            seed=queries.seed,
+            attribute=self.attribute,
+            queries=len(self.experiment.queries),
+            seed=self.experiment.queries.seed,
             **more,
         )
 
-    def _recall_identity(self, method: Method) -> str:
-        return self._identity("recall", **method.cache_key(self.context))
-
     def _recall(self, method: Method) -> Step:
-        missing = not all(method.cache_key(self.context).values())
-        return Step(
-            method.name,
-            self._recall_identity(method),
-            partial(self._measure_recall, method),
-            cost=1 if missing else method.cost,
-        )
+        key = method.cache_key(self.context)
+        identity = self._identity("recall", **key)
+        measure = partial(self._measure_recall, method, identity)
+        return Step(method.name, identity, measure, method.cost if all(key.values()) else 1, "tables")
 
-    def _misaligned(self, wanted: Sequence[Method], parts: Collection[str]) -> list[Step]:
+    def _misaligned(self, rows: Sequence[Method]) -> Iterator[Step]:
         """Those of the rows that are asked with faces cropped badly."""
-        return [
-            Step(
-                f"{method.name}, misaligned",
-                self._identity("misaligned", **method.cache_key(self.context)),
-                partial(self._measure_misaligned, method),
-                cost=3 if method.cost < 10 else 30,
-            )
-            for method in (wanted if "misalignment" in parts else ())
-            if method.misaligned
-        ]
+        for method in rows:
+            if method.misaligned:
+                identity = self._identity("misaligned", **method.cache_key(self.context))
+                measure, cost = partial(self._measure_misaligned, method), 3 if method.cost < 10 else 30
+                yield Step(f"{method.name}, misaligned", identity, measure, cost, "misalignment")
 
-    def _of_weights(self, studio: Studio, parts: Collection[str]) -> list[Step]:
+    def _of_weights(self, studio: Studio) -> Iterator[Step]:
         """What is measured of weights without a search."""
-        steps = []
-        gallery, queries = self.experiment.gallery, self.experiment.queries
-        if "errors" in parts:
-            measure = partial(error_values, gallery, studio, queries.attribute, seed=queries.seed)
-            identity = self._identity("errors", weights=studio.weights)
-            steps.append(Step("errors", identity, measure, cost=17))
-        if "confusion" in parts and self.experiment.searched:
+        gallery, seed = self.experiment.gallery, self.experiment.queries.seed
+        measure = partial(measurements.error_values, gallery, studio, self.attribute, seed=seed)
+        yield Step("errors", self._identity("errors", weights=studio.weights), measure, 17, "errors")
+        if self.experiment.searched:
             identity = self._identity("confusion", weights=studio.weights)
-            steps.append(Step("confusion", identity, partial(self._measure_confusion, studio)))
-        return steps
+            yield Step("confusion", identity, partial(self._measure_confusion, studio), part="confusion")
 
-    def _measure_recall(self, method: Method) -> Sequence[Record]:
-        begun = time.monotonic()
+    def _measure_recall(self, method: Method, identity: str) -> Sequence[Record]:
+        experiment, begun = self.experiment, time.monotonic()
         try:
-            searcher = method.build(self.context).fit(self.experiment.gallery)
-            rankings = searcher.rank(self.experiment.batch, max(KS))
+            searcher = method.build(self.context).fit(experiment.gallery)
+            rankings = searcher.rank(experiment.batch, max(KS))
         except RowUnavailable as reason:
-            return [Unavailable(self.experiment.gallery.name, method.name, reason.reason)]
-        ranks = ranks_of_right(self.experiment, rankings)
-        arrays = {f"first_{number}": first.astype(np.int32) for number, first in ranks.items()}
-        self.journal.save_arrays(
-            self._recall_identity(method), {"rankings": rankings.astype(np.int32), **arrays}
-        )
-        seconds = time.monotonic() - begun
-        return recall_values(self.experiment, method.name, method.made_with(self.context), ranks, seconds)
+            return [Unavailable(experiment.gallery.name, method.name, reason.reason)]
+        ranks = experiment.ranks(rankings)
+        arrays = {"rankings": rankings, **{f"first_{number}": first for number, first in ranks.items()}}
+        self.journal.save_arrays(identity, {name: array.astype(np.int32) for name, array in arrays.items()})
+        seconds, count = time.monotonic() - begun, len(experiment.queries)
+        row = self._row(method)
+        took = Value(experiment.gallery.name, *row, "seconds", 0, 0, seconds, None, None, count)
+        return [*measurements.recall_values(experiment, row, ranks), took]
 
     def _measure_confusion(self, studio: Studio) -> Sequence[Record]:
-        values = canonicalised_values(self.experiment.gallery, studio, self.experiment.attribute)
+        values = measurements.canonicalised_values(self.experiment.gallery, studio, self.attribute)
         if studio is not self.experiment.studio:
             studio.forget()  # the last step that needs it
         return values
 
-    def _change(self) -> Sequence[Record]:
-        attribute = self.experiment.attribute
-        results = self.journal.results.of(self.experiment.gallery.name)
-        records: list[Record] = []
-        for name in compared_by_change(results, attribute):
-            method = find_method(name, attribute)
-            weights = method.made_with(self.context)
-            records += change_values(self.experiment, name, weights, self._ranks(method))
-        return records
-
     def _measure_misaligned(self, method: Method) -> Sequence[Record]:
         searcher = method.build(self.context).fit(self.experiment.gallery)
-        return misaligned_values(self.experiment, method.name, method.made_with(self.context), searcher)
+        return measurements.misaligned_values(self.experiment, self._row(method), searcher)
+
+    def _change(self) -> Sequence[Record]:
+        results = self.journal.results.of(self.experiment.gallery.name)
+        records: list[Record] = []
+        for name in measurements.compared_by_change(results, self.attribute):
+            row = self._row(find_method(name, self.attribute))
+            records += measurements.change_values(self.experiment, row, self._ranks(name))
+        return records
 
     def _draw_figures(self) -> Sequence[Record]:
-        name, attribute = self.experiment.gallery.name, self.experiment.attribute
+        name, folder = self.experiment.gallery.name, self.journal.folder
         try:
-            artist = cpi_artist(self.context.cpi) if attribute == "pose" else None
+            artist = cpi_artist(self.context.cpi) if self.attribute == "pose" else None
         except RowUnavailable:
             artist = None
         results = self.journal.results.of(name)
-        ours = find_method(OURS, attribute)
+        ranks = self._ranks(OURS)[1] if results.recall(OURS, 1) else None
         make_figures(
-            self.experiment,
-            results,
-            self.journal.folder,
-            ranks=self._ranks(ours)[1] if results.recall(OURS, 1) else None,
-            artist=artist,
-            progress=self.context.progress,
+            self.experiment, results, folder, ranks=ranks, artist=artist, progress=self.context.progress
         )
-        count = len(read_figures(self.journal.folder, name))
+        count = len(read_figures(folder, name))
         return [Value(name, "", "", "figures", 0, 0, float(count), None, None, count)]
 
-    def _ranks(self, method: Method) -> dict[int, Ints]:
+    def _row(self, method: Method) -> tuple[str, str]:
+        return method.name, method.made_with(self.context)
+
+    def _ranks(self, row: str) -> dict[int, Ints]:
         """The ranks of a row that was measured, by criterion."""
-        arrays = read_arrays(self.journal.folder, self._recall_identity(method))
+        step = self._recall(find_method(row, self.attribute)).identity
+        arrays = read_arrays(self.journal.folder, step)
         return {
             kind.number: arrays[f"first_{kind.number}"].astype(np.int64) for kind in self.experiment.criteria
         }
 
 
 def generators_named(names: Sequence[str]) -> dict[str, Encoder]:
-    """Load weights by name, in this order; those that come along if there are no names.
-
-    Raises WeightsError for weights that cannot be read.
-    """
+    """Load weights by name, those that come along if there are no names; raises WeightsError or DataError."""
     from generator.checkpoint import load_generator, shipped_names
 
     shipped = shipped_names()
-    return named(
-        [load_generator(name) for name in names or [one for one in DEFAULT_WEIGHTS if one in shipped]]
-    )
+    return named(map(load_generator, names or [name for name in DEFAULT_WEIGHTS if name in shipped]))
 
 
-def named(generators: Sequence[Encoder]) -> dict[str, Encoder]:
+def named(generators: Iterable[Encoder]) -> dict[str, Encoder]:
     """Sort generators by name; raises DataError if two of different weights have the same."""
     found: dict[str, Encoder] = {}
     for generator in generators:
@@ -362,39 +366,24 @@ def named(generators: Sequence[Encoder]) -> dict[str, Encoder]:
 def open_set(name: str, *, cropped: bool, progress: Progress) -> Read:
     """Say how to read a labelled folder, a .zip of one, or a set that comes with the project."""
     path = Path(name)
-    shipped = _shipped(name)
-    mine = shipped is not None and not path.exists()
-
-    def read(geometry: CropGeometry) -> FaceSet:
-        return read_labelled(
-            shipped if mine and shipped else path,
-            cropped=cropped or mine,
-            geometry=geometry,
-            progress=progress,
-        )
-
-    return read
+    if not path.exists() and (shipped := _shipped(name)):
+        path, cropped = shipped, True
+    return lambda geometry: read_labelled(path, cropped=cropped, geometry=geometry, progress=progress)
 
 
 def find_set(name: str, data: Sequence[str]) -> str | None:
-    """Find a set that a command names: as one that comes along, as one of ``data``, or by its path.
-
-    Two paths mean the same set if their last parts are the same.  None if it cannot be found.
-    """
+    """Find a set that comes along, one of ``data`` whose path ends alike, or one by its path; else None."""
     if _shipped(name):
         return name
-    for path in data:
-        if Path(path).stem == Path(name).stem:
-            return path
-    return name if Path(name).exists() else None
+    same = (path for path in data if Path(path).stem == Path(name).stem)
+    return next(same, name if Path(name).exists() else None)
 
 
 def check_names(data: Sequence[str]) -> None:
     """Raise DataError if two sets would have the same name in the results."""
-    names = [Path(name).stem for name in data]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"two sets are called {name}; rename one, as results are kept by name.")
+    name, count = Counter(Path(name).stem for name in data).most_common(1)[0]
+    if count > 1:
+        raise DataError(f"two sets are called {name}; rename one, as results are kept by name.")
 
 
 def _shipped(name: str) -> Path | None:

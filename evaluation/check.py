@@ -1,7 +1,6 @@
 """Whether the numbers that are reported come out again.
 
-``expected.yaml`` names the commands behind them and what each must give.  A number is OK within its
-tolerance, CLOSE within three times that, and FAIL beyond, or if it was not measured at all.
+``expected.yaml`` names the commands behind them and what each must give.
 """
 
 from __future__ import annotations
@@ -27,15 +26,12 @@ from faces.progress import Progress
 
 FILE = Path(__file__).parent / "expected.yaml"
 
-CLOSE = 3
-"""Times the tolerance."""
-
-Verdict = Literal["OK", "CLOSE", "FAIL"]
+Level = type | tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """A kind of number in the file: its measure, the part of the benchmark, and how it is told in words.
+class Kind:
+    """A kind of number in the file; ``tolerance`` and ``digits`` are those of new entries.
 
     ``levels`` are what the file maps to a number: words, whole numbers, or a list for these places.
     """
@@ -43,30 +39,31 @@ class _Kind:
     measure: str
     part: str
     words: str
-    levels: tuple[type | tuple[int, ...], ...]
+    levels: tuple[Level, ...]
+    tolerance: float
+    digits: int = 1
 
 
-_KINDS = {
-    "recall": _Kind("recall", "tables", "{of}, criterion {criterion}, recall@{k}", (str, int, KS)),
-    "error": _Kind("squared error", "errors", "{of}, squared error of stage {k}", (str, STAGES)),
-    "absolute-error": _Kind("absolute error", "errors", "{of}, absolute error of stage {k}", (str, STAGES)),
-    "canonicalised": _Kind("canonicalised", "confusion", "{of}, values told by canonicalisation, %", (str,)),
-    "classifier": _Kind("classifier", "classifier", "values told by the classifier, %", ()),
-    "change": _Kind(
-        "recall@5 by change",
-        "change",
-        "{of}, criterion {criterion}, recall@5 at {k} degrees",
-        (str, int, int),
+_BY = "{of}, criterion {criterion}, "
+KINDS = {
+    "recall": Kind("recall", "tables", _BY + "recall@{k}", (str, int, KS), 1),
+    "error": Kind("squared error", "errors", "{of}, squared error of stage {k}", (str, STAGES), 5),
+    "absolute-error": Kind(
+        "absolute error", "errors", "{of}, absolute error of stage {k}", (str, STAGES), 0.2, digits=2
     ),
+    "canonicalised": Kind(
+        "canonicalised", "confusion", "{of}, values told by canonicalisation, %", (str,), 0.5
+    ),
+    "classifier": Kind("classifier", "classifier", "values told by the classifier, %", (), 0.5),
+    "change": Kind("recall@5 by change", "change", _BY + "recall@5 at {k} degrees", (str, int, int), 2),
 }
 
 
 @dataclass(frozen=True)
 class Number:
-    """One expected number.
+    """One expected number of one of ``KINDS``: of a row, of weights by name, or of neither.
 
-    ``kind`` is recall, error, absolute-error, canonicalised, classifier or change.  ``of`` is the row, or the
-    name of the weights, or empty; ``criterion`` and ``k`` are those of ``evaluation.results.Value``.
+    ``criterion`` and ``k`` are those of ``evaluation.results.Value``.
     """
 
     kind: str
@@ -77,22 +74,26 @@ class Number:
     tolerance: float
 
     def __str__(self) -> str:
-        return _KINDS[self.kind].words.format(of=self.of, criterion=self.criterion, k=self.k)
+        return KINDS[self.kind].words.format(of=self.of, criterion=self.criterion, k=self.k)
 
     def measured(self, results: Results) -> float:
         """What came out in the results of one set, NaN if it is not there."""
-        for value in results.find(_KINDS[self.kind].measure, criterion=self.criterion, k=self.k):
-            if self.of in ("", value.method or value.weights.partition("@")[0]):
+        for value in results.find(KINDS[self.kind].measure, criterion=self.criterion, k=self.k):
+            if self.of in ("", value.of):
                 return value.value
         return math.nan
+
+    def verdict(self, measured: float) -> Literal["OK", "CLOSE", "FAIL"]:
+        """OK within the tolerance, CLOSE within three times that, FAIL beyond or if nothing was measured."""
+        apart = abs(measured - self.value) - 1e-9  # 79.9 - 79.4 is a little more than 0.5
+        if apart <= self.tolerance:
+            return "OK"
+        return "CLOSE" if apart <= 3 * self.tolerance else "FAIL"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One command and its numbers; ``make`` says where its set of faces comes from.
-
-    ``data``, the set, and ``options`` are what the command names.
-    """
+    """One command, what it names, and its numbers; ``make`` says where its set of faces comes from."""
 
     name: str
     command: str
@@ -102,30 +103,6 @@ class Entry:
     cropped: bool
     options: Options
     numbers: tuple[Number, ...]
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A number and what it came out as, NaN if it was not measured."""
-
-    number: Number
-    measured: float
-
-    @property
-    def verdict(self) -> Verdict:
-        apart = abs(self.measured - self.number.value)
-        slack = 1e-9  # 79.9 - 79.4 is a little more than 0.5
-        if apart <= self.number.tolerance + slack:
-            return "OK"
-        return "CLOSE" if apart <= CLOSE * self.number.tolerance + slack else "FAIL"
-
-
-@dataclass(frozen=True)
-class CheckedEntry:
-    """An entry whose command was run; ``checked`` is None if its set of faces was not there."""
-
-    entry: Entry
-    checked: tuple[Checked, ...] | None
 
 
 def chosen(entries: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]:
@@ -139,36 +116,32 @@ def chosen(entries: Sequence[Entry], names: Sequence[str] | None) -> list[Entry]
     for name in names:
         meant = [entry for entry in entries if entry.name == name or entry.name.startswith(f"{name}-")]
         if not meant:
-            raise DataError(
-                f"no entry is called {name!r}; there are {', '.join(one.name for one in entries)}."
-            )
+            known = ", ".join(one.name for one in entries)
+            raise DataError(f"no entry is called {name!r}; there are {known}.")
         found += meant
     return found
 
 
 def check(
     entries: Sequence[Entry], data: Sequence[str], out: Path, progress: Progress
-) -> Iterator[CheckedEntry]:
-    """Run the commands of the entries one by one.
+) -> Iterator[tuple[Entry, list[float] | None]]:
+    """Run the commands of the entries one by one, and tell what their numbers came out as, NaN if unmeasured.
 
-    ``data`` are sets of faces by path; a command's set is the one of that name, wherever it lies.  Results go
-    to ``out``, a folder for each entry, and what is finished there is not measured again.
+    They are None for an entry whose set of faces is not there.  ``data`` are sets of faces by path; a
+    command's set is the one of that name, wherever it lies.  Results go to ``out``, a folder for each entry,
+    and what is finished there is not measured again.
     """
     for entry in entries:
         found = find_set(entry.data, data)
         if found is None:
-            yield CheckedEntry(entry, None)
+            yield entry, None
             continue
-        journal = Journal(out / entry.name)
-        benchmark = Benchmark(
-            generators_named(entry.weights), compare=bool(entry.weights), options=entry.options
-        )
-        experiment = benchmark.measure(
-            open_set(found, cropped=entry.cropped, progress=progress), journal, progress
-        )
-        results = journal.results.of(experiment.gallery.name)
-        checked = tuple(Checked(number, number.measured(results)) for number in entry.numbers)
-        yield CheckedEntry(entry, checked)
+        journal, weights = Journal(out / entry.name), generators_named(entry.weights)
+        benchmark = Benchmark(weights, compare=bool(entry.weights), options=entry.options)
+        read = open_set(found, cropped=entry.cropped, progress=progress)
+        name = benchmark.measure(read, journal, progress).gallery.name
+        results = journal.results.of(name)
+        yield entry, [number.measured(results) for number in entry.numbers]
 
 
 def read_expected(path: Path = FILE) -> list[Entry]:
@@ -197,23 +170,22 @@ def _entry(name: str, content: Any) -> Entry:
     for needed in ("command", "make", "tolerance"):
         if needed not in content:
             raise ValueError(f"the entry lacks {needed!r}")
-    for said in ("command", "make"):
-        if not isinstance(content[said], str) or not content[said].strip():
-            raise ValueError(f"{said} must be words")
-    for other in set(content) - {"command", "make", "tolerance", *_KINDS}:
+        if needed != "tolerance" and not (isinstance(content[needed], str) and content[needed].strip()):
+            raise ValueError(f"{needed} must be words")
+    for other in set(content) - {"command", "make", "tolerance", *KINDS}:
         raise ValueError(f"the entry has {other!r}, which is not known")
-    tolerances = {keys[0]: value for keys, value in _leaves(content["tolerance"], (str,), "tolerance")}
+    tolerances = {kind: value for (kind,), value in _leaves(content["tolerance"], (str,), "tolerance")}
     numbers = []
-    for kind, known in _KINDS.items():
-        if kind in content and kind not in tolerances:
+    for kind in (kind for kind in KINDS if kind in content):
+        if kind not in tolerances:
             raise ValueError(f"tolerance has no {kind!r}")
-        for keys, value in _leaves(content[kind], known.levels, kind) if kind in content else ():
+        for keys, value in _leaves(content[kind], KINDS[kind].levels, kind):
             of, criterion = keys[0] if keys else "", keys[1] if len(keys) > 2 else 0
             k = keys[-1] if len(keys) > 1 else 0
             numbers.append(Number(kind, of, criterion, k, value, tolerances[kind]))
     if not numbers:
         raise ValueError("there is no number to check")
-    command = " ".join(content["command"].split())
+    command, make = (" ".join(content[said].split()) for said in ("command", "make"))
     named = _parsed(command)
     options = Options(
         rows=None if named.rows is None else tuple(named.rows.split(",")),
@@ -222,17 +194,14 @@ def _entry(name: str, content: Any) -> Entry:
         seed=named.seed,
         rivals=named.rivals,
         cpi=named.cpi,
-        parts={"tables", *(_KINDS[number.kind].part for number in numbers)},
+        parts={"tables", *(KINDS[number.kind].part for number in numbers)},
     )
-    make = " ".join(content["make"].split())
     return Entry(
         name, command, make, named.data, tuple(named.weights), named.cropped, options, tuple(numbers)
     )
 
 
-def _leaves(
-    content: Any, levels: Sequence[type | tuple[int, ...]], said: str
-) -> Iterator[tuple[tuple[Any, ...], float]]:
+def _leaves(content: Any, levels: Sequence[Level], said: str) -> Iterator[tuple[tuple[Any, ...], float]]:
     """The numbers of nested maps and lists, each with the keys that lead to it; raises ValueError."""
     if not levels:
         if isinstance(content, bool) or not isinstance(content, int | float):

@@ -12,7 +12,6 @@ if it shows the same person as wished, whatever else it shows.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,18 +25,14 @@ from facedata.large_pictures import LargePictures
 from faces.crop import CropGeometry, crop_face
 from faces.errors import DataError
 from faces.photo import read_photo
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Ints
 
 if TYPE_CHECKING:
     from faces.detect import Detector
 
-POSE_OF = {"straight": "0", "left": "+45", "right": "-45", "up": "up"}
-"""The word a direction gets in our labels."""
-
-SUNGLASSES = "glasses-3"
-"""The word that accessory weights have for sunglasses."""
-
+POSE_OF = {"straight": "0", "left": "+45", "right": "-45", "up": "up"}  # in the words of our labels
+SUNGLASSES = "glasses-3"  # in those of accessory weights
 _EMOTIONS = ("neutral", "happy", "sad", "angry")
 _EYES = {"open": "none", "sunglasses": SUNGLASSES}
 
@@ -61,15 +56,10 @@ WISHES = (
 
 @dataclass(frozen=True)
 class FoundFaces:
-    """The faces found in a folder of photographs, and how many photographs there were.
-
-    ``faces`` has the poses of ``POSE_OF`` and the accessories none and ``SUNGLASSES``; ``photographs`` and
-    ``found`` count by (direction, open or sunglasses).
-    """
+    """The faces found on photographs, and the labels of all photographs."""
 
     faces: FaceSet
-    photographs: Counter[tuple[str, str]]
-    found: Counter[tuple[str, str]]
+    photographs: list[LabelRow]
 
 
 def parse_name(path: Path) -> LabelRow:
@@ -92,32 +82,24 @@ def find_faces(
 
     Raises DataError if the folder holds no such photographs, PhotoError if one cannot be read.
     """
-    progress = progress or NoProgress()
     paths = sorted(folder.glob("*.pgm"))
     if not paths:
         raise DataError(f"{folder} holds no .pgm photographs; give the folder cmu_faces.")
     rows = [parse_name(path) for path in paths]
-    photographs, found = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     crops, large, kept = [], [], []
-    progress.start("finding faces", len(paths), "photographs")
-    try:
+    with underway(progress, "finding faces", len(paths), "photographs") as finding:
         for path, row in zip(paths, rows, strict=True):
-            _, direction, _, eyes = path.stem.split("_")
-            photographs[direction, eyes] += 1
             photo = read_photo(path)
             for face in detector.detect(photo)[:1]:
                 crops.append(crop_face(photo.pixels, face.landmarks, geometry))
                 large.append(large_face(photo.pixels, face.landmarks))
                 kept.append(row)
-                found[direction, eyes] += 1
-            progress.advance()
-    finally:
-        progress.finish()
+            finding.advance()
     if not crops:
         raise DataError(f"no face was found on the {len(paths)} photographs of {folder}.")
     left_out = len(paths) - len(kept)
     faces = face_set("cmu-faces", np.stack(crops), kept, left_out, LargePictures.held(large))
-    return FoundFaces(faces, photographs, found)
+    return FoundFaces(faces, rows)
 
 
 def queries_for(faces: FaceSet, wish: Wish) -> Queries:
@@ -140,17 +122,18 @@ def experiment_on(faces: FaceSet, wish: Wish, studio: Studio) -> Experiment:
 
 def found_table(found: FoundFaces) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Count the photographs that showed a face, by direction and sunglasses: columns and rows."""
+    kept = set(found.faces.files.tolist())
     rows: list[tuple[str, ...]] = []
     for direction in (*POSE_OF, "all"):
         words = []
         for eyes in (*_EYES, "all"):
-            kinds = [
-                kind
-                for kind in found.photographs
-                if direction in (kind[0], "all") and eyes in (kind[1], "all")
+            files = [
+                row.file
+                for row in found.photographs
+                if POSE_OF.get(direction, row.pose) == row.pose
+                and _EYES.get(eyes, row.accessory) == row.accessory
             ]
-            total = sum(found.photographs[kind] for kind in kinds)
-            words.append(f"{sum(found.found[kind] for kind in kinds)} of {total}")
+            words.append(f"{len(kept.intersection(files))} of {len(files)}")
         rows.append((direction, *words))
     return ("direction", *_EYES, "all"), rows
 
@@ -158,8 +141,6 @@ def found_table(found: FoundFaces) -> tuple[tuple[str, ...], list[tuple[str, ...
 def one_of_each(faces: FaceSet) -> Ints:
     """Choose a straight face without sunglasses of each person, neutral if there is one: (P,) indices."""
     straight = np.flatnonzero((faces.poses == POSE_OF["straight"]) & (faces.accessories == "none"))
-    neutral_first = sorted(straight.tolist(), key=lambda face: "_neutral_" not in str(faces.files[face]))
-    chosen: dict[str, int] = {}
-    for face in neutral_first:
-        chosen.setdefault(str(faces.persons[face]), face)
-    return np.array([chosen[person] for person in sorted(chosen)], np.int64)
+    other = ["_neutral_" not in file for file in faces.files[straight].tolist()]
+    ordered = straight[np.argsort(other, kind="stable")]
+    return np.asarray(ordered[np.unique(faces.persons[ordered], return_index=True)[1]], np.int64)

@@ -2,83 +2,126 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from baselines.searcher import QueryBatch, Searcher
 from evaluation.context import Context
 from evaluation.methods import OURS, described
-from evaluation.misalignment import AMOUNTS, COUNT, moved
 from evaluation.protocol import Experiment
-from evaluation.recall import KS, first_right, mean_interval, recall_at, recall_intervals, right_answers
-from evaluation.results import Bin, Interval, Results, Value
+from evaluation.recall import KS, mean_interval
+from evaluation.results import Bin, Results, Value
 from evaluation.studio import CHUNK, Studio
 from facedata.labelled import Attribute, FaceSet, Words, number_of
 from facedata.large_pictures import Pictures
 from facedata.pairs import ordered_pairs
-from faces.types import Ints
+from faces.progress import underway
+from faces.types import Ints, Pixels
 
 PAIRS = 10_000
 STAGES = (1, 2)
-CHANGE_K = 5
-"""Recall by the size of the wished change is told at this K, as in the paper's Figure 6."""
-
+CHANGE_K = 5  # as in the paper's Figure 6
+CHANGE = f"recall@{CHANGE_K} by change"
 CHANGE_RIVALS = 2
+
+Motion = Literal["shift", "scale", "turn"]
+
+UNITS: dict[Motion, str] = {
+    "shift": "percent of the crop's side",
+    "scale": "percent larger or smaller",
+    "turn": "degrees",
+}
+AMOUNTS = dict.fromkeys(UNITS, (5.0, 10.0, 15.0, 20.0))
+MISALIGNED = 1000  # queries that are asked with faces cropped badly
+
+Row = tuple[str, str]
+"""The name of a row of the tables, and the weights that it was made with."""
 
 Doubles = NDArray[np.float64]
 
 
-def ranks_of_right(experiment: Experiment, rankings: Ints) -> dict[int, Ints]:
-    """Find the rank of the first right answer to each query, by criterion (Q,) int64.
-
-    Ranks count from 1; 0 if none of those ranked is right, -1 if no gallery face could be.  ``rankings``
-    (Q, K) int64 are those of ``Searcher.rank``, to the first Q of the experiment's queries.
-    """
-    asked = len(rankings)
-    return {
-        kind.number: np.where(
-            kind.asked[:asked],
-            first_right(right_answers(rankings, kind.query_key[:asked], kind.gallery_key)),
-            -1,
-        ).astype(np.int64)
-        for kind in experiment.criteria
-    }
-
-
 def recall_values(
-    experiment: Experiment, method: str, weights: str, ranks: Mapping[int, Ints], seconds: float
+    experiment: Experiment,
+    row: Row,
+    ranks: Mapping[int, Ints],
+    measure: str = "recall",
+    at: Bin | None = None,
 ) -> list[Value]:
-    """Compute recall@K from the ranks of ``ranks_of_right``; the row took ``seconds``."""
-    took = _value(
-        experiment.gallery, method, weights, "seconds", 0, 0, seconds, None, len(experiment.queries)
-    )
-    return [*_recall(experiment, method, weights, ranks, "recall"), took]
+    """Compute recall@K of the queries that have a right answer, by criterion.
 
-
-def misaligned_values(
-    experiment: Experiment, method: str, weights: str, searcher: Searcher, *, count: int = COUNT
-) -> list[Value]:
-    """Ask ``count`` of the queries, the first ones, with each motion and amount; ``searcher`` is fitted.
-
-    Amount 0 of each motion is the same queries with their crops as they are.
+    ``ranks`` are those of ``Criterion.ranks`` by its number; ``at`` is the bin, if it is not K.
     """
-    crops, targets = experiment.batch.crops[:count], experiment.batch.targets[:count]
+    gallery, (method, weights), values = experiment.gallery, row, []
+    for criterion, first in ranks.items():
+        asked = first >= 0
+        people = gallery.persons[experiment.queries.faces[: len(first)]][asked]
+        for k in KS:
+            found = _mean(100.0 * ((first > 0) & (first <= k))[asked], people)
+            told, over = measure.format(k=k), k if at is None else at
+            values.append(Value(gallery.name, method, weights, told, criterion, over, *found))
+    return values
 
-    def asked_with(moved_crops: NDArray[np.uint8]) -> dict[int, Ints]:
+
+def misaligned_values(experiment: Experiment, row: Row, searcher: Searcher) -> list[Value]:
+    """Ask the first queries, their crops shifted, scaled or turned: the paper's future work.
+
+    The gallery stays as it is: an index of good crops, asked with a bad one.  Amount 0 of each motion is the
+    same queries with their crops as they are.  ``searcher`` is fitted.
+    """
+    crops, targets = experiment.batch.crops[:MISALIGNED], experiment.batch.targets[:MISALIGNED]
+
+    def asked_with(moved_crops: Pixels) -> dict[int, Ints]:
         batch = QueryBatch(experiment.attribute, Pictures(moved_crops), targets)
-        return ranks_of_right(experiment, searcher.rank(batch, max(KS)))
+        return experiment.ranks(searcher.rank(batch, max(KS)))
 
     values = []
     unmoved = asked_with(crops)
     for motion, amounts in AMOUNTS.items():
-        for amount in (0.0, *amounts):
-            ranks = unmoved
-            if amount:
-                ranks = asked_with(moved(crops, motion, amount, seed=experiment.queries.seed))
-            values += _recall(experiment, method, weights, ranks, f"recall@{{k}} by {motion}", at=amount)
+        measure = f"recall@{{k}} by {motion}"
+        values += recall_values(experiment, row, unmoved, measure, at=0.0)
+        for amount in amounts:
+            ranks = asked_with(moved(crops, motion, amount, seed=experiment.queries.seed))
+            values += recall_values(experiment, row, ranks, measure, at=amount)
     return values
+
+
+def moved(crops: Pixels, motion: Motion, amount: float, *, seed: int) -> Pixels:
+    """Return crops (N, S, S) uint8 misaligned by ``amount`` (in ``UNITS``), rounded once.
+
+    Each is shifted in a direction of its own, or made larger or smaller, or turned to either side, about its
+    middle; the directions depend on ``seed`` and N only.  The crop itself is warped, as most sets have
+    nothing else; beyond its edge the nearest pixels are repeated, as at the edge of a photograph.
+    """
+    random = np.random.default_rng(seed)
+    angles = random.uniform(0, 2 * np.pi, len(crops))
+    signs = random.choice([-1.0, 1.0], len(crops))
+    side = crops.shape[1]
+    around = side // 2 + 1  # farther than any amount reaches
+    middle = np.full(2, side / 2)
+    made = np.empty_like(crops)
+    for number, (crop, angle, sign) in enumerate(zip(crops, angles, signs, strict=True)):
+        # The place in the crop that each place of the moved crop comes from, in pixels.
+        linear, offset = np.eye(2), np.zeros(2)
+        if motion == "shift":
+            offset = amount / 100 * side * np.array([np.cos(angle), np.sin(angle)])
+        elif motion == "scale":
+            linear = linear * (1 + amount / 100) ** sign
+        else:
+            turn = np.deg2rad(amount) * sign
+            linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        matrix = np.column_stack([linear, middle - linear @ middle + offset + around])
+        padded = Image.fromarray(np.pad(crop, around, mode="edge")).convert("F")
+        seen = padded.transform(
+            (side, side), Image.Transform.AFFINE, matrix.ravel().tolist(), Image.Resampling.BILINEAR
+        )
+        made[number] = np.rint(np.clip(np.asarray(seen), 0, 255))
+    return made
 
 
 def compared_by_change(results: Results, attribute: str) -> list[str]:
@@ -89,36 +132,25 @@ def compared_by_change(results: Results, attribute: str) -> list[str]:
     return [name for name in (OURS, *best) if name in found]
 
 
-def change_values(
-    experiment: Experiment, method: str, weights: str, ranks: Mapping[int, Ints]
-) -> list[Value]:
+def change_values(experiment: Experiment, row: Row, ranks: Mapping[int, Ints]) -> list[Value]:
     """Recall@5 of a row by the size of the wished change in degrees: the paper's Figure 6.
 
-    Nothing if the values of the attribute are no numbers.
+    Nothing if a wished value is no number; queries whose own value is none are left out.
     """
-    sizes = change_sizes(experiment)
-    if sizes is None:
+    queries, labels = experiment.queries, experiment.gallery.attribute(experiment.attribute)
+    own, wished = (
+        np.array([number_of(word) for word in words.tolist()], np.float64)  # None becomes NaN
+        for words in (labels[queries.faces], queries.targets)
+    )
+    if np.isnan(wished).any():
         return []
+    sizes = np.rint(np.nan_to_num(np.abs(wished - own))).astype(np.int64)
     values = []
     for size in np.unique(sizes[sizes > 0]).tolist():
         group = {criterion: np.where(sizes == size, first, -1) for criterion, first in ranks.items()}
-        group = {criterion: first for criterion, first in group.items() if (first >= 0).any()}
-        measure = "recall@{k} by change"
-        values += _recall(experiment, method, weights, group, measure, at=size, ks=(CHANGE_K,))
+        found = recall_values(experiment, row, group, "recall@{k} by change", at=size)
+        values += [value for value in found if value.measure == CHANGE and value.n]
     return values
-
-
-def change_sizes(experiment: Experiment) -> Ints | None:
-    """(Q,) whole degrees between a query's own value and the wished one, 0 if its own is no number.
-
-    None if the values of the attribute are no numbers.
-    """
-    queries = experiment.queries
-    wished = _numbers(queries.targets)
-    own = _numbers(experiment.gallery.attribute(experiment.attribute)[queries.faces])
-    if not len(queries) or np.isnan(wished).any():
-        return None
-    return np.asarray(np.rint(np.nan_to_num(np.abs(wished - own))), np.int64)
 
 
 def classifier_values(experiment: Experiment, context: Context) -> list[Value]:
@@ -126,18 +158,21 @@ def classifier_values(experiment: Experiment, context: Context) -> list[Value]:
 
     Its candidates' accuracy on the validation people follows, best first.
     """
-    gallery, attribute = experiment.gallery, experiment.attribute
-    right, people = _told_rightly(gallery, attribute, experiment.values, context.classify(gallery.pictures))
-    rivals = context.rivals
-    names = [f"{one.feature}, {one.model}" for one in rivals.candidates]
-    found = [_value(gallery, "", names[0], "classifier", 0, 0, *_mean(right, people))]
-    for name, one in zip(names, rivals.candidates, strict=True):
-        measure = "classifier on validation people"
-        found.append(_value(gallery, "", name, measure, 0, name, one.accuracy, None, 0))
-    return found
+    gallery = experiment.gallery
+    told = context.classify(gallery.pictures)
+    right = _told(gallery, experiment.attribute, experiment.values, told)
+    candidates = {f"{one.feature}, {one.model}": one.accuracy for one in context.rivals.candidates}
+    measure = "classifier on validation people"
+    return [
+        Value(gallery.name, "", next(iter(candidates)), "classifier", 0, 0, *right),
+        *(
+            Value(gallery.name, "", name, measure, 0, name, accuracy, None, None, 0)
+            for name, accuracy in candidates.items()
+        ),
+    ]
 
 
-def picture_errors(drawn: NDArray[np.uint8], true: NDArray[np.uint8]) -> tuple[Doubles, Doubles]:
+def picture_errors(drawn: Pixels, true: Pixels) -> tuple[Doubles, Doubles]:
     """Compute the mean squared and the mean absolute difference of each picture in grey levels: two (N,).
 
     Both arguments are (N, S, S) uint8.
@@ -154,8 +189,7 @@ def error_values(
     """Draw the targets of ``count`` different ordered pairs, chosen at random; compare with the true faces.
 
     This is the paper's Table 1.  Pictures are compared as they are shown: whole grey levels in 0..255.  If
-    there are fewer pairs, all are taken.  Nothing if there is none (nobody is there twice under one light
-    with different values).
+    there are fewer pairs, all are taken; nothing if nobody is there twice under one light.
     """
     values = np.array(studio.values(attribute), dtype=np.str_)
     pairs = ordered_pairs(faces, attribute)
@@ -166,18 +200,15 @@ def error_values(
     source, target = pairs[chosen].T
     codes = studio.codes_of(faces.attribute(attribute)[target], attribute)
     errors = np.empty((2, len(STAGES), len(chosen)))  # squared and absolute, by stage, of each pair
-    studio.progress.start("measuring the error of both stages", len(chosen), "faces")
-    try:
+    with underway(studio.progress, "measuring the error of both stages", len(chosen), "faces") as measuring:
         for start in range(0, len(chosen), CHUNK):
             part = slice(start, start + CHUNK)
             made = studio.generator.draw(faces.crops[source[part]], codes[part])
             for stage, drawn in enumerate((made.stage1, made.stage2)):
                 errors[:, stage, part] = picture_errors(drawn, faces.crops[target[part]])
-            studio.progress.advance(len(codes[part]))
-    finally:
-        studio.progress.finish()
+            measuring.advance(len(codes[part]))
     return [
-        _value(faces, "", studio.weights, measure, 0, stage, *_mean(of_pairs, faces.persons[source]))
+        Value(faces.name, "", studio.weights, measure, 0, stage, *_mean(of_pairs, faces.persons[source]))
         for measure, by_stage in zip(("squared error", "absolute error"), errors, strict=True)
         for stage, of_pairs in zip(STAGES, by_stage, strict=True)
     ]
@@ -186,16 +217,14 @@ def error_values(
 def canonicalised_values(faces: FaceSet, studio: Studio, attribute: Attribute) -> list[Value]:
     """Compare the values canonicalisation chose with the true ones, for faces whose value can be drawn."""
     values = studio.values(attribute)
-    true = faces.attribute(attribute)
-    found = studio.words_of(studio.canonical(faces).codes, attribute)
-    right, people = _told_rightly(faces, attribute, values, found)
-    made = [_value(faces, "", studio.weights, "canonicalised", 0, 0, *_mean(right, people))]
+    true, found = faces.attribute(attribute), studio.words_of(studio.canonical(faces).codes, attribute)
+    right = _told(faces, attribute, values, found)
+    made = [Value(faces.name, "", studio.weights, "canonicalised", 0, 0, *right)]
     for row in values:
-        shown = true == row
+        told = Counter(found[true == row].tolist())
         for column in values:
-            count = float(np.count_nonzero(shown & (found == column)))
-            one = (studio.weights, "confusion", 0, f"{row}>{column}", count, None, int(shown.sum()))
-            made.append(_value(faces, "", *one))
+            where = faces.name, "", studio.weights, "confusion", 0, f"{row}>{column}"
+            made.append(Value(*where, float(told[column]), None, None, told.total()))
     return made
 
 
@@ -207,58 +236,17 @@ def confusion_counts(found: Collection[Value]) -> tuple[tuple[str, ...], NDArray
     return values, counts.reshape(len(values), len(values))
 
 
-def _told_rightly(
-    faces: FaceSet, attribute: Attribute, values: Collection[str], found: Words
-) -> tuple[Doubles, Words]:
-    """100 or 0 for each face that shows one of ``values``, and who it is."""
+def _told(
+    faces: FaceSet, attribute: Attribute, values: Sequence[str], found: Words
+) -> tuple[float, float | None, float | None, int]:
+    """The percentage of faces told rightly, of those that show one of ``values``, as ``_mean`` gives it."""
     true = faces.attribute(attribute)
-    judged = np.isin(true, np.array(list(values), dtype=np.str_))
-    return 100.0 * (true == found)[judged], faces.persons[judged]
+    judged = np.isin(true, np.array(values))
+    return _mean(100.0 * (true == found)[judged], faces.persons[judged])
 
 
-def _recall(
-    experiment: Experiment,
-    method: str,
-    weights: str,
-    ranks: Mapping[int, Ints],
-    measure: str,
-    *,
-    at: Bin | None = None,
-    ks: Sequence[int] = KS,
-) -> list[Value]:
-    """Recall@K of the queries that have a right answer, by criterion; ``at`` is the bin, if it is not K."""
-    values = []
-    for criterion, first in ranks.items():
-        asked = first >= 0
-        people = experiment.gallery.persons[experiment.queries.faces[: len(first)]][asked]
-        recall, intervals = recall_at(first[asked], ks), recall_intervals(first[asked], people, ks)
-        for k in ks:
-            one = (measure.format(k=k), criterion, k if at is None else at, recall[k], intervals[k])
-            values.append(_value(experiment.gallery, method, weights, *one, int(asked.sum())))
-    return values
-
-
-def _mean(values: Doubles, people: Words) -> tuple[float, Interval | None, int]:
-    mean = float(values.mean()) if len(values) else float("nan")
-    return mean, mean_interval(values, people), len(values)
-
-
-def _value(
-    faces: FaceSet,
-    method: str,
-    weights: str,
-    measure: str,
-    criterion: int,
-    k: Bin,
-    value: float,
-    interval: Interval | None,
-    n: int,
-) -> Value:
-    low, high = interval or (None, None)
-    return Value(faces.name, method, weights, measure, criterion, k, value, low, high, n)
-
-
-def _numbers(words: Words) -> Doubles:
-    different, which = np.unique(words, return_inverse=True)
-    numbers = [number_of(word) for word in different.tolist()]
-    return np.array([np.nan if number is None else number for number in numbers], np.float64)[which]
+def _mean(values: NDArray[np.floating], people: Words) -> tuple[float, float | None, float | None, int]:
+    """The mean of what was measured, values (M,) on people (M,), the ends of its interval, and M."""
+    mean = float(values.mean()) if len(values) else math.nan
+    low, high = mean_interval(values, people) or (None, None)
+    return mean, low, high, len(values)

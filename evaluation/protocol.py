@@ -9,10 +9,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baselines.searcher import QueryBatch
+from evaluation.recall import first_right, right_answers
 from evaluation.results import SetHeader
 from evaluation.studio import Studio
 from facedata.completion import BAR
@@ -26,10 +29,7 @@ QUERIES = 10_000
 
 @dataclass(frozen=True)
 class Queries:
-    """Q drawn questions: ``faces`` (Q,) int64 indices into the test set, ``targets`` (Q,) wished words.
-
-    ``seed`` is what they were drawn with.
-    """
+    """Q questions drawn with ``seed``: ``faces`` (Q,) int64 of the gallery, ``targets`` (Q,) wished words."""
 
     attribute: Attribute
     faces: Ints
@@ -58,9 +58,19 @@ class Criterion:
     gallery_key: Ints
 
     @property
-    def asked(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def asked(self) -> NDArray[np.bool_]:
         """(Q,) bool: queries that have a right answer in the gallery."""
         return self.query_key >= 0
+
+    def ranks(self, rankings: Ints) -> Ints:
+        """Find the rank of the first right answer to each query, (A,) int64.
+
+        Ranks count from 1; 0 if none of those ranked is right, -1 if no gallery face could be.  ``rankings``
+        (A, K) int64 are those of ``Searcher.rank``, to the first A of the queries.
+        """
+        count = len(rankings)
+        first = first_right(right_answers(rankings, self.query_key[:count], self.gallery_key))
+        return np.where(self.asked[:count], first, -1)
 
 
 def faces_to_test(faces: FaceSet) -> FaceSet:
@@ -71,16 +81,15 @@ def faces_to_test(faces: FaceSet) -> FaceSet:
 
 def in_words_of(faces: FaceSet, attribute: Attribute, values: tuple[str, ...]) -> FaceSet:
     """Write labels that are the same number as one of ``values`` as it is written there (30 as +30)."""
-    spelling = {number: value for value in values if (number := number_of(value)) is not None}
-    words = {word: word for word in faces.values(attribute)} | {"": ""}
-    for word in words:
-        number = number_of(word)
-        if word not in values and number in spelling:
-            words[word] = spelling[number]
-    named = np.array([words[word] for word in faces.attribute(attribute).tolist()], dtype=np.str_)
-    if attribute == "pose":
-        return replace(faces, poses=named)
-    return replace(faces, lights=named) if attribute == "light" else replace(faces, accessories=named)
+    spelling = {number_of(value): value for value in values}
+    spelling.pop(None, None)
+    words = [
+        word if word in values else spelling.get(number_of(word), word)
+        for word in faces.attribute(attribute).tolist()
+    ]
+    column = {"pose": "poses", "light": "lights", "accessory": "accessories"}[attribute]
+    changed: dict[str, Any] = {column: np.array(words, dtype=np.str_)}
+    return replace(faces, **changed)
 
 
 def draw_queries(
@@ -88,10 +97,9 @@ def draw_queries(
 ) -> Queries:
     """Draw ``count`` different (query face, target value) questions, each equally likely.
 
-    Query faces are the faces of the gallery whose value is known; a target is one of ``values`` other than
-    the face's own.  The gallery is the whole test set, so the query face is itself among the candidates,
-    but it can never be a right answer: a right answer has the target value, and the query face does not.
-    If there are fewer questions than ``count``, all are asked.  Raises DataError if there is none.
+    Query faces are those of the gallery whose value is known; a target is one of ``values`` other than the
+    face's own, so the query face, itself among the candidates, is never a right answer.  If there are fewer
+    questions than ``count``, all are asked.  Raises DataError if there is none.
     """
     if count < 1:
         raise DataError(f"the number of queries must be 1 or more, not {count}.")
@@ -112,29 +120,22 @@ def criteria(gallery: FaceSet, queries: Queries) -> list[Criterion]:
     Criterion 2 is there only if the gallery knows lights; a query or an answer of unknown light is then
     never right.
     """
-    people = np.unique(gallery.persons, return_inverse=True)[1].astype(np.int64)
-    words, value = np.unique(
-        np.append(gallery.attribute(queries.attribute), queries.targets), return_inverse=True
-    )
-    own, target = value[: len(gallery)], value[len(gallery) :]
-    known = gallery.attribute(queries.attribute) != ""
-    gallery_key = np.where(known, people * len(words) + own, -1)
-    query_key = people[queries.faces] * len(words) + target
-    found = [_answerable(1, f"right person and {queries.attribute}", query_key, gallery_key)]
-    if queries.attribute != "light" and np.any(gallery.lights != ""):
-        lights, light = np.unique(gallery.lights, return_inverse=True)
-        lit = gallery.lights != ""
-        gallery_key = np.where(lit & known, gallery_key * len(lights) + light, -1)
-        query_key = np.where(lit[queries.faces], query_key * len(lights) + light[queries.faces], -1)
-        meaning = f"right person, {queries.attribute} and light"
-        found.append(_answerable(2, meaning, query_key, gallery_key))
+    attribute, lights = queries.attribute, gallery.lights
+    agreeing = [(gallery.attribute(attribute), queries.targets)]
+    meanings = [f"right person and {attribute}"]
+    if attribute != "light" and np.any(lights != ""):
+        agreeing.append((lights, lights[queries.faces]))
+        meanings.append(f"right person, {attribute} and light")
+    found = []
+    keys = np.unique(np.append(gallery.persons, gallery.persons[queries.faces]), return_inverse=True)[1]
+    for number, (meaning, columns) in enumerate(zip(meanings, agreeing, strict=True), start=1):
+        both = np.concatenate(columns)
+        words, place = np.unique(both, return_inverse=True)
+        keys = np.where((keys >= 0) & (both != ""), keys * len(words) + place, -1)
+        gallery_key, query_key = np.split(keys, [len(gallery)])
+        answerable = np.where(np.isin(query_key, gallery_key), query_key, -1)
+        found.append(Criterion(number, meaning, answerable, gallery_key))
     return found
-
-
-def _answerable(number: int, meaning: str, query_key: Ints, gallery_key: Ints) -> Criterion:
-    there = np.isin(query_key, gallery_key)
-    asked = np.where(there, query_key, -1).astype(np.int64)
-    return Criterion(number, meaning, asked, gallery_key.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,12 @@ class Experiment:
         """Those that some query can fulfil."""
         return tuple(kind for kind in criteria(self.gallery, self.queries) if kind.asked.any())
 
+    def ranks(self, rankings: Ints) -> dict[int, Ints]:
+        """Find the ranks of the first right answers under each criterion, by its number."""
+        return {kind.number: kind.ranks(rankings) for kind in self.criteria}
+
     @cached_property
     def batch(self) -> QueryBatch:
-        """What a searcher gets to see of the queries."""
         return self.queries.batch(self.gallery)
 
     @cached_property
@@ -182,7 +186,6 @@ class Experiment:
 
     @property
     def searched(self) -> bool:
-        """Whether there are queries."""
         return len(self.queries) > 0
 
     def some_queries(self, count: int, seed: int) -> Ints:
@@ -211,40 +214,22 @@ class Experiment:
 def prepare(
     faces: FaceSet,
     studio: Studio,
+    attribute: Attribute,
     *,
     others: Mapping[str, Studio] | None = None,
-    attribute: Attribute | None = None,
     count: int = QUERIES,
     seed: int = 0,
 ) -> Experiment:
-    """Choose the test people and draw the queries.
-
-    ``attribute`` None means the one that the weights know best (see ``attribute_to_measure``).  Raises
-    DataError if the faces show no value that the weights can draw, or if no query could be answered.
-    """
-    faces = faces_to_test(faces)
-    attribute = attribute or attribute_to_measure(faces, studio)
-    if attribute is None:
-        known = ", ".join(group.name for group in studio.generator.vocabulary.groups)
-        raise DataError(
-            f"{faces.name} does not show people with different values of what the weights "
-            f"{studio.generator.name} change ({known}); give other weights with --weights."
-        )
-    gallery = in_words_of(faces, attribute, studio.values(attribute))
-    values = shared_values(gallery, studio, attribute)
-    if not values:
-        shown = ", ".join(gallery.values(attribute)) or "none"
-        raise DataError(
-            f"{faces.name} shows no {attribute} that the weights can draw "
-            f"({', '.join(studio.values(attribute))}), but {shown}."
-        )
-    if len(studio.values(attribute)) == 1:
-        # Canonicalised, a gallery shows this one value throughout: whoever asks finds the query's own face.
-        queries = Queries(attribute, np.zeros(0, np.int64), np.zeros(0, np.str_), seed)
-        return Experiment(gallery, queries, studio, others or {})
-    queries = draw_queries(gallery, attribute, values, count=count, seed=seed)
+    """Draw the queries of an experiment on these test faces; raises DataError if none could be answered."""
+    drawable = studio.values(attribute)
+    gallery = in_words_of(faces, attribute, drawable)
+    # Canonicalised, a gallery shows a single value throughout: whoever asks finds the query's own face.
+    queries = Queries(attribute, np.zeros(0, np.int64), np.zeros(0, np.str_), seed)
+    if len(drawable) > 1:
+        values = shared_values(gallery, studio, attribute)
+        queries = draw_queries(gallery, attribute, values, count=count, seed=seed)
     experiment = Experiment(gallery, queries, studio, others or {})
-    if not experiment.criteria:
+    if experiment.searched and not experiment.criteria:
         raise DataError(
             f"no query of {gallery.name} has a right answer: nobody is there with two values of {attribute}."
         )
@@ -258,52 +243,32 @@ def shared_values(faces: FaceSet, studio: Studio, attribute: Attribute) -> tuple
     return tuple(value for value in drawable if value in shown)
 
 
-def attribute_to_measure(faces: FaceSet, studio: Studio) -> Attribute | None:
-    """Choose what the weights change and the faces differ in; of several, that of most values.
-
-    None if there is no such attribute.
-    """
-    drawn = [group.name for group in studio.generator.vocabulary.groups]
-    differing = [name for name in ATTRIBUTES if name in drawn and len(faces.values(name)) > 1]
-    shared = {name: len(shared_values(faces, studio, name)) for name in differing}
-    best = max(sorted(shared, key=drawn.index), key=lambda name: shared[name], default=None)
-    return best if best is not None and shared[best] else None
-
-
 def best_studios(
     faces: FaceSet, studios: Mapping[str, Studio], attribute: Attribute | None = None
 ) -> tuple[Attribute, list[str]]:
     """Choose the attribute to measure, and the names of the weights to measure, those to be tested first.
 
-    To be tested are the first of the weights that know most of the values which the faces show; the others
-    are those that know the same values, as they are asked the same queries.  A set with bars over eyes is
-    there to have them taken off, whatever else its faces differ in.  Raises DataError if no weights fit.
+    The attribute is what weights change and the test ``faces`` differ in, but bars over eyes are always there
+    to be taken off.  To be tested are the first of the weights that know most of the values which the faces
+    show; the others are those that know the same values, as they are asked the same queries.  Raises
+    DataError if no weights fit.
     """
-    faces = faces_to_test(faces)
     if attribute is None and BAR in faces.values("accessory"):
         attribute = "accessory"
-    best, measured, most = "", attribute, 0
+    wanted = (attribute,) if attribute else [name for name in ATTRIBUTES if len(faces.values(name)) > 1]
+    shared: dict[tuple[str, Attribute], tuple[str, ...]] = {}
     for name, studio in studios.items():
-        known = {group.name for group in studio.generator.vocabulary.groups}
-        choice = attribute_to_measure(faces, studio) if attribute is None else attribute
-        if choice is None or choice not in known:
-            continue
-        shared = len(shared_values(faces, studio, choice))
-        if shared > most:
-            best, measured, most = name, choice, shared
-    if measured is None or not best:
-        wanted = f"the {attribute}" if attribute else "what the faces differ in"
+        changed = [group.name for group in studio.generator.vocabulary.groups]
+        for one in sorted(set(wanted) & set(changed), key=changed.index):
+            shared[name, one] = shared_values(faces, studio, one)
+    if not any(shared.values()):
+        what = f"the {attribute}" if attribute else "what the faces differ in"
         raise DataError(
-            f"none of the weights {', '.join(studios)} can change {wanted} on {faces.name}; "
+            f"none of the weights {', '.join(studios)} can change {what} on {faces.name}; "
             "give others with --weights."
         )
-    wished = set(shared_values(faces, studios[best], measured))
-    others = [
-        name
-        for name, studio in studios.items()
-        if name != best
-        and studio.generator.geometry == studios[best].generator.geometry
-        and any(group.name == measured for group in studio.generator.vocabulary.groups)
-        and set(shared_values(faces, studio, measured)) == wished
-    ]
+    best, measured = max(shared, key=lambda one: len(shared[one]))
+    geometry, values = studios[best].generator.geometry, set(shared[best, measured])
+    alike = [name for (name, one), known in shared.items() if one == measured and set(known) == values]
+    others = [name for name in alike if name != best and studios[name].generator.geometry == geometry]
     return measured, [best, *others]

@@ -2,9 +2,8 @@
 
     recall@K = 100 · (queries with at least one right answer among their first K) / queries
 
-in percent (Ghodrati et al. 2015, section 4.1.2: the percentage of queries for which a correct face is among
-the top K).  In information retrieval the same number is called success@K or hit rate; it is not the share
-of all right answers that was found.
+in percent (Ghodrati et al. 2015, section 4.1.2); elsewhere it is called success@K or hit rate, and is not the
+share of all right answers that was found.
 
 Intervals come from resampling people: the queries of one person are not independent, as whoever is hard to
 tell apart is hard in every pose.  So people are drawn, not queries (a cluster bootstrap): from P people P
@@ -27,7 +26,6 @@ from faces.types import Ints
 
 KS = (1, 5, 20)
 DRAWS = 1000
-LEVEL = 95.0  # percent
 _SEED = 20150101
 
 
@@ -53,10 +51,7 @@ def right_answers(rankings: Ints, query_key: Ints, gallery_key: Ints) -> NDArray
 
 
 def first_right(right: NDArray[np.bool_]) -> Ints:
-    """Return (Q,) int64 ranks of the first right answer, from 1; 0 if none of the K is right.
-
-    ``right`` is (Q, K) bool, best answer first.
-    """
+    """Return (Q,) int64 ranks of the first right answer of (Q, K) bool, from 1; 0 if none is right."""
     if right.shape[1] == 0:
         return np.zeros(len(right), np.int64)
     return np.where(right.any(axis=1), right.argmax(axis=1) + 1, 0).astype(np.int64)
@@ -70,30 +65,17 @@ def recall_at(first: Ints, ks: Sequence[int] = KS) -> dict[int, float]:
 def mean_interval(values: NDArray[np.generic], clusters: NDArray[np.generic]) -> Interval | None:
     """Compute the 95 % interval of the mean of ``values`` (M,); ``clusters`` (M,) names the person of each.
 
-    The same people and the same number of values give the same draws, so that rows asked the same queries can
-    be compared.  None for fewer than two people, of whom nothing can be said.  Raises DataError for arrays
-    that do not fit.
+    The same number of people gives the same draws, so that rows asked the same queries can be compared.  None
+    for fewer than two people, of whom nothing can be said.  Raises DataError for arrays that do not fit.
     """
     if values.ndim != 1 or values.shape != clusters.shape:
         raise DataError(f"{values.shape} values need as many names, not {clusters.shape}.")
     people, person = np.unique(clusters, return_inverse=True)
     if len(people) < 2:
         return None
-    sums = np.bincount(person, weights=values.astype(np.float64), minlength=len(people))
-    counts = np.bincount(person, minlength=len(people)).astype(np.float64)
-    drawn = np.random.default_rng(_SEED).multinomial(
-        len(people), np.full(len(people), 1 / len(people)), size=DRAWS
-    )
+    sums, counts = np.bincount(person, values.astype(np.float64)), np.bincount(person)
+    equally = np.full(len(people), 1 / len(people))
+    drawn = np.random.default_rng(_SEED).multinomial(len(people), equally, size=DRAWS)
     means = (drawn @ sums) / (drawn @ counts)
-    low, high = np.percentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
-
-
-def recall_intervals(
-    first: Ints, clusters: NDArray[np.generic], ks: Sequence[int] = KS
-) -> dict[int, Interval | None]:
-    """Compute the 95 % interval, in percent, of recall@K for each K.
-
-    ``first`` (Q,) are the ranks of ``first_right`` and ``clusters`` (Q,) the query people.
-    """
-    return {k: mean_interval(100.0 * ((first > 0) & (first <= k)), clusters) for k in ks}

@@ -11,51 +11,23 @@ import json
 import platform
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from evaluation.figures.figure import FOLDER, StoredFigure, read_figures, value_word
-from evaluation.results import Results, SetHeader, read_results
-from evaluation.tables import Table, missing_rows, set_tables, verdict_tables
+from evaluation.figures.figure import FOLDER, read_figures, value_word
+from evaluation.results import Results, SetHeader, read_results, writing
+from evaluation.tables import missing_rows, set_tables, verdict_tables
 from faces.errors import DataError
+from faces.files import write_atomically
 
 HTML_FILE = "report.html"
 MARKDOWN_FILE = "report.md"
 RUN_FILE = "run.json"
 _PACKAGES = ("anotheryou", "torch", "numpy", "scikit-learn", "dlib-bin", "pillow")
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some tables and figures of a set under one heading."""
-
-    heading: str
-    tables: Sequence[Table]
-    figures: Sequence[StoredFigure]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One set of faces; ``missing`` names the rows that could not be measured by why."""
-
-    anchor: str
-    title: str
-    header: SetHeader
-    values: tuple[str, ...]
-    verdicts: Sequence[Table]
-    missing: dict[str, list[str]]
-    parts: Sequence[Part]
-
-
-@dataclass(frozen=True)
-class RunNote:
-    """``commands`` as they are typed, in the order in which they last ran; ``versions`` by name."""
-
-    commands: tuple[str, ...]
-    versions: dict[str, str]
 
 
 def write_report(folder: Path) -> None:
@@ -65,7 +37,7 @@ def write_report(folder: Path) -> None:
     """
     results = read_results(folder)
     sections = [
-        _section(number, header, results.of(header.set), read_figures(folder, header.set))
+        _section(folder, number, header, results.of(header.set))
         for number, header in enumerate(results.sets, start=1)
     ]
 
@@ -77,14 +49,19 @@ def write_report(folder: Path) -> None:
             raise DataError(f"{path} cannot be read ({error.strerror}); make the figures again.") from None
 
     shown = {"sections": sections, "run": read_run(folder), "picture": picture, "figures": FOLDER}
-    try:
-        for name in (HTML_FILE, MARKDOWN_FILE):
-            template = _environment(html=name == HTML_FILE).get_template(name)
-            partial = folder / f"{name}.part"
-            partial.write_text(template.render(shown).strip() + "\n", encoding="utf-8")
-            partial.replace(folder / name)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written ({error.strerror}).") from None
+    for name, html in ((HTML_FILE, True), (MARKDOWN_FILE, False)):
+        environment = Environment(
+            loader=PackageLoader("evaluation"),
+            autoescape=html,
+            finalize=_for_html if html else None,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters["in_markdown"] = _in_markdown
+        text = environment.get_template(name).render(shown)
+        with writing(folder):
+            write_atomically(folder / name, f"{text.strip()}\n".encode())
 
 
 def note_run(folder: Path, command: Sequence[str]) -> None:
@@ -92,32 +69,38 @@ def note_run(folder: Path, command: Sequence[str]) -> None:
 
     Raises DataError if the folder cannot be written.
     """
-    before = read_run(folder)
-    typed = shlex.join(command)
-    commands = [one for one in (before.commands if before else ()) if one != typed]
-    note = RunNote((*commands, typed), _versions())
-    try:
+    before, typed = read_run(folder), shlex.join(command)
+    commands = [one for one in (before["commands"] if before else ()) if one != typed]
+    versions = {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    for name in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    text = json.dumps({"commands": [*commands, typed], "versions": versions}, ensure_ascii=False, indent=1)
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(note), ensure_ascii=False, indent=1)
         (folder / RUN_FILE).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written ({error.strerror}).") from None
 
 
-def read_run(folder: Path) -> RunNote | None:
-    """Read what ``note_run`` wrote, None if nothing was; raises DataError if the file is damaged."""
+def read_run(folder: Path) -> dict[str, Any] | None:
+    """Read what ``note_run`` wrote, None if nothing was; raises DataError if the file is damaged.
+
+    ``commands`` are as they are typed, in the order in which they last ran; ``versions`` are by name.
+    """
     path = folder / RUN_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return RunNote(tuple(map(str, content["commands"])), dict(content["versions"]))
+        return {"commands": list(map(str, content["commands"])), "versions": dict(content["versions"])}
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be read ({error}); remove it.") from None
 
 
-def _section(number: int, header: SetHeader, results: Results, figures: Sequence[StoredFigure]) -> Section:
-    tables = set_tables(header, results)
+def _section(folder: Path, number: int, header: SetHeader, results: Results) -> dict[str, object]:
+    """What the templates show of one set of faces."""
+    tables, figures = set_tables(header, results), read_figures(folder, header.set)
+    tasks = {"pose": "Rotating faces", "light": "Another light", "accessory": "Accessories"}
+    task = tasks[header.attribute] if header.queries or header.attribute != "accessory" else "Completion"
     headings = {
         "retrieval": "Retrieval",
         "drawing": "Drawings",
@@ -125,34 +108,20 @@ def _section(number: int, header: SetHeader, results: Results, figures: Sequence
         "misalignment": "Misaligned faces",
         "failures": "Failures",
     }
-    tasks = {"pose": "Rotating faces", "light": "Another light", "accessory": "Accessories"}
-    task = tasks[header.attribute] if header.queries or header.attribute != "accessory" else "Completion"
-    parts = [
-        Part(heading, tables.get(part, []), [figure for figure in figures if figure.part == part])
-        for part, heading in headings.items()
-    ]
-    return Section(
-        anchor=f"set-{number}",
-        title=f"{task}: {header.set}",
-        header=header,
-        values=tuple(value_word(value, header.attribute) for value in header.values),
-        verdicts=verdict_tables(header, results),
-        missing=missing_rows(results, header.attribute),
-        parts=[part for part in parts if part.tables or part.figures],
-    )
-
-
-def _environment(*, html: bool) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("evaluation"),
-        autoescape=html,
-        finalize=_for_html if html else None,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["in_markdown"] = _in_markdown
-    return environment
+    parts = []
+    for part, heading in headings.items():
+        shown = tables.get(part, []), [figure for figure in figures if figure.part == part]
+        if any(shown):
+            parts.append({"heading": heading, "tables": shown[0], "figures": shown[1]})
+    return {
+        "anchor": f"set-{number}",
+        "title": f"{task}: {header.set}",
+        "header": header,
+        "wished": [value_word(value, header.attribute) for value in header.values],
+        "verdicts": verdict_tables(header, results),
+        "missing": missing_rows(results, header.attribute),
+        "parts": parts,
+    }
 
 
 def _for_html(value: object) -> object:
@@ -163,13 +132,3 @@ def _for_html(value: object) -> object:
 def _in_markdown(text: str) -> str:
     """Write words as Markdown shows them: on one line, with nothing in them that is HTML or ends a cell."""
     return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
-
-
-def _versions() -> dict[str, str]:
-    found = {"Python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

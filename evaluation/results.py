@@ -1,9 +1,8 @@
 """What a benchmark measured, and the folder that keeps it.
 
-``results.jsonl`` holds one JSON object a line: one ``Value`` for each number, a ``SetHeader`` for each set
-of faces, and an ``Unavailable`` for each row that could not be measured.  Three fields come before a
-record's own: ``kind`` says which record it is, ``step`` what it was measured with, and ``of`` how many
-lines were written together.
+``results.jsonl`` holds one JSON object a line: a ``Value`` for each number, a ``SetHeader`` for each set of
+faces, an ``Unavailable`` for each row that could not be measured.  Before a record's own fields, ``kind``
+says which record it is, ``step`` what it was measured with, and ``of`` how many lines were written together.
 
 The file is only appended to while measuring: the lines of one step go into one write that is forced onto
 the disk, and a step of which a line is missing counts as not done.  ``arrays/STEP.npz`` holds the rankings
@@ -16,8 +15,10 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.errors import DataError
-from faces.files import write_durably
+from faces.files import replacing, write_durably
 
 RESULTS_FILE = "results.jsonl"
 ARRAYS_FOLDER = "arrays"
@@ -39,9 +40,8 @@ class SetHeader:
     """One set of faces and what was asked of it.
 
     ``fingerprint`` is a hash of crops and labels, ``values`` are the wished words.  ``queries`` were drawn
-    with ``seed``; there are none if the set can only be drawn from and not searched.  ``weights`` are those
-    that were measured as ``name@id``, the ones under test first.  ``criteria`` say in words when an answer
-    is right; the first is criterion 1.
+    with ``seed``; there are none if the set can only be drawn from.  ``weights`` are ``name@id``, those under
+    test first.  ``criteria``, from 1, say in words when an answer is right.
     """
 
     set: str
@@ -61,9 +61,8 @@ class Value:
     """One measured number.
 
     ``method`` is the row of the tables, empty for what is measured of weights alone; ``weights`` are what
-    it was measured with.  ``criterion`` is 0 if the measure knows none.  ``low`` and ``high`` are the ends
-    of the 95 % interval, None if there are too few people for one, and ``n`` is what the number was taken
-    over.
+    it was measured with.  ``criterion`` is 0 if the measure knows none.  ``low`` and ``high`` end the 95 %
+    interval, None if there are too few people for one; ``n`` is what the number was taken over.
 
     The measures and their ``k``:
 
@@ -88,6 +87,11 @@ class Value:
     low: float | None
     high: float | None
     n: int
+
+    @property
+    def of(self) -> str:
+        """The row, or the name of the weights."""
+        return self.method or self.weights.partition("@")[0]
 
     @property
     def interval(self) -> Interval | None:
@@ -131,16 +135,13 @@ class Results:
 
     def find(self, measure: str, **wanted: object) -> list[Value]:
         """The values of a measure whose other fields are as wanted, such as ``criterion=1``."""
-        return [
-            value
-            for value in self.values
-            if value.measure == measure and all(getattr(value, name) == one for name, one in wanted.items())
-        ]
+        wanted["measure"] = measure
+        return [one for one in self.values if all(getattr(one, name) == it for name, it in wanted.items())]
 
     def methods(self) -> list[str]:
         """Every row that was measured or was unavailable, each once."""
-        measured = [value.method for value in self.values if value.measure == "recall"]
-        return list(dict.fromkeys([*measured, *(one.method for one in self.unavailable)]))
+        found: list[Value | Unavailable] = [*self.find("recall"), *self.unavailable]
+        return list(dict.fromkeys(one.method for one in found))
 
     def recall(self, method: str, criterion: int) -> dict[Bin, Value]:
         """The recall of a row by K, empty if it was not measured."""
@@ -154,13 +155,10 @@ def hash_of(**parts: object) -> str:
 
 
 def read_results(folder: Path) -> Results:
-    """Everything that is finished in a folder of results; raises DataError if there is nothing."""
-    steps = _read(folder / RESULTS_FILE)
-    if not steps:
-        raise DataError(
-            f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}"
-        )
-    return Results([record for records in steps.values() for record in records])
+    """Everything that is finished in a folder; raises DataError if there is nothing."""
+    if steps := _read(folder / RESULTS_FILE):
+        return Results(list(chain(*steps.values())))
+    raise DataError(f"{folder} holds no results; make them with: anotheryou benchmark DATA --out {folder}")
 
 
 def read_arrays(folder: Path, step: str) -> dict[str, NDArray[Any]]:
@@ -173,25 +171,28 @@ def read_arrays(folder: Path, step: str) -> dict[str, NDArray[Any]]:
     path = folder / ARRAYS_FOLDER / f"{step}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
+            return dict(stored)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read ({error}); remove {path.parent} and measure again.") from None
 
 
-class Journal:
-    """A folder of results while they are being made.
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Write to a folder of results in this block; raises DataError if that is not possible."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error.strerror}).") from None
 
-    Opening it makes the folder.  Raises DataError if it cannot be written, or holds something else.
-    """
+
+class Journal:
+    """A folder of results being made; raises DataError if it cannot be written, or holds something else."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._path = folder / RESULTS_FILE
-        try:
+        with writing(folder):
             (folder / ARRAYS_FOLDER).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(folder, error) from None
-        self._steps = _read(self._path)
+        self._steps = _read(folder / RESULTS_FILE)
 
     def __contains__(self, step: str) -> bool:
         """Whether a step is finished; what was unavailable is to be tried again."""
@@ -201,11 +202,7 @@ class Journal:
     @property
     def results(self) -> Results:
         """Everything that is finished."""
-        return Results([record for records in self._steps.values() for record in records])
-
-    def records(self, step: str) -> tuple[Record, ...]:
-        """What a finished step wrote."""
-        return self._steps[step]
+        return Results(list(chain(*self._steps.values())))
 
     def keep(self, name: str, valid: Collection[str]) -> None:
         """Forget what is known of a set of faces but for the steps in ``valid``, and tidy the folder.
@@ -217,38 +214,26 @@ class Journal:
             for step, records in self._steps.items()
             if step in valid or all(record.set != name for record in records)
         }
-        try:
+        with writing(self.folder):
             lines = [_lines(step, records) for step, records in self._steps.items()]
-            write_durably(self._path, "".join(lines).encode())
+            write_durably(self.folder / RESULTS_FILE, "".join(lines).encode())
             for path in (self.folder / ARRAYS_FOLDER).iterdir():
                 if path.suffix != ".npz" or path.stem not in self._steps:
                     path.unlink()
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
 
     def append(self, step: str, records: Sequence[Record]) -> None:
         """Add the records of a step, on the disk when this returns."""
-        try:
-            with self._path.open("ab") as file:
-                file.write(_lines(step, records).encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
+        with writing(self.folder), (self.folder / RESULTS_FILE).open("ab") as file:
+            file.write(_lines(step, records).encode())
+            file.flush()
+            os.fsync(file.fileno())
         self._steps[step] = tuple(records)
 
     def save_arrays(self, step: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write ``arrays/STEP.npz``, whole or not at all."""
         path = self.folder / ARRAYS_FOLDER / f"{step}.npz"
-        partial = path.with_name(path.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
+        with writing(self.folder), replacing(path, durable=True) as part, part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _lines(step: str, records: Sequence[Record]) -> str:
@@ -295,24 +280,21 @@ def _read(path: Path) -> dict[str, tuple[Record, ...]]:
 
 def _record(kind: type[Record], content: Mapping[str, Any]) -> Record:
     """Read a record; raises ValueError, KeyError or TypeError if a field is not as declared."""
-    return kind(**{name: _checked(value, _TYPES[kind][name]) for name, value in content.items()})
+    declared = {item.name: str(item.type) for item in fields(kind)}
+    return kind(**{name: _field(value, declared[name]) for name, value in content.items()})
 
 
-def _checked(value: Any, wanted: str) -> Any:
-    """A JSON value as a field that is declared as ``wanted``."""
-    if wanted == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return tuple(value)
-    if value is None and wanted.startswith("float"):
-        return math.nan if wanted == "float" else None
-    if wanted.startswith("float") and type(value) in (int, float):
-        return float(value)
-    if type(value) in {"str": (str,), "int": (int,), "Bin": (int, float, str)}.get(wanted, ()):
-        return value
-    raise ValueError(f"{value!r} is no {wanted}")
-
-
-_TYPES = {kind: {item.name: str(item.type) for item in fields(kind)} for kind in _KINDS.values()}
-
-
-def _unwritable(folder: Path, error: OSError) -> DataError:
-    return DataError(f"{folder} cannot be written ({error.strerror}).")
+def _field(value: Any, declared: str) -> Any:
+    """A JSON value as a field of a record; raises ValueError if it is not as declared."""
+    match declared, value:
+        case _, bool():
+            pass
+        case ("str" | "Bin", str()) | ("int" | "Bin", int()) | ("Bin", float()) | ("float | None", None):
+            return value
+        case ("float" | "float | None", int() | float()):
+            return float(value)
+        case ("float", None):
+            return math.nan
+        case ("tuple[str, ...]", [*words]) if all(isinstance(word, str) for word in words):
+            return tuple(words)
+    raise ValueError(f"{value!r} is no {declared}")

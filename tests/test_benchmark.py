@@ -9,10 +9,11 @@ from fake_generators import POSES, SIDE, PerfectGenerator, RandomGenerator, read
 from PIL import Image
 from typer.testing import Result as Ran
 
-from evaluation.benchmark import PARTS, Benchmark, Options, Read, named
+from evaluation.benchmark import PARTS, Benchmark, Options, Read, Step, StepProgress, named
 from evaluation.figures import read_figures
 from evaluation.figures.drawings import generated_sheet
 from evaluation.measurements import (
+    AMOUNTS,
     canonicalised_values,
     compared_by_change,
     confusion_counts,
@@ -20,14 +21,11 @@ from evaluation.measurements import (
     picture_errors,
 )
 from evaluation.methods import methods_for
-from evaluation.misalignment import AMOUNTS
-from evaluation.paper import RECALL
 from evaluation.protocol import Experiment, prepare
 from evaluation.recall import KS
 from evaluation.results import Journal, Results, Unavailable, Value, read_results
-from evaluation.steps import StepProgress
 from evaluation.studio import Studio
-from evaluation.tables import error_tables, recall_table, recognition_tables, set_tables
+from evaluation.tables import PAPER_RECALL, error_tables, recall_table, recognition_tables, set_tables
 from facedata.labelled import FaceSet, LabelRow, face_set, write_labels
 from faces.errors import DataError, WeightsError
 from faces.progress import NoProgress
@@ -296,12 +294,9 @@ def test_progress_tells_the_step_and_once_it_is_known_the_time_left() -> None:
             told.append(what)
 
     progress = StepProgress(Told(), clock=lambda: now[0])
-    progress.plan([2.0, 6.0, 2.0])
-    for number, cost in enumerate((2.0, 6.0, 2.0), start=1):
-        progress.enter(f"{number} of 3, ours-image")
+    for step in progress.through([Step("ours-image", "", list, cost) for cost in (2.0, 6.0, 2.0)]):
         progress.start("searching", 10, "queries")
-        now[0] += 60 * cost
-        progress.leave(cost)
+        now[0] += 60 * step.cost
     assert told == [
         "1 of 3, ours-image: searching",
         "2 of 3, ours-image, 8 min left for this set: searching",
@@ -462,7 +457,7 @@ def test_the_papers_numbers_stand_only_beside_the_pose(tmp_path: Path) -> None:
 
 
 def test_the_papers_numbers_are_whole() -> None:
-    for by_criterion in RECALL.values():
+    for by_criterion in PAPER_RECALL.values():
         for numbers in by_criterion.values():
             assert tuple(numbers) == KS
             assert list(numbers.values()) == sorted(numbers.values())

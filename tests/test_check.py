@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import Result as Ran
 
-from evaluation.check import Checked, Number, chosen, read_expected
+from evaluation.check import Number, chosen, read_expected
 from evaluation.methods import find_method
 from evaluation.results import Results
 from facedata.labelled import LabelRow, write_labels
@@ -108,16 +108,16 @@ def test_the_expected_numbers_that_come_along_are_of_rows_that_exist() -> None:
 
 @given(st.floats(-100, 100), st.floats(0.1, 10), st.floats(-40, 40))
 def test_a_verdict_is_a_matter_of_distance(value: float, tolerance: float, times: float) -> None:
-    verdict = Checked(Number("recall", "cpi", 1, 1, value, tolerance), value + times * tolerance).verdict
+    verdict = Number("recall", "cpi", 1, 1, value, tolerance).verdict(value + times * tolerance)
     if abs(abs(times) - 1) > 1e-6 and abs(abs(times) - 3) > 1e-6:
         assert verdict == ("OK" if abs(times) < 1 else "CLOSE" if abs(times) < 3 else "FAIL")
 
 
 def test_exactly_the_tolerance_is_still_ok_and_nothing_measured_fails() -> None:
     number = Number("recall", "cpi", 1, 1, 79.4, 0.5)
-    assert Checked(number, 79.9).verdict == "OK"
-    assert Checked(number, 80.9).verdict == "CLOSE"
-    assert Checked(number, number.measured(Results())).verdict == "FAIL"
+    assert number.verdict(79.9) == "OK"
+    assert number.verdict(80.9) == "CLOSE"
+    assert number.verdict(number.measured(Results())) == "FAIL"
 
 
 def test_entries_are_chosen_by_name(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from fake_generators import POSES, PerfectGenerator, picture
 from PIL import Image
 
-from evaluation.benchmark import run_experiment
+from evaluation.benchmark import StepProgress, run_experiment
 from evaluation.cmu_faces import (
     SUNGLASSES,
     WISHES,
@@ -18,7 +18,6 @@ from evaluation.cmu_faces import (
 )
 from evaluation.context import Context
 from evaluation.results import Journal
-from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from faces.crop import CropGeometry
 from faces.errors import DataError

@@ -16,8 +16,6 @@ from evaluation.figures import make_figures
 from evaluation.figures.answers import depth_of_right, failures_figure, found_cell, retrieval_figure
 from evaluation.figures.charts import (
     Chart,
-    Curve,
-    Panel,
     confusion_figure,
     misalignment_figure,
     pose_change_figure,
@@ -32,7 +30,7 @@ from evaluation.figures.drawings import (
     stages_figure,
 )
 from evaluation.figures.figure import read_figures, remove_figures, store_figures, value_word
-from evaluation.figures.sheet import DARK, LIGHT, THEMES, Cell, Sheet, Theme, Word
+from evaluation.figures.sheet import DARK, LIGHT, Cell, Sheet, Theme, Word
 from evaluation.protocol import Criterion, Experiment, prepare
 from evaluation.results import Results, Value
 from evaluation.studio import Studio
@@ -64,7 +62,7 @@ class Bars(WithMaps):
 
 def experiment_on(faces: FaceSet | None = None, *, random: bool = False, count: int = 60) -> Experiment:
     generator = RandomGenerator() if random else WithMaps()
-    return prepare(faces or readable_faces(people=10), Studio(generator), count=count, seed=5)
+    return prepare(faces or readable_faces(people=10), Studio(generator), "pose", count=count, seed=5)
 
 
 def colours(picture: Image.Image) -> set[object]:
@@ -83,7 +81,7 @@ def contrast(one: Colour, other: Colour) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_words_and_lines_can_be_seen_on_their_paper(theme: Theme) -> None:
     for colour in (theme.ink, theme.faint, theme.right, theme.wrong):
         assert contrast(colour, theme.paper) >= 4.5
@@ -160,14 +158,14 @@ def test_pairs_are_of_different_people_as_long_as_there_are_some() -> None:
 def test_a_single_pair_makes_a_single_set() -> None:
     faces = readable_faces(people=1, lights=1).select(np.array([0, 1]))
     faces = replace(faces, poses=np.array(["up", "-30"]))
-    figure = stages_figure(prepare(faces, Studio(WithMaps())))
+    figure = stages_figure(prepare(faces, Studio(WithMaps()), "pose"))
     assert figure is not None and figure.picture.draw(LIGHT).width == 4 * 144
 
 
 def test_figure_10_only_takes_bars_off() -> None:
     rows = [LabelRow(f"{n}{word}.png", f"{n}", "0", "1", word) for n in range(3) for word in ("none", "bar")]
     faces = face_set("bars", np.stack([FACE] * 6), rows)
-    figure = stages_figure(prepare(faces, Studio(Bars())))
+    figure = stages_figure(prepare(faces, Studio(Bars()), "accessory"))
     assert figure is not None and figure.name == "figure-10"
     assert figure.caption.startswith("3 pairs") and "absolute error" in figure.caption
 
@@ -299,7 +297,8 @@ def test_the_confusion_names_the_commonest_mistake() -> None:
 
 
 def test_a_chart_of_one_panel_and_no_intervals_can_be_drawn() -> None:
-    chart = Chart([Panel("x", [Curve("one", [1, 2], [10, 20], [None, None])])], "percent", inches=(3, 2))
+    values = by_bin("cpi", "recall@1 by turn", {1: 10, 2: 20})
+    chart = Chart({"x": {"one": values}}, "percent", inches=(3, 2))
     assert chart.draw(LIGHT).size == (480, 320)
 
 

@@ -14,8 +14,8 @@ from baselines.searcher import QueryBatch
 from evaluation.context import CachedFeatures, Context
 from evaluation.methods import METHODS, described, find_method, in_order, methods_for
 from evaluation.ours import CanonicalFeatures, OursAllValues
-from evaluation.paper import RECALL
 from evaluation.studio import Studio
+from evaluation.tables import PAPER_RECALL
 from facedata.labelled import Attribute, FaceSet
 from facedata.large_pictures import Pictures
 from faces.errors import DataError, RowUnavailable, WeightsError
@@ -62,10 +62,10 @@ def test_oracles_say_true_in_their_names_and_no_others_do() -> None:
 
 
 def test_every_row_of_the_paper_has_its_row() -> None:
-    assert set(RECALL) <= set(methods_for("pose"))
+    assert set(PAPER_RECALL) <= set(methods_for("pose"))
     assert "cpi" not in methods_for("accessory")  # it turns faces
-    assert {method.paper for method in METHODS} - {""} == set(RECALL)
-    assert all(method.paper == name for name, method in methods_for("pose").items() if name in RECALL)
+    assert {method.paper for method in METHODS} - {""} == set(PAPER_RECALL)
+    assert all(method.paper == name for name, method in methods_for("pose").items() if name in PAPER_RECALL)
 
 
 def test_rows_know_their_twin_in_the_paper_whatever_the_weights() -> None:

@@ -5,13 +5,12 @@ import pytest
 from fake_generators import PerfectGenerator, readable_faces
 from numpy.typing import NDArray
 
-from evaluation.benchmark import run_experiment
+from evaluation.benchmark import StepProgress, run_experiment
 from evaluation.context import Context
-from evaluation.misalignment import AMOUNTS, UNITS, Motion, moved
+from evaluation.measurements import AMOUNTS, UNITS, Motion, moved
 from evaluation.protocol import prepare
 from evaluation.recall import KS
 from evaluation.results import Journal, read_results
-from evaluation.steps import StepProgress
 from evaluation.studio import Studio
 from faces.progress import NoProgress
 from faces.types import Pixels
@@ -98,7 +97,7 @@ def test_directions_depend_on_the_seed_only(rng: np.random.Generator) -> None:
 
 def test_recall_is_measured_for_each_motion_and_amount(tmp_path: Path) -> None:
     faces, studio = readable_faces(people=3, lights=1), Studio(PerfectGenerator())
-    experiment = prepare(faces, studio, count=30)
+    experiment = prepare(faces, studio, "pose", count=30)
     context = Context(studio=studio, attribute="pose")
     run_experiment(
         experiment,

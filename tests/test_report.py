@@ -252,7 +252,7 @@ def test_the_note_keeps_every_command_once(tmp_path: Path) -> None:
     ):
         note_run(tmp_path, words)
     note = read_run(tmp_path)
-    assert note is not None and note.commands == ("anotheryou benchmark b", "anotheryou benchmark a")
+    assert note is not None and note["commands"] == ["anotheryou benchmark b", "anotheryou benchmark a"]
     (tmp_path / "run.json").write_text("[]")
     with pytest.raises(DataError, match=r"run\.json"):
         read_run(tmp_path)

@@ -39,13 +39,13 @@ RECORDS: list[Record] = [
 
 def test_every_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     Journal(tmp_path).append("all", RECORDS)
-    assert Journal(tmp_path).records("all") == tuple(RECORDS)
+    assert Journal(tmp_path).results.records == RECORDS
 
 
 def test_what_is_no_number_is_null_and_comes_back(tmp_path: Path) -> None:
     Journal(tmp_path).append("one", [replace(RECALL, value=math.nan)])
     assert json.loads((tmp_path / RESULTS_FILE).read_text())["value"] is None
-    (read,) = Journal(tmp_path).records("one")
+    (read,) = Journal(tmp_path).results.records
     assert isinstance(read, Value)
     assert math.isnan(read.value)
 
@@ -77,11 +77,17 @@ def test_a_line_of_other_types_or_fields_is_no_result(change: dict[str, object],
         Journal(tmp_path)
 
 
+STEPS: dict[str, list[Record]] = {
+    "first": [HEADER],
+    "second": [RECALL, replace(RECALL, criterion=2)],
+    "third": RECORDS[3:4],
+}
+
+
 def written(folder: Path) -> Journal:
     journal = Journal(folder)
-    journal.append("first", [HEADER])
-    journal.append("second", [RECALL, replace(RECALL, criterion=2)])
-    journal.append("third", RECORDS[3:4])
+    for step, records in STEPS.items():
+        journal.append(step, records)
     return journal
 
 
@@ -109,14 +115,12 @@ def test_a_file_cut_anywhere_holds_whole_steps_only(
     content = path.read_bytes()
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     after = Journal(folder)
-    kept = [name for name in ("first", "second", "third") if name in after]
-    assert kept == ["first", "second", "third"][: len(kept)]
-    for name in kept:
-        assert after.records(name) == before.records(name)
-    missing = ["first", "second", "third"][len(kept) :]
-    after.keep("mini", {"first", "second", "third"})
-    for name in missing:
-        after.append(name, before.records(name))
+    kept = [name for name in STEPS if name in after]
+    assert kept == list(STEPS)[: len(kept)]
+    assert after.results.records == [record for name in kept for record in STEPS[name]]
+    after.keep("mini", set(STEPS))
+    for name in list(STEPS)[len(kept) :]:
+        after.append(name, STEPS[name])
     assert read_results(folder) == before.results
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluation.figures.answers import failures_figure, retrieval_figure
-from evaluation.figures.charts import confusion_figure, misalignment_figure, pose_change_figure
-from evaluation.figures.drawings import (
-    Artist,
-    attribute_maps_figure,
-    cpi_artist,
-    rival_drawings_figure,
-    stages_figure,
-)
+from evaluation.figures import answers, charts, drawings
+from evaluation.figures.drawings import Artist, cpi_artist
 from evaluation.figures.figure import Figure, read_figures, remove_figures, store_figures
 from evaluation.protocol import Experiment
 from evaluation.recall import KS
 from evaluation.results import Results
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Ints
 
 __all__ = ["Artist", "cpi_artist", "make_figures", "read_figures", "remove_figures"]
@@ -35,32 +28,27 @@ def make_figures(
 ) -> None:
     """Draw every figure that an experiment has something to show in, into ``out``/figures.
 
-    ``out`` is the folder of results and ``results`` those of this set; what they have no numbers for is
-    left out.  ``ranks`` (Q,) int64 are those of our first right answers under criterion 1, whose failures
-    are shown; ``artist`` is a rival for figure 8.  Raises DataError if the folder cannot be written.
+    ``results`` are those of this set; what they have no numbers for is left out.  ``ranks`` (Q,) int64 are
+    ours under criterion 1; ``artist`` draws for figure 8.  Raises DataError if ``out`` cannot be written.
     """
-    name, studio, attribute = experiment.gallery.name, experiment.studio, experiment.attribute
+    studio, attribute = experiment.studio, experiment.attribute
     makers: list[Callable[[], Figure | None]] = [
-        lambda: attribute_maps_figure(studio, attribute),
-        lambda: stages_figure(experiment),
+        lambda: drawings.attribute_maps_figure(studio, attribute),
+        lambda: drawings.stages_figure(experiment),
     ]
     if artist is not None:
-        makers.append(lambda: rival_drawings_figure(experiment, artist))
+        makers.append(lambda: drawings.rival_drawings_figure(experiment, artist))
     if experiment.searched:
         makers += [
-            lambda: pose_change_figure(results, attribute),
-            lambda: retrieval_figure(experiment),
-            lambda: confusion_figure(results, attribute, studio.weights),
-            lambda: misalignment_figure(results, attribute),
-            lambda: None if ranks is None else failures_figure(experiment, ranks, max(KS)),
+            lambda: charts.pose_change_figure(results, attribute),
+            lambda: answers.retrieval_figure(experiment),
+            lambda: charts.confusion_figure(results, attribute, studio.weights),
+            lambda: charts.misalignment_figure(results, attribute),
+            lambda: None if ranks is None else answers.failures_figure(experiment, ranks, max(KS)),
         ]
-    progress = progress or NoProgress()
     made = []
-    progress.start("drawing the figures", len(makers), "figures")
-    try:
+    with underway(progress, "drawing the figures", len(makers), "figures") as drawing:
         for make in makers:
             made.append(make())
-            progress.advance()
-    finally:
-        progress.finish()
-    store_figures(out, name, [figure for figure in made if figure is not None])
+            drawing.advance()
+    store_figures(out, experiment.gallery.name, [figure for figure in made if figure is not None])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Plot
@@ -16,137 +19,106 @@ from PIL import Image
 
 from evaluation.figures.figure import Figure, sentence, value_word
 from evaluation.figures.sheet import Theme
-from evaluation.measurements import CHANGE_K, confusion_counts
+from evaluation.measurements import AMOUNTS, CHANGE, CHANGE_K, UNITS, confusion_counts
 from evaluation.methods import described
-from evaluation.misalignment import AMOUNTS, UNITS
-from evaluation.results import Interval, Results, Value
+from evaluation.results import Results, Value
 from faces.sheet import Colour
 
-# As sheets are: shown at half their size in pixels.
-DPI = 160
+DPI = 160  # as sheets are: shown at half their size in pixels
 MISALIGNED_K = 1
-_MARKS = ("o", "s", "^", "D", "v")
 
 
-@dataclass(frozen=True)
-class Curve:
-    """Points from left to right, each with its 95 % interval if it has one."""
-
-    name: str
-    xs: Sequence[float]
-    ys: Sequence[float]
-    intervals: Sequence[Interval | None]
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One field of a chart; ``ticks`` are the places and words of the axis below, or it finds its own."""
-
-    label: str
-    curves: Sequence[Curve]
-    ticks: Sequence[tuple[float, str]] = ()
+Curves = dict[str, list[Value]]
+"""By name: values in the order of their ``k``, with their 95 % intervals."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Panels beside each other that share the upright axis, 0 to 100 percent; ``inches`` wide and high."""
+    """Curves in panels, by what is written below them, that share the upright axis, 0 to 100 percent.
 
-    panels: Sequence[Panel]
+    ``inches`` are wide and high; ``ticks`` the places and words of the axis below, or it finds its own.
+    """
+
+    panels: Mapping[str, Curves]
     label: str
     inches: tuple[float, float] = (7.0, 3.9)
+    ticks: Sequence[tuple[float, str]] = ()
 
     def draw(self, theme: Theme) -> Image.Image:
         """Draw the chart as an RGB picture; curves differ in marks as well as in colours."""
-        plot = Plot(figsize=self.inches, dpi=DPI, layout=ConstrainedLayoutEngine(rect=(0, 0, 0.985, 1)))
-        axes = np.atleast_1d(plot.subplots(1, len(self.panels), sharey=True))
-        for number, (panel, axis) in enumerate(zip(self.panels, axes, strict=True)):
-            _style_axes(axis, theme)
-            for place, curve in enumerate(panel.curves):
-                _draw_curve(axis, curve, _MARKS[place % len(_MARKS)], theme.lines[place % len(theme.lines)])
-            axis.set_ylim(0, 102)
-            axis.set_xlabel(panel.label, color=_hexed(theme.ink), fontsize=9)
-            if panel.ticks:
-                axis.set_xticks([place for place, _ in panel.ticks], [word for _, word in panel.ticks])
-            if number == 0:
-                axis.set_ylabel(self.label, color=_hexed(theme.ink), fontsize=9)
-        lines, names = axes[0].get_legend_handles_labels()
-        plot.legend(
-            lines,
-            names,
-            loc="outside upper center",
-            ncols=3 if sum(map(len, names)) < 70 else 2,
-            frameon=False,
-            fontsize=9,
-            labelcolor=_hexed(theme.ink),
-        )
-        return _rendered(plot, theme)
+        with _styled(theme):
+            plot = Plot(figsize=self.inches, dpi=DPI, layout=ConstrainedLayoutEngine(rect=(0, 0, 0.985, 1)))
+            axes = np.atleast_1d(plot.subplots(1, len(self.panels), sharey=True))
+            for (label, curves), axis in zip(self.panels.items(), axes, strict=True):
+                for name, values in curves.items():
+                    places, recall = [value.k for value in values], [value.value for value in values]
+                    (line,) = axis.plot(places, recall, label=name)
+                    if held := [(value.k, *value.interval) for value in values if value.interval]:
+                        band = zip(*held, strict=True)
+                        axis.fill_between(*band, color=line.get_color(), alpha=0.18, linewidth=0)
+                axis.set(ylim=(0, 102), xlabel=label)
+                if self.ticks:
+                    axis.set_xticks(*zip(*self.ticks, strict=True))
+            axes[0].set_ylabel(self.label)
+            lines, names = axes[0].get_legend_handles_labels()
+            columns = 3 if sum(map(len, names)) < 70 else 2
+            plot.legend(lines, names, loc="outside upper center", ncols=columns)
+            return _rendered(plot)
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Percentages (R, C), true values down and chosen ones across."""
+    """Percentages (R, C) of an attribute's values, true ones down and chosen ones across."""
 
     percent: NDArray[np.float64]
     words: tuple[str, ...]
-    down: str
-    across: str
+    attribute: str
 
     def draw(self, theme: Theme) -> Image.Image:
         """Draw the map as an RGB picture; a number stands in every place that is not nearly zero."""
-        plot = Plot(figsize=(4.1, 3.8), dpi=DPI, layout="constrained")
-        axis = plot.subplots()
-        shades = LinearSegmentedColormap.from_list("shades", [_hexed(theme.paper), _hexed(theme.lines[0])])
-        axis.imshow(self.percent, cmap=shades, vmin=0, vmax=100)
-        places = range(len(self.words))
-        long = max(map(len, self.words)) > 5
-        axis.set_xticks(places, self.words, rotation=40 if long else 0, ha="right" if long else "center")
-        axis.set_yticks(places, self.words)
-        axis.tick_params(colors=_hexed(theme.ink), length=0, labelsize=8)
-        axis.set_xlabel(self.across, color=_hexed(theme.ink), fontsize=9)
-        axis.set_ylabel(self.down, color=_hexed(theme.ink), fontsize=9)
-        for side in axis.spines.values():
-            side.set_color(_hexed(theme.plain))
-        for (row, column), share in np.ndenumerate(self.percent):
-            if share >= 0.05:
-                colour = theme.paper if share > 55 else theme.ink
-                axis.text(
-                    column, row, f"{share:.1f}", ha="center", va="center", color=_hexed(colour), fontsize=9
-                )
-        return _rendered(plot, theme)
+        with _styled(theme):
+            plot = Plot(figsize=(4.1, 3.8), dpi=DPI, layout="constrained")
+            axis = plot.subplots()
+            axis.grid(False)
+            shades = LinearSegmentedColormap.from_list("", [_hexed(theme.paper), _hexed(theme.lines[0])])
+            axis.imshow(self.percent, cmap=shades, vmin=0, vmax=100)
+            places = range(len(self.words))
+            long = max(map(len, self.words)) > 5
+            axis.set_xticks(places, self.words, rotation=40 if long else 0, ha="right" if long else "center")
+            axis.set_yticks(places, self.words)
+            axis.tick_params(labelsize=8)
+            axis.set(xlabel=f"chosen {self.attribute}", ylabel=f"true {self.attribute}")
+            axis.spines[:].set(visible=True, color=_hexed(theme.plain))
+            for (row, column), share in np.ndenumerate(self.percent):
+                if share >= 0.05:
+                    colour = _hexed(theme.paper if share > 55 else theme.ink)
+                    axis.text(column, row, f"{share:.1f}", ha="center", va="center", color=colour, fontsize=9)
+            return _rendered(plot)
 
 
 def pose_change_figure(results: Results, attribute: str) -> Figure | None:
-    """Draw figure 6, how recall falls as the head is asked to turn further; None if nothing was measured.
-
-    There is a panel for each criterion and a curve for each row.
-    """
-    found = results.find(f"recall@{CHANGE_K} by change")
+    """Draw figure 6, how recall falls as the head is asked to turn further; None if nothing was measured."""
+    found = results.find(CHANGE)
     if not found:
         return None
-    rows = list(dict.fromkeys(value.method for value in found))
-    criteria = sorted({value.criterion for value in found})
     groups = sorted({int(value.k) for value in found})
-    panels = [
-        Panel(
-            f"change of pose (criterion {criterion})",
-            [
-                _curve(values, attribute)
-                for row in rows
-                if (values := [v for v in found if (v.method, v.criterion) == (row, criterion)])
-            ],
-            [(degrees, f"{degrees}°") for degrees in groups],
+    near, far = groups[0], groups[-1]
+    criteria = sorted({value.criterion for value in found})
+    panels = {
+        f"change of pose (criterion {criterion})": _curves(
+            [value for value in found if value.criterion == criterion], attribute
         )
         for criterion in criteria
-    ]
-    near, far = groups[0], groups[-1]
-    first = [value for value in found if value.criterion == criteria[0]]
+    }
+    first = next(iter(panels.values()))
     ends = []
-    for row in rows:
-        recall = {value.k: value.value for value in first if value.method == row}
+    for name, values in first.items():
+        recall = {value.k: value.value for value in values}
         if {near, far} <= set(recall):
-            ends.append(f"{described(row, attribute).words}, {recall[near]:.1f} % and {recall[far]:.1f} %")
-    asked = {value.k: value.n for value in first if value.method == first[0].method}
+            ends.append(f"{name}, {recall[near]:.1f} % and {recall[far]:.1f} %")
+    asked = {value.k: value.n for value in next(iter(first.values()))}
     sizes = ", ".join(f"{asked.get(degrees, 0):,.0f}" for degrees in groups)
+    ticks = [(degrees, f"{degrees}°") for degrees in groups]
     return Figure(
         name="figure-6",
         part="retrieval",
@@ -156,32 +128,22 @@ def pose_change_figure(results: Results, attribute: str) -> Figure | None:
             f"are 95 % bootstrap intervals. At {near}° and at {far}° (criterion {criteria[0]}): "
             f"{'; '.join(ends)}. Queries in the groups: {sizes}."
         ),
-        alt=f"Line chart of recall@{CHANGE_K} over the change of pose for "
-        + ", ".join(described(row, attribute).words for row in rows)
-        + ".",
-        picture=Chart(panels, f"recall@{CHANGE_K}, percent"),
+        alt=f"Line chart of recall@{CHANGE_K} over the change of pose for {', '.join(first)}.",
+        picture=Chart(panels, f"recall@{CHANGE_K}, percent", ticks=ticks),
     )
 
 
 def misalignment_figure(results: Results, attribute: str) -> Figure | None:
-    """Draw recall against crops that are shifted, scaled or turned, under criterion 1.
-
-    There is a panel for each motion and a curve for each row; None if nothing was measured.
-    """
+    """Draw recall against crops that are shifted, scaled or turned; None if nothing was measured."""
     found = {motion: results.find(f"recall@{MISALIGNED_K} by {motion}", criterion=1) for motion in AMOUNTS}
     found = {motion: values for motion, values in found.items() if values}
     if not found:
         return None
-    rows = list(dict.fromkeys(value.method for values in found.values() for value in values))
-    panels, costs = [], []
+    panels, costs = {}, []
     for motion, values in found.items():
-        by_row = {row: [value for value in values if value.method == row] for row in rows}
-        curves = [_curve(of_row, attribute) for of_row in by_row.values()]
-        panels.append(Panel(f"{motion}\n{UNITS[motion]}", curves))
-        ends = sorted((float(value.k), value.value) for value in by_row[rows[0]])
-        (_, start), (most, end) = ends[0], ends[-1]
-        costs.append(f"{motion}, {most:g} {UNITS[motion]}: {end:.1f} % instead of {start:.1f} %")
-    asked = next(iter(found.values()))[0].n
+        curves = panels[f"{motion}\n{UNITS[motion]}"] = _curves(values, attribute)
+        start, *_, end = next(iter(curves.values()))
+        costs.append(f"{motion}, {end.k:g} {UNITS[motion]}: {end.value:.1f} % instead of {start.value:.1f} %")
     return Figure(
         name="misalignment",
         part="misalignment",
@@ -189,7 +151,7 @@ def misalignment_figure(results: Results, attribute: str) -> Figure | None:
         caption=(
             f"Recall@{MISALIGNED_K} (criterion 1) when the crop of each query is moved before it is drawn "
             "from; the gallery stays as it is, bands are 95 % bootstrap intervals. "
-            f"{sentence(described(rows[0], attribute).words)}: {'; '.join(costs)}. {asked:,} queries."
+            f"{sentence(next(iter(curves)))}: {'; '.join(costs)}. {start.n:,} queries."
         ),
         alt=f"Line charts of recall@{MISALIGNED_K} over the amount of {', '.join(found)}.",
         picture=Chart(panels, f"recall@{MISALIGNED_K}, percent", inches=(7.0, 3.4)),
@@ -207,11 +169,9 @@ def confusion_figure(results: Results, attribute: str, weights: str) -> Figure |
     words = tuple(value_word(value, attribute) for value in values)
     wrong = percent * (1 - np.eye(len(words)))
     row, column = np.unravel_index(int(wrong.argmax()), wrong.shape)
-    worst = (
-        f" Most often mistaken: {words[row]} for {words[column]}, {wrong[row, column]:.1f} % of its faces."
-        if wrong.max() > 0
-        else ""
-    )
+    worst = ""
+    if wrong.any():
+        worst = f" Most often mistaken: {words[row]} for {words[column]}, {wrong.max():.1f} % of its faces."
     return Figure(
         name="confusion",
         part="recognition",
@@ -221,35 +181,48 @@ def confusion_figure(results: Results, attribute: str, weights: str) -> Figure |
             f"faces, {accuracy:.1f} % right without having learned a classifier.{worst}"
         ),
         alt=f"Heat map of true against chosen {attribute}; {accuracy:.1f} % lie on the diagonal.",
-        picture=HeatMap(percent, words, f"true {attribute}", f"chosen {attribute}"),
+        picture=HeatMap(percent, words, attribute),
     )
 
 
-def _curve(values: Sequence[Value], attribute: str) -> Curve:
-    """The values of one row, by what they are measured over."""
-    ordered = sorted(values, key=lambda value: float(value.k))
-    return Curve(
-        described(ordered[0].method, attribute).words,
-        [float(value.k) for value in ordered],
-        [value.value for value in ordered],
-        [value.interval for value in ordered],
-    )
+def _curves(values: Sequence[Value], attribute: str) -> Curves:
+    """A curve for each row, by its words."""
+    rows: Curves = {}
+    for value in values:
+        rows.setdefault(described(value.method, attribute).words, []).append(value)
+    return {words: sorted(found, key=lambda value: float(value.k)) for words, found in rows.items()}
 
 
-def _style_axes(axis: Any, theme: Theme) -> None:
-    """Axes without a box around them, with faint lines to read along."""
-    axis.set_facecolor(_hexed(theme.paper))
-    axis.grid(True, color=_hexed(theme.plain), linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.tick_params(colors=_hexed(theme.ink), length=0)
-    for side in ("top", "right", "left"):
-        axis.spines[side].set_visible(False)
-    axis.spines["bottom"].set_color(_hexed(theme.faint))
+@contextmanager
+def _styled(theme: Theme) -> Iterator[None]:
+    """Plots made in this block have the theme's colours, and faint lines to read along but no box."""
+    paper, ink, plain = _hexed(theme.paper), _hexed(theme.ink), _hexed(theme.plain)
+    style: Any = {  # matplotlib names every key in a type
+        "figure.facecolor": paper,
+        "axes.facecolor": paper,
+        "axes.labelcolor": ink,
+        "axes.labelsize": 9,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": plain,
+        "grid.linewidth": 0.6,
+        "axes.edgecolor": _hexed(theme.faint),
+        **{f"axes.spines.{side}": False for side in ("top", "right", "left")},
+        **{f"{axis}tick.color": ink for axis in "xy"},
+        **{f"{axis}tick.major.size": 0 for axis in "xy"},
+        "axes.prop_cycle": cycler(color=map(_hexed, theme.lines)) + cycler(marker=["o", "s", "^", "D", "v"]),
+        "lines.markersize": 5,
+        "lines.linewidth": 1.8,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "legend.labelcolor": ink,
+    }
+    with mpl.rc_context(style):
+        yield
 
 
-def _rendered(plot: Plot, theme: Theme) -> Image.Image:
-    """A plot on the paper of the theme, as an RGB picture."""
-    plot.set_facecolor(_hexed(theme.paper))
+def _rendered(plot: Plot) -> Image.Image:
+    """A plot as an RGB picture."""
     canvas: Any = FigureCanvasAgg(plot)  # matplotlib's own methods have no types
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
@@ -258,15 +231,3 @@ def _rendered(plot: Plot, theme: Theme) -> Image.Image:
 def _hexed(colour: Colour) -> str:
     """A colour as matplotlib reads it."""
     return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def _draw_curve(axis: Any, curve: Curve, mark: str, colour: Colour) -> None:
-    held = [
-        (x, *interval) for x, interval in zip(curve.xs, curve.intervals, strict=True) if interval is not None
-    ]
-    if held:
-        places, lows, highs = zip(*held, strict=True)
-        axis.fill_between(places, lows, highs, color=_hexed(colour), alpha=0.18, linewidth=0)
-    axis.plot(
-        curve.xs, curve.ys, marker=mark, markersize=5, linewidth=1.8, color=_hexed(colour), label=curve.name
-    )

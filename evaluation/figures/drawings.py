@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation.figures.figure import Figure, person_word, value_word
-from evaluation.figures.sheet import LIGHT, Cell, Sheet, Word
+from evaluation.figures.figure import Figure, face_words, value_word
+from evaluation.figures.sheet import LIGHT, Cell, Row, Sheet, Word
 from evaluation.protocol import Experiment
 from evaluation.studio import Studio
 from facedata.completion import BAR
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.pairs import ordered_pairs
-from faces.types import Floats, Ints
+from faces.types import Floats, Ints, Pixels
 
 if TYPE_CHECKING:
     from baselines.cpi.model import CPIModel
 
-MAP_SIDE = 96
 COLUMNS = ("source", "stage 1", "stage 2", "target")
-ROWS = 6
+PAIRS = 12
 PEOPLE = 4
-
-
-@runtime_checkable
-class ShowsMaps(Protocol):
-    """A generator that tells what its first stage makes of each code: (V, M, H, H) float32."""
-
-    def attribute_maps(self) -> Floats: ...
+_SIDE = 96  # of the pictures on sheets with many columns
 
 
 def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None:
-    """Draw figure 4: each value's maps in a column, their principal map on top.
+    """Draw figure 4, what the network makes of a wish: each value's maps in a column, the principal on top.
 
-    It shows what the network makes of a wish before it has seen a face.  None for a generator without maps,
-    or with one value, which differs from no other.
+    None for a generator without maps, or with one value, which differs from no other.
     """
     values = studio.values(attribute)
-    if not isinstance(studio.generator, ShowsMaps) or len(values) < 2:
+    maps_of_codes: Callable[[], Floats] | None = getattr(studio.generator, "attribute_maps", None)
+    if maps_of_codes is None or len(values) < 2:
         return None
-    codes = studio.codes_of(np.array(values, dtype=np.str_), attribute)
-    maps = studio.generator.attribute_maps()[codes]
+    maps = maps_of_codes()[studio.codes_of(np.array(values), attribute)]  # (V, M, H, H)
     principal, share = principal_maps(maps)
-    count, side = maps.shape[1], maps.shape[2]
-    rows: list[list[Cell | Word | None]] = [_row("principal", principal), []]
-    rows += [_row(f"map {k + 1}", maps[:, k]) for k in range(count)]
+    _, count, side, _ = maps.shape
+    rows = [_map_row("principal", principal), []]
+    rows += [_map_row(f"map {k + 1}", maps[:, k]) for k in range(count)]
     return Figure(
         name="figure-4",
         part="drawing",
@@ -65,7 +58,7 @@ def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None
             f"A grid of small grey maps, a column for each {attribute} ({', '.join(values)}): one principal "
             f"map on top, {count} maps below."
         ),
-        picture=Sheet(rows, ("", *(value_word(value, attribute) for value in values)), side=MAP_SIDE),
+        picture=Sheet(rows, ("", *(value_word(value, attribute) for value in values)), side=_SIDE),
     )
 
 
@@ -86,14 +79,11 @@ def principal_maps(maps: Floats) -> tuple[Floats, float]:
     return joined.astype(np.float32), 100 * float(strength[0] ** 2) / total if total else 100.0
 
 
-def _row(name: str, maps: Floats) -> list[Cell | Word | None]:
-    return [Word(name, "faint"), *(Cell(face) for face in _grey(maps))]
-
-
-def _grey(maps: Floats) -> NDArray[np.uint8]:
-    """Numbers as grey levels, the lowest of all black and the highest white."""
+def _map_row(name: str, maps: Floats) -> list[Cell | Word | None]:
+    """Maps (V, H, H) as grey pictures, the lowest number of all black and the highest white."""
     low, high = float(maps.min()), float(maps.max())
-    return np.round((maps - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    grey = np.round((maps - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    return [Word(name, "faint"), *map(Cell, grey)]
 
 
 def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
@@ -102,33 +92,34 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
     The pairs are drawn at random, each of another person if there are as many; None without pairs.  It is
     figure 5 for poses, 9 for accessories and 10 for a bar over the eyes.
     """
-    gallery, attribute = experiment.gallery, experiment.attribute
+    gallery, studio, attribute = experiment.gallery, experiment.studio, experiment.attribute
+    words = gallery.attribute(attribute)
+    completion = attribute == "accessory" and BAR in gallery.values(attribute)
+    if completion:
+        number, title = 10, "Filling in what a black bar hides"
+    elif attribute == "accessory":
+        number, title = 9, "Putting accessories on and taking them off"
+    else:
+        number, title = 5, f"Drawing another {attribute}"
     pairs = ordered_pairs(gallery, attribute)
-    completion = is_completion(experiment)
-    wishes = ("none",) if completion else experiment.studio.values(attribute)
-    pairs = pairs[np.isin(gallery.attribute(attribute)[pairs[:, 1]], np.array(wishes, dtype=np.str_))]
+    wishes = ("none",) if completion else studio.values(attribute)
+    pairs = pairs[np.isin(words[pairs[:, 1]], np.array(wishes))]
     if not len(pairs):
         return None
-    source, target = different_people(gallery, pairs, 2 * ROWS, seed).T
-    words = gallery.attribute(attribute)
-    made = experiment.studio.generator.draw(
-        gallery.crops[source], experiment.studio.codes_of(words[target], attribute)
-    )
+    source, target = different_people(gallery, pairs, PAIRS, seed).T
+    made = studio.generator.draw(gallery.crops[source], studio.codes_of(words[target], attribute))
     sets: list[list[Cell | Word | None]] = []
-    for row, (a, b) in enumerate(zip(source.tolist(), target.tolist(), strict=True)):
-        was, wished = (Word(value_word(words[face], attribute), "faint") for face in (a, b))
-        labelled = not completion  # else every wish is the same
-        sets.append(
-            [
-                Cell(gallery.crops[a], (Word(person_word(gallery, a)), *((was,) if labelled else ()))),
-                Cell(made.stage1[row]),
-                Cell(made.stage2[row]),
-                Cell(gallery.crops[b], (wished,) if labelled else ()),
-            ]
-        )
-    true = gallery.crops[target]
-    errors = [_error(stage, true, absolute=completion) for stage in (made.stage1, made.stage2)]
-    number, title = _number_and_title(experiment)
+    for a, b, *stages in zip(source.tolist(), target.tolist(), made.stage1, made.stage2, strict=True):
+        # With bars every wish is the same.
+        (who, was, _), (_, wished, _) = (face_words(gallery, face, attribute) for face in (a, b))
+        wish = () if completion else (Word(wished, "faint"),)
+        asked = Cell(gallery.crops[a], (Word(who), Word("" if completion else was, "faint")))
+        sets.append([asked, *map(Cell, stages), Cell(gallery.crops[b], wish)])
+    apart = [stage.astype(np.float64) - gallery.crops[target] for stage in (made.stage1, made.stage2)]
+    kind, size = ("absolute", np.abs) if completion else ("squared", np.square)
+    errors = [float(size(difference).mean()) for difference in apart]
+    half = -(-len(sets) // 2)  # the first half stands on the left, the other beside it
+    rows = [list(chain(*sets[place::half])) for place in range(half)]
     return Figure(
         name=f"figure-{number}",
         part="drawing",
@@ -136,62 +127,31 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
         caption=(
             f"{len(sets)} {'pair' if len(sets) == 1 else 'pairs'} of test people, drawn at random "
             f"(seed {seed}). Each set shows the source, what the first stage draws, what the second makes of "
-            f"it, and the true picture. Mean {'absolute' if completion else 'squared'} error per pixel of "
-            f"these {len(sets)}: stage 1 {errors[0]:.1f}, stage 2 {errors[1]:.1f}."
+            f"it, and the true picture. Mean {kind} error per pixel of these {len(sets)}: "
+            f"stage 1 {errors[0]:.1f}, stage 2 {errors[1]:.1f}."
         ),
         alt=f"{len(sets)} sets of four faces: source, stage 1, stage 2 and the true target.",
-        picture=_two_beside(sets),
+        picture=Sheet(rows, COLUMNS * min(2, len(sets)), gaps=frozenset({len(COLUMNS)})),
     )
-
-
-def _number_and_title(experiment: Experiment) -> tuple[int, str]:
-    if is_completion(experiment):
-        return 10, "Filling in what a black bar hides"
-    if experiment.attribute == "accessory":
-        return 9, "Putting accessories on and taking them off"
-    return 5, f"Drawing another {experiment.attribute}"
-
-
-def _two_beside(sets: list[list[Cell | Word | None]]) -> Sheet:
-    """The sets in two columns, the first half of them on the left."""
-    if len(sets) == 1:
-        return Sheet(sets, COLUMNS)
-    half = -(-len(sets) // 2)
-    right = [*sets[half:], *([[]] * (2 * half - len(sets)))]
-    rows = [a + b for a, b in zip(sets[:half], right, strict=True)]
-    return Sheet(rows, COLUMNS * 2, gaps=frozenset({len(COLUMNS)}))
-
-
-def is_completion(experiment: Experiment) -> bool:
-    """Whether the wish is to take a bar off the eyes."""
-    return experiment.attribute == "accessory" and BAR in experiment.gallery.values("accessory")
 
 
 def different_people(faces: FaceSet, pairs: Ints, count: int, seed: int) -> Ints:
     """Choose up to ``count`` of (P, 2) pairs at random, a second one of a person only when all had one."""
     order = np.random.default_rng(seed).permutation(len(pairs))
-    persons = faces.persons[pairs[order, 0]]
-    turn = np.zeros(len(order), np.int64)
-    seen: dict[str, int] = {}
-    for place, person in enumerate(persons.tolist()):
-        turn[place] = seen[person] = seen.get(person, -1) + 1
-    return pairs[order[np.argsort(turn, kind="stable")[:count]]]
-
-
-def _error(drawn: np.ndarray, true: np.ndarray, *, absolute: bool) -> float:
-    apart = drawn.astype(np.float64) - true
-    return float(np.mean(np.abs(apart) if absolute else np.square(apart)))
+    seen: Counter[str] = Counter()
+    turns = []
+    for person in faces.persons[pairs[order, 0]].tolist():
+        turns.append(seen[person])
+        seen[person] += 1
+    return pairs[order[np.argsort(turns, kind="stable")[:count]]]
 
 
 @dataclass(frozen=True)
 class Artist:
-    """A rival that draws: faces (N, S, S) uint8 and (N,) wished words to drawings (N, T, T) uint8.
-
-    ``name`` is how the figure calls it, ``note`` a sentence on what it does otherwise.
-    """
+    """A rival that draws (N, S, S) uint8 faces as (N,) words wish; ``note`` says what it does otherwise."""
 
     name: str
-    draw: Callable[[NDArray[np.uint8], Words], NDArray[np.uint8]]
+    draw: Callable[[Pixels, Words], Pixels]
     note: str = ""
 
 
@@ -199,7 +159,7 @@ def cpi_artist(model: CPIModel) -> Artist:
     """Make CPI draw; its drawings are standardised by the grey levels it was trained with."""
     config = model.config
 
-    def draw(crops: NDArray[np.uint8], words: Words) -> NDArray[np.uint8]:
+    def draw(crops: Pixels, words: Words) -> Pixels:
         turned = model.turn(crops, model.codes_of(words))
         levels = np.rint(turned.pictures.reshape(crops.shape) * config.std + config.mean)
         return np.asarray(np.clip(levels, 0, 255).astype(np.uint8))
@@ -212,20 +172,19 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
     """Draw figure 8: four query faces, chosen at random, in every pose: ours, the rival's, the true ones."""
     gallery, studio, attribute = experiment.gallery, experiment.studio, experiment.attribute
     values = studio.values(attribute)
-    queries = experiment.some_queries(PEOPLE, seed)
-    sources = experiment.queries.faces[queries]
-    crops = np.repeat(gallery.crops[sources], len(values), axis=0)
-    words = np.tile(np.array(values, dtype=np.str_), len(sources))
+    sources = experiment.queries.faces[experiment.some_queries(PEOPLE, seed)]
+    crops, words = _each_with_all(gallery, sources, values)
     ours = studio.generator.draw(crops, studio.codes_of(words, attribute)).stage2
     theirs = artist.draw(crops, words)
-    rows: list[list[Cell | Word | None]] = []
+    rows: list[Row] = []
     for place, face in enumerate(sources.tolist()):
         part = slice(place * len(values), (place + 1) * len(values))
-        true = [_true_face(gallery, face, value, attribute) for value in values]
+        alike = (gallery.persons == gallery.persons[face]) & (gallery.lights == gallery.lights[face])
+        true = [gallery.crops[alike & (gallery.attribute(attribute) == value)][:1] for value in values]
         rows += [
-            [None, Word("ours", "faint"), *(Cell(drawn) for drawn in ours[part])],
-            [Cell(gallery.crops[face]), Word(artist.name, "faint"), *(Cell(drawn) for drawn in theirs[part])],
-            [None, Word("true", "faint"), *true],
+            [None, Word("ours", "faint"), *map(Cell, ours[part])],
+            [Cell(gallery.crops[face]), Word(artist.name, "faint"), *map(Cell, theirs[part])],
+            [None, Word("true", "faint"), *(Cell(found[0]) if len(found) else None for found in true)],
             [],
         ]
     return Figure(
@@ -233,34 +192,32 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
         part="drawing",
         title=f"Figure 8. Our drawings beside those of {artist.name}",
         caption=(
-            f"{len(queries)} test faces drawn at random (seed {seed}) in all {len(values)} values of the "
+            f"{len(sources)} test faces drawn at random (seed {seed}) in all {len(values)} values of the "
             f"{attribute}: our second stage, {artist.name}, and the true pictures in the same light, if "
             f"the set has them. {artist.note}".strip()
         ),
-        alt=f"For each of {len(queries)} faces: our drawings, those of {artist.name}, and true faces.",
-        picture=Sheet(rows[:-1], ("face", "", *(value_word(value, attribute) for value in values)), side=96),
+        alt=f"For each of {len(sources)} faces: our drawings, those of {artist.name}, and true faces.",
+        picture=Sheet(
+            rows[:-1], ("face", "", *(value_word(value, attribute) for value in values)), side=_SIDE
+        ),
     )
-
-
-def _true_face(gallery: FaceSet, face: int, value: str, attribute: Attribute) -> Cell | None:
-    same = (gallery.persons == gallery.persons[face]) & (gallery.lights == gallery.lights[face])
-    found = np.flatnonzero(same & (gallery.attribute(attribute) == value))
-    return Cell(gallery.crops[found[0]]) if len(found) else None
 
 
 def generated_sheet(faces: FaceSet, which: Ints, studio: Studio, attribute: Attribute) -> Image.Image:
     """Draw each of the faces ``which`` (indices): as it is, and with every value of the attribute."""
     values = studio.values(attribute)
-    words = np.tile(np.array(values, dtype=np.str_), len(which))
-    drawing = studio.generator.draw(
-        faces.crops[np.repeat(which, len(values))], studio.codes_of(words, attribute)
-    )
-    drawn = drawing.stage2.reshape(len(which), len(values), *drawing.stage2.shape[1:])
+    crops, words = _each_with_all(faces, which, values)
+    drawn = iter(studio.generator.draw(crops, studio.codes_of(words, attribute)).stage2)
     rows = [
         [
-            Cell(faces.crops[index], (Word(str(faces.persons[index])),)),
-            *(Cell(face, (Word(value),)) for face, value in zip(line, values, strict=True)),
+            Cell(faces.crops[face], (Word(str(faces.persons[face])),)),
+            *(Cell(next(drawn), (Word(value),)) for value in values),
         ]
-        for index, line in zip(which.tolist(), drawn, strict=True)
+        for face in which.tolist()
     ]
     return Sheet(rows).draw(LIGHT)
+
+
+def _each_with_all(faces: FaceSet, which: Ints, values: Sequence[str]) -> tuple[Pixels, Words]:
+    """Crops (A · V, S, S) uint8 of the faces ``which`` (A,), and words: each face with each value in turn."""
+    return np.repeat(faces.crops[which], len(values), axis=0), np.tile(np.array(values), len(which))

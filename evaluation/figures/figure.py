@@ -12,7 +12,8 @@ from typing import Literal, Protocol
 from PIL import Image
 
 from evaluation.figures.sheet import DARK, LIGHT, Theme
-from facedata.labelled import FaceSet, number_of
+from evaluation.results import writing
+from facedata.labelled import Attribute, FaceSet, number_of
 from faces.errors import DataError
 
 FOLDER = "figures"
@@ -29,11 +30,7 @@ class Picture(Protocol):
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture for the report.
-
-    ``name`` is the start of its file names; ``alt`` says what is seen to whoever cannot see it; ``caption``
-    what it shows, with numbers.
-    """
+    """A picture for the report.  ``name`` begins its file names; ``alt`` is for whoever cannot see it."""
 
     name: str
     part: Part
@@ -63,26 +60,23 @@ def store_figures(folder: Path, dataset: str, figures: Iterable[Figure]) -> None
 
     ``folder`` is the folder of results.  Raises DataError if it cannot be written.
     """
-    to, start = folder / FOLDER, _file_word(dataset)
+    path = _path(folder, dataset)
     stored = []
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        for figure in figures:
-            light, dark = figure.picture.draw(LIGHT), figure.picture.draw(DARK)
-            names = f"{start}-{figure.name}.png", f"{start}-{figure.name}-dark.png"
-            light.save(to / names[0], compress_level=9)
-            dark.save(to / names[1], compress_level=9)
-            words = figure.name, figure.part, figure.title, figure.caption, figure.alt
-            stored.append(StoredFigure(*words, *names, light.width, light.height))
-        text = json.dumps([asdict(one) for one in stored], ensure_ascii=False, indent=1)
-        (to / f"{start}.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{to} cannot be written ({error.strerror}).") from None
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for one in figures:
+            names = f"{path.stem}-{one.name}.png", f"{path.stem}-{one.name}-dark.png"
+            for theme, name in zip((LIGHT, DARK), names, strict=True):
+                picture = one.picture.draw(theme)
+                picture.save(path.with_name(name), compress_level=9)
+            words = one.name, one.part, one.title, one.caption, one.alt
+            stored.append(asdict(StoredFigure(*words, *names, *picture.size)))
+        path.write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def read_figures(folder: Path, dataset: str) -> list[StoredFigure]:
     """Read the figures of a set in their order, none if none were stored; raises DataError if damaged."""
-    path = folder / FOLDER / f"{_file_word(dataset)}.json"
+    path = _path(folder, dataset)
     try:
         return [StoredFigure(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
     except FileNotFoundError:
@@ -93,16 +87,17 @@ def read_figures(folder: Path, dataset: str) -> list[StoredFigure]:
 
 def remove_figures(folder: Path, dataset: str) -> None:
     """Forget the figures of a set, if there are any; raises DataError if the folder cannot be written."""
-    path = folder / FOLDER / f"{_file_word(dataset)}.json"
+    path = _path(folder, dataset)
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"{path} cannot be removed ({error.strerror}).") from None
 
 
-def _file_word(dataset: str) -> str:
-    """The name of a set as the start of file names."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", dataset).strip("-.") or "set"
+def _path(folder: Path, dataset: str) -> Path:
+    """The file that lists a set's figures; its name without the ending begins those of the pictures."""
+    word = re.sub(r"[^A-Za-z0-9.-]+", "-", dataset).strip("-.") or "set"
+    return folder / FOLDER / f"{word}.json"
 
 
 def value_word(value: str, attribute: str) -> str:
@@ -112,16 +107,11 @@ def value_word(value: str, attribute: str) -> str:
     return f"{value.replace('-', '−')}°" if attribute == "pose" and number_of(value) is not None else value
 
 
-def person_word(faces: FaceSet, index: int) -> str:
-    """Say who is on a face; a number alone is said to be a person's."""
-    person = str(faces.persons[index])
-    return f"person {person}" if person.isdigit() else person
-
-
-def light_word(faces: FaceSet, index: int) -> str:
-    """Name the light on a face, or nothing if it is not known."""
-    light = str(faces.lights[index])
-    return f"light {light}" if light else ""
+def face_words(faces: FaceSet, index: int, attribute: Attribute) -> tuple[str, str, str]:
+    """Say who is on a face, its value and its light; the light is empty if it is not known."""
+    person, light = str(faces.persons[index]), str(faces.lights[index])
+    value = value_word(str(faces.attribute(attribute)[index]), attribute)
+    return f"person {person}" if person.isdigit() else person, value, f"light {light}" if light else ""
 
 
 def sentence(text: str) -> str:

@@ -21,7 +21,6 @@ class Theme:
     lines; ``right``, ``part`` and ``wrong`` judge an answer; ``lines`` are the colours of a chart's curves.
     """
 
-    name: str
     paper: Colour
     ink: Colour
     faint: Colour
@@ -31,16 +30,10 @@ class Theme:
     wrong: Colour
     lines: tuple[Colour, ...]
 
-    def of(self, tone: Tone) -> Colour:
-        """Return the colour of a tone."""
-        colour: Colour = getattr(self, tone)
-        return colour
-
 
 # The curves are Okabe and Ito's colours, told apart by people who see red and green alike; the yellow is
 # left out, being too pale for a line on paper.
 LIGHT = Theme(
-    name="light",
     paper=(255, 255, 255),
     ink=(28, 29, 33),
     faint=(98, 100, 108),
@@ -51,7 +44,6 @@ LIGHT = Theme(
     lines=((0, 114, 178), (213, 94, 0), (0, 140, 104), (176, 92, 142), (98, 100, 108)),
 )
 DARK = Theme(
-    name="dark",
     paper=(27, 29, 34),
     ink=(236, 236, 240),
     faint=(164, 166, 176),
@@ -61,12 +53,18 @@ DARK = Theme(
     wrong=(255, 118, 106),
     lines=((98, 182, 235), (242, 142, 60), (60, 196, 156), (224, 142, 190), (164, 166, 176)),
 )
-THEMES = (LIGHT, DARK)
 
 # Sheets are shown at half their size in pixels, so that they are sharp on fine screens.
 FACE = 128
 """Side of a face on a sheet in pixels, at least."""
 _GAP, _FRAME, _TEXT, _LINE, _SPACE = 8, 5, 20, 26, 28
+
+# The strokes of a tick, a bar (right but for the light) and a cross.
+_SIGNS: dict[str, list[list[tuple[int, int]]]] = {
+    "right": [[(-7, 0), (-2, 6), (8, -6)]],
+    "part": [[(-7, 0), (7, 0)]],
+    "wrong": [[(-6, -6), (6, 6)], [(-6, 6), (6, -6)]],
+}
 
 
 @dataclass(frozen=True)
@@ -81,25 +79,30 @@ class Word:
 class Cell:
     """A face (S, S) uint8 grey, the words under it, and what its frame says of it.
 
-    A right answer has a tick in its corner and a wrong one a cross, so that colour is not all that tells
-    them apart.
+    A right answer has a tick in its corner and a wrong one a cross, for whoever does not see colours.
     """
 
     face: NDArray[np.uint8]
     words: tuple[Word, ...] = ()
     frame: Tone = "plain"
 
+    @property
+    def lines(self) -> list[Word]:
+        return [word for word in self.words if word.text]
+
+
+Row = Sequence[Cell | Word | None]
+
 
 @dataclass(frozen=True)
 class Sheet:
-    """Lines of cells; a word alone takes the place of a face, None leaves it empty, and a line of nothing is
-    a gap.
+    """Lines of cells: faces, a word or nothing in the place of one; a line of nothing is a gap.
 
-    ``heads`` stand over the columns.  ``side`` is how large faces are at least, and each is enlarged by a
-    whole number, so that every pixel stays a square.  ``gaps`` are columns with free space before them.
+    ``heads`` stand over the columns, ``gaps`` are columns with free space before them.  Faces are at least
+    ``side`` pixels large, each enlarged by a whole number, so that every pixel stays a square.
     """
 
-    rows: Sequence[Sequence[Cell | Word | None]]
+    rows: Sequence[Row]
     heads: Sequence[str] = ()
     side: int = FACE
     gaps: frozenset[int] = frozenset()
@@ -107,10 +110,10 @@ class Sheet:
     def draw(self, theme: Theme) -> Image.Image:
         """Draw the sheet as an RGB picture."""
         cells = [cell for row in self.rows for cell in row if isinstance(cell, Cell)]
-        zoom = max(1, -(-self.side // max((cell.face.shape[0] for cell in cells), default=self.side)))
-        face = max((cell.face.shape[0] * zoom for cell in cells), default=self.side)
+        largest = max((cell.face.shape[0] for cell in cells), default=self.side)
+        zoom = max(1, -(-self.side // largest))
+        step = largest * zoom + 2 * _GAP
         columns = max([1, len(self.heads), *(len(row) for row in self.rows)])
-        step = face + 2 * _GAP
         lefts = [
             column * step + _SPACE * sum(gap <= column for gap in self.gaps) for column in range(columns)
         ]
@@ -130,10 +133,10 @@ class Sheet:
         return page
 
 
-def _height(row: Sequence[Cell | Word | None], step: int) -> int:
+def _height(row: Row, step: int) -> int:
     if not row:
         return _SPACE
-    lines = max((len(cell.words) for cell in row if isinstance(cell, Cell)), default=0)
+    lines = max((len(cell.lines) for cell in row if isinstance(cell, Cell)), default=0)
     return step + (lines * _LINE + _GAP if lines else 0)
 
 
@@ -142,27 +145,19 @@ def _paste(
 ) -> None:
     x, y, side = left + _GAP, top + _GAP, cell.face.shape[0] * zoom
     picture = enlarge(cell.face, side, smooth=False).convert("RGB")
-    paste_framed(page, picture, x, y, theme.of(cell.frame), _FRAME if cell.frame != "plain" else 2)
-    if cell.frame in ("right", "part", "wrong"):
-        _judge(pen, cell.frame, x + side - 14, y + 14, theme)
-    for number, word in enumerate(cell.words):
+    paste_framed(page, picture, x, y, getattr(theme, cell.frame), _FRAME if cell.frame != "plain" else 2)
+    if cell.frame in _SIGNS:
+        x_mark, y_mark = x + side - 14, y + 14
+        pen.ellipse((x_mark - 15, y_mark - 15, x_mark + 15, y_mark + 15), fill=getattr(theme, cell.frame))
+        for stroke in _SIGNS[cell.frame]:
+            places = [(x_mark + dx, y_mark + dy) for dx, dy in stroke]
+            pen.line(places, fill=theme.paper, width=4, joint="curve")
+    for number, word in enumerate(cell.lines):
         _write(pen, word, left, y + side + _GAP + number * _LINE, side + 2 * _GAP, theme)
-
-
-def _judge(pen: ImageDraw.ImageDraw, frame: Tone, x: int, y: int, theme: Theme) -> None:
-    """Draw a disc with a tick, a stroke (partly right) or a cross in it, its centre at (x, y)."""
-    pen.ellipse((x - 15, y - 15, x + 15, y + 15), fill=theme.of(frame))
-    sign: list[list[tuple[int, int]]] = {
-        "right": [[(-7, 0), (-2, 6), (8, -6)]],
-        "part": [[(-7, 0), (7, 0)]],
-        "wrong": [[(-6, -6), (6, 6)], [(-6, 6), (6, -6)]],
-    }[frame]
-    for stroke in sign:
-        pen.line([(x + dx, y + dy) for dx, dy in stroke], fill=theme.paper, width=4, joint="curve")
 
 
 def _write(pen: ImageDraw.ImageDraw, word: Word, left: int, y: int, width: int, theme: Theme) -> None:
     """Write a word in the middle of ``width`` pixels, cut if it is longer."""
     letters = font(_TEXT)
     text = shortened(word.text, letters, width - 4, cut="end")
-    pen.text((left + width / 2, y), text, theme.of(word.tone), letters, anchor="ma")
+    pen.text((left + width / 2, y), text, getattr(theme, word.tone), letters, anchor="ma")
