@@ -150,8 +150,7 @@ def training(out: Path, minutes: float = 0.4) -> list[Figure]:
                 recipe(preset),
                 out=out / f"{preset}-{precision}",
                 budget=Budget(minutes=minutes),
-                options=Options(precision=precision),
-                report=entries.append,
+                options=Options(precision=precision, report=entries.append),
             )
             rates[preset, precision] = float(np.median([entry.pairs_per_second for entry in entries]))
     return [

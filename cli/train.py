@@ -131,7 +131,6 @@ def train(
         anotheryou benchmark faces --cropped --weights my-weights --out report
     """
     from cli.console import RichProgress, say
-    from faces.crop import CropGeometry
     from generator.checkpoint import load_checkpoint
     from generator.training import (
         Budget,
@@ -171,8 +170,8 @@ def train(
     )
     learners, unseen = prepared.train, prepared.validation
     say(
-        f"{learners.pairs.people:,} people, {len(learners.faces):,} faces, {len(learners.pairs):,} pairs; "
-        + (f"validated on {unseen.pairs.people} others" if unseen else "nobody to validate on")
+        f"{learners.people:,} people, {len(learners.faces):,} faces, {len(learners.pairs):,} pairs; "
+        + (f"validated on {unseen.people} others" if unseen else "nobody to validate on")
     )
     with _stop_on_signal() as stopped:
         finished = run(
@@ -181,12 +180,8 @@ def train(
             out=out,
             budget=budget,
             seed=seed,
-            geometry=CropGeometry(size=size),
             start=load_checkpoint(start_from) if start_from else None,
-            options=Options(state_minutes=save_every, precision=precision, threads=threads),
-            progress=progress,
-            report=_report,
-            stop=stopped.is_set,
+            options=Options(save_every, precision, threads, progress, _report, stopped.is_set),
         )
     _tell_end(finished, out)
 
@@ -229,7 +224,6 @@ def train_cpi(
     from baselines.cpi.training import CPISettings
     from baselines.cpi.training import train_cpi as run
     from cli.console import RichProgress, say
-    from faces.crop import CropGeometry
     from generator.training import Budget, Options, prepare
 
     settings = CPISettings(light=light)
@@ -245,7 +239,7 @@ def train_cpi(
         seed=seed,
         validation=_read(validate, cropped, size, progress) if validate else None,
     )
-    say(f"{prepared.train.pairs.people:,} people, {len(prepared.train.faces):,} faces")
+    say(f"{prepared.train.people:,} people, {len(prepared.train.faces):,} faces")
     with _stop_on_signal() as stopped:
         finished = run(
             prepared,
@@ -253,11 +247,7 @@ def train_cpi(
             out=out,
             budget=Budget(minutes=minutes),
             seed=seed,
-            geometry=CropGeometry(size=size),
-            options=Options(state_minutes=save_every),
-            progress=progress,
-            report=_report,
-            stop=stopped.is_set,
+            options=Options(save_every, progress=progress, report=_report, stop=stopped.is_set),
         )
     _tell_end(finished, out)
 

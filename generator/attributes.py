@@ -209,10 +209,10 @@ class Vocabulary:
             raise ValueError(f"codes must be (N,) integers, not {codes.dtype} {codes.shape}")
         if len(codes) and not 0 <= codes.min() <= codes.max() < len(self.combinations):
             raise ValueError(f"codes must lie in 0..{len(self.combinations) - 1}")
-        return self._table[codes]
+        return self.one_hots[codes]
 
     @cached_property
-    def _table(self) -> Floats:
+    def one_hots(self) -> Floats:
         """(combinations, size) float32: the one-hot vector of every code."""
         table = np.zeros((len(self.combinations), self.size), np.float32)
         places = np.unravel_index(np.arange(len(table)), [len(group.values) for group in self.groups])

@@ -1,7 +1,5 @@
 """How a network is trained: the recipes, one function each, and the budget of a run.
 
-``paper`` is the recipe of Ghodrati et al. (2015), section 3.4; ``default`` is what trains best in the
-time one has; ``completion`` is the latter for faces of which something is hidden (section 4.3).
 A recipe is data: it is written into the checkpoint and compared when a run goes on.
 """
 
@@ -19,11 +17,11 @@ ERROR_KINDS: tuple[ErrorKind, ...] = ("squared", "absolute")
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How pictures are altered on their way into a batch; magnitudes are those of a *mild* change.
+    """How pictures are altered on their way into a batch.
 
-    Shared changes are drawn once for all the pairs that one person has in a batch, never per pair: pairs of a
-    person that differed in brightness would be told apart by it, and the hard negatives would be easy.
-    Changes of the input fall on what the network sees and not on what it shall draw.
+    Shared changes are drawn once for all the pairs that one person has in a batch: pairs of a person that
+    differed in brightness would be told apart by it, and the hard negatives would be easy.  Changes of the
+    input fall on what the network sees and not on what it shall draw.
     """
 
     mirror: bool = True
@@ -88,8 +86,7 @@ class Recipe:
     any_light: float = 0.0
     """Share of pairs whose positive is the target in any of its lights; for these, other pictures of
     that person with that value are no negatives.  Nought keeps the light in the features (the paper's
-    criterion 2); more finds people again whose photographs were taken in other places, and with a share
-    between, the very light comes first and the others before other people."""
+    criterion 2); more finds people again whose photographs were taken in other places."""
     augmentation: Augmentation | None = None
 
 
@@ -115,13 +112,9 @@ def paper() -> Recipe:
 def default() -> Recipe:
     """Both stages together, and the searched features trained to be searched.
 
-    The contrastive term says of the middle-layer features what retrieval asks of them: the drawing of
-    (X, wish) lies nearer to the true target, passed through the network with its own value as gallery faces
-    are, than to any other picture of the batch, among them the same person in other light and pose, and other
-    people in the same.
-    Reconstruction is trained since canonicalisation picks a gallery face's value by it.
-    AdamW with warm-up, cosine and clipping trains this depth without normalisation layers fast and safely;
-    the average of the weights takes out what noise of the last steps remains.
+    The contrastive term asks of the middle-layer features what retrieval does: the drawing of (X, wish) lies
+    nearer to the true target, passed through the network with its own value as gallery faces are, than to any
+    other picture of the batch.  Reconstruction is trained since canonicalisation picks a face's value by it.
     """
     return Recipe(
         name="default",
@@ -143,10 +136,7 @@ def default() -> Recipe:
 
 
 def completion() -> Recipe:
-    """``default`` with the mean absolute error, for what a bar hides: Ghodrati et al. (2015), section 4.3.
-
-    Such pictures differ in nothing but the bar, so that mirroring is all the alteration they get.
-    """
+    """``default`` with the mean absolute error, for what a bar hides: Ghodrati et al. (2015), section 4.3."""
     return replace(default(), name="completion", error="absolute", augmentation=AUGMENTATIONS["mirror"])
 
 
@@ -168,33 +158,18 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
 """``mirror`` is for sets whose pictures differ in nothing but labels, such as the paper's protocol."""
 
 
-def adjusted(
-    recipe: Recipe,
-    *,
-    batch_size: int | None = None,
-    people_per_batch: int | None = None,
-    learning_rate: float | None = None,
-    contrastive_weight: float | None = None,
-    any_light: float | None = None,
-    augment: str | None = None,
-) -> Recipe:
-    """Return the recipe with what the user gave instead of its own; None leaves a value as it is.
+def adjusted(recipe: Recipe, *, augment: str | None = None, **changes: Any) -> Recipe:
+    """Return the recipe with ``changes`` of its fields that the user gave; None leaves a value as it is.
 
     Raises TrainingError if ``augment`` is none of ``AUGMENTATIONS``.
     """
+    given = {name: value for name, value in changes.items() if value is not None}
     if augment is not None:
         if augment not in AUGMENTATIONS:
             known = ", ".join(AUGMENTATIONS)
             raise TrainingError(f"There is no augmentation {augment!r}; choose one of: {known}.")
-        recipe = replace(recipe, augmentation=AUGMENTATIONS[augment])
-    changes: dict[str, Any] = {
-        "batch_size": batch_size,
-        "people_per_batch": people_per_batch,
-        "learning_rate": learning_rate,
-        "contrastive_weight": contrastive_weight,
-        "any_light": any_light,
-    }
-    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+        given["augmentation"] = AUGMENTATIONS[augment]
+    return replace(recipe, **given)
 
 
 def check_recipe(recipe: Recipe) -> None:

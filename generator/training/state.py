@@ -1,15 +1,15 @@
-"""What a training keeps on disk: its state to go on from, its history, and a picture of that.
+"""What a training keeps in its folder: its state to go on from, its history, and a picture of that.
 
-The state is one safetensors file, replaced atomically, no pickle.  Tensors are named ``network.*``,
-``ema.*`` and ``optimiser.<number>.*``; counters stand as JSON in the file's own metadata, so that tensors and
-counters can never be of different moments.  No state of a random generator is needed: a batch is a function
-of seed and step (see ``batches``).  The history is one JSON object a line.
+The state is one safetensors file, replaced atomically.  Tensors are named ``network.*``, ``ema.*`` and
+``optimiser.<number>.*``; counters stand as JSON in the file's own metadata, so that both are of one moment.
+No state of a random generator is needed: a batch is a function of seed and step (see ``batches``).
 """
 
 from __future__ import annotations
 
 import io
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -18,12 +18,14 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from faces.claims import claimed as claimed_folder
 from faces.errors import TrainingError
 from faces.files import write_durably
 from generator.tensorfile import read_metadata, read_tensors
 from generator.training.recipes import ErrorKind
 
-STATE_FILE, HISTORY_FILE, CURVES_FILE = "state.safetensors", "history.jsonl", "curves.png"
+IDENTITY_FILE, STATE_FILE = "training.json", "state.safetensors"
+HISTORY_FILE, CURVES_FILE = "history.jsonl", "curves.png"
 _FORMAT = 2
 _PAPER_STAGE2 = 369.16  # Ghodrati et al. (2015), Table 1
 _ERRORS = {
@@ -39,6 +41,21 @@ _SHARES = {
     "value_accuracy": "canonicalised value right",
     "pose_right": "pose right",
 }
+
+
+def claimed(out: Path, identity: dict[str, object]) -> AbstractContextManager[None]:
+    """Make ``out`` this training's folder and keep other processes from training in it meanwhile.
+
+    Raises TrainingError if it is another training's (it says what differs) or an earlier version's, holds
+    other things, or is in use.
+    """
+    path = out / IDENTITY_FILE
+    if path.is_file() and b'"rate"' in path.read_bytes():
+        raise TrainingError(
+            f"{out} holds a training of an earlier version, which this one cannot go on with; its weights "
+            "stay usable. Name another --out folder."
+        )
+    return claimed_folder(out, identity, file=IDENTITY_FILE, what="training", error=TrainingError)
 
 
 @dataclass
@@ -58,20 +75,20 @@ class Counters:
 
 def save_state(
     folder: Path,
-    *,
     counters: Counters,
     network: nn.Module,
     ema: nn.Module | None,
     optimiser: torch.optim.Optimizer,
 ) -> None:
     """Write the whole state; a kill at any moment leaves the old one or the new one."""
-    tensors = _named("network", network)
+    values = {f"network.{name}": value for name, value in network.state_dict().items()}
     if ema is not None:
-        tensors |= _named("ema", ema)
-    for number, values in optimiser.state_dict()["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimiser.{number}.{name}"] = value.detach().cpu().contiguous()
+        values |= {f"ema.{name}": value for name, value in ema.state_dict().items()}
+    for number, own in optimiser.state_dict()["state"].items():
+        values |= {f"optimiser.{number}.{name}": value for name, value in own.items()}
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in values.items() if isinstance(value, Tensor)
+    }
     metadata = {"format": str(_FORMAT), "counters": json.dumps(asdict(counters))}
     write_durably(folder / STATE_FILE, save(tensors, metadata=metadata))
 
@@ -95,7 +112,7 @@ def read_counters(folder: Path) -> Counters | None:
 
 
 def load_tensors(
-    folder: Path, *, network: nn.Module, ema: nn.Module | None, optimiser: torch.optim.Optimizer
+    folder: Path, network: nn.Module, ema: nn.Module | None, optimiser: torch.optim.Optimizer
 ) -> None:
     """Put the stored weights, their average and the optimiser's state into the objects given.
 
@@ -104,11 +121,15 @@ def load_tensors(
     path = folder / STATE_FILE
     try:
         _, tensors = read_tensors(path)
-        network.load_state_dict(_under("network", tensors))
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimiser": {}}
+        for name, value in tensors.items():
+            part, _, own = name.partition(".")
+            parts[part][own] = value
+        network.load_state_dict(parts["network"])
         if ema is not None:
-            ema.load_state_dict(_under("ema", tensors))
+            ema.load_state_dict(parts["ema"])
         remembered: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under("optimiser", tensors).items():
+        for name, value in parts["optimiser"].items():
             number, _, key = name.partition(".")
             if value.ndim == 4:  # as the weights lie
                 value = value.contiguous(memory_format=torch.channels_last)
@@ -117,20 +138,6 @@ def load_tensors(
         optimiser.load_state_dict({"state": remembered, "param_groups": blank["param_groups"]})
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise _damaged(path, error) from None
-
-
-def _named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    return {
-        f"{prefix}.{name}": value.detach().cpu().contiguous() for name, value in module.state_dict().items()
-    }
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix + "."): value
-        for name, value in tensors.items()
-        if name.startswith(prefix + ".")
-    }
 
 
 def _damaged(path: Path, error: Exception) -> TrainingError:
@@ -163,7 +170,6 @@ class Entry:
 
 
 def append_entry(folder: Path, entry: Entry) -> None:
-    """Add a line to the history."""
     with (folder / HISTORY_FILE).open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(asdict(entry)) + "\n")
 

@@ -19,13 +19,13 @@ from torch import nn
 from torch.nn import Parameter
 
 from faces.errors import TrainingError
-from faces.progress import NoProgress, Progress
-from generator.training.folder import claimed
+from faces.progress import Progress, underway
 from generator.training.recipes import Budget, Recipe
 from generator.training.state import (
     Counters,
     Entry,
     append_entry,
+    claimed,
     draw_curves,
     load_tensors,
     read_counters,
@@ -51,6 +51,11 @@ class Options:
     precision: str = "auto"
     threads: int = 0
     """Threads that compute; 0: one per core."""
+    progress: Progress | None = None
+    report: Callable[[Entry], None] = lambda entry: None
+    """Gets each line of history."""
+    stop: Callable[[], bool] = lambda: False
+    """Is asked after each step; if it says true, the state is kept and the training ends."""
 
 
 @dataclass(frozen=True)
@@ -83,31 +88,17 @@ class Task(Generic[Network]):
     """What makes a training this one and no other: JSON values."""
 
 
-def run_training(
-    task: Task[Network],
-    recipe: Recipe,
-    *,
-    out: Path,
-    budget: Budget,
-    options: Options,
-    progress: Progress | None = None,
-    report: Callable[[Entry], None] | None = None,
-    stop: Callable[[], bool] | None = None,
-) -> bool:
+def run_training(task: Task[Network], recipe: Recipe, out: Path, budget: Budget, options: Options) -> bool:
     """Train in the folder ``out``, going on from the state that a killed or stopped run left there.
 
-    ``report`` gets each line of history; ``stop`` is asked after each step: if it says true the state is kept
-    and False returned.  True means that the budget is used up.
+    Returns true if the budget is used up, false if ``options.stop`` ended it before.
     Raises TrainingError if the folder holds something else, or if the loss is no longer a number.
     """
-    progress = progress or NoProgress()
-    with claimed(out, task.identity):
-        trainer = _Trainer(task, recipe, out, budget, options)
-        progress.start("training", budget.pairs, "pairs")
-        try:
-            return trainer.run(progress, report or (lambda entry: None), stop or (lambda: False))
-        finally:
-            progress.finish()
+    with (
+        claimed(out, task.identity),
+        underway(options.progress, "training", budget.pairs, "pairs") as progress,
+    ):
+        return _Trainer(task, recipe, out, budget, options).run(progress)
 
 
 class _Trainer(Generic[Network]):
@@ -124,15 +115,15 @@ class _Trainer(Generic[Network]):
         self._counters = found or Counters()
         self._optimiser = make_optimiser(self._phase.parameters, recipe)
         if found:
-            load_tensors(out, network=self._network, ema=self._ema, optimiser=self._optimiser)
+            load_tensors(out, self._network, self._ema, self._optimiser)
         rewind_history(out, self._counters.step)
         self._validation_seconds = 0.0
         self._started = time.monotonic() - self._counters.seconds
 
-    def run(self, progress: Progress, report: Callable[[Entry], None], stop: Callable[[], bool]) -> bool:
-        """Step until the budget is used (True) or ``stop`` says so (False)."""
+    def run(self, progress: Progress) -> bool:
+        """Step until the budget is used (true) or ``options.stop`` says so (false)."""
         self._network.train()
-        counters = self._counters
+        counters, options = self._counters, self._options
         progress.advance(counters.pairs)
         if self._fraction() >= 1.0:
             self._export()  # a kill may have come between the last state and the weights
@@ -142,16 +133,18 @@ class _Trainer(Generic[Network]):
             self._enter_phase()
             self._step()
             counters.seconds = time.monotonic() - self._started
-            now, finished, stopping = time.monotonic(), self._fraction() >= 1.0, stop()
+            now, finished, stopping = time.monotonic(), self._fraction() >= 1.0, options.stop()
             note = ""
             if now - noted > _NOTE_EVERY:
                 noted, note = now, self._note()
             progress.advance(self._recipe.batch_size, note)
             if finished or self._validation_due():
-                report(self._validate((counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)))
+                speed = (counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)
+                options.report(self._validate(speed))
                 first, first_seconds = counters.pairs, counters.seconds
-            if finished or stopping or now - saved > 60 * self._options.state_minutes:
-                self._save()
+            if finished or stopping or now - saved > 60 * options.state_minutes:
+                save_state(self._out, counters, self._network, self._ema, self._optimiser)
+                self._export()
                 saved = time.monotonic()
             if stopping:
                 return finished
@@ -206,19 +199,19 @@ class _Trainer(Generic[Network]):
 
     def _means(self) -> Measures:
         """Means of the measures since the last line of history, errors in grey levels or their squares."""
-        sums = self._counters.sums
-        steps, scales = sums.get("steps", 0.0), self._task.scales
-        means = {name: value / steps for name, value in sums.items() if name != "steps" and steps}
+        sums, scales = self._counters.sums, self._task.scales
+        means = {name: value / sums["steps"] for name, value in sums.items() if name != "steps"}
         return {name: value * scales.get(name, 1.0) for name, value in means.items()}
 
     def _note(self) -> str:
-        """With a length in minutes the number of pairs is not known, so the note tells the time left."""
+        """The errors and, with a length in minutes, which tells no number of pairs, the time left."""
         means = self._means()
         errors = " / ".join(f"{means[name]:.4g}" for name in self._task.scales if name in means)
+        note = f"{self._recipe.error} error {errors}"
         if self._budget.minutes is None:
-            return f"{self._recipe.error} error {errors}"
+            return note
         left = (1 - self._fraction()) * self._budget.minutes
-        return f"{self._recipe.error} error {errors}, {left:.0f} of {self._budget.minutes:g} min left"
+        return f"{note}, {left:.0f} of {self._budget.minutes:g} min left"
 
     def _validate(self, pairs_per_second: float) -> Entry:
         counters = self._counters
@@ -243,16 +236,6 @@ class _Trainer(Generic[Network]):
         append_entry(self._out, entry)
         draw_curves(self._out)
         return entry
-
-    def _save(self) -> None:
-        save_state(
-            self._out,
-            counters=self._counters,
-            network=self._network,
-            ema=self._ema,
-            optimiser=self._optimiser,
-        )
-        self._export()
 
     def _export(self) -> None:
         entries = read_history(self._out)
