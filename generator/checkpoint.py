@@ -1,8 +1,8 @@
 """Checkpoints: a folder with ``config.json``, ``weights.safetensors`` and ``MODEL_CARD.md``.
 
 The weights file carries a copy of the configuration, and both carry the *weights id*, a hash over weights
-and preprocessing.  So the one moment in which a new weights file can stand beside an old ``config.json`` (a
-kill while saving) is recognised and healed, and every other disagreement is an error.
+and preprocessing.  So a new weights file beside an old ``config.json`` (a kill while saving) is recognised
+and healed, and every other disagreement is an error.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from torch import Tensor
 from faces.errors import WeightsError, WishError
 from faces.files import write_durably
 from generator.attributes import Vocabulary
-from generator.card import model_card
-from generator.config import ModelConfig, essentials, from_json, to_json
+from generator.config import ModelConfig, essentials, from_json, model_card, to_json
 from generator.model import Generator
 from generator.networks import TwoStage
-from generator.tensorfile import read_tensors
+from generator.tensorfile import first_line, read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
 SHIPPED = Path(__file__).resolve().parent / "weights"
@@ -60,7 +59,10 @@ def save_checkpoint(folder: Path, network: TwoStage, config: ModelConfig) -> str
         for name, value in network.state_dict().items()
     }
     identity = weights_id(config, tensors)
-    version = _package_version()
+    try:
+        version = metadata.version("anotheryou")
+    except metadata.PackageNotFoundError:  # run from a bare source tree
+        version = "unknown"
     content = {**to_json(config), _WEIGHTS_ID: identity, "package": f"anotheryou {version}"}
     try:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -94,9 +96,14 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
                 "has written."
             )
     config, identity = read_config(config_path)
-    copy, tensors = _read_weights(weights_path)
+    try:
+        words, tensors = read_tensors(weights_path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(
+            f"{weights_path} cannot be read ({first_line(error)}); copy the folder again, or train anew."
+        ) from None
     if weights_id(config, tensors) != identity:
-        saved = _interrupted_save(copy, identity, tensors)
+        saved = _interrupted_save(words.get("config", ""), identity, tensors)
         if saved is None:
             raise WeightsError(
                 f"{config_path} and {weights_path} do not belong together, one of them was changed or is "
@@ -116,21 +123,15 @@ def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | 
     ``device`` None means CUDA if there is one.  Raises WeightsError.
     """
     loaded = load_checkpoint(name_or_folder)
-    name = loaded.folder.resolve().name
+    folder, identity = loaded.folder.resolve(), loaded.weights_id
     return Generator(
-        loaded.network,
-        loaded.config,
-        name=name,
-        weights_id=loaded.weights_id,
-        device=device,
-        folder=loaded.folder.resolve(),
+        loaded.network, loaded.config, name=folder.name, weights_id=identity, device=device, folder=folder
     )
 
 
 def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, what: str, command: str) -> Path:
-    """Return the folder that a name or a path means.
+    """Return the folder that a path means, or a word without a slash that is a folder in ``shipped``.
 
-    A word without a slash that is a folder in ``shipped`` means that one; anything else is a path.
     Raises WeightsError that says ``what`` is not there, which ``command`` makes it, and which names there
     are: folders in ``shipped`` with a file ``holding``.
     """
@@ -140,21 +141,19 @@ def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, wha
         return shipped / path
     if path.is_dir():
         return path
-    names = ", ".join(names_in(shipped, holding)) or "none come with this installation"
+    names = (
+        ", ".join(sorted(path.parent.name for path in shipped.glob(f"*/{holding}")))
+        or "none come with this installation"
+    )
     raise WeightsError(
         f"There are no {what} {str(name_or_folder)!r}; name a folder that `anotheryou {command}` has written,"
         f" or one of: {names}."
     )
 
 
-def names_in(shipped: Path, holding: str) -> list[str]:
-    """Return the names of the folders in ``shipped`` that hold a file of that name, sorted."""
-    return sorted(path.parent.name for path in shipped.glob(f"*/{holding}"))
-
-
 def shipped_names() -> list[str]:
     """Return the names of the weights that come with the project, sorted."""
-    return names_in(SHIPPED, CONFIG_FILE)
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG_FILE}"))
 
 
 def weights_knowing(wish: Mapping[str, str | None]) -> list[str]:
@@ -216,7 +215,7 @@ def read_config(path: Path) -> tuple[ModelConfig, str]:
     try:
         return _parse_config(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else _first_line(error)
+        reason = "nested too deeply" if isinstance(error, RecursionError) else first_line(error)
         raise WeightsError(
             f"{path} cannot be used ({reason}); copy the folder again, or train anew."
         ) from None
@@ -231,17 +230,6 @@ def _parse_config(text: str) -> tuple[ModelConfig, str]:
     return config, identity
 
 
-def _read_weights(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """The copy of the configuration, and the tensors."""
-    try:
-        words, tensors = read_tensors(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} cannot be read ({_first_line(error)}); copy the folder again, or train anew."
-        ) from None
-    return words.get("config", ""), tensors
-
-
 def _interrupted_save(copy: str, old: str, tensors: Mapping[str, Tensor]) -> tuple[ModelConfig, str] | None:
     """The configuration in the weights file, if ``config.json`` (id ``old``) was never replaced."""
     try:
@@ -252,31 +240,19 @@ def _interrupted_save(copy: str, old: str, tensors: Mapping[str, Tensor]) -> tup
 
 
 def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
-    names = [*(f"without {name}" for name in expected if name not in found)]
-    names += [f"unknown {name}" for name in found if name not in expected]
-    shapes = [
+    problems = [f"without {name}" for name in expected if name not in found]
+    problems += [f"unknown {name}" for name in found if name not in expected]
+    problems += [
         f"{name} is {found[name].dtype} {tuple(found[name].shape)} instead of {tuple(value.shape)}"
         for name, value in expected.items()
         if name in found and (found[name].shape != value.shape or found[name].dtype != torch.float32)
     ]
-    broken = [
+    problems += [
         f"{name} holds values that are no numbers"
         for name, value in found.items()
         if not value.isfinite().all()
     ]
-    problems = names + shapes + broken
     if problems:
         raise WeightsError(
             f"{path} does not fit {CONFIG_FILE} ({problems[0]}); copy the whole folder again, or train anew."
         )
-
-
-def _package_version() -> str:
-    try:
-        return metadata.version("anotheryou")
-    except metadata.PackageNotFoundError:  # run from a bare source tree
-        return "unknown"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -33,7 +33,7 @@ def draw_plainly(
     with torch.no_grad():
         for crop, code in zip(crops, codes, strict=True):
             x = (torch.from_numpy(crop).float()[None, None] - config.mean) / config.std
-            drawn, image, features = network(x, torch.from_numpy(config.vocabulary.one_hot(np.array([code]))))
+            drawn, image, features = network(x, torch.from_numpy(config.vocabulary.one_hots[[code]]))
             levels = [picture[0, 0] * config.std + config.mean for picture in (drawn, image)]
             rows.append((levels[0].numpy(), levels[1].numpy(), features[0].numpy()))
     first, second, third = zip(*rows, strict=True)
@@ -146,8 +146,8 @@ def test_every_middle_layer_can_be_compared(crops: Pixels) -> None:
     network, config = network_for((32, MAPS, False)), pose_config(maps=MAPS)
     x = (torch.from_numpy(crops[:3]).float()[:, None] - config.mean) / config.std
     with torch.no_grad():
-        drawn = network.stage1(x, torch.from_numpy(config.vocabulary.one_hot(codes[:3])))
-        _, layers = network.stage2.all_layers(x, drawn)
+        drawn = network.stage1(x, torch.from_numpy(config.vocabulary.one_hots[codes[:3]]))
+        _, layers = network.stage2(x, drawn)
     for name in FEATURE_LAYERS:
         found = generator.middle_layers(crops[:3], codes[:3], name)
         np.testing.assert_allclose(found, as_features(layers[name]).numpy(), atol=5e-6)

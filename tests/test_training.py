@@ -103,7 +103,7 @@ def stage_errors(network: TwoStage, data: TrainingData) -> list[float]:
     assert held is not None
     rows = held.pairs
     pictures = (torch.from_numpy(held.faces.crops).float() - data.mean)[:, None] / data.std
-    wish = torch.from_numpy(data.vocabulary.one_hot(held.codes[rows[:, 1]]))
+    wish = torch.from_numpy(data.vocabulary.one_hots[held.codes[rows[:, 1]]])
     drawn = network(pictures[rows[:, 0]], wish)[:2]
     return [float(((one - pictures[rows[:, 1]]) ** 2).mean()) * data.std**2 for one in drawn]
 

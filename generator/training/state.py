@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from faces.claims import claimed as claimed_folder
 from faces.errors import TrainingError
 from faces.files import write_durably
-from generator.tensorfile import read_metadata, read_tensors
+from generator.tensorfile import first_line, read_metadata, read_tensors
 from generator.training.recipes import ErrorKind
 
 IDENTITY_FILE, STATE_FILE = "training.json", "state.safetensors"
@@ -141,8 +141,9 @@ def load_tensors(
 
 
 def _damaged(path: Path, error: Exception) -> TrainingError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return TrainingError(f"{path} cannot be gone on from ({reason}); delete the folder to start again.")
+    return TrainingError(
+        f"{path} cannot be gone on from ({first_line(error)}); delete the folder to start again."
+    )
 
 
 @dataclass(frozen=True)
