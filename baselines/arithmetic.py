@@ -1,8 +1,7 @@
 """Feature arithmetic: a vector of a face, minus the mean of its value, plus the mean of the wished one.
 
 What is known of words ("king − man + woman", Mikolov, Yih and Zweig 2013, *Linguistic regularities in
-continuous space word representations*) and is a cheap way to edit with any descriptor today.  Nobody tells
-the searcher what a query shows: a classifier does.
+continuous space word representations*).  Nobody tells the searcher what a query shows: a classifier does.
 """
 
 from __future__ import annotations
@@ -14,16 +13,15 @@ import numpy as np
 
 from baselines.features import Features, normalised
 from baselines.searcher import QueryBatch
-from baselines.two_step import Label, nearest_within
-from facedata.labelled import FaceSet, Words
+from baselines.two_step import Label, TwoStep
+from facedata.labelled import Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Floats, Ints
-from index.search import Vectors, nearest
+from index.search import Vectors
 
-# Vectors moved at a time: 1,024 of 16,384 numbers are 64 MB.
-_ROWS = 1024
+_ROWS = 1024  # vectors moved at a time: 64 MB of 16,384 numbers each
 
 Tell = Callable[[Pictures], Words]
 """What each of N faces is believed to show: (N,) words."""
@@ -38,21 +36,18 @@ class ValueMeans:
     values_: tuple[str, ...]
     means_: Floats
 
-    @classmethod
-    def learned(cls, values: tuple[str, ...], means: Floats) -> Self:
-        """Make them from what was kept."""
-        made = cls()
-        made.values_, made.means_ = values, means
-        return made
+    def learned(self, values: tuple[str, ...], means: Floats) -> Self:
+        """Take what was kept of what was learned."""
+        self.values_, self.means_ = values, means
+        return self
 
     def fit(self, vectors: Vectors, words: Words) -> Self:
         """Learn from (N, D) vectors and their (N,) words."""
         if vectors.ndim != 2 or words.shape != (len(vectors),):
             raise DataError(f"{vectors.shape} vectors need a word each, not {words.shape}.")
-        self.values_ = tuple(str(word) for word in np.unique(words))
-        means = [vectors[words == value].mean(axis=0, dtype=np.float64) for value in self.values_]
-        self.means_ = np.array(means, dtype=np.float32)
-        return self
+        values = tuple(str(word) for word in np.unique(words))
+        means = [vectors[words == value].mean(axis=0, dtype=np.float64) for value in values]
+        return self.learned(values, np.array(means, dtype=np.float32))
 
     def moved(self, vectors: Vectors, own: Words, wished: Words) -> Vectors:
         """Return (N, D) vectors − mean of (N,) ``own`` + mean of (N,) ``wished`` words, brought to length 1.
@@ -61,11 +56,11 @@ class ValueMeans:
         """
         if vectors.ndim != 2 or vectors.shape[1] != self.means_.shape[1]:
             raise DataError(f"means of {self.means_.shape[1]} numbers do not fit vectors {vectors.shape}.")
-        step = self._places(wished), self._places(own)
+        after, before = self._places(wished), self._places(own)
         found = np.empty_like(vectors)
         for start in range(0, len(vectors), _ROWS):
             part = slice(start, start + _ROWS)
-            change = self.means_[step[0][part]] - self.means_[step[1][part]]
+            change = self.means_[after[part]] - self.means_[before[part]]
             found[part] = normalised(vectors[part].astype(np.float32) + change)
         return found
 
@@ -80,13 +75,10 @@ class ValueMeans:
         return np.array([known[word] for word in words.tolist()], np.int64)
 
 
-class Arithmetic:
+class Arithmetic(TwoStep):
     """Rows ``arithmetic-…``: moved query vectors, and their nearest neighbours.
 
-    ``tell`` says what a query shows.  With ``label``, the first step of two-step retrieval, they are looked
-    for among the faces that it believes to have the wished value, otherwise in the whole gallery, and then
-    the query's own picture mostly comes first.  Learned by ``fit``: ``gallery_`` (N, D), and with ``label``
-    ``labels_`` (N,).
+    ``tell`` says what a query shows.  Without ``label`` the query's own picture mostly comes first.
     """
 
     def __init__(
@@ -99,22 +91,10 @@ class Arithmetic:
         label: Label | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.name = name
-        self.features = features
+        super().__init__(name=name, label=label, features=features, progress=progress)
         self.means = means
         self.tell = tell
-        self.label = label
-        self.progress = progress
 
-    def fit(self, gallery: FaceSet) -> Self:
-        self.labels_ = None if self.label is None else self.label(gallery)
-        self.gallery_ = self.features(gallery.pictures, self.progress)
-        return self
-
-    def rank(self, queries: QueryBatch, k: int) -> Ints:
-        """Return (Q, k) int64 gallery indices, nearest first, -1 if fewer than k faces passed the filter."""
-        vectors = self.features(queries.pictures, self.progress)
-        wanted = self.means.moved(vectors, self.tell(queries.pictures), queries.targets)
-        if self.labels_ is not None:
-            return nearest_within(self.gallery_, self.labels_, wanted, queries.targets, k)
-        return nearest(self.gallery_, wanted, k, progress=self.progress)
+    def wanted(self, queries: QueryBatch) -> Vectors:
+        """Return the features of the queries, moved to the wished values, (Q, D)."""
+        return self.means.moved(super().wanted(queries), self.tell(queries.pictures), queries.targets)

@@ -1,15 +1,13 @@
 """The first step of two-step retrieval: a classifier that tells the value of an attribute from features.
 
 The paper trains a pose classifier on VGG-Face features and reaches 73.3 % (Ghodrati et al. 2015, 4.1.2).
-Ours is linear: features are reduced to their principal components, these are standardised, and one of
-scikit-learn's linear classifiers tells them apart.  All of that is affine, so what is learned is kept as one
+Ours is linear on standardised principal components.  All of that is affine, so what is learned is kept as one
 matrix and one offset, and telling needs NumPy only.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +20,14 @@ Model = Literal["logistic", "lda", "svc"]
 MODELS: tuple[Model, ...] = get_args(Model)
 
 COMPONENTS = 512
-# Principal components are those of this many faces at most, and rows at a time are converted: 16,384 numbers
-# of 4,096 faces are 256 MB.
-_PCA_FACES = 4096
-_ROWS = 1024
+_PCA_FACES = 4096  # that principal components are taken from, at most: 256 MB of 16,384 numbers each
+_ROWS = 1024  # converted at a time
 
 Doubles = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Reduced:
-    """``vectors`` (N, P) float64: what scikit-learn's fitted ``pca`` and then ``scaler`` (a StandardScaler)
-    made of (N, D) vectors."""
+class Reduced(NamedTuple):
+    """``vectors`` (N, P) float64: what scikit-learn's fitted ``pca`` and then ``scaler`` made of (N, D)."""
 
     pca: Any
     scaler: Any
@@ -57,20 +51,10 @@ class AttributeClassifier:
         self.components = components
         self.seed = seed
 
-    @classmethod
-    def learned(
-        cls,
-        *,
-        model: Model,
-        components: int,
-        values: tuple[str, ...],
-        coefficients: Doubles,
-        intercepts: Doubles,
-    ) -> Self:
-        """Make one from what was kept of it."""
-        made = cls(model=model, components=components)
-        made.values_, made.coefficients_, made.intercepts_ = values, coefficients, intercepts
-        return made
+    def learned(self, values: tuple[str, ...], coefficients: Doubles, intercepts: Doubles) -> Self:
+        """Take what was kept of one that was fitted."""
+        self.values_, self.coefficients_, self.intercepts_ = values, coefficients, intercepts
+        return self
 
     def fit(self, vectors: Vectors, words: Words) -> Self:
         """Learn from (N, D) vectors and their (N,) words; raises DataError if these are all the same."""
@@ -83,13 +67,14 @@ class AttributeClassifier:
         if len(np.unique(words)) < 2:
             raise DataError("the faces to learn from show one value only; a classifier needs two.")
         linear = estimator(self.model, self.seed).fit(reduced.vectors, words)
-        weights, offsets = _one_row_each(linear.coef_, linear.intercept_)
+        weights, offsets = linear.coef_, linear.intercept_
+        if len(weights) == 1:  # of two values scikit-learn keeps a single row, whose sign tells them apart
+            weights, offsets = np.concatenate([-weights, weights]), np.concatenate([-offsets, offsets])
         weights = weights / reduced.scaler.scale_  # (V, P)
-        self.values_ = tuple(str(word) for word in linear.classes_)
-        self.coefficients_ = weights @ reduced.pca.components_.astype(np.float64)
-        centre = self.coefficients_ @ reduced.pca.mean_.astype(np.float64)
-        self.intercepts_ = offsets - centre - weights @ reduced.scaler.mean_
-        return self
+        coefficients = weights @ reduced.pca.components_.astype(np.float64)
+        centre = coefficients @ reduced.pca.mean_.astype(np.float64)
+        values = tuple(str(word) for word in linear.classes_)
+        return self.learned(values, coefficients, offsets - centre - weights @ reduced.scaler.mean_)
 
     def scores(self, vectors: Vectors) -> Doubles:
         """Return (N, V) float64 scores of (N, D) vectors, one for each of ``values_``.
@@ -146,10 +131,3 @@ def estimator(model: Model, seed: int) -> Any:
     if model == "svc":
         return LinearSVC(C=0.01, dual=False, max_iter=5000, random_state=seed)
     raise DataError(f"{model!r} is no classifier; there are {', '.join(MODELS)}.")
-
-
-def _one_row_each(coefficients: Doubles, intercepts: Doubles) -> tuple[Doubles, Doubles]:
-    """Return (V, P) and (V,); of two values scikit-learn keeps a single row, whose sign tells them apart."""
-    if len(coefficients) > 1:
-        return coefficients, intercepts
-    return np.concatenate([-coefficients, coefficients]), np.concatenate([-intercepts, intercepts])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from baselines.features import Features, ImageFeatures, normalised
-from baselines.vgg import VGG16, VGG_FACE, load_vgg
+from baselines.vgg import VGG16, VGG_FACE, Vgg, load_vgg
 from facedata.large_pictures import LargeFace, Pictures
 from faces.chips import DLIB_SIDE, dlib_chip
 from faces.dlib_detector import model_file
 from faces.errors import RowUnavailable
 from faces.landmarks import landmarks_of
-from faces.progress import NoProgress, Progress
-from faces.types import Floats, Landmarks, Pixels
+from faces.progress import Progress, underway
+from faces.types import Floats, Landmarks
 from retrieval.identity import Identity as IdentityModel
 
 BATCH = 16  # faces; more at a time is not quicker on a processor
@@ -33,7 +33,7 @@ class NetworkFeatures:
     """Chips of the larger pictures, described by a network.
 
     ``load`` gives the network when it is first needed; it sees grey chips of ``size`` pixels as colour
-    pictures, with a margin of ``padding`` mean faces (see ``face_chip``).
+    pictures, with a margin of ``padding`` mean faces (see ``dlib_chip``).
     """
 
     needs_large = True
@@ -53,21 +53,13 @@ class NetworkFeatures:
 
         Raises RowUnavailable if a face has no larger picture, WeightsError for a broken weight file.
         """
-        large, describe = pictures.required_large(), self._describe
-        progress = progress or NoProgress()
-        parts = [np.empty((0, 0), np.float32)]
-        progress.start(f"describing faces ({self.name})", len(large), "faces")
-        try:
-            for start in range(0, len(large), BATCH):
-                numbers = range(start, min(start + BATCH, len(large)))
-                chips = [_chip(large.read(number), self.size, self.padding) for number in numbers]
-                with torch.inference_mode():
-                    grey = torch.from_numpy(np.stack(chips)).float()[:, None]  # (B, 1, S, S)
-                    parts.append(normalised(describe(grey.expand(-1, 3, -1, -1)).numpy()))
-                progress.advance(len(numbers))
-        finally:
-            progress.finish()
-        return np.concatenate(parts[1:] or parts)
+        return _describe_all(self.name, pictures, self._described, 0, progress)
+
+    def _described(self, faces: list[LargeFace]) -> Floats:
+        chips = [dlib_chip(face.pixels, face.points, size=self.size, margin=self.padding) for face in faces]
+        with torch.inference_mode():
+            grey = torch.from_numpy(np.stack(chips)).float()[:, None]  # (B, 1, S, S)
+            return normalised(self._describe(grey.expand(-1, 3, -1, -1)).numpy())
 
 
 class IdentityFeatures:
@@ -84,18 +76,29 @@ class IdentityFeatures:
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Floats:
         """Return (N, I) float32; raises RowUnavailable if a face has no larger picture."""
-        large, progress = pictures.required_large(), progress or NoProgress()
-        parts = [np.empty((0, self.model.dimension), np.float32)]
-        progress.start("describing faces (identity)", len(large), "faces")
-        try:
-            for start in range(0, len(large), BATCH):
-                faces = [large.read(number) for number in range(start, min(start + BATCH, len(large)))]
-                chips = [self.model.cut(face.pixels, _landmarks(face)) for face in faces]
-                parts.append(self.model.describe(np.stack(chips)))
-                progress.advance(len(faces))
-        finally:
-            progress.finish()
-        return np.concatenate(parts)
+        return _describe_all("identity", pictures, self._described, self.model.dimension, progress)
+
+    def _described(self, faces: list[LargeFace]) -> Floats:
+        return self.model.describe(
+            np.stack([self.model.cut(face.pixels, _landmarks(face)) for face in faces])
+        )
+
+
+def _describe_all(
+    what: str,
+    pictures: Pictures,
+    describe: Callable[[list[LargeFace]], Floats],
+    dimension: int,
+    progress: Progress | None,
+) -> Floats:
+    """Describe the larger pictures batch by batch; none give (0, dimension)."""
+    large, parts = pictures.required_large(), []
+    with underway(progress, f"describing faces ({what})", len(large), "faces") as describing:
+        for start in range(0, len(large), BATCH):
+            faces = [large.read(number) for number in range(start, min(start + BATCH, len(large)))]
+            parts.append(describe(faces))
+            describing.advance(len(faces))
+    return np.concatenate(parts or [np.empty((0, dimension), np.float32)])
 
 
 def _landmarks(face: LargeFace) -> Landmarks:
@@ -115,30 +118,18 @@ def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None
         return ImageFeatures()
     if name == "dlib-128":
         return NetworkFeatures(name=name, load=_load_dlib, size=DLIB_SIDE, padding=TIGHT)
-    if name == "vgg16-fc7":
-        objects = _given(vgg16)
-        return NetworkFeatures(
-            name=name, load=lambda: load_vgg(objects, VGG16).fc7, size=VGG16.side, padding=LOOSE
-        )
-    if name == "vgg-face-fc6":
-        people = _given(vgg_face)
-        return NetworkFeatures(
-            name=name, load=lambda: load_vgg(people, VGG_FACE).fc6, size=VGG_FACE.side, padding=LOOSE
-        )
-    raise RowUnavailable(f"there are no features {name}")
-
-
-def _chip(face: LargeFace, size: int, padding: float) -> Pixels:
-    return dlib_chip(face.pixels, face.points, size=size, margin=padding)
+    published = {"vgg16-fc7": (vgg16, VGG16, Vgg.fc7), "vgg-face-fc6": (vgg_face, VGG_FACE, Vgg.fc6)}
+    if name not in published:
+        raise RowUnavailable(f"there are no features {name}")
+    path, config, layer = published[name]
+    if path is None:
+        raise RowUnavailable("weights not given")
+    return NetworkFeatures(
+        name=name, load=lambda: partial(layer, load_vgg(path, config)), size=config.side, padding=LOOSE
+    )
 
 
 def _load_dlib() -> Describe:
     from retrieval.dlib_network import load_dlib_network
 
     return load_dlib_network(model_file("dlib_face_recognition_resnet_model_v1.dat"))
-
-
-def _given(path: Path | None) -> Path:
-    if path is None:
-        raise RowUnavailable("weights not given")
-    return path

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,14 +25,14 @@ from baselines.features import Features
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from generator.checkpoint import find_weights
 from index.search import Vectors
 
-HELD_OUT = 20
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
 FORMAT = 1
+_REMEDY = "copy the folder again, or run `anotheryou train-rivals` anew."
 
 _Arrays = Mapping[str, NDArray[Any]]
 
@@ -48,22 +48,22 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rivals:
-    """What was learned about one attribute.
-
-    ``classifier`` reads the feature called ``feature``; ``means`` has means by name of feature.  ``weights``
-    are name and id of the generator whose features ``features`` are, empty if they were not looked at.
-    ``candidates`` are all classifiers that were tried, best first; ``data`` says what was learned from (JSON
-    values), ``rivals_id`` is a hash over all that was kept, empty before.
-    """
+    """What was learned about one attribute."""
 
     attribute: Attribute
     feature: str
+    """Name of what the classifier reads."""
     classifier: AttributeClassifier
     means: Mapping[str, ValueMeans]
+    """By name of feature."""
     weights: tuple[str, str]
+    """Name and id of the generator whose features ``features`` are, empty if they were not looked at."""
     candidates: Sequence[Candidate]
-    data: Mapping[str, object] = field(default_factory=dict)
+    """All classifiers that were tried, best first."""
+    data: Mapping[str, object]
+    """What was learned from, JSON values."""
     rivals_id: str = ""
+    """A hash over all that was kept, empty before."""
 
 
 def people_to_learn_from(faces: FaceSet) -> FaceSet:
@@ -72,7 +72,7 @@ def people_to_learn_from(faces: FaceSet) -> FaceSet:
     return chosen if len(chosen) else faces.select(faces.splits != "test")
 
 
-def split_people(faces: FaceSet, *, held_out: int = HELD_OUT, seed: int = 0) -> tuple[FaceSet, FaceSet]:
+def split_people(faces: FaceSet, *, held_out: int, seed: int = 0) -> tuple[FaceSet, FaceSet]:
     """Split ``faces`` into those to learn from and those of ``held_out`` people, drawn by ``seed``.
 
     Raises DataError if nobody would be left to learn from.
@@ -102,13 +102,11 @@ def fit_rivals(
     """Try every classifier on every feature, keep the best, and take the means.
 
     All learn from ``learners``; the classifier that tells most faces of ``validation`` rightly is kept, the
-    first of equal ones.  Its people should be unknown to the features too: a network's features tell more
-    of the people it was trained on.  Features that need larger pictures learn from the faces that have
-    one; if ``validation`` has none, they still have means.  ``weights`` are name and id of the
-    generator behind the features called ``features``.  Raises DataError if no feature is left, if fewer
-    than two values are shown or if ``validation`` shows none of them.
+    first of equal ones.  Its people should be unknown to the features too.  Features that need larger
+    pictures learn from the faces that have one; if ``validation`` has none, they still have means.
+    ``weights`` are name and id of the generator behind the features called ``features``.  Raises DataError if
+    no feature is left, if fewer than two values are shown or if ``validation`` shows none of them.
     """
-    progress = progress or NoProgress()
     learners = learners.select(learners.attribute(attribute) != "")
     validation = validation.select(np.isin(validation.attribute(attribute), learners.values(attribute)))
     if not len(validation):
@@ -173,12 +171,8 @@ def save_rivals(folder: Path, rivals: Rivals) -> str:
         "means": {name: list(means.values_) for name, means in rivals.means.items()},
         "weights": {"name": rivals.weights[0], "id": rivals.weights[1]},
         "candidates": [
-            {
-                "feature": candidate.feature,
-                "model": candidate.model,
-                "validation_accuracy": round(candidate.accuracy, 2),
-            }
-            for candidate in rivals.candidates
+            {"feature": one.feature, "model": one.model, "validation_accuracy": round(one.accuracy, 2)}
+            for one in rivals.candidates
         ],
         "data": dict(rivals.data),
     }
@@ -206,15 +200,9 @@ def load_rivals(name_or_folder: str | Path) -> Rivals:
         identity = content.pop("rivals_id")
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
-        raise WeightsError(
-            f"{folder} cannot be used ({reason}); copy the folder again, or run `anotheryou train-rivals` "
-            "anew."
-        ) from None
+        raise WeightsError(f"{folder} cannot be used ({reason}); {_REMEDY}") from None
     if _identity(content, arrays) != identity:
-        raise WeightsError(
-            f"{config} and {tensors} do not belong together; copy the folder again, or run "
-            "`anotheryou train-rivals` anew."
-        )
+        raise WeightsError(f"{config} and {tensors} do not belong together; {_REMEDY}")
     return replace(found, rivals_id=identity)
 
 
@@ -226,18 +214,15 @@ def _shown_to(feature: Features, faces: FaceSet) -> FaceSet:
 
 
 def _fitted(
-    vectors: Vectors, words: Words, components: int, seed: int, progress: Progress
+    vectors: Vectors, words: Words, components: int, seed: int, progress: Progress | None
 ) -> Iterator[AttributeClassifier]:
-    """Fit a classifier of each kind to (N, D) vectors and their (N,) words."""
-    progress.start("fitting classifiers", len(MODELS), "classifiers")
-    try:
+    """Fit every model on the same components."""
+    with underway(progress, "fitting classifiers", len(MODELS), "classifiers") as fitting:
         reduced = reduce(vectors, components=components, seed=seed)
         for model in MODELS:
             made = AttributeClassifier(model=model, components=components, seed=seed)
             yield made.fit_reduced(reduced, words)
-            progress.advance()
-    finally:
-        progress.finish()
+            fitting.advance()
 
 
 def _described(faces: FaceSet, attribute: Attribute) -> dict[str, object]:
@@ -257,24 +242,19 @@ def _parse_rivals(content: Any, arrays: _Arrays) -> Rivals:
         raise ValueError(f"{content['attribute']!r} or {content['model']!r} is not known")
     values = tuple(str(value) for value in content["values"])
     coefficients = _array(arrays, "classifier.coefficients", np.float64, len(values), 2)
-    classifier = AttributeClassifier.learned(
-        model=content["model"],
-        components=int(content["components"]),
-        values=values,
-        coefficients=coefficients,
-        intercepts=_array(arrays, "classifier.intercepts", np.float64, len(values), 1),
-    )
+    intercepts = _array(arrays, "classifier.intercepts", np.float64, len(values), 1)
+    classifier = AttributeClassifier(model=content["model"], components=int(content["components"]))
     means = {}
     for name, words in content["means"].items():
         found = _array(arrays, f"means.{name}", np.float32, len(words), 2)
-        means[str(name)] = ValueMeans.learned(tuple(str(word) for word in words), found)
+        means[str(name)] = ValueMeans().learned(tuple(str(word) for word in words), found)
     feature = str(content["feature"])
     if feature in means and means[feature].means_.shape[1] != coefficients.shape[1]:
         raise ValueError(f"classifier and means of {feature} differ in length")
     return Rivals(
         attribute=content["attribute"],
         feature=feature,
-        classifier=classifier,
+        classifier=classifier.learned(values, coefficients, intercepts),
         means=means,
         weights=(str(content["weights"]["name"]), str(content["weights"]["id"])),
         candidates=[
@@ -293,7 +273,6 @@ def _array(arrays: _Arrays, name: str, dtype: type, rows: int, dimensions: int) 
 
 
 def _identity(content: Mapping[str, Any], arrays: _Arrays) -> str:
-    """Return 12 hex digits of a SHA-256 over everything but themselves."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"\n{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())

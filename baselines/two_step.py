@@ -25,13 +25,13 @@ Label = Callable[[FaceSet], Words]
 
 
 class TwoStep:
-    """Filter by ``label``, then rank by ``features``; ``name`` is the row in the tables.
+    """Filter by ``label``, in the whole gallery if there is none, then rank by ``features``.
 
-    Learned by ``fit``: ``features_`` (N, D) and ``labels_`` (N,) of the gallery.
+    Learned by ``fit``: ``features_`` (N, D) and, with ``label``, ``labels_`` (N,) of the gallery.
     """
 
     def __init__(
-        self, *, name: str, label: Label, features: Features, progress: Progress | None = None
+        self, *, name: str, label: Label | None, features: Features, progress: Progress | None = None
     ) -> None:
         self.name = name
         self.label = label
@@ -39,24 +39,24 @@ class TwoStep:
         self.progress = progress
 
     def fit(self, gallery: FaceSet) -> Self:
-        self.labels_ = self.label(gallery)
+        self.labels_ = None if self.label is None else self.label(gallery)
         self.features_ = self.features(gallery.pictures, self.progress)
-        if self.labels_.shape != (len(gallery),):
+        if self.labels_ is not None and self.labels_.shape != (len(gallery),):
             raise DataError(f"the first step labelled {self.labels_.shape} of {len(gallery)} faces.")
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """Return (Q, k) int64 gallery indices, best first, -1 if fewer than k faces passed the filter."""
-        wanted = self.features(queries.pictures, self.progress)
-        return nearest_within(self.features_, self.labels_, wanted, queries.targets, k)
+        gallery, wanted = self.features_, self.wanted(queries)
+        if self.labels_ is None:
+            return nearest(gallery, wanted, k, progress=self.progress)
+        return rank_within(
+            self.labels_, queries.targets, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k)
+        )
 
-
-def nearest_within(gallery: Vectors, labels: Words, wanted: Vectors, targets: Words, k: int) -> Ints:
-    """Find the gallery faces (Q, k) int64 nearest to each query among those labelled with its target.
-
-    ``gallery`` (N, D) has ``labels`` (N,), ``wanted`` (Q, D) has ``targets`` (Q,); -1 if no face is left.
-    """
-    return rank_within(labels, targets, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k))
+    def wanted(self, queries: QueryBatch) -> Vectors:
+        """Return what to look for, (Q, D): the features of the queries as they are."""
+        return self.features(queries.pictures, self.progress)
 
 
 def rank_within(
@@ -79,8 +79,4 @@ def rank_within(
 
 def true_label(attribute: Attribute) -> Label:
     """Make a first step that is never wrong: it reads the labels, and shows the ceiling of the method."""
-
-    def label(gallery: FaceSet) -> Words:
-        return gallery.attribute(attribute)
-
-    return label
+    return lambda gallery: gallery.attribute(attribute)

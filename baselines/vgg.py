@@ -10,7 +10,6 @@ project; their authors' terms apply.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +27,10 @@ WHERE = "https://www.vlfeat.org/matconvnet/pretrained/"
 
 @dataclass(frozen=True)
 class VggConfig:
-    """Architecture, preprocessing and origin.
+    """Architecture, preprocessing and origin (``file`` and ``md5`` of the published weights).
 
     ``widths`` and ``depths`` are the maps and convolutions of each block, after which the picture of ``side``
     pixels is halved; ``hidden`` the width of fc6 and fc7; ``mean`` (RGB, 0..255) is subtracted from pictures.
-    ``file`` and ``md5`` tell the published weights.
     """
 
     file: str
@@ -58,9 +56,10 @@ class Vgg(nn.Module):
         self.config = config
         self.convolutions = nn.ModuleDict()
         wide = 3
-        for name, out in _convolutions(config):
-            self.convolutions[name] = nn.Conv2d(wide, out, 3, padding=1)
-            wide = out
+        for block, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1):
+            for number in range(1, depth + 1):  # conv1_1, conv1_2, conv2_1 ...
+                self.convolutions[f"conv{block}_{number}"] = nn.Conv2d(wide, width, 3, padding=1)
+                wide = width
         left = config.side // 2 ** len(config.widths)  # 7
         self.first = nn.Conv2d(wide, config.hidden, left)  # fc6: as wide as what is left of the picture
         self.second = nn.Conv2d(config.hidden, config.hidden, 1)  # fc7
@@ -69,11 +68,9 @@ class Vgg(nn.Module):
         """Turn (N, 3, side, side) RGB 0..255 into (N, hidden), rectified as Caffe's blob of this name is."""
         mean = torch.tensor(self.config.mean, device=pictures.device)[:, None, None]
         x = pictures - mean  # (N, 3, 224, 224)
-        block = 1
         for name, convolution in self.convolutions.items():
-            if name[4] != str(block):
+            if name.endswith("_1") and name != "conv1_1":
                 x = F.max_pool2d(x, 2)
-                block += 1
             x = F.relu(convolution(x))  # (N, 64, 224, 224) ... (N, 512, 14, 14)
         x = F.max_pool2d(x, 2)  # (N, 512, 7, 7)
         return F.relu(self.first(x)).flatten(1)  # (N, 4096)
@@ -100,22 +97,13 @@ def load_vgg(path: Path, config: VggConfig) -> Vgg:
     network = Vgg(config)
     try:
         published = _layers(path)
-        layers = {**network.convolutions, "fc6": network.first, "fc7": network.second}
-        with torch.no_grad():
-            for name, layer in layers.items():
-                _fill(layer, name, *published[name])
+        for name, layer in {**network.convolutions, "fc6": network.first, "fc7": network.second}.items():
+            _fill(layer, name, *published[name])
     except KeyError as error:
         raise WeightsError(f"{path} has no layer {error.args[0]}; {hint}.") from None
     except ValueError as error:
         raise WeightsError(f"{path} does not hold the weights: {error}; {hint}.") from None
     return network.eval()
-
-
-def _convolutions(config: VggConfig) -> Iterator[tuple[str, int]]:
-    """List names and widths: conv1_1, conv1_2, conv2_1 ..."""
-    for block, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1):
-        for number in range(1, depth + 1):
-            yield f"conv{block}_{number}", width
 
 
 def _layers(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
@@ -134,6 +122,7 @@ def _layers(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
         raise ValueError(f"it is no such MATLAB file ({error})") from None
 
 
+@torch.no_grad()
 def _fill(layer: nn.Module, name: str, weights: NDArray[Any], biases: NDArray[Any]) -> None:
     """Copy the parameters into a convolution; raises ValueError if they have other shapes."""
     if not isinstance(layer, nn.Conv2d) or layer.bias is None:

@@ -141,13 +141,10 @@ def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, wha
         return shipped / path
     if path.is_dir():
         return path
-    names = (
-        ", ".join(sorted(path.parent.name for path in shipped.glob(f"*/{holding}")))
-        or "none come with this installation"
-    )
+    names = sorted(path.parent.name for path in shipped.glob(f"*/{holding}"))
     raise WeightsError(
         f"There are no {what} {str(name_or_folder)!r}; name a folder that `anotheryou {command}` has written,"
-        f" or one of: {names}."
+        f" or one of: {', '.join(names) or 'none come with this installation'}."
     )
 
 

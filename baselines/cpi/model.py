@@ -1,8 +1,7 @@
 """CPI's network and preprocessing in one, and how both are kept on disk.
 
 A folder holds ``config.json`` and ``weights.safetensors``: only what retrieval uses, the main network and
-the pose head, as float16, which is half the size, and a rounding far below what the pictures resolve.
-Networks are computed in float32, or in bfloat16 if the hardware multiplies it.
+the pose head, as float16, a rounding far below what the pictures resolve.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -63,8 +62,7 @@ class CPIConfig:
             raise ValueError("std must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
+class Turned(NamedTuple):
     """N faces drawn in a pose each."""
 
     pictures: Floats
@@ -106,8 +104,7 @@ class CPIModel:
 
         Raises WeightsError if the faces have another size.
         """
-        parts = [self._turned(x, codes[part]) for part, x in self._standardised(crops)]
-        return _joined(parts, self.config)
+        return _joined([self._turned(x, codes[part]) for part, x in self._standardised(crops)])
 
     def turn_stepwise(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
         """Turn in steps of one pose, each drawing fed back in to be turned further (recurrent rotation).
@@ -117,22 +114,20 @@ class CPIModel:
         parts = []
         for part, x in self._standardised(crops):
             at, goal = self._estimate(x), codes[part]
-            done = self._turned(x, at + np.sign(goal - at))
             at = at + np.sign(goal - at)
+            done = self._turned(x, at)
             while np.any(at != goal):
                 at = at + np.sign(goal - at)
-                pictures = torch.from_numpy(done.pictures).view(x.shape)
-                done = self._turned(pictures, at)
+                done = self._turned(torch.from_numpy(done.pictures).view(x.shape), at)
             parts.append(done)
-        return _joined(parts, self.config)
+        return _joined(parts)
 
     def estimate_poses(self, crops: NDArray[np.uint8]) -> Ints:
         """Return the codes (N,) int64 of the poses that the pose head takes faces (N, S, S) uint8 to have.
 
         Raises WeightsError if the faces have another size.
         """
-        found = [self._estimate(x) for _, x in self._standardised(crops)]
-        return np.concatenate([np.empty(0, np.int64), *found])
+        return np.concatenate([self._estimate(x) for _, x in self._standardised(crops)])
 
     @torch.inference_mode()
     def _turned(self, x: Tensor, codes: Ints) -> Turned:
@@ -149,14 +144,14 @@ class CPIModel:
         return np.asarray(np.sum(views, axis=0).argmax(1))
 
     def _standardised(self, crops: NDArray[np.uint8]) -> Iterator[tuple[slice, Tensor]]:
-        """Batches of faces: their places, and (B, S, S) float32."""
+        """Batches of faces: their places, and (B, S, S) float32; an empty one if there are none."""
         size = self.config.geometry.size
         if crops.ndim != 3 or crops.shape[1:] != (size, size):
             raise WeightsError(
                 f"the weights {self.name} take faces of {size}×{size} pixels, not {crops.shape[1:]}; read "
                 "the faces with the geometry of the weights."
             )
-        for start in range(0, len(crops), _BATCH):
+        for start in range(0, max(len(crops), 1), _BATCH):
             part = slice(start, start + _BATCH)
             levels = torch.from_numpy(crops[part].astype(np.float32))
             yield part, (levels - self.config.mean) / self.config.std
@@ -219,14 +214,8 @@ def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
     return identity
 
 
-def _joined(parts: list[Turned], config: CPIConfig) -> Turned:
-    a = config.architecture
-    return Turned(
-        np.concatenate([np.empty((0, a.size**2), np.float32), *(part.pictures for part in parts)]),
-        np.concatenate([np.empty((0, a.recovery), np.float32), *(part.recovery for part in parts)]),
-        np.concatenate([np.empty((0, a.features), np.float32), *(part.hidden for part in parts)]),
-        np.concatenate([np.empty((0, a.poses), np.float32), *(part.pose_probabilities for part in parts)]),
-    )
+def _joined(parts: list[Turned]) -> Turned:
+    return Turned(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _read_config(path: Path) -> tuple[CPIConfig, str]:

@@ -72,9 +72,9 @@ class LocallyConnected(nn.Module):
         """Lay all windows side by side; then it is one matrix product for each place."""
         places = x.flatten(0, 1)  # (P, C, B)
         cut = places.index_select(0, self.windows)  # (side² · 25, C, B)
-        cut = cut.view(self.side**2, -1, x.shape[-1])  # (side², 25 C, B)
+        cut = cut.view(self.side**2, self.weight.shape[2], x.shape[-1])  # (side², 25 C, B)
         out = torch.baddbmm(self.bias, self.weight, cut)  # (side², M, B)
-        return out.view(self.side, self.side, self.maps_out, -1)
+        return out.view(self.side, self.side, self.maps_out, x.shape[-1])
 
 
 def _windows(side: int) -> Tensor:
@@ -120,7 +120,7 @@ class MainNetwork(nn.Module):
     def framed(self, x: Tensor, remote: Tensor) -> Tensor:
         """Return (S + 4, S + 4, B): the pictures with the remote code in the frame around them."""
         frame = self.digits @ remote.T  # ((S + 4)², B)
-        frame = frame.view(x.shape[1] + 2 * BORDER, x.shape[2] + 2 * BORDER, -1)
+        frame = frame.view(x.shape[1] + 2 * BORDER, x.shape[2] + 2 * BORDER, len(x))
         inside = functional.pad(x.permute(1, 2, 0), (0, 0, BORDER, BORDER, BORDER, BORDER))
         return frame + inside
 

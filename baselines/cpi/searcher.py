@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, Self
 
 import numpy as np
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 from baselines.cpi.model import CPIModel, Turned
 from baselines.features import normalised
 from baselines.searcher import QueryBatch
+from baselines.two_step import rank_within
 from facedata.labelled import FaceSet
 from faces.errors import DataError
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Floats, Ints
 from index.search import nearest
 
@@ -63,11 +63,7 @@ class CPI:
 
     def fit(self, gallery: FaceSet) -> Self:
         """Estimate the poses of N faces and describe them.  Raises WeightsError if the size does not fit."""
-        poses, features = [], []
-        for part in self._parts(len(gallery), "turning the gallery"):
-            poses.append(self.model.estimate_poses(gallery.crops[part]))
-            features.append(self._describe(gallery.crops[part], poses[-1]))
-        self.poses_, self.features_ = np.concatenate(poses), np.concatenate(features)
+        self.poses_, self.features_ = self._described(gallery.crops, "turning the gallery")
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
@@ -77,39 +73,34 @@ class CPI:
         """
         if queries.attribute != "pose":
             raise DataError(f"CPI turns faces; it cannot change the {queries.attribute}.")
-        wished = self.model.codes_of(queries.targets)
-        parts = self._parts(len(queries), "turning the queries")
-        asked = np.concatenate([self._describe(queries.crops[part], wished[part]) for part in parts])
+        wished, gallery = self.model.codes_of(queries.targets), self.features_
+        _, wanted = self._described(queries.crops, "turning the queries", wished)
         if self.compare_in == "own":
-            return nearest(self.features_, asked, k, progress=self.progress)
-        ranking = np.full((len(queries), k), -1, np.int64)
-        for code in np.unique(wished):
-            rows, kept = np.flatnonzero(wished == code), np.flatnonzero(self.poses_ == code)
-            found = nearest(self.features_[kept], asked[rows], k)
-            ranking[rows] = np.where(found >= 0, np.append(kept, -1)[found], -1)
-        return ranking
+            return nearest(gallery, wanted, k, progress=self.progress)
+        return rank_within(
+            self.poses_, wished, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k)
+        )
 
-    def _parts(self, count: int, what: str) -> Iterator[slice]:
-        """Slices of ``count`` faces, with progress; an empty one if there are none."""
-        progress = self.progress or NoProgress()
-        progress.start(what, count, "faces")
-        try:
-            for start in range(0, max(count, 1), _CHUNK):
-                part = slice(start, min(start + _CHUNK, count))
-                yield part
-                progress.advance(part.stop - part.start)
-        finally:
-            progress.finish()
+    def _described(
+        self, crops: NDArray[np.uint8], what: str, codes: Ints | None = None
+    ) -> tuple[Ints, NDArray[np.float16]]:
+        """The poses (N,) of faces, estimated if they are not given, and their descriptors (N, D)."""
+        told, described = [], []
+        with underway(self.progress, what, len(crops), "faces") as turning:
+            for start in range(0, max(len(crops), 1), _CHUNK):
+                part = slice(start, start + _CHUNK)
+                told.append(self.model.estimate_poses(crops[part]) if codes is None else codes[part])
+                described.append(self._describe(crops[part], told[-1]))
+                turning.advance(len(told[-1]))
+        return np.concatenate(told), np.concatenate(described)
 
     def _describe(self, crops: NDArray[np.uint8], codes: Ints) -> NDArray[np.float16]:
         """(N, D) float16 descriptors of faces, drawn in the pose of their codes or in all."""
         poses = len(self.model.config.poses)
         views = [np.full(len(crops), code) for code in range(poses)] if self.compare_in == "all" else [codes]
-        described = [self._vectors(self._turn(crops, view)) for view in views]
+        turn = self.model.turn_stepwise if self.stepwise else self.model.turn
+        described = [self._vectors(turn(crops, view)) for view in views]
         return normalised(np.concatenate(described, axis=1)).astype(np.float16)
-
-    def _turn(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
-        return self.model.turn_stepwise(crops, codes) if self.stepwise else self.model.turn(crops, codes)
 
     def _vectors(self, drawn: Turned) -> Floats:
         if self.describe == "hidden":
