@@ -23,8 +23,7 @@ from index.search import Vectors
 
 _ROWS = 1024  # vectors moved at a time: 64 MB of 16,384 numbers each
 
-Tell = Callable[[Pictures], Words]
-"""What each of N faces is believed to show: (N,) words."""
+Tell = Callable[[Pictures], Words]  # what each of N faces is believed to show: (N,) words
 
 
 class ValueMeans:

@@ -25,8 +25,7 @@ BATCH = 16  # faces; more at a time is not quicker on a processor
 TIGHT = 0.25  # as dlib cuts the faces that its network was trained on
 LOOSE = 0.3  # about what VGG-Face was trained on: a detector's box, widened by a tenth
 
-Describe = Callable[[Tensor], Tensor]
-"""(N, 3, S, S) float32 RGB 0..255 → (N, D)."""
+Describe = Callable[[Tensor], Tensor]  # (N, 3, S, S) float32 RGB 0..255 → (N, D)
 
 
 class NetworkFeatures:

@@ -51,19 +51,13 @@ class Rivals:
     """What was learned about one attribute."""
 
     attribute: Attribute
-    feature: str
-    """Name of what the classifier reads."""
+    feature: str  # name of what the classifier reads
     classifier: AttributeClassifier
-    means: Mapping[str, ValueMeans]
-    """By name of feature."""
-    weights: tuple[str, str]
-    """Name and id of the generator whose features ``features`` are, empty if they were not looked at."""
-    candidates: Sequence[Candidate]
-    """All classifiers that were tried, best first."""
-    data: Mapping[str, object]
-    """What was learned from, JSON values."""
-    rivals_id: str = ""
-    """A hash over all that was kept, empty before."""
+    means: Mapping[str, ValueMeans]  # by name of feature
+    weights: tuple[str, str]  # name and id of the generator behind ``features``, empty without them
+    candidates: Sequence[Candidate]  # all classifiers that were tried, best first
+    data: Mapping[str, object]  # what was learned from, JSON values
+    rivals_id: str = ""  # a hash over all that was kept, empty before
 
 
 def people_to_learn_from(faces: FaceSet) -> FaceSet:

@@ -20,8 +20,7 @@ from faces.progress import Progress
 from faces.types import Ints
 from index.search import Vectors, nearest
 
-Label = Callable[[FaceSet], Words]
-"""What the first step believes the value of each gallery face to be: (N,) words."""
+Label = Callable[[FaceSet], Words]  # what the first step believes that each gallery face shows: (N,) words
 
 
 class TwoStep:

@@ -57,19 +57,13 @@ class ModelConfig:
     """A network's sizes, its preprocessing and its origin.  Raises ValueError if parts disagree."""
 
     architecture: Architecture
-    geometry: CropGeometry
-    """How the faces it was trained on were cropped."""
-    mean: float
-    """Mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std."""
-    std: float
-    """Standard deviation of their grey levels."""
+    geometry: CropGeometry  # how the faces it was trained on were cropped
+    mean: float  # mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std
+    std: float  # standard deviation of their grey levels
     vocabulary: Vocabulary
-    preset: str = ""
-    """Name of the training recipe."""
-    data: Mapping[str, object] = field(default_factory=dict)
-    """What it was trained on, with the seed; JSON values."""
-    metrics: Mapping[str, object] = field(default_factory=dict)
-    """What was measured; JSON values."""
+    preset: str = ""  # name of the training recipe
+    data: Mapping[str, object] = field(default_factory=dict)  # what it was trained on, and the seed, in JSON
+    metrics: Mapping[str, object] = field(default_factory=dict)  # what was measured; JSON values
 
     def __post_init__(self) -> None:
         if self.geometry.size != self.architecture.size:

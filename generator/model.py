@@ -30,26 +30,19 @@ _BATCH = {"cpu": 32, "cuda": 1024}
 class Drawing:
     """N faces as both stages drew them, and what to search with."""
 
-    stage1: Pixels
-    """(N, S, S) uint8."""
-    stage2: Pixels
-    """(N, S, S) uint8."""
-    features: Floats
-    """(N, D) float32, L2-normalised."""
+    stage1: Pixels  # (N, S, S) uint8
+    stage2: Pixels  # (N, S, S) uint8
+    features: Floats  # (N, D) float32, L2-normalised
 
 
 @dataclass(frozen=True, slots=True)
 class Canonical:
     """N faces drawn as what they already are: of all values, the one whose drawing is closest."""
 
-    codes: Ints
-    """(N,) the codes kept, an estimate of the attribute."""
-    images: Pixels
-    """(N, S, S) uint8, stage 2's drawings with these codes."""
-    features: Floats
-    """(N, D) float32, L2-normalised, of the same drawings."""
-    distances: Floats
-    """(N, V) Euclidean distance, in grey levels, of each code's drawing (before rounding) to the face."""
+    codes: Ints  # (N,) the codes kept, an estimate of the attribute
+    images: Pixels  # (N, S, S) uint8, stage 2's drawings with these codes
+    features: Floats  # (N, D) float32, L2-normalised, of the same drawings
+    distances: Floats  # (N, V) Euclidean, in grey levels, of each code's unrounded drawing to the face
 
 
 class Generator:

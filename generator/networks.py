@@ -25,20 +25,13 @@ class Architecture:
     Raises ValueError if they make no network.
     """
 
-    size: int = 32
-    """S, side of a picture in pixels; even, because it is halved once."""
-    attribute_size: int = 7
-    """A, length of the one-hot vectors together."""
-    maps: int = 64
-    """Maps of the narrow convolutions."""
-    fused_maps: int = 128
-    """Maps of the wide convolutions."""
-    attribute_hidden: int = 512
-    """Outputs of the attribute's first fully connected layer."""
-    attribute_maps: int = 7
-    """Maps that the attribute becomes."""
-    feature_layer: str = "conv6"
-    """Which middle layer of stage 2 is searched with, one of FEATURE_LAYERS."""
+    size: int = 32  # S, side of a picture in pixels; even, because it is halved once
+    attribute_size: int = 7  # A, length of the one-hot vectors together
+    maps: int = 64  # maps of the narrow convolutions
+    fused_maps: int = 128  # maps of the wide convolutions
+    attribute_hidden: int = 512  # outputs of the attribute's first fully connected layer
+    attribute_maps: int = 7  # maps that the attribute becomes
+    feature_layer: str = "conv6"  # which middle layer of stage 2 is searched with, one of FEATURE_LAYERS
 
     def __post_init__(self) -> None:
         for name in ("size", "attribute_size", "maps", "fused_maps", "attribute_hidden", "attribute_maps"):

@@ -24,8 +24,7 @@ from faces.files import write_durably
 from faces.types import Floats
 
 PROJECTION_FILE = "projection.safetensors"
-COMPONENTS = 256
-"""How many numbers the projections have that come along."""
+COMPONENTS = 256  # how many numbers the projections have that come along
 WHITENING = 0.5
 _ROWS = 512  # features projected at a time
 

@@ -43,15 +43,11 @@ class CPIConfig:
     """A network's sizes, its preprocessing and its origin.  Raises ValueError if parts disagree."""
 
     architecture: CPIArchitecture
-    geometry: CropGeometry
-    """How the faces it was trained on were cropped."""
-    mean: float
-    """Mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std."""
+    geometry: CropGeometry  # how the faces it was trained on were cropped
+    mean: float  # mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std
     std: float
-    poses: tuple[str, ...]
-    """Words of the poses, in the order of the remote code."""
-    light: str
-    """Light of the drawings: a word, or ``same``."""
+    poses: tuple[str, ...]  # words of the poses, in the order of the remote code
+    light: str  # light of the drawings: a word, or ``same``
     data: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
 
@@ -65,14 +61,10 @@ class CPIConfig:
 class Turned(NamedTuple):
     """N faces drawn in a pose each."""
 
-    pictures: Floats
-    """(N, S · S) float32, standardised: 0 is the mean grey level of the training faces."""
-    recovery: Floats
-    """(N, R) float32: what the drawing does not show of the input, its light above all."""
-    hidden: Floats
-    """(N, D) float32: the last hidden layer."""
-    pose_probabilities: Floats
-    """(N, V) float32: how likely each pose of the input is to the pose head, as seen from this drawing."""
+    pictures: Floats  # (N, S · S) float32, standardised: 0 is the mean grey level of the training faces
+    recovery: Floats  # (N, R) float32: what the drawing does not show of the input, its light above all
+    hidden: Floats  # (N, D) float32: the last hidden layer
+    pose_probabilities: Floats  # (N, V) float32: of each pose of the input, to the pose head
 
 
 class CPIModel:

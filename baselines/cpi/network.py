@@ -16,32 +16,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WINDOW = 5
-"""Side of a receptive field."""
-BORDER = WINDOW // 2
-"""Width of the frame that carries the remote code: what a window overlaps at the picture's edge."""
+WINDOW = 5  # side of a receptive field
+BORDER = WINDOW // 2  # width of the frame that carries the remote code: what a window overlaps at an edge
 
 
 @dataclass(frozen=True)
 class CPIArchitecture:
     """Sizes of both networks.  Raises ValueError if they make no network."""
 
-    size: int = 32
-    """S, side of a picture in pixels; a multiple of 4, because it is halved twice."""
-    poses: int = 7
-    """V, length of the remote code."""
+    size: int = 32  # S, side of a picture in pixels; a multiple of 4, because it is halved twice
+    poses: int = 7  # V, length of the remote code
     maps1: int = 12
     maps2: int = 16
-    maps3: int = 24
-    """Maps of the three locally connected layers."""
-    hidden: int = 512
-    """Units of the first fully connected layer."""
-    features: int = 1024
-    """D, units of the last hidden layer: the CPI features."""
-    recovery: int = 32
-    """Length of the recovery code."""
-    auxiliary: int = 512
-    """Units of the hidden layer of the auxiliary network."""
+    maps3: int = 24  # maps of the three locally connected layers
+    hidden: int = 512  # units of the first fully connected layer
+    features: int = 1024  # D, units of the last hidden layer: the CPI features
+    recovery: int = 32  # length of the recovery code
+    auxiliary: int = 512  # units of the hidden layer of the auxiliary network
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:

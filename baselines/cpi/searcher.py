@@ -21,8 +21,7 @@ CompareIn = Literal["all", "wished", "own"]
 Describe = Literal["picture", "hidden"]
 
 _CHUNK = 1024
-RECOVERY = 0.05
-"""Weight of the recovery code beside the picture, in the squared distance."""
+RECOVERY = 0.05  # weight of the recovery code beside the picture, in the squared distance
 
 
 class CPI:

@@ -44,19 +44,12 @@ _RECIPE = Recipe(
 class CPISettings:
     """Everything that decides the outcome of a training beside data, seed and budget."""
 
-    light: str = "07"
-    """Light of the drawings: the word of one (Yim et al. draw everybody in frontal light), or ``same``."""
-    recipe: Recipe = _RECIPE
-    """Optimiser and its course, which are those of our own networks: no rival shall lose by its optimiser."""
-    auxiliary: float = 1.0
-    """Weight of the auxiliary task beside the squared error of the drawing."""
-    remote: float = 0.1
-    """Weight, within the auxiliary task, of the remote code beside the input picture."""
-    redrawn: float = 0.1
-    """Share of the examples whose input is a drawing of the network itself, so that it learns to turn on from
-    its own pictures."""
-    mirror: bool = True
-    """Half of the examples mirrored, the sign of the pose turned."""
+    light: str = "07"  # of the drawings: the word of one (in Yim et al. frontal light), or ``same``
+    recipe: Recipe = _RECIPE  # as our own networks: no rival shall lose by its optimiser
+    auxiliary: float = 1.0  # weight of the auxiliary task beside the squared error of the drawing
+    remote: float = 0.1  # weight, within the auxiliary task, of the remote code beside the input picture
+    redrawn: float = 0.1  # share of examples that are turned on from a drawing of the network itself
+    mirror: bool = True  # half of the examples mirrored, the sign of the pose turned
 
     def check(self) -> None:
         """Raise TrainingError if the settings contradict themselves."""
@@ -164,14 +157,10 @@ def train_cpi(
 class Examples:
     """B examples, standardised: (grey level - mean) / std."""
 
-    source: Tensor
-    """(B, S, S) float32, what is turned."""
-    target: Tensor
-    """(B, S, S) float32, the same person in the pose of ``codes``, in the light that shall be drawn."""
-    codes: Tensor
-    """(B,) int64 poses to turn to, the source's own among them."""
-    own: Tensor
-    """(B,) int64 poses of the sources."""
+    source: Tensor  # (B, S, S) float32, what is turned
+    target: Tensor  # (B, S, S) float32, the person in the pose of ``codes``, in the light to be drawn
+    codes: Tensor  # (B,) int64 poses to turn to, the source's own among them
+    own: Tensor  # (B,) int64 poses of the sources
 
 
 class ExampleMaker:

@@ -27,17 +27,11 @@ _LEVELS = 255.0
 class Batch:
     """B pairs, standardised: (grey level - mean) / std, float32."""
 
-    source: Tensor
-    """(B, 1, S, S) what the network is shown."""
-    target: Tensor
-    """(B, 1, S, S) what it shall draw."""
-    positive: Tensor
-    """(B, 1, S, S) what the drawing shall be found with: the target, or it in any of its lights.  Drawn with
-    its own value it stays as it is, wall and all, since that is what canonicalisation knows a value by."""
-    positive_shown: Tensor
-    """(B, 1, S, S) that as the network is shown it."""
-    wish: Tensor
-    """(B, V) the one-hot value of the target."""
+    source: Tensor  # (B, 1, S, S) what the network is shown
+    target: Tensor  # (B, 1, S, S) what it shall draw
+    positive: Tensor  # (B, 1, S, S) what the drawing shall be found with: the target, or it in another light
+    positive_shown: Tensor  # (B, 1, S, S) that as the network is shown it
+    wish: Tensor  # (B, V) the one-hot value of the target
     same: Tensor
     """(B, B) bool: positives (columns) that are no negatives of a query (row), because they show the very
     same target, or, if a target in any light will do, its person with its value."""

@@ -40,14 +40,10 @@ class PairSet:
     """Faces, what each shows of the attribute, and the pairs among them that one may train on."""
 
     faces: FaceSet
-    codes: Ints
-    """(N,) the code of each face's value in the vocabulary; -1 if it is only changed from, never to."""
-    settings: Ints
-    """(N,) equal numbers for faces that agree in all other attributes, whoever they are."""
-    pairs: Ints
-    """(P, 2) source and target, indices of faces, sorted by person."""
-    starts: Ints
-    """(people + 1,): the pairs of person p are ``pairs[starts[p]:starts[p + 1]]``."""
+    codes: Ints  # (N,) the code of each face's value; -1 if it is only changed from, never to
+    settings: Ints  # (N,) equal numbers for faces that agree in all other attributes, whoever they are
+    pairs: Ints  # (P, 2) source and target, indices of faces, sorted by person
+    starts: Ints  # (people + 1,): the pairs of person p are ``pairs[starts[p]:starts[p + 1]]``
 
     @property
     def people(self) -> int:

@@ -24,26 +24,16 @@ class Augmentation:
     input fall on what the network sees and not on what it shall draw.
     """
 
-    mirror: bool = True
-    """Both pictures mirrored, the sign of the pose turned: twice the people for nothing."""
-    gain: float = 0.15
-    """Shared: grey levels times exp(±gain); cameras expose differently."""
-    offset: float = 10.0
-    """Shared: plus ±offset grey levels; black is not black in every photograph."""
-    gamma: float = 0.2
-    """Shared: tone curve, exponent exp(±gamma); cameras bend tones differently."""
-    degraded: float = 0.5
-    """Share of inputs that get the following; the others stay as they are, since good pictures exist."""
-    shift: float = 1.0
-    """Input: crop moved by up to ±shift pixels (of 32); landmarks are found with that error."""
-    turn: float = 3.0
-    """Input: crop turned by up to ±turn degrees, for the same reason."""
-    zoom: float = 0.05
-    """Input: crop scaled by exp(±zoom), for the same reason."""
-    blur: float = 0.6
-    """Input: Gaussian blur of up to this many pixels (of 32); small faces in photographs are soft."""
-    noise: float = 4.0
-    """Input: Gaussian noise of up to this many grey levels; sensors are noisy."""
+    mirror: bool = True  # both pictures mirrored, the sign of the pose turned: twice the people for nothing
+    gain: float = 0.15  # shared: grey levels times exp(±gain); cameras expose differently
+    offset: float = 10.0  # shared: plus ±offset grey levels; black is not black in every photograph
+    gamma: float = 0.2  # shared: tone curve, exponent exp(±gamma); cameras bend tones differently
+    degraded: float = 0.5  # share of inputs that get the following; good pictures exist too
+    shift: float = 1.0  # input: crop moved by up to ±shift pixels (of 32); landmarks have that error
+    turn: float = 3.0  # input: crop turned by up to ±turn degrees, for the same reason
+    zoom: float = 0.05  # input: crop scaled by exp(±zoom), for the same reason
+    blur: float = 0.6  # input: Gaussian blur of up to this many pixels (of 32); small faces are soft
+    noise: float = 4.0  # input: Gaussian noise of up to this many grey levels; sensors are noisy
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +41,26 @@ class Recipe:
     """Everything that decides the outcome of a training beside data, seed and budget."""
 
     name: str
-    batch_size: int
-    """Pairs in a batch."""
-    optimiser: str
-    """``sgd`` (``momentum``) or ``adamw`` (``weight_decay``)."""
-    learning_rate: float
-    """Its peak, if it changes (``warmup``, ``cosine``)."""
-    people_per_batch: int = 0
-    """Each has batch_size / people_per_batch pairs; 0: all pairs once an epoch, whose they may be."""
-    matched: bool = False
-    """With ``people_per_batch``: all of them are drawn with the same values in the same lights, since those
-    are whom a search confuses; mirrored all or none."""
-    joint: bool = False
-    """Both stages at once (else stage 1, then stage 2 on stage 1's output, half of the budget each)."""
-    error: ErrorKind = "squared"
-    """Of each pixel: ``squared``, or ``absolute`` if there are many right ways to draw it."""
-    summed_error: bool = False
-    """The error is the sum over a picture's pixels (else the mean); over the batch it is the mean."""
+    batch_size: int  # pairs in a batch
+    optimiser: str  # ``sgd`` (``momentum``) or ``adamw`` (``weight_decay``)
+    learning_rate: float  # its peak, if it changes (``warmup``, ``cosine``)
+    people_per_batch: int = 0  # each with batch_size / people_per_batch pairs; 0: pairs as they come
+    matched: bool = False  # all these people are drawn with the same values in the same lights
+    joint: bool = False  # both stages at once, else one after the other, half of the budget each
+    error: ErrorKind = "squared"  # of each pixel; ``absolute`` if there are many right ways to draw it
+    summed_error: bool = False  # the sum over a picture's pixels, else their mean; the mean over the batch
     momentum: float = 0.0
     weight_decay: float = 0.0
-    warmup: float = 0.0
-    """Share of the budget in which the learning rate rises linearly from nought."""
-    cosine: bool = False
-    """The learning rate falls along a half cosine to nought at the end of the budget (else it stays)."""
-    clip_norm: float = 0.0
-    """The gradient's norm is cut to this; 0: never."""
-    ema_decay: float = 0.0
-    """Decay per step of the exponential moving average of the weights, which is kept; 0: no average."""
-    reconstruction_weight: float = 0.0
-    """Weight of the error of drawing the target picture from itself with its own value."""
-    contrastive_weight: float = 0.0
-    """Weight of the contrastive term; it and the reconstruction need ``joint``."""
+    warmup: float = 0.0  # share of the budget in which the learning rate rises linearly from nought
+    cosine: bool = False  # the learning rate falls along a half cosine to nought at the end of the budget
+    clip_norm: float = 0.0  # the gradient's norm is cut to this; 0: never
+    ema_decay: float = 0.0  # of the moving average of the weights, which is kept, per step; 0: no average
+    reconstruction_weight: float = 0.0  # of drawing the target from itself with its own value
+    contrastive_weight: float = 0.0  # it and the reconstruction need ``joint``
     temperature: float = 0.03
     any_light: float = 0.0
-    """Share of pairs whose positive is the target in any of its lights; for these, other pictures of
-    that person with that value are no negatives.  Nought keeps the light in the features (the paper's
-    criterion 2); more finds people again whose photographs were taken in other places."""
+    """Share of pairs whose positive is the target in any of its lights, none of which are negatives then.
+    Nought keeps the light in the features (the paper's criterion 2)."""
     augmentation: Augmentation | None = None
 
 

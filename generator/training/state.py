@@ -64,13 +64,10 @@ class Counters:
 
     step: int = 0
     pairs: int = 0
-    seconds: float = 0.0
-    """Of training, over all resumptions."""
+    seconds: float = 0.0  # of training, over all resumptions
     phase: int = 0
-    validated_at: float = 0.0
-    """Share of the budget at the last validation."""
-    sums: dict[str, float] = field(default_factory=dict)
-    """Sums of the measures since the last line of history, and under ``steps`` over how many steps."""
+    validated_at: float = 0.0  # share of the budget at the last validation
+    sums: dict[str, float] = field(default_factory=dict)  # of measures and ``steps`` since the last line
 
 
 def save_state(

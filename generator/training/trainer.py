@@ -46,16 +46,12 @@ Network = TypeVar("Network", bound=nn.Module)
 class Options:
     """What a run may change without becoming another training."""
 
-    state_minutes: float = 2.0
-    """Time between two states on disk."""
+    state_minutes: float = 2.0  # time between two states on disk
     precision: str = "auto"
-    threads: int = 0
-    """Threads that compute; 0: one per core."""
+    threads: int = 0  # threads that compute; 0: one per core
     progress: Progress | None = None
-    report: Callable[[Entry], None] = lambda entry: None
-    """Gets each line of history."""
-    stop: Callable[[], bool] = lambda: False
-    """Is asked after each step; if it says true, the state is kept and the training ends."""
+    report: Callable[[Entry], None] = lambda entry: None  # gets each line of history
+    stop: Callable[[], bool] = lambda: False  # is asked after each step whether to keep the state and end
 
 
 @dataclass(frozen=True)
@@ -76,16 +72,11 @@ class Task(Generic[Network]):
     """What is trained."""
 
     network: Network
-    phases: Sequence[Phase]
-    """One after the other, each with an equal part of the budget."""
-    validate: Callable[[Network], Measures]
-    """Called with the network that is kept: the average of the weights, if the recipe has one."""
-    export: Callable[[Network, Counters, Entry | None], object]
-    """Writes usable weights; is told how far the training is, and its last line of history."""
-    scales: Mapping[str, float]
-    """The measures that are errors, and by what to multiply them to have them in grey levels."""
-    identity: dict[str, object]
-    """What makes a training this one and no other: JSON values."""
+    phases: Sequence[Phase]  # one after the other, each with an equal part of the budget
+    validate: Callable[[Network], Measures]  # of the network that is kept: the average, if there is one
+    export: Callable[[Network, Counters, Entry | None], object]  # writes usable weights
+    scales: Mapping[str, float]  # the measures that are errors: by what to multiply them to have grey levels
+    identity: dict[str, object]  # what makes a training this one and no other: JSON values
 
 
 def run_training(task: Task[Network], recipe: Recipe, out: Path, budget: Budget, options: Options) -> bool:
