@@ -12,6 +12,7 @@ import json
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -46,8 +47,7 @@ _SHARES = {
 def claimed(out: Path, identity: dict[str, object]) -> AbstractContextManager[None]:
     """Make ``out`` this training's folder and keep other processes from training in it meanwhile.
 
-    Raises TrainingError if it is another training's (it says what differs) or an earlier version's, holds
-    other things, or is in use.
+    Raises TrainingError if it is another training's or an earlier version's, holds other things, or is in use.
     """
     path = out / IDENTITY_FILE
     if path.is_file() and b'"rate"' in path.read_bytes():
@@ -71,16 +71,10 @@ class Counters:
 
 
 def save_state(
-    folder: Path,
-    counters: Counters,
-    network: nn.Module,
-    ema: nn.Module | None,
-    optimiser: torch.optim.Optimizer,
+    folder: Path, counters: Counters, weights: nn.ModuleDict, optimiser: torch.optim.Optimizer
 ) -> None:
     """Write the whole state; a kill at any moment leaves the old one or the new one."""
-    values = {f"network.{name}": value for name, value in network.state_dict().items()}
-    if ema is not None:
-        values |= {f"ema.{name}": value for name, value in ema.state_dict().items()}
+    values = dict(weights.state_dict())
     for number, own in optimiser.state_dict()["state"].items():
         values |= {f"optimiser.{number}.{name}": value for name, value in own.items()}
     tensors = {
@@ -108,29 +102,22 @@ def read_counters(folder: Path) -> Counters | None:
         raise _damaged(path, error) from None
 
 
-def load_tensors(
-    folder: Path, network: nn.Module, ema: nn.Module | None, optimiser: torch.optim.Optimizer
-) -> None:
-    """Put the stored weights, their average and the optimiser's state into the objects given.
+def load_tensors(folder: Path, weights: nn.ModuleDict, optimiser: torch.optim.Optimizer) -> None:
+    """Put the stored weights and the optimiser's state into the objects given.
 
     Raises TrainingError if the file does not fit.
     """
     path = folder / STATE_FILE
     try:
         _, tensors = read_tensors(path)
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "ema": {}, "optimiser": {}}
-        for name, value in tensors.items():
-            part, _, own = name.partition(".")
-            parts[part][own] = value
-        network.load_state_dict(parts["network"])
-        if ema is not None:
-            ema.load_state_dict(parts["ema"])
         remembered: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["optimiser"].items():
-            number, _, key = name.partition(".")
+        for name in [name for name in tensors if name.startswith("optimiser.")]:
+            _, number, key = name.split(".", 2)
+            value = tensors.pop(name)
             if value.ndim == 4:  # as the weights lie
                 value = value.contiguous(memory_format=torch.channels_last)
             remembered.setdefault(int(number), {})[key] = value
+        weights.load_state_dict(tensors)
         blank = optimiser.state_dict()
         optimiser.load_state_dict({"state": remembered, "param_groups": blank["param_groups"]})
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
@@ -149,10 +136,7 @@ class Entry:
     levels (0-255), or grey levels if it is ``absolute``.
 
     ``train`` holds means over the steps since the line before, ``validation`` what unseen people gave (empty
-    if there are none).  Keys: ``stage1``, ``stage2``, ``contrast``, ``contrast_accuracy``; for validation
-    also ``recall1`` (person and value right at rank 1), ``recall1_exact`` (the very picture) and
-    ``value_accuracy`` (canonicalisation names the right value).  Of CPI: ``error``, ``auxiliary`` and
-    ``pose_right``.
+    if there are none).  Their keys are those of ``_ERRORS`` and ``_SHARES``, and ``contrast``.
     """
 
     step: int
@@ -201,28 +185,31 @@ def draw_curves(folder: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    def draw(axes: Any, key: str, which: str, scale: int = 1, **style: str) -> None:
+        points = [
+            (one.pairs, scale * getattr(one, which)[key]) for one in entries if key in getattr(one, which)
+        ]
+        if points:
+            axes.plot(*zip(*points, strict=True), **style)
+
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     errors, shares = figure.subplots(1, 2)
     for key, (label, colour) in _ERRORS.items():
-        for kind, style, who in (("train", "--", "training"), ("validation", "-", "unseen people")):
-            points = [(e.pairs, getattr(e, kind)[key]) for e in entries if key in getattr(e, kind)]
-            if points:
-                errors.plot(*zip(*points, strict=True), style, color=colour, label=f"{label}, {who}")
-    kind_of_error = entries[-1].error
-    if kind_of_error == "squared" and "stage1" in entries[-1].train:
+        draw(errors, key, "train", linestyle="--", color=colour, label=f"{label}, training")
+        draw(errors, key, "validation", linestyle="-", color=colour, label=f"{label}, unseen people")
+    kind = entries[-1].error
+    if kind == "squared" and "stage1" in entries[-1].train:
         label = f"paper, stage 2 ({_PAPER_STAGE2})"
         errors.axhline(_PAPER_STAGE2, color="grey", linewidth=0.8, linestyle=":", label=label)
-    label = f"{kind_of_error} error per pixel (grey levels 0-255)"
+    label = f"{kind} error per pixel (grey levels 0-255)"
     errors.set(xlabel="pairs seen", ylabel=label, yscale="log")
-    errors.legend(fontsize="small")
     for key, label in _SHARES.items():
-        points = [(e.pairs, 100 * e.validation[key]) for e in entries if key in e.validation]
-        if points:
-            shares.plot(*zip(*points, strict=True), label=label)
+        draw(shares, key, "validation", 100, label=label)
     shares.set(xlabel="pairs seen", ylabel="percent", ylim=(0, 100))
-    if shares.lines:
-        shares.legend(fontsize="small")
+    for axes in (errors, shares):
+        if axes.lines:
+            axes.legend(fontsize="small")
     content = io.BytesIO()
     figure.savefig(content, format="png")
     write_durably(folder / CURVES_FILE, content.getvalue())

@@ -100,13 +100,15 @@ class _Trainer(Generic[Network]):
     ) -> None:
         self._task, self._recipe, self._out = task, recipe, out
         self._budget, self._options = budget, options
-        self._network = task.network
-        self._ema = copy.deepcopy(task.network) if recipe.ema_decay else None
+        self._network = self._kept = task.network
+        self._weights = nn.ModuleDict({"network": self._network})
+        if recipe.ema_decay:
+            self._weights["ema"] = self._kept = copy.deepcopy(task.network)
         found = read_counters(out)
         self._counters = found or Counters()
         self._optimiser = make_optimiser(self._phase.parameters, recipe)
         if found:
-            load_tensors(out, self._network, self._ema, self._optimiser)
+            load_tensors(out, self._weights, self._optimiser)
         rewind_history(out, self._counters.step)
         self._validation_seconds = 0.0
         self._started = time.monotonic() - self._counters.seconds
@@ -121,7 +123,6 @@ class _Trainer(Generic[Network]):
         saved = noted = time.monotonic()
         first, first_seconds = counters.pairs, counters.seconds
         while self._fraction() < 1.0:
-            self._enter_phase()
             self._step()
             counters.seconds = time.monotonic() - self._started
             now, finished, stopping = time.monotonic(), self._fraction() >= 1.0, options.stop()
@@ -129,12 +130,13 @@ class _Trainer(Generic[Network]):
             if now - noted > _NOTE_EVERY:
                 noted, note = now, self._note()
             progress.advance(self._recipe.batch_size, note)
-            if finished or self._validation_due():
+            due = self._fraction() - counters.validated_at >= _VALIDATE_EVERY
+            if finished or (due and self._validation_seconds < _VALIDATION_SHARE * counters.seconds):
                 speed = (counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)
                 options.report(self._validate(speed))
                 first, first_seconds = counters.pairs, counters.seconds
             if finished or stopping or now - saved > 60 * options.state_minutes:
-                save_state(self._out, counters, self._network, self._ema, self._optimiser)
+                save_state(self._out, counters, self._weights, self._optimiser)
                 self._export()
                 saved = time.monotonic()
             if stopping:
@@ -145,26 +147,20 @@ class _Trainer(Generic[Network]):
     def _phase(self) -> Phase:
         return self._task.phases[self._counters.phase]
 
-    @property
-    def _kept(self) -> Network:
-        return self._network if self._ema is None else self._ema
-
     def _fraction(self) -> float:
         return self._budget.fraction(self._counters.pairs, self._counters.seconds)
-
-    def _enter_phase(self) -> None:
-        count = len(self._task.phases)
-        due = min(int(self._fraction() * count), count - 1)
-        if due > self._counters.phase:
-            self._counters.phase, self._counters.sums = due, {}
-            self._optimiser = make_optimiser(self._phase.parameters, self._recipe)
 
     def _learning_rate(self) -> float:
         share = self._fraction() * len(self._task.phases) - self._counters.phase
         return learning_rate_at(self._recipe, min(max(share, 0.0), 1.0))
 
     def _step(self) -> None:
-        counters, recipe, phase = self._counters, self._recipe, self._phase
+        counters, recipe, count = self._counters, self._recipe, len(self._task.phases)
+        due = min(int(self._fraction() * count), count - 1)
+        if due > counters.phase:
+            counters.phase, counters.sums = due, {}
+            self._optimiser = make_optimiser(self._phase.parameters, recipe)
+        phase = self._phase
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
         loss, measures = phase.backward(counters.step)
@@ -176,17 +172,12 @@ class _Trainer(Generic[Network]):
         if recipe.clip_norm:
             torch.nn.utils.clip_grad_norm_(phase.parameters, recipe.clip_norm)
         self._optimiser.step()
-        if self._ema is not None:
-            update_ema(self._ema, self._network, ema_decay_at(recipe, counters.step))
+        if recipe.ema_decay:
+            update_ema(self._kept, self._network, ema_decay_at(recipe, counters.step))
         counters.step += 1
         counters.pairs += recipe.batch_size
         for name, value in {**measures, "steps": 1.0}.items():
             counters.sums[name] = counters.sums.get(name, 0.0) + value
-
-    def _validation_due(self) -> bool:
-        share = self._fraction() - self._counters.validated_at
-        spent = self._validation_seconds / max(self._counters.seconds, 1e-9)
-        return share >= _VALIDATE_EVERY and spent < _VALIDATION_SHARE
 
     def _means(self) -> Measures:
         """Means of the measures since the last line of history, errors in grey levels or their squares."""
