@@ -47,7 +47,7 @@ _SHARES = {
 def claimed(out: Path, identity: dict[str, object]) -> AbstractContextManager[None]:
     """Make ``out`` this training's folder and keep other processes from training in it meanwhile.
 
-    Raises TrainingError if it is another training's or an earlier version's, holds other things, or is in use.
+    Raises TrainingError if it is another training's, an earlier version's, holds other things or is in use.
     """
     path = out / IDENTITY_FILE
     if path.is_file() and b'"rate"' in path.read_bytes():
