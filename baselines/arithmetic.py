@@ -75,10 +75,7 @@ class ValueMeans:
 
 
 class Arithmetic(TwoStep):
-    """Rows ``arithmetic-…``: moved query vectors, and their nearest neighbours.
-
-    ``tell`` says what a query shows.  Without ``label`` the query's own picture mostly comes first.
-    """
+    """Rows ``arithmetic-…``: queries, moved from what ``tell`` says they show, and their nearest faces."""
 
     def __init__(
         self,

@@ -77,10 +77,7 @@ class AttributeClassifier:
         return self.learned(values, coefficients, offsets - centre - weights @ reduced.scaler.mean_)
 
     def scores(self, vectors: Vectors) -> Doubles:
-        """Return (N, V) float64 scores of (N, D) vectors, one for each of ``values_``.
-
-        Raises DataError for vectors of another length than those learned from.
-        """
+        """Return (N, V) float64 scores of vectors (N, D); raises DataError if it learned another D."""
         if vectors.ndim != 2 or vectors.shape[1] != self.coefficients_.shape[1]:
             raise DataError(
                 f"the classifier takes vectors of {self.coefficients_.shape[1]} numbers, not {vectors.shape}."

@@ -20,10 +20,7 @@ def normalised(vectors: NDArray[np.generic]) -> Floats:
 
 
 class Features(Protocol):
-    """A way to describe faces.
-
-    ``name`` is its word in the names of rows; ``needs_large`` tells whether it looks at the larger pictures.
-    """
+    """A way to describe faces, whose ``name`` is in the names of rows; some need the larger pictures."""
 
     @property
     def name(self) -> str: ...

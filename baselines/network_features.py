@@ -62,10 +62,7 @@ class NetworkFeatures:
 
 
 class IdentityFeatures:
-    """The product's model of identity, as features of larger pictures.
-
-    It sees the larger pictures in grey; photographs in a collection are described in colour.
-    """
+    """The product's model of identity, as features of larger pictures; sees them in grey."""
 
     needs_large = True
 

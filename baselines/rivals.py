@@ -67,10 +67,7 @@ def people_to_learn_from(faces: FaceSet) -> FaceSet:
 
 
 def split_people(faces: FaceSet, *, held_out: int, seed: int = 0) -> tuple[FaceSet, FaceSet]:
-    """Split ``faces`` into those to learn from and those of ``held_out`` people, drawn by ``seed``.
-
-    Raises DataError if nobody would be left to learn from.
-    """
+    """Split off the faces of ``held_out`` people, drawn by ``seed``; raises DataError if nobody were left."""
     people = np.unique(faces.persons)
     if not 0 < held_out < len(people):
         raise DataError(
@@ -179,10 +176,7 @@ def save_rivals(folder: Path, rivals: Rivals) -> str:
 
 
 def load_rivals(name_or_folder: str | Path) -> Rivals:
-    """Read what comes with the project under a name such as ``rivals-rotation``, or lies in a folder.
-
-    Raises WeightsError that names the file and says what to do.
-    """
+    """Read what comes along under a name, such as ``rivals-rotation``, or a folder; raises WeightsError."""
     folder = find_weights(
         name_or_folder, SHIPPED, holding=TENSORS_FILE, what="fitted rivals", command="train-rivals"
     )

@@ -40,10 +40,7 @@ class QueryBatch:
 
 
 class Searcher(Protocol):
-    """A way to search; ``name`` is its row in the tables.
-
-    A searcher may read the labels of the gallery only if it is an oracle, whose name says ``true``.
-    """
+    """A way to search, named as its row; only an oracle, with ``true`` in the name, may read labels."""
 
     @property
     def name(self) -> str: ...

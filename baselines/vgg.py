@@ -82,10 +82,7 @@ class Vgg(nn.Module):
 
 
 def load_vgg(path: Path, config: VggConfig) -> Vgg:
-    """Load the network with its published weights.
-
-    Raises WeightsError if ``path`` is not the published file, to the last bit, or cannot be read.
-    """
+    """Load the published weights; raises WeightsError if ``path`` is not that file to the last bit."""
     hint = f"give {config.file} of {WHERE}"
     try:
         with path.open("rb") as file:

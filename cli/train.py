@@ -1,4 +1,4 @@
-"""``anotheryou train``, ``train-cpi`` and ``train-rivals``: from labelled faces to what is learned from them."""
+"""``anotheryou train``, ``train-cpi`` and ``train-rivals``: from labelled faces to what is learned."""
 
 from __future__ import annotations
 

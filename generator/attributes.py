@@ -134,10 +134,7 @@ class Vocabulary:
         raise WishError(f"These weights know no {name.strip()!r}; choose one of: {names}.")
 
     def code(self, wish: Mapping[str, str]) -> int:
-        """Return the code of ``{"pose": "+30"}``, which must name every group.
-
-        Raises WishError for unknown or missing names and unknown values.
-        """
+        """Return the code of ``{"pose": "+30"}``; raises WishError if a name is unknown or missing."""
         found = self.codes(wish)
         if len(found) != 1:
             missing = ", ".join(group.name for group in self.groups if group.name not in self.named(wish))
@@ -145,19 +142,13 @@ class Vocabulary:
         return int(found[0])
 
     def codes(self, wish: Mapping[str, str]) -> Ints:
-        """Return all codes (K,) int64, ascending, that fulfil a wish; groups it does not name are left open.
-
-        Raises WishError for unknown names and values.
-        """
+        """Return all codes (K,), ascending, that fulfil a wish, which may be partial; raises WishError."""
         named = self.named(wish)
         codes = range(len(self.combinations))
         return np.array([code for code in codes if named.items() <= self.label(code).items()], np.int64)
 
     def named(self, wish: Mapping[str, str]) -> dict[str, str]:
-        """Return ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``.
-
-        Raises WishError for unknown names and values.
-        """
+        """Return ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``; raises WishError."""
         named = {}
         for name, word in wish.items():
             group = self.group(name)
@@ -196,10 +187,7 @@ class Vocabulary:
 
 
 def parse_wishes(texts: Sequence[str]) -> dict[str, str]:
-    """Read wishes such as ``["pose=+30"]`` as ``{"pose": "+30"}``; names in small letters, values as given.
-
-    Raises WishError if one is not of the form NAME=VALUE or two have the same name.
-    """
+    """Read ``["pose=+30"]`` as ``{"pose": "+30"}``; raises WishError for another form or a double name."""
     wish: dict[str, str] = {}
     for text in texts:
         name, separator, value = text.partition("=")

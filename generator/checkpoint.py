@@ -118,10 +118,7 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
 
 
 def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | None = None) -> Generator:
-    """Load a network that draws, with its preprocessing: weights that come with the project, or a folder.
-
-    ``device`` None means CUDA if there is one.  Raises WeightsError.
-    """
+    """Load weights by name or folder, by default on CUDA if there is one; raises WeightsError."""
     loaded = load_checkpoint(name_or_folder)
     folder, identity = loaded.folder.resolve(), loaded.weights_id
     return Generator(
@@ -154,19 +151,13 @@ def shipped_names() -> list[str]:
 
 
 def weights_knowing(wish: Mapping[str, str | None]) -> list[str]:
-    """Return the names of the shipped weights that know a whole wish, the best for photographs first.
-
-    A wish maps attributes to values, ``{"pose": "+30"}``; here a value None stands for any.
-    """
+    """List the shipped weights that know a wish, the best for photographs first; the value None is any."""
     names = sorted(shipped_names(), key=lambda name: (name not in PREFERRED, name))
     return [name for name in names if _knows(_vocabulary(name), wish)]
 
 
 def weights_for(wish: Mapping[str, str | None]) -> str:
-    """Return the name of the shipped weights to draw a wish with.
-
-    Raises WishError if none know it, saying what there is.
-    """
+    """Return the name of the shipped weights to draw a wish with; raises WishError if none know it."""
     found = weights_knowing(wish)
     if found:
         return found[0]

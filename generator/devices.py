@@ -15,10 +15,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def pick_device(name: str | None = None) -> torch.device:
-    """Return the device of that name; None: CUDA if there is one, else the processor.
-
-    Raises WeightsError if there is no such device.
-    """
+    """Return the device of that name, by default CUDA if there is one; raises WeightsError without it."""
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -40,10 +37,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def pick_precision(choice: str, device: torch.device) -> torch.dtype:
-    """Return bfloat16 if the hardware multiplies it (it is about three times as fast then), else float32.
-
-    Raises TrainingError for a choice that is none of ``PRECISIONS``.
-    """
+    """Return the type that a choice means, for auto bfloat16 if it is quicker; raises TrainingError."""
     if choice not in PRECISIONS:
         raise TrainingError(f"There is no precision {choice!r}; choose one of: {', '.join(PRECISIONS)}.")
     if choice != "auto":

@@ -147,10 +147,7 @@ class Generator:
         return features
 
     def attribute_maps(self) -> Floats:
-        """Return what stage 1 makes of each of the V codes, whatever the face: (V, 7, S / 2, S / 2) float32.
-
-        The paper's figure 4 shows them.
-        """
+        """Return what stage 1 makes of each code (the paper's figure 4): (V, 7, S / 2, S / 2) float32."""
         return _array(self._network.attribute_maps)
 
     def _draw(self, crops: Pixels, codes: Ints | Floats) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
@@ -265,10 +262,7 @@ class _SharingNetwork:
         return self._draw(x, self.look(x) + mixed)
 
     def draw_all(self, x: Tensor, looked: Tensor, codes: slice) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Draw each of F pictures with each of K codes: face 0 with all codes, face 1, ...
-
-        Returns F·K pictures as ``draw_each`` does.  ``looked`` is what ``look`` made of ``x``.
-        """
+        """Draw F pictures (``looked``: by ``look``) with K codes each, F·K as ``draw_each``: face 0 first."""
         first = (looked[:, None] + self._table[codes][None]).flatten(0, 1)  # (F * K, H, H, 64)
         return self._draw(x.repeat_interleave(len(first) // len(x), 0), first)
 

@@ -20,10 +20,7 @@ FEATURE_LAYERS = ("conv1", "conv2", "pool", "conv3", "conv4", "conv5", "conv6", 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of both networks; the defaults are the paper's for seven poses at 32 pixels.
-
-    Raises ValueError if they make no network.
-    """
+    """Sizes of both networks, by default the paper's for seven poses; raises ValueError if they make none."""
 
     size: int = 32  # S, side of a picture in pixels; even, because it is halved once
     attribute_size: int = 7  # A, length of the one-hot vectors together
@@ -181,10 +178,7 @@ class TwoStage(nn.Module):
 
 
 def as_features(maps: Tensor) -> Tensor:
-    """Maps (B, C, H, W) as vectors (B, H * W * C) float32 of length 1, ordered row, column, map.
-
-    A face whose maps are all zero keeps the zero vector.
-    """
+    """Maps (B, C, H, W) as vectors (B, H * W * C) float32 of length 1 (or 0), ordered row, column, map."""
     flat = maps.permute(0, 2, 3, 1).flatten(1).float()  # no copy where the maps lie channels last
     return functional.normalize(flat, dim=1)
 

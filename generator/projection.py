@@ -106,10 +106,7 @@ class Projection:
 
 
 def load_projection(folder: Path, feature_size: int | None = None) -> Projection:
-    """Read the projection beside the weights in a folder, for features of this many numbers if that is given.
-
-    Raises WeightsError if there is none or it does not fit.
-    """
+    """Read the projection beside the weights in a folder; raises WeightsError if there is none that fits."""
     path = folder / PROJECTION_FILE
     try:
         content = path.read_bytes()

@@ -99,10 +99,7 @@ class CPIModel:
         return _joined([self._turned(x, codes[part]) for part, x in self._standardised(crops)])
 
     def turn_stepwise(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
-        """Turn in steps of one pose, each drawing fed back in to be turned further (recurrent rotation).
-
-        A face starts from its estimated pose; one that is already there is drawn once.
-        """
+        """Turn in steps of one pose from the estimated one, each drawing fed back in (recurrent rotation)."""
         parts = []
         for part, x in self._standardised(crops):
             at, goal = self._estimate(x), codes[part]
@@ -115,10 +112,7 @@ class CPIModel:
         return _joined(parts)
 
     def estimate_poses(self, crops: NDArray[np.uint8]) -> Ints:
-        """Return the codes (N,) int64 of the poses that the pose head takes faces (N, S, S) uint8 to have.
-
-        Raises WeightsError if the faces have another size.
-        """
+        """Estimate the pose codes (N,) of faces (N, S, S) uint8; raises WeightsError for another S."""
         return np.concatenate([self._estimate(x) for _, x in self._standardised(crops)])
 
     @torch.inference_mode()
@@ -187,10 +181,7 @@ def read_cpi(name_or_folder: str | Path) -> tuple[CPINetwork, CPIConfig, str]:
 
 
 def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
-    """Write both files into a folder, made if need be, and return the weights id: 12 hex digits.
-
-    A kill leaves two files that belong together, or a pair that ``read_cpi`` refuses.
-    """
+    """Write both files into a folder, made if need be, and return the weights id: 12 hex digits."""
     tensors = {
         name: value.detach().to("cpu", torch.float16).contiguous()
         for name, value in network.state_dict().items()

@@ -44,10 +44,7 @@ class CPIArchitecture:
 
 
 class LocallyConnected(nn.Module):
-    """A convolution whose weights are not shared: each place of the output has 5 × 5 filters of its own.
-
-    (side + 4, side + 4, maps_in, B) to (side, side, maps_out, B).
-    """
+    """(side + 4, side + 4, C, B) to (side, side, M, B) by a convolution with filters of each place's own."""
 
     windows: Tensor
 

@@ -87,10 +87,7 @@ class TrainingData:
 
 
 def join_sets(sets: Sequence[FaceSet]) -> FaceSet:
-    """Join several sets; people of different sets are different people, even if their names agree.
-
-    Raises TrainingError if the crops differ in size or there is no set.
-    """
+    """Join sets, keeping their people apart; raises TrainingError if there is none or the crops differ."""
     if not sets:
         raise TrainingError("There are no faces to train on; name at least one labelled folder.")
     if len(sets) == 1:
@@ -120,10 +117,7 @@ def drawn_as(faces: FaceSet) -> NDArray[np.uint8]:
 
 
 def restrict_people(faces: FaceSet, first: int, last: int) -> FaceSet:
-    """Keep the faces of people ``first`` to ``last``, inclusive, counted from 0 in the order of their names.
-
-    Raises TrainingError if that is nobody.
-    """
+    """Keep people ``first`` to ``last``, from 0 in order of name; raises TrainingError if that is nobody."""
     people = np.unique(faces.persons)
     chosen = people[max(first, 0) : last + 1]
     if not len(chosen):

@@ -85,10 +85,7 @@ def save_state(
 
 
 def read_counters(folder: Path) -> Counters | None:
-    """Return the counters of the state in a folder, or None if there is no state.
-
-    Raises TrainingError if the file is damaged.
-    """
+    """Return the counters of a folder's state, if there is one; raises TrainingError if it is damaged."""
     path = folder / STATE_FILE
     if not path.is_file():
         return None
@@ -103,10 +100,7 @@ def read_counters(folder: Path) -> Counters | None:
 
 
 def load_tensors(folder: Path, weights: nn.ModuleDict, optimiser: torch.optim.Optimizer) -> None:
-    """Put the stored weights and the optimiser's state into the objects given.
-
-    Raises TrainingError if the file does not fit.
-    """
+    """Put stored weights and optimiser's state into the objects; raises TrainingError if they do not fit."""
     path = folder / STATE_FILE
     try:
         _, tensors = read_tensors(path)

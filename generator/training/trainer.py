@@ -56,11 +56,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training, which trains ``parameters``.
-
-    ``backward`` sets their gradients for the batch of a step, and returns the loss and what was measured:
-    means over the batch.
-    """
+    """A part of a training; ``backward`` sets a step's gradients and returns loss and mean measures."""
 
     name: str
     parameters: list[Parameter]

@@ -132,10 +132,7 @@ def train(
 
 
 def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
-    """Give the network the weights of ``start``, but for what encodes the attribute if that is another.
-
-    Raises TrainingError if the networks are of other sizes.
-    """
+    """Give the network the weights of ``start``, if its attribute is another all but those that encode it."""
     sizes = replace(start.network.architecture, attribute_size=network.architecture.attribute_size)
     if sizes != network.architecture:
         raise TrainingError(f"{start.folder} has networks of other sizes; start without it.")
@@ -256,10 +253,7 @@ class GradientMaker:
         return loss, measures
 
     def _parts(self, batch: Batch) -> list[tuple[Tensor, ...]]:
-        """Rows of the batch: what is shown, wished and wanted, and the weights (b,) of the errors.
-
-        First the sources, then, if the recipe needs them, positives as sources of themselves.
-        """
+        """Sources (and positives): what is shown, wished and wanted, and the weights (b,) of the errors."""
         count, recipe = len(batch.source), self._recipe
         weight = torch.full((count,), 1.0 / count, device=self._device)
         shown, wish, target = batch.source, batch.wish, batch.target
@@ -413,10 +407,7 @@ def _chunks(rows: Ints) -> list[Ints]:
 
 
 def _gallery_rows(data: TrainingData, faces: PairSet, rng: np.random.Generator) -> Ints:
-    """Rows of a small gallery: of each person in turn, a few whole groups (all values under one light).
-
-    Only what can be wished for is in it, not what faces are merely changed from.
-    """
+    """Rows of a small gallery: of each person in turn, a few groups (the wished values under one light)."""
     group = groups(faces.faces, *(name for name in ATTRIBUTES if name != data.attribute))
     wished = np.isin(np.arange(len(faces.faces)), faces.pairs[:, 1])
     rows: list[Ints] = []
