@@ -22,11 +22,8 @@ def normalised(vectors: NDArray[np.generic]) -> Floats:
 class Features(Protocol):
     """A way to describe faces, whose ``name`` is in the names of rows; some need the larger pictures."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def needs_large(self) -> bool: ...
+    name: str
+    needs_large: bool
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
         """Return (N, D) float16 or float32, each row of length 1.

@@ -1,15 +1,14 @@
 """What the rivals learn from the training people, kept in one folder per attribute.
 
 Two things are learned: the classifier that two-step retrieval filters by, on the best of several features,
-and the mean vector of each value for feature arithmetic.  The folder holds ``config.json`` and
-``rivals.safetensors``; reading it runs no code.
+and the mean vector of each value for feature arithmetic.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,14 +19,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from baselines.arithmetic import ValueMeans
-from baselines.attribute_classifier import COMPONENTS, MODELS, AttributeClassifier, Model, reduce
+from baselines.attribute_classifier import MODELS, AttributeClassifier, Model, reduce
 from baselines.features import Features
-from facedata.labelled import Attribute, FaceSet, Words
+from facedata.labelled import Attribute, FaceSet
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably
 from faces.progress import Progress, underway
 from generator.checkpoint import find_weights
-from index.search import Vectors
 
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
@@ -87,7 +85,6 @@ def fit_rivals(
     features: Sequence[Features],
     weights: tuple[str, str] = ("", ""),
     seed: int = 0,
-    components: int = COMPONENTS,
     progress: Progress | None = None,
 ) -> Rivals:
     """Try every classifier on every feature, keep the best, and take the means.
@@ -102,11 +99,10 @@ def fit_rivals(
     validation = validation.select(np.isin(validation.attribute(attribute), learners.values(attribute)))
     if not len(validation):
         raise DataError(f"the faces to choose by show no {attribute} that can be learned; name other ones.")
-    candidates: list[Candidate] = []
+    tried: list[tuple[Candidate, AttributeClassifier]] = []
     means: dict[str, ValueMeans] = {}
     left_out: dict[str, str] = {}
     learned_from: dict[str, int] = {}
-    best: tuple[Candidate, AttributeClassifier] | None = None
     for feature in features:
         shown, judged = _shown_to(feature, learners), _shown_to(feature, validation)
         words = shown.attribute(attribute)
@@ -118,20 +114,23 @@ def fit_rivals(
         except RowUnavailable as reason:
             left_out[feature.name] = reason.reason
             continue
-        for classifier in _fitted(seen, words, components, seed, progress):
-            accuracy = classifier.accuracy(unseen, judged.attribute(attribute))
-            candidates.append(Candidate(feature.name, classifier.model, accuracy))
-            if best is None or candidates[-1].accuracy > best[0].accuracy:
-                best = candidates[-1], classifier
-    if best is None:
+        with underway(progress, "fitting classifiers", len(MODELS), "classifiers") as fitting:
+            reduced = reduce(seen, seed=seed)
+            for model in MODELS:
+                classifier = AttributeClassifier(model=model, seed=seed).fit_reduced(reduced, words)
+                accuracy = classifier.accuracy(unseen, judged.attribute(attribute))
+                tried.append((Candidate(feature.name, model, accuracy), classifier))
+                fitting.advance()
+    if not tried:
         raise DataError("no feature is left to learn from: " + "; ".join(left_out.values()) + ".")
+    tried.sort(key=lambda one: -one[0].accuracy)  # the first of equal ones stays the first
     return Rivals(
         attribute=attribute,
-        feature=best[0].feature,
-        classifier=best[1],
+        feature=tried[0][0].feature,
+        classifier=tried[0][1],
         means=means,
         weights=weights if "features" in means else ("", ""),
-        candidates=sorted(candidates, key=lambda candidate: -candidate.accuracy),
+        candidates=[candidate for candidate, _ in tried],
         data={
             **_described(learners, attribute),
             "validation": _described(validation, attribute),
@@ -143,10 +142,7 @@ def fit_rivals(
 
 
 def save_rivals(folder: Path, rivals: Rivals) -> str:
-    """Write what was learned into a folder, which is made if need be, and return its id.
-
-    Raises OSError if the folder cannot be written to.
-    """
+    """Write what was learned into a folder, made if need be, and return its id; may raise OSError."""
     arrays: dict[str, NDArray[Any]] = {
         "classifier.coefficients": rivals.classifier.coefficients_,
         "classifier.intercepts": rivals.classifier.intercepts_,
@@ -199,18 +195,6 @@ def _shown_to(feature: Features, faces: FaceSet) -> FaceSet:
     if not feature.needs_large or faces.large is None or not faces.large.present.any():
         return faces
     return faces.select(faces.large.present)
-
-
-def _fitted(
-    vectors: Vectors, words: Words, components: int, seed: int, progress: Progress | None
-) -> Iterator[AttributeClassifier]:
-    """Fit every model on the same components."""
-    with underway(progress, "fitting classifiers", len(MODELS), "classifiers") as fitting:
-        reduced = reduce(vectors, components=components, seed=seed)
-        for model in MODELS:
-            made = AttributeClassifier(model=model, components=components, seed=seed)
-            yield made.fit_reduced(reduced, words)
-            fitting.advance()
 
 
 def _described(faces: FaceSet, attribute: Attribute) -> dict[str, object]:

@@ -42,8 +42,7 @@ class QueryBatch:
 class Searcher(Protocol):
     """A way to search, named as its row; only an oracle, with ``true`` in the name, may read labels."""
 
-    @property
-    def name(self) -> str: ...
+    name: str
 
     def fit(self, gallery: FaceSet) -> Self:
         """Learn the gallery of N faces."""

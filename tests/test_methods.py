@@ -36,7 +36,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = (PerfectGenerator.name, PerfectGenerator.weights_id)
     save_rivals(
         folder,
-        fit_rivals(learners, validation, attribute="pose", features=features, weights=weights, components=40),
+        fit_rivals(learners, validation, attribute="pose", features=features, weights=weights),
     )
     return folder
 

@@ -6,10 +6,6 @@ CVPR 2015: a network of locally connected layers turns a face, in whatever pose 
 drawing and a code, so that who it is does not get lost; the drawings, *controlled pose images*, are the
 features.
 
-Written from descriptions of the method, not from its code.  Guessed are: the sizes of all layers (the
-published pictures are 60 × 60, these 32 × 32), ReLU and max-pooling, the frame of two pixels in which the
-digits of the remote code alternate, the length of the code beside the drawing, the weight of the second task,
-and how a face is turned step by step.  Our own are: the optimiser, which is the one of our networks, mirrored
-examples, the pose head that tells a gallery face's pose, and how drawings are compared.  ``docs/cpi.md`` has
-the list with reasons, and what was tried.
+Written from descriptions of the method, not from its code: ``docs/cpi.md`` lists what is published, guessed
+and our own, with reasons, and what was tried.
 """

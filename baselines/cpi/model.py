@@ -80,16 +80,15 @@ class CPIModel:
 
     def codes_of(self, words: Words) -> Ints:
         """Return the codes (N,) int64 of words (N,); raises WishError for a pose that was not learned."""
-        known = {word: code for code, word in enumerate(self.config.poses)}
-        known |= {str(number_of(word)): code for code, word in enumerate(self.config.poses)}
-        codes = np.empty(len(words), np.int64)
-        for place, word in enumerate(words.tolist()):
-            code = known.get(word, known.get(str(number_of(word))))
-            if code is None:
-                poses = ", ".join(self.config.poses)
-                raise WishError(f"CPI has not learned the pose {word!r}; choose one of: {poses}.")
-            codes[place] = code
-        return codes
+        keys = [(word, number_of(word)) for word in self.config.poses]
+        known: dict[object, int] = {
+            key: code for code, pair in enumerate(keys) for key in pair if key is not None
+        }
+        codes = [known.get(word, known.get(number_of(word))) for word in words.tolist()]
+        if None in codes:
+            word, poses = str(words[codes.index(None)]), ", ".join(self.config.poses)
+            raise WishError(f"CPI has not learned the pose {word!r}; choose one of: {poses}.")
+        return np.array(codes, np.int64)
 
     def turn(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
         """Draw faces (N, S, S) uint8, each in the pose of its code (N,) int64.
@@ -158,21 +157,24 @@ def read_cpi(name_or_folder: str | Path) -> tuple[CPINetwork, CPIConfig, str]:
     folder = find_weights(
         name_or_folder, SHIPPED, holding=WEIGHTS_FILE, what="CPI weights", command="train-cpi"
     )
-    config, identity = _read_config(folder / CONFIG_FILE)
-    path = folder / WEIGHTS_FILE
+    path, config_path = folder / WEIGHTS_FILE, folder / CONFIG_FILE
+    reading = config_path
     try:
+        config, identity = _parse_config(config_path.read_text(encoding="utf-8"))
+        reading = path
         _, tensors = read_tensors(path)
-    except (SafetensorError, OSError) as error:
-        raise _unusable(path, error) from None
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"{reading} cannot be used ({error}); copy the folder again, or train anew."
+        ) from None
     if _identity(config, tensors) != identity:
         raise WeightsError(
-            f"{folder / CONFIG_FILE} and {path} do not belong together; copy the whole folder again, or "
-            "train anew."
+            f"{config_path} and {path} do not belong together; copy the whole folder again, or train anew."
         )
     network = CPINetwork(config.architecture)
-    whole = {**tensors, **{n: v for n, v in network.state_dict().items() if n.startswith(_LEFT_OUT)}}
+    untrained = {name: value for name, value in network.state_dict().items() if name.startswith(_LEFT_OUT)}
     try:
-        network.load_state_dict({name: value.float() for name, value in whole.items()})
+        network.load_state_dict({name: value.float() for name, value in (tensors | untrained).items()})
     except RuntimeError:
         raise WeightsError(
             f"{path} does not fit {CONFIG_FILE}; copy the whole folder again, or train anew."
@@ -201,24 +203,15 @@ def _joined(parts: list[Turned]) -> Turned:
     return Turned(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _read_config(path: Path) -> tuple[CPIConfig, str]:
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format") != _FORMAT:
-            raise ValueError("another version wrote it")
-        identity = content.pop("weights_id")
-        known = {one.name for one in fields(CPIConfig)}
-        config = CPIConfig(
-            **{
-                **{name: value for name, value in content.items() if name in known},
-                "architecture": CPIArchitecture(**content["architecture"]),
-                "geometry": CropGeometry(**content["geometry"]),
-                "poses": tuple(content["poses"]),
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unusable(path, error) from None
-    return config, identity
+def _parse_config(text: str) -> tuple[CPIConfig, str]:
+    content: Any = json.loads(text)
+    if content["format"] != _FORMAT:
+        raise ValueError("another version wrote it")
+    values = {one.name: content[one.name] for one in fields(CPIConfig) if one.name in content}
+    values["architecture"] = CPIArchitecture(**content["architecture"])
+    values["geometry"] = CropGeometry(**content["geometry"])
+    values["poses"] = tuple(content["poses"])
+    return CPIConfig(**values), content["weights_id"]
 
 
 def _identity(config: CPIConfig, tensors: Mapping[str, Tensor]) -> str:
@@ -229,7 +222,3 @@ def _identity(config: CPIConfig, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"\n{name} {tuple(tensors[name].shape)}\n".encode())
         digest.update(tensors[name].contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
-
-
-def _unusable(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"{path} cannot be used ({error}); copy the folder again, or train anew.")
