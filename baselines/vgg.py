@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -91,45 +90,21 @@ def load_vgg(path: Path, config: VggConfig) -> Vgg:
         raise WeightsError(f"{path} cannot be read ({error.strerror}); {hint}.") from None
     if found != config.md5:
         raise WeightsError(f"{path} is not the published file (its MD5 sum is {found}); {hint}.")
-    network = Vgg(config)
-    try:
-        published = _layers(path)
-        for name, layer in {**network.convolutions, "fc6": network.first, "fc7": network.second}.items():
-            _fill(layer, name, *published[name])
-    except KeyError as error:
-        raise WeightsError(f"{path} has no layer {error.args[0]}; {hint}.") from None
-    except ValueError as error:
-        raise WeightsError(f"{path} does not hold the weights: {error}; {hint}.") from None
-    return network.eval()
-
-
-def _layers(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """Read weights (rows, columns, in, out) and biases (out,) by name of layer; raises ValueError."""
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(path, variable_names=["layers"], squeeze_me=True, struct_as_record=False)
-        layers = np.atleast_1d(content["layers"])
-        return {
-            str(layer.name): (np.asarray(layer.weights[0]), np.asarray(layer.weights[1]))
-            for layer in layers
-            if len(np.atleast_1d(getattr(layer, "weights", ()))) == 2
-        }
-    except Exception as error:  # SciPy promises nothing about what a damaged file raises
-        raise ValueError(f"it is no such MATLAB file ({error})") from None
+    return _filled(Vgg(config), path).eval()
 
 
 @torch.no_grad()
-def _fill(layer: nn.Module, name: str, weights: NDArray[Any], biases: NDArray[Any]) -> None:
-    """Copy the parameters into a convolution; raises ValueError if they have other shapes."""
-    if not isinstance(layer, nn.Conv2d) or layer.bias is None:
-        raise ValueError(f"{name} is no convolution")
-    out, wide, rows, columns = layer.weight.shape
-    expected = (rows, columns, wide, out)
-    if weights.squeeze().shape != tuple(size for size in expected if size > 1) or biases.shape != (out,):
-        raise ValueError(
-            f"{name} has weights {weights.shape} and biases {biases.shape} instead of {expected}"
-        )
-    turned = weights.reshape(expected).transpose(3, 2, 0, 1).astype(np.float32)
-    layer.weight.copy_(torch.from_numpy(turned))
-    layer.bias.copy_(torch.from_numpy(biases.astype(np.float32)))
+def _filled(network: Vgg, path: Path) -> Vgg:
+    """Copy what lies in the file as weights (rows, columns, in, out) and biases (out,) into the network."""
+    from scipy.io import loadmat
+
+    content = loadmat(path, variable_names=["layers"], squeeze_me=True, struct_as_record=False)
+    published = {layer.name: getattr(layer, "weights", ()) for layer in content["layers"]}
+    layers: dict[str, Any] = {**network.convolutions, "fc6": network.first, "fc7": network.second}
+    for name, layer in layers.items():
+        weights, biases = published[name]
+        out, wide, rows, columns = layer.weight.shape
+        turned = weights.reshape(rows, columns, wide, out).transpose(3, 2, 0, 1)
+        layer.weight.copy_(torch.from_numpy(turned.astype(np.float32)))
+        layer.bias.copy_(torch.from_numpy(biases.astype(np.float32)))
+    return network

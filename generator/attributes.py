@@ -62,10 +62,9 @@ class AttributeGroup:
         numbers, number = self.numbers, number_of(wanted)
         hint = ""
         if numbers and number is not None:
-            apart, nearest = min(
-                (abs(one - number), value) for one, value in zip(numbers, self.values, strict=True)
-            )
-            if not apart:
+            apart = [abs(one - number) for one in numbers]
+            distance, nearest = min(zip(apart, self.values, strict=True))
+            if not distance:
                 return nearest
             hint = f"the nearest is {nearest}; "
         raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {self._listed()}.")
@@ -88,12 +87,8 @@ class AttributeGroup:
             found[self.values.index(self.find(word))] = 1
             return found
         order = np.argsort(self.numbers)
-        for place, value in enumerate(np.array(self.numbers)[order]):
-            if value == number:
-                found[order[place]] = 1
-            elif place and (before := self.numbers[order[place - 1]]) < number < value:
-                share = (number - before) / (value - before)
-                found[order[place]], found[order[place - 1]] = share, 1 - share
+        numbers = np.array(self.numbers)[order]
+        found[order] = [np.interp(number, numbers, one_hot) for one_hot in np.eye(len(numbers))]
         return found
 
     def _listed(self) -> str:

@@ -7,6 +7,7 @@ and healed, and every other disagreement is an error.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ SHIPPED = Path(__file__).resolve().parent / "weights"
 PREFERRED = ("rotation-32", "accessories-32")
 """For photographs.  Others are for the paper's protocols and serve if only they know a wish."""
 _WEIGHTS_ID = "weights_id"
+_REMEDY = "copy the folder again, or train anew."
 
 
 @dataclass(frozen=True)
@@ -99,17 +101,18 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
     try:
         words, tensors = read_tensors(weights_path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{weights_path} cannot be read ({first_line(error)}); copy the folder again, or train anew."
-        ) from None
+        raise WeightsError(f"{weights_path} cannot be read ({first_line(error)}); {_REMEDY}") from None
     if weights_id(config, tensors) != identity:
-        saved = _interrupted_save(words.get("config", ""), identity, tensors)
-        if saved is None:
+        old = (
+            identity  # of a config.json that a kill kept from being replaced, as the copy beside the weights
+        )
+        with contextlib.suppress(ValueError, RecursionError):
+            config, identity = _parse_config(words.get("config", ""))
+        if identity == old or weights_id(config, tensors) != identity:
             raise WeightsError(
                 f"{config_path} and {weights_path} do not belong together, one of them was changed or is "
                 "damaged; copy the whole folder again, or train anew."
             )
-        config, identity = saved
     with torch.device("meta"):  # no memory before the shapes are known to be right
         network = TwoStage(config.architecture)
     _check_tensors(network.state_dict(), tensors, weights_path)
@@ -177,8 +180,7 @@ def _knows(vocabulary: Vocabulary, wish: Mapping[str, str | None]) -> bool:
     try:
         for attribute, value in wish.items():
             group = vocabulary.group(attribute)
-            if value is not None:
-                group.spread(value)  # numbers between two values are known too
+            group.spread(group.values[0] if value is None else value)  # numbers between two values are known
     except WishError:
         return False
     return True
@@ -204,9 +206,7 @@ def read_config(path: Path) -> tuple[ModelConfig, str]:
         return _parse_config(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else first_line(error)
-        raise WeightsError(
-            f"{path} cannot be used ({reason}); copy the folder again, or train anew."
-        ) from None
+        raise WeightsError(f"{path} cannot be used ({reason}); {_REMEDY}") from None
 
 
 def _parse_config(text: str) -> tuple[ModelConfig, str]:
@@ -216,15 +216,6 @@ def _parse_config(text: str) -> tuple[ModelConfig, str]:
     if not isinstance(identity, str):
         raise ValueError(f"{_WEIGHTS_ID} is missing")
     return config, identity
-
-
-def _interrupted_save(copy: str, old: str, tensors: Mapping[str, Tensor]) -> tuple[ModelConfig, str] | None:
-    """The configuration in the weights file, if ``config.json`` (id ``old``) was never replaced."""
-    try:
-        config, identity = _parse_config(copy)
-    except (ValueError, RecursionError):
-        return None
-    return (config, identity) if identity != old and weights_id(config, tensors) == identity else None
 
 
 def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:

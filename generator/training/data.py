@@ -138,14 +138,11 @@ def prepare(
 ) -> TrainingData:
     """Decide who trains and who validates, by the labels' splits.
 
-    The vocabulary is all the values that the faces show, or ``to``, in that order: then faces of any value
-    are changed, but to these values only, such as from a bar over the eyes to none.
+    Faces are changed to all the values that they show, or to those of ``to``, in that order.
     People of split ``test`` are never looked at.  People of split ``val`` validate and everybody else trains;
-    if nobody is of split ``val``, one in twenty validates, drawn by ``seed``, 20 at most.  ``held_out``
-    draws that many instead, whatever the splits.  ``validation`` gives other faces to validate on, so
-    that everybody trains but the people of split ``val``.
-    Raises TrainingError if the attribute has fewer than two values, ``to`` names what no face shows, or
-    nobody is left.
+    if nobody is of split ``val``, one in twenty validates, drawn by ``seed``, 20 at most.  ``held_out`` draws
+    that many instead, whatever the splits.  ``validation`` gives other faces to validate on.
+    Raises TrainingError if there are fewer than two values, no face shows one of ``to`` or nobody is left.
     """
     usable = faces.select((faces.splits != "test") & (faces.attribute(attribute) != ""))
     values = usable.values(attribute)
@@ -153,7 +150,12 @@ def prepare(
         raise TrainingError(
             f"The faces to train on show {len(values)} known values of {attribute}; a change needs two."
         )
-    group = AttributeGroup(name=attribute, values=values if to is None else _targets(values, to))
+    chosen = values if to is None else tuple(to)
+    unknown = [word for word in chosen if word not in values]
+    if unknown or not chosen or len(set(chosen)) < len(chosen):
+        what = f"there is no {unknown[0]!r}" if unknown else "they must be named, each once"
+        raise TrainingError(f"Of the values to change to, {what}; the faces show: {', '.join(values)}.")
+    group = AttributeGroup(name=attribute, values=chosen)
     if validation is None:
         unseen = _unseen(usable, seed, held_out)
         learners, others = usable.select(~unseen), usable.select(unseen)
@@ -213,24 +215,14 @@ def _unseen(faces: FaceSet, seed: int, held_out: int | None) -> NDArray[np.bool_
     if validating.any() and held_out is None:
         return validating
     people = np.unique(faces.persons)
-    count = held_out
-    if count is None:
-        count = min(_HELD_OUT_MOST, max(1, round(_HELD_OUT_SHARE * len(people)))) if len(people) > 1 else 0
+    usual = min(_HELD_OUT_MOST, max(1, round(_HELD_OUT_SHARE * len(people)))) if len(people) > 1 else 0
+    count = usual if held_out is None else held_out
     if count < 0 or count >= len(people):
         raise TrainingError(
             f"{count} of {len(people)} people cannot be held out; leave somebody to train on."
         )
     chosen = np.random.default_rng([seed, Stream.HELD_OUT]).permutation(people)[:count]
     return np.isin(faces.persons, chosen)
-
-
-def _targets(values: Sequence[str], to: Sequence[str]) -> tuple[str, ...]:
-    """The values to change to, of those that the faces show."""
-    unknown = [word for word in to if word not in values]
-    if unknown or not to or len(set(to)) < len(to):
-        what = f"there is no {unknown[0]!r}" if unknown else "they must be named, each once"
-        raise TrainingError(f"Of the values to change to, {what}; the faces show: {', '.join(values)}.")
-    return tuple(to)
 
 
 def _pair_set(faces: FaceSet, attribute: Attribute, group: AttributeGroup) -> PairSet:

@@ -20,19 +20,9 @@ from torch.nn import Parameter
 
 from faces.errors import TrainingError
 from faces.progress import Progress, underway
+from generator.training import state
 from generator.training.recipes import Budget, Recipe
-from generator.training.state import (
-    Counters,
-    Entry,
-    append_entry,
-    claimed,
-    draw_curves,
-    load_tensors,
-    read_counters,
-    read_history,
-    rewind_history,
-    save_state,
-)
+from generator.training.state import Counters, Entry
 
 _VALIDATE_EVERY = 0.05  # of the budget
 _VALIDATION_SHARE = 0.05  # of the time, at most
@@ -82,7 +72,7 @@ def run_training(task: Task[Network], recipe: Recipe, out: Path, budget: Budget,
     Raises TrainingError if the folder holds something else, or if the loss is no longer a number.
     """
     with (
-        claimed(out, task.identity),
+        state.claimed(out, task.identity),
         underway(options.progress, "training", budget.pairs, "pairs") as progress,
     ):
         return _Trainer(task, recipe, out, budget, options).run(progress)
@@ -100,12 +90,12 @@ class _Trainer(Generic[Network]):
         self._weights = nn.ModuleDict({"network": self._network})
         if recipe.ema_decay:
             self._weights["ema"] = self._kept = copy.deepcopy(task.network)
-        found = read_counters(out)
+        found = state.read_counters(out)
         self._counters = found or Counters()
         self._optimiser = make_optimiser(self._phase.parameters, recipe)
         if found:
-            load_tensors(out, self._weights, self._optimiser)
-        rewind_history(out, self._counters.step)
+            state.load_tensors(out, self._weights, self._optimiser)
+        state.rewind_history(out, self._counters.step)
         self._validation_seconds = 0.0
         self._started = time.monotonic() - self._counters.seconds
 
@@ -132,7 +122,7 @@ class _Trainer(Generic[Network]):
                 options.report(self._validate(speed))
                 first, first_seconds = counters.pairs, counters.seconds
             if finished or stopping or now - saved > 60 * options.state_minutes:
-                save_state(self._out, counters, self._weights, self._optimiser)
+                state.save_state(self._out, counters, self._weights, self._optimiser)
                 self._export()
                 saved = time.monotonic()
             if stopping:
@@ -211,12 +201,12 @@ class _Trainer(Generic[Network]):
             error=self._recipe.error,
         )
         counters.sums = {}
-        append_entry(self._out, entry)
-        draw_curves(self._out)
+        state.append_entry(self._out, entry)
+        state.draw_curves(self._out)
         return entry
 
     def _export(self) -> None:
-        entries = read_history(self._out)
+        entries = state.read_history(self._out)
         self._task.export(self._kept, self._counters, entries[-1] if entries else None)
 
 

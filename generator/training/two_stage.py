@@ -40,9 +40,7 @@ _PAIRS, _QUERIES = 512, 300  # of people unseen
 _GALLERY, _EACH = 280, 14  # faces in all and of a person: two lights of the paper's seven poses
 _CHUNK = 128
 
-Drawn = tuple[Tensor, Tensor | None, Tensor | None]
-"""What a phase makes of (B, 1, S, S) pictures: both stages' drawings, like them, and (B, D) features; None is
-what it does not need.  Drawings that it trains carry a gradient."""
+Drawn = tuple[Tensor, Tensor | None, Tensor | None]  # both stages' pictures and features, as far as needed
 
 
 def train(
@@ -58,10 +56,9 @@ def train(
     """Train both networks and keep them as a checkpoint in the folder ``out``.
 
     The same call on the same folder goes on where a killed run stood; a finished training is left as it is.
-    Beside the checkpoint the folder holds ``training.json`` (what is trained), ``state.safetensors``,
-    ``history.jsonl`` and ``curves.png``.  With ``start`` the networks begin as that checkpoint's, not at
-    random, so that trained weights learn on: other pictures, another recipe, or, what encodes the attribute
-    being random then, other values.  Returns true if the budget is used up, false if it was stopped.
+    With ``start`` the networks begin as that checkpoint's, not at random, so that trained weights learn on:
+    other pictures, another recipe, or other values, what encodes the attribute being random then.
+    Returns true if the budget is used up, false if it was stopped.
     Raises TrainingError if recipe, budget or folder do not fit, or if the loss is no longer a number.
     """
     check_recipe(recipe)
@@ -106,15 +103,12 @@ def train(
     threads = options.threads or os.cpu_count() or 1
     with closing(GradientMaker(recipe, threads=threads, device=device, dtype=dtype)) as gradients:
 
-        def backward(phase: DrawingPhase, step: int) -> tuple[float, Measures]:
-            return gradients(phase, batches(step))
+        def trained(phase: DrawingPhase) -> Phase:
+            return Phase(phase.name, phase.parameters, lambda step: gradients(phase, batches(step)))
 
         task = Task(
             network=network,
-            phases=[
-                Phase(phase.name, phase.parameters, partial(backward, phase))
-                for phase in drawing_phases(network, recipe)
-            ],
+            phases=[trained(phase) for phase in drawing_phases(network, recipe)],
             validate=validation or (lambda network: {}),
             export=export,
             scales={"stage1": scale, "stage2": scale},
