@@ -19,6 +19,7 @@ from faces.errors import RowUnavailable
 from faces.landmarks import landmarks_of
 from faces.progress import Progress, underway
 from faces.types import Floats, Landmarks
+from retrieval.dlib_network import load_dlib_network
 from retrieval.identity import Identity as IdentityModel
 
 BATCH = 16  # faces; more at a time is not quicker on a processor
@@ -113,7 +114,10 @@ def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None
     if name == "image":
         return ImageFeatures()
     if name == "dlib-128":
-        return NetworkFeatures(name=name, load=_load_dlib, size=DLIB_SIDE, padding=TIGHT)
+        file = "dlib_face_recognition_resnet_model_v1.dat"
+        return NetworkFeatures(
+            name=name, load=lambda: load_dlib_network(model_file(file)), size=DLIB_SIDE, padding=TIGHT
+        )
     published = {"vgg16-fc7": (vgg16, VGG16, Vgg.fc7), "vgg-face-fc6": (vgg_face, VGG_FACE, Vgg.fc6)}
     if name not in published:
         raise RowUnavailable(f"there are no features {name}")
@@ -123,9 +127,3 @@ def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None
     return NetworkFeatures(
         name=name, load=lambda: partial(layer, load_vgg(path, config)), size=config.side, padding=LOOSE
     )
-
-
-def _load_dlib() -> Describe:
-    from retrieval.dlib_network import load_dlib_network
-
-    return load_dlib_network(model_file("dlib_face_recognition_resnet_model_v1.dat"))

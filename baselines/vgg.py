@@ -2,9 +2,7 @@
 
 VGG-16: Simonyan and Zisserman 2015, *Very Deep Convolutional Networks for Large-Scale Image Recognition*,
 configuration D.  VGG-Face: Parkhi, Vedaldi and Zisserman 2015, *Deep Face Recognition*.  Both are read from
-the files that MatConvNet offers, ``imagenet-vgg-verydeep-16.mat`` and ``vgg-face.mat`` of
-https://www.vlfeat.org/matconvnet/pretrained/, which also lists their MD5 sums.  Neither comes with the
-project; their authors' terms apply.
+MatConvNet's files, which do not come with the project; their authors' terms apply.
 """
 
 from __future__ import annotations
@@ -99,7 +97,7 @@ def _filled(network: Vgg, path: Path) -> Vgg:
     from scipy.io import loadmat
 
     content = loadmat(path, variable_names=["layers"], squeeze_me=True, struct_as_record=False)
-    published = {layer.name: getattr(layer, "weights", ()) for layer in content["layers"]}
+    published: dict[str, Any] = {layer.name: getattr(layer, "weights", ()) for layer in content["layers"]}
     layers: dict[str, Any] = {**network.convolutions, "fc6": network.first, "fc7": network.second}
     for name, layer in layers.items():
         weights, biases = published[name]

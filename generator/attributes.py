@@ -67,7 +67,9 @@ class AttributeGroup:
             if not distance:
                 return nearest
             hint = f"the nearest is {nearest}; "
-        raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {self._listed()}.")
+        called = {value: f"{value} ({name})" for name, value in EVERYDAY.items()}
+        listed = ", ".join(called.get(value, value) for value in self.values)
+        raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {listed}.")
 
     @cached_property
     def numbers(self) -> tuple[float, ...] | None:
@@ -90,10 +92,6 @@ class AttributeGroup:
         numbers = np.array(self.numbers)[order]
         found[order] = [np.interp(number, numbers, one_hot) for one_hot in np.eye(len(numbers))]
         return found
-
-    def _listed(self) -> str:
-        called = {value: name for name, value in EVERYDAY.items()}
-        return ", ".join(f"{value} ({called[value]})" if value in called else value for value in self.values)
 
 
 @dataclass(frozen=True)

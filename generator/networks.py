@@ -67,11 +67,8 @@ def unpool_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Both as one transposed convolution of stride 2, which never multiplies the zeros.
 
     Plainly, output y takes input i with tap d if 2 i = y + d - 1; a transposed convolution takes it with tap
-    y - 2 i + 1, so the taps are mirrored.  Forward and backward that takes 114 ms where the plain way takes
-    315 (float32; 34 and 134 in bfloat16; one thread, 128 times 64 maps of 16 x 16).
-
-    The bias is added afterwards because its gradient inside the library's transposed convolution takes longer
-    than everything else together, and in the output's own type because mixed types are slow.
+    y - 2 i + 1, so the taps are mirrored.  The bias is added afterwards because its gradient inside the
+    library's convolution takes longer than everything else, and in the output's type since mixing is slow.
     """
     mirrored = weight.flip(2, 3).transpose(0, 1)
     out = functional.conv_transpose2d(x, mirrored, stride=2, padding=1, output_padding=1)

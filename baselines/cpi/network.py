@@ -1,10 +1,9 @@
 """The two networks of CPI, after Yim et al. (2015); what is published and what is guessed: ``docs/cpi.md``.
 
 The *main* network draws a face in the pose of a remote code and tells, in a recovery code, what its picture
-no longer shows; the *auxiliary* network makes the input anew from both.  Pictures go in and come out
-standardised, (grey level - mean) / std.  In the shape comments B is the batch, S the side of a picture, V the
-number of poses, and tensors of locally connected layers lie as (H, W, maps, B): neighbours in the batch are
-neighbours in memory, so that cutting out all windows copies long runs and every place is one matrix product.
+no longer shows; the *auxiliary* network makes the input anew from both.  Pictures are standardised, (grey
+level - mean) / std.  In the shape comments B is the batch, S the side of a picture, V the number of poses.
+Tensors of locally connected layers lie as (H, W, maps, B), so that cutting out windows copies long runs.
 """
 
 from __future__ import annotations
@@ -54,7 +53,12 @@ class LocallyConnected(nn.Module):
         reads = maps_in * WINDOW**2
         self.weight = nn.Parameter(torch.randn(side**2, maps_out, reads) * math.sqrt(2 / reads))
         self.bias = nn.Parameter(torch.zeros(side**2, maps_out, 1))
-        self.register_buffer("windows", _windows(side), persistent=False)
+        # For each place, row by row, the flat places of its window in the padded input: (side² · 25,)
+        padded = side + WINDOW - 1
+        corner = torch.arange(side)[:, None] * padded + torch.arange(side)
+        offset = torch.arange(WINDOW)[:, None] * padded + torch.arange(WINDOW)
+        windows = (corner.reshape(-1, 1) + offset.reshape(1, -1)).reshape(-1)
+        self.register_buffer("windows", windows, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Lay all windows side by side; then it is one matrix product for each place."""
@@ -63,14 +67,6 @@ class LocallyConnected(nn.Module):
         cut = cut.view(self.side**2, self.weight.shape[2], x.shape[-1])  # (side², 25 C, B)
         out = torch.baddbmm(self.bias, self.weight, cut)  # (side², M, B)
         return out.view(self.side, self.side, self.maps_out, x.shape[-1])
-
-
-def _windows(side: int) -> Tensor:
-    """(side² · 25,) int64: for each place, row by row, the flat places of its window in the padded input."""
-    padded = side + WINDOW - 1
-    corner = torch.arange(side)[:, None] * padded + torch.arange(side)
-    offset = torch.arange(WINDOW)[:, None] * padded + torch.arange(WINDOW)
-    return (corner.reshape(-1, 1) + offset.reshape(1, -1)).reshape(-1)
 
 
 class MainNetwork(nn.Module):

@@ -7,7 +7,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.cpi.model import CPIModel, Turned
+from baselines.cpi.model import CPIModel
 from baselines.features import normalised
 from baselines.searcher import QueryBatch
 from baselines.two_step import rank_within
@@ -30,11 +30,11 @@ class CPI:
     The poses of the gallery are not known: each face has the pose that the network's pose head estimates.
     ``compare_in`` says which drawings are compared:
 
-    - ``all``: faces that seem to have the wished pose are kept, and compared with the query by the drawings
-      in all poses, the controlled pose images of Yim et al. together;
-    - ``wished``: the same by the drawing in the wished pose alone;
-    - ``own``: nothing is filtered, the query is drawn in the wished pose and each gallery face in its own
-      estimated one, as our gallery is canonicalised.
+    - ``all``: those in all poses, the controlled pose images of Yim et al., of faces that seem to have the
+      wished pose;
+    - ``wished``: of the same faces that in the wished pose alone;
+    - ``own``: of all faces that in their own estimated pose, as our gallery is canonicalised, of the query
+      that in the wished one.
 
     A drawing is described by its pixels and, at the weight ``recovery``, by the recovery code (``picture``),
     or by the last hidden layer (``hidden``); each part is L2-normalised.  Learned by ``fit``: ``poses_`` (N,)
@@ -98,11 +98,11 @@ class CPI:
         poses = len(self.model.config.poses)
         views = [np.full(len(crops), code) for code in range(poses)] if self.compare_in == "all" else [codes]
         turn = self.model.turn_stepwise if self.stepwise else self.model.turn
-        described = [self._vectors(turn(crops, view)) for view in views]
-        return normalised(np.concatenate(described, axis=1)).astype(np.float16)
-
-    def _vectors(self, drawn: Turned) -> Floats:
-        if self.describe == "hidden":
-            return normalised(drawn.hidden)
-        recovered = np.sqrt(self.recovery) * normalised(drawn.recovery)
-        return np.concatenate([normalised(drawn.pictures), recovered.astype(np.float32)], axis=1)
+        parts: list[Floats] = []
+        for drawn in (turn(crops, view) for view in views):
+            if self.describe == "hidden":
+                parts.append(normalised(drawn.hidden))
+            else:
+                recovered = np.sqrt(self.recovery) * normalised(drawn.recovery)
+                parts += [normalised(drawn.pictures), recovered.astype(np.float32)]
+        return normalised(np.concatenate(parts, axis=1)).astype(np.float16)

@@ -76,8 +76,9 @@ class BatchMaker:
         shown = positive
         marks = np.stack([rows[:, 1], found, self._alike[found]]) * 2
         if self._augmentation is not None:
-            rng = torch.Generator()
-            rng.manual_seed(_torch_seed(self._seed, step))
+            stream = np.random.SeedSequence([self._seed, Stream.AUGMENTATION, step])
+            high, low = stream.generate_state(2, np.uint32).tolist()
+            rng = torch.Generator().manual_seed(high << 31 ^ low)
             owners = torch.from_numpy(groups)
             if self._mirrored is not None:
                 # Per person, as the shared changes are, or all: a mirrored half would be an easy half.
@@ -127,11 +128,6 @@ def _alike(faces: PairSet) -> Ints:
     return both.astype(np.int64).reshape(-1)
 
 
-def _torch_seed(seed: int, step: int) -> int:
-    words = np.random.SeedSequence([seed, Stream.AUGMENTATION, step]).generate_state(2, np.uint32)
-    return int(words[0]) << 31 ^ int(words[1])
-
-
 class EpochSampler:
     """Batches as the paper makes them: the pairs shuffled, each seen once an epoch."""
 
@@ -177,10 +173,9 @@ class PersonSampler:
 class MatchedSampler(PersonSampler):
     """Batches with hard negatives: all people are to be drawn with the same few values in the same settings.
 
-    A search confuses a face with other people of the wished value in the same light, and two faces
-    drawn at random hardly ever have both in common.  The pairs of each person make a grid of two settings
-    (more if there are few values) and several values, so that the same person in the other light and with
-    the other values is there too.  Who lacks a cell of the grid gives another pair of its value, or any.
+    A search confuses a face with other people of the wished value in the same light.  The pairs of each
+    person make a grid of two settings (more if there are few values) and several values.  Who lacks a cell of
+    the grid gives another pair of its value, or any.
     """
 
     def __init__(self, faces: PairSet, recipe: Recipe, seed: int) -> None:

@@ -19,9 +19,8 @@ ERROR_KINDS: tuple[ErrorKind, ...] = ("squared", "absolute")
 class Augmentation:
     """How pictures are altered on their way into a batch.
 
-    Shared changes are drawn once for all the pairs that one person has in a batch: pairs of a person that
-    differed in brightness would be told apart by it, and the hard negatives would be easy.  Changes of the
-    input fall on what the network sees and not on what it shall draw.
+    Shared changes are drawn once for all the pairs that one person has in a batch, lest pairs be told apart
+    by brightness.  Changes of the input fall on what the network sees and not on what it shall draw.
     """
 
     mirror: bool = True  # both pictures mirrored, the sign of the pose turned: twice the people for nothing
@@ -68,9 +67,8 @@ def paper() -> Recipe:
     """Ghodrati et al. (2015), 3.4: stage 1, then stage 2; batches of 32; SGD, momentum 0.95, rate 1e-5.
 
     Their loss is ||F - Y||^2, a sum over pixels; how the 32 pairs of a batch are joined is not said.  It is
-    their mean here: summed over the batch as well, stage 1 diverges within three steps of this rate and
-    momentum, while the mean falls steadily from the first (both tried on 30 rendered people).  The warm-up is
-    ours: without one, stage 2 diverged within 41 steps on the protocol's 100 people.
+    their mean here: summed as well, stage 1 diverges within three steps.  The warm-up is ours: without one,
+    stage 2 diverged within 41 steps on the protocol's 100 people.
     """
     return Recipe(
         name="paper",

@@ -201,9 +201,8 @@ def drawing_phases(network: TwoStage, recipe: Recipe) -> list[DrawingPhase]:
 class GradientMaker:
     """Computes gradients; keep one for a whole training, and close it.
 
-    Every part of a batch is passed forward and backward by one thread.  Measured on two cores: parts of 32 to
-    64 pictures are a third faster than a batch of 256 in one piece, and threads that each work on parts keep
-    their pace while other programs use the machine, but threads that share every single operation do not.
+    Every part of a batch is passed forward and backward by one thread.  Parts of 32 to 64 pictures are a
+    third faster than a batch of 256 in one piece, and keep their pace while other programs use the machine.
     """
 
     def __init__(self, recipe: Recipe, *, threads: int, device: torch.device, dtype: torch.dtype) -> None:
