@@ -50,8 +50,8 @@ def measure(generator: Generator, gallery: FaceSet, count: int) -> dict[str, dic
     own = generator.canonicalise(gallery.crops).codes
     figures: dict[str, dict[str, float]] = {}
     for layer in FEATURE_LAYERS:
-        entries = generator.middle_layers(gallery.crops, own, layer)
-        asked = generator.middle_layers(gallery.crops[queries.faces], wishes, layer)
+        entries = generator.draw(gallery.crops, own, layer=layer).features
+        asked = generator.draw(gallery.crops[queries.faces], wishes, layer=layer).features
         found = nearest(entries, asked, max(KS))
         figures[layer] = {}
         for kind in criteria(gallery, queries):

@@ -76,12 +76,27 @@ class Generator:
         self.dtype = torch.bfloat16 if fast else torch.float32
         if self.device.type == "cpu":
             keep_freed_memory()
-        wishes = torch.from_numpy(self.vocabulary.one_hots).to(self.device)
-        with torch.inference_mode():
-            own = copy.deepcopy(network).to(self.device, torch.float32).eval().requires_grad_(False)
-            self._network = _SharingNetwork(own, wishes, self.dtype)
         size = config.architecture.size
         self._batch = max(1, _BATCH.get(self.device.type, 32) * 32**2 // size**2)
+        with torch.inference_mode():
+            self._share(copy.deepcopy(network).to(self.device, torch.float32).eval().requires_grad_(False))
+
+    def _share(self, network: TwoStage) -> None:
+        """Compute once what several wishes for one face, or several faces with one wish, have in common.
+
+        Stage 1 encodes the picture without knowing the wish, and the wish without knowing the picture.  Its
+        first fusing convolution is linear, so the parts of both can be computed apart and added; the wish's
+        part is a table with a row for each of the V codes.
+        """
+        wishes = torch.from_numpy(self.vocabulary.one_hots).to(self.device)
+        fuse = network.stage1.fuse1  # weights (64, 71, 3, 3)
+        maps = fuse.weight.shape[1] - network.stage1.attribute_shape[0]
+        self._codes = len(wishes)
+        self._attribute_maps = network.stage1.encode_attribute(wishes)  # (V, 7, H, H)
+        table = functional.conv2d(self._attribute_maps, fuse.weight[:, maps:], fuse.bias, padding=1)
+        self._table = table.permute(0, 2, 3, 1).to(self.dtype).contiguous()  # (V, H, H, 64)
+        self._fuse = fuse.weight[:, :maps].to(self.dtype).contiguous(memory_format=torch.channels_last)
+        self._network = network.to(self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types forget it
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -98,20 +113,26 @@ class Generator:
         """D, the length of the features."""
         return self._layer_size(self.config.architecture.feature_layer)
 
-    def draw(self, crops: Pixels, wishes: Ints | Floats) -> Drawing:
+    def draw(self, crops: Pixels, wishes: Ints | Floats, *, layer: str | None = None) -> Drawing:
         """Draw faces (N, S, S) uint8 with one wish each: codes (N,) int64, or mixtures of the V codes (N, V)
         float32, as ``Vocabulary.mixture`` gives them.
 
-        Raises ValueError if the arrays have another form or a code is unknown.
+        ``layer`` is another of ``networks.FEATURE_LAYERS`` to take the features from.
+        Raises ValueError if there is no such layer, an array has another form or a code is unknown.
         """
+        layer = layer or self.config.architecture.feature_layer
+        if layer not in FEATURE_LAYERS:
+            raise ValueError(f"there is no layer {layer!r}; there are {', '.join(FEATURE_LAYERS)}")
         codes = self._check(crops, wishes)
         stage1, stage2 = np.empty_like(crops), np.empty_like(crops)
-        features = np.empty((len(crops), self.feature_size), np.float32)
+        features = np.empty((len(crops), self._layer_size(layer)), np.float32)
         with torch.inference_mode():
             for part in self._parts(len(crops)):
-                drawn, image, layers = self._draw(crops[part], codes[part])
+                x = self._standardised(crops[part]).to(self.dtype)
+                first = self._look(x) + self._wished(torch.from_numpy(codes[part]).to(self.device))
+                drawn, image, layers = self._draw(x, first)
                 stage1[part], stage2[part] = self._levels(drawn), self._levels(image)
-                features[part] = _array(as_features(layers[self.config.architecture.feature_layer]))
+                features[part] = _array(as_features(layers[layer]))
         return Drawing(stage1, stage2, features)
 
     def canonicalise(self, crops: Pixels) -> Canonical:
@@ -123,7 +144,7 @@ class Generator:
         self._check_crops(crops)
         codes, images = np.empty(len(crops), np.int64), np.empty_like(crops)
         features = np.empty((len(crops), self.feature_size), np.float32)
-        distances = np.empty((len(crops), self._network.codes), np.float32)
+        distances = np.empty((len(crops), self._codes), np.float32)
         with torch.inference_mode():
             for part in self._parts(len(crops)):
                 image, maps, apart = self._closest(self._standardised(crops[part]))
@@ -131,46 +152,46 @@ class Generator:
                 images[part], features[part] = self._levels(image), _array(as_features(maps))
         return Canonical(codes, images, features, distances)
 
-    def middle_layers(self, crops: Pixels, codes: Ints, name: str) -> Floats:
-        """Return another middle layer of stage 2 as features (N, D) float32, L2-normalised, to compare.
-
-        ``name`` is one of ``networks.FEATURE_LAYERS``; faces and codes are as for ``draw``.  Raises
-        ValueError if there is no such layer or an array has another form.
-        """
-        if name not in FEATURE_LAYERS:
-            raise ValueError(f"there is no layer {name!r}; there are {', '.join(FEATURE_LAYERS)}")
-        wishes = self._check(crops, codes)
-        features = np.empty((len(crops), self._layer_size(name)), np.float32)
-        with torch.inference_mode():
-            for part in self._parts(len(crops)):
-                features[part] = _array(as_features(self._draw(crops[part], wishes[part])[2][name]))
-        return features
-
     def attribute_maps(self) -> Floats:
         """Return what stage 1 makes of each code (the paper's figure 4): (V, 7, S / 2, S / 2) float32."""
-        return _array(self._network.attribute_maps)
+        return _array(self._attribute_maps)
 
-    def _draw(self, crops: Pixels, codes: Ints | Floats) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        x = self._standardised(crops).to(self.dtype)
-        return self._network.draw_each(x, torch.from_numpy(codes).to(self.device))
+    def _look(self, x: Tensor) -> Tensor:
+        """Turn pictures (B, 1, S, S) into their part of the first fused maps, (B, H, H, 64)."""
+        maps = functional.conv2d(self._network.stage1.encode_image(x), self._fuse, padding=1)
+        return maps.permute(0, 2, 3, 1)
+
+    def _wished(self, wishes: Tensor) -> Tensor:
+        """Turn codes (B,), or mixtures of them (B, V), into their part of the first fused maps."""
+        if wishes.ndim == 1:
+            return self._table[wishes]
+        table = self._table.flatten(1)  # what encodes a wish is linear, so that its maps can be mixed
+        return (wishes.to(table.dtype) @ table).view(-1, *self._table.shape[1:])
+
+    def _draw(self, x: Tensor, first: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Both stages' pictures (B, 1, S, S), and the middle layers of stage 2, from the first fused maps."""
+        drawn = self._network.stage1.draw(first.permute(0, 3, 1, 2))
+        return drawn, *self._network.stage2(x, drawn)
 
     def _closest(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Stage 2's pictures (F, 1, S, S) and maps (F, C, H, W) of the closest drawings of standardised faces
         (F, 1, S, S), and the distances (F, V) of all."""
-        faces, values = len(x), self._network.codes
+        faces, values = len(x), self._codes
         layer = self.config.architecture.feature_layer
         step = max(1, self._batch // faces)  # few faces: several codes at once, so that no pass is small
         shown = x.to(self.dtype)
-        looked = self._network.look(shown)
+        looked = self._look(shown)
         apart = torch.empty(faces, values, device=x.device)
         closest, kept = torch.full((faces,), torch.inf, device=x.device), list[Tensor]()
         for first in range(0, values, step):
             codes = slice(first, min(first + step, values))
-            _, image, layers = self._network.draw_all(shown, looked, codes)
+            count = codes.stop - codes.start
+            each = (looked[:, None] + self._table[codes][None]).flatten(0, 1)  # (F * K, H, H, 64)
+            _, image, layers = self._draw(shown.repeat_interleave(count, 0), each)
             error = image.view(faces, -1, *x.shape[1:]).float() - x[:, None]  # (F, K, 1, S, S)
             apart[:, codes] = error.square().flatten(2).sum(2).sqrt()
             nearest, which = apart[:, codes].min(1)
-            places = torch.arange(faces, device=x.device) * (codes.stop - first) + which
+            places = torch.arange(faces, device=x.device) * count + which
             closer, found = nearest < closest, [image[places], layers[layer][places]]
             closest = torch.minimum(nearest, closest)
             kept = kept or found
@@ -203,7 +224,7 @@ class Generator:
     def _check(self, crops: Pixels, wishes: Ints | Floats) -> Ints | Floats:
         """Check all input; return the codes as int64, or the mixtures as float32."""
         self._check_crops(crops)
-        values = self._network.codes
+        values = self._codes
         codes: np.ndarray = np.asarray(wishes)
         if codes.ndim == 2 and codes.dtype == np.float32:
             if codes.shape != (len(crops), values) or not np.isfinite(codes).all():
@@ -220,55 +241,6 @@ class Generator:
         if not isinstance(crops, np.ndarray) or crops.dtype != np.uint8 or crops.shape[1:] != (size, size):
             found = f"{crops.dtype} {crops.shape}" if isinstance(crops, np.ndarray) else type(crops).__name__
             raise ValueError(f"crops must be (N, {size}, {size}) uint8, not {found}")
-
-
-class _SharingNetwork:
-    """The two networks with what several wishes for one face have in common computed once.
-
-    Stage 1 encodes the picture without knowing the wish, and the wish without knowing the picture.  Its first
-    fusing convolution is linear, so the picture's part and the wish's part can be computed apart and added;
-    the wish's part is a table with a row for each code.
-
-    ``network`` is on its device and in float32, and is converted to ``dtype``; ``wishes`` (V, A) are the
-    one-hot vectors of all codes.  ``attribute_maps`` (V, 7, H, H) float32 is what stage 1 makes of each.
-    """
-
-    def __init__(self, network: TwoStage, wishes: Tensor, dtype: torch.dtype) -> None:
-        stage1 = network.stage1
-        fuse = stage1.fuse1.weight  # (64, 71, 3, 3)
-        maps = fuse.shape[1] - stage1.attribute_shape[0]
-        self.codes = len(wishes)
-        self.attribute_maps = stage1.encode_attribute(wishes)  # (V, 7, H, H)
-        table = functional.conv2d(self.attribute_maps, fuse[:, maps:], stage1.fuse1.bias, padding=1)
-        self._table = table.permute(0, 2, 3, 1).to(dtype).contiguous()  # (V, H, H, 64)
-        self._fuse = fuse[:, :maps].to(dtype).contiguous(memory_format=torch.channels_last)
-        self._network = network.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types forget it
-
-    def look(self, x: Tensor) -> Tensor:
-        """Turn pictures (B, 1, S, S) into their part of the first fused maps, (B, H, H, 64)."""
-        maps = functional.conv2d(self._network.stage1.encode_image(x), self._fuse, padding=1)
-        return maps.permute(0, 2, 3, 1)
-
-    def draw_each(self, x: Tensor, wishes: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Draw each picture (B, 1, S, S) with its own code (B,), or its own mixture of the codes (B, V).
-
-        Returns stage 1's and stage 2's pictures (B, 1, S, S) and the middle layers of stage 2.  What encodes
-        a wish is linear, so that mixing its maps is the same as encoding the mixture.
-        """
-        if wishes.ndim == 1:
-            return self._draw(x, self.look(x) + self._table[wishes])
-        table = self._table.flatten(1)
-        mixed = (wishes.to(table.dtype) @ table).view(-1, *self._table.shape[1:])
-        return self._draw(x, self.look(x) + mixed)
-
-    def draw_all(self, x: Tensor, looked: Tensor, codes: slice) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Draw F pictures (``looked``: by ``look``) with K codes each, F·K as ``draw_each``: face 0 first."""
-        first = (looked[:, None] + self._table[codes][None]).flatten(0, 1)  # (F * K, H, H, 64)
-        return self._draw(x.repeat_interleave(len(first) // len(x), 0), first)
-
-    def _draw(self, x: Tensor, first: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        drawn = self._network.stage1.draw(first.permute(0, 3, 1, 2))
-        return drawn, *self._network.stage2(x, drawn)
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from training_made import made_faces, write_faces
 
-from baselines.cpi.model import SHIPPED, WEIGHTS_FILE, CPIConfig, CPIModel, load_cpi, read_cpi, save_cpi
+from baselines.cpi.model import SHIPPED, WEIGHTS_FILE, CPIConfig, CPIModel, load_cpi, save_cpi
 from baselines.cpi.network import BORDER, WINDOW, CPIArchitecture, CPINetwork, LocallyConnected, MainNetwork
 from baselines.cpi.searcher import CPI
 from baselines.cpi.training import CPISettings, ExampleMaker, cpi_loss, target_rows, train_cpi
@@ -226,7 +226,7 @@ def test_a_stopped_training_goes_on_as_if_it_never_stopped(tmp_path: Path) -> No
     assert run_training(tmp_path / "whole", settings=settings)
     assert not run_training(tmp_path / "halved", settings=settings, stop_at=23)
     assert run_training(tmp_path / "halved", settings=settings)
-    whole, halved = (read_cpi(tmp_path / name)[0].state_dict() for name in ("whole", "halved"))
+    whole, halved = (load_cpi(tmp_path / name).network.state_dict() for name in ("whole", "halved"))
     for name, value in whole.items():
         if not name.startswith("auxiliary."):
             assert torch.equal(value, halved[name]), name
@@ -251,11 +251,11 @@ def test_weights_come_back_as_they_were_but_for_rounding(tmp_path: Path) -> None
     torch.manual_seed(1)
     network, config = CPINetwork(SMALL), small_config()
     identity = save_cpi(tmp_path, network, config)
-    read, found, again = read_cpi(tmp_path)
-    assert (found, again) == (config, identity)
+    found = load_cpi(tmp_path)
+    assert (found.config, found.weights_id) == (config, identity)
     for name, value in network.state_dict().items():
         if not name.startswith("auxiliary."):
-            torch.testing.assert_close(read.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(found.network.state_dict()[name], value, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_damaged_weights_are_one_plain_sentence(tmp_path: Path, file: str, conte
     save_cpi(tmp_path, CPINetwork(SMALL), small_config())
     (tmp_path / file).write_text(content)
     with pytest.raises(WeightsError, match=f"{file} cannot be used"):
-        read_cpi(tmp_path)
+        load_cpi(tmp_path)
 
 
 def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace('"mean": 100.0', '"mean": 90.0'))
     with pytest.raises(WeightsError, match="do not belong together"):
-        read_cpi(tmp_path)
+        load_cpi(tmp_path)
 
 
 def test_weights_that_are_not_there_are_named() -> None:

@@ -71,6 +71,7 @@ class CPIModel:
     """Turns faces and estimates their pose, on the processor, in batches of bounded memory."""
 
     def __init__(self, network: CPINetwork, config: CPIConfig, *, name: str, weights_id: str) -> None:
+        self.network = network
         self.config = config
         self.name = name
         self.weights_id = weights_id
@@ -143,16 +144,9 @@ class CPIModel:
 
 
 def load_cpi(name_or_folder: str | Path = "cpi-32") -> CPIModel:
-    """Load the weights that come with the project, by name, or those in a folder; raises WeightsError."""
-    network, config, identity = read_cpi(name_or_folder)
-    return CPIModel(network, config, name=Path(name_or_folder).name, weights_id=identity)
+    """Load the weights that come with the project, by name, or those in a folder, in float32.
 
-
-def read_cpi(name_or_folder: str | Path) -> tuple[CPINetwork, CPIConfig, str]:
-    """Return the network (float32, evaluation mode; its auxiliary network is untrained), configuration and
-    weights id that a name or folder means.
-
-    Raises WeightsError that names the file and says what to do.
+    The auxiliary network is untrained.  Raises WeightsError that names the file and says what to do.
     """
     folder = find_weights(
         name_or_folder, SHIPPED, holding=WEIGHTS_FILE, what="CPI weights", command="train-cpi"
@@ -179,7 +173,8 @@ def read_cpi(name_or_folder: str | Path) -> tuple[CPINetwork, CPIConfig, str]:
         raise WeightsError(
             f"{path} does not fit {CONFIG_FILE}; copy the whole folder again, or train anew."
         ) from None
-    return network.eval().requires_grad_(False), config, identity
+    network.eval().requires_grad_(False)
+    return CPIModel(network, config, name=Path(name_or_folder).name, weights_id=identity)
 
 
 def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
