@@ -11,28 +11,183 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from baselines.arithmetic import ValueMeans
-from baselines.attribute_classifier import MODELS, AttributeClassifier, Model, reduce
-from baselines.features import Features
-from facedata.labelled import Attribute, FaceSet
+from baselines.features import Features, normalised
+from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably
 from faces.progress import Progress, underway
+from faces.types import Floats, Ints
 from generator.checkpoint import find_weights
+from index.search import Vectors
 
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
 FORMAT = 1
 _REMEDY = "copy the folder again, or run `anotheryou train-rivals` anew."
 
+COMPONENTS = 512
+_PCA_FACES = 4096  # that principal components are taken from, at most: 256 MB of 16,384 numbers each
+_ROWS = 1024  # converted or moved at a time
+
+Model = Literal["logistic", "lda", "svc"]
+MODELS: tuple[Model, ...] = get_args(Model)
+Doubles = NDArray[np.float64]
 _Arrays = Mapping[str, NDArray[Any]]
+
+
+class Reduced(NamedTuple):
+    """``vectors`` (N, P) float64: what scikit-learn's fitted ``pca`` and then ``scaler`` made of (N, D)."""
+
+    pca: Any
+    scaler: Any
+    vectors: Doubles
+
+
+class AttributeClassifier:
+    """The first step of two-step retrieval: a linear classifier of (N, D) vectors.
+
+    The paper trains a pose classifier on VGG-Face features and reaches 73.3 % (Ghodrati et al. 2015, 4.1.2).
+    Ours is linear on standardised principal components, taken from faces that ``seed`` decides.  All of that
+    is affine, so what is learned is one matrix and one offset, and telling needs NumPy only.
+
+    Learned by ``fit``: ``values_``, the V words in order of name, ``coefficients_`` (V, D) and
+    ``intercepts_`` (V,) float64, which give the scores, of which the highest tells the value.
+    """
+
+    values_: tuple[str, ...]
+    coefficients_: Doubles
+    intercepts_: Doubles
+
+    def __init__(self, *, model: Model = "logistic", components: int = COMPONENTS, seed: int = 0) -> None:
+        self.model = model
+        self.components = components
+        self.seed = seed
+
+    def fit(self, vectors: Vectors, words: Words) -> Self:
+        """Learn from (N, D) vectors and their (N,) words; raises DataError if these are all the same."""
+        return self.fit_reduced(reduce(vectors, components=self.components, seed=self.seed), words)
+
+    def fit_reduced(self, reduced: Reduced, words: Words) -> Self:
+        """Do the same with what ``reduce`` made of the vectors, which several classifiers may share."""
+        if words.shape != (len(reduced.vectors),):
+            raise DataError(f"{len(reduced.vectors)} vectors need a word each, not {words.shape}.")
+        if len(np.unique(words)) < 2:
+            raise DataError("the faces to learn from show one value only; a classifier needs two.")
+        linear = estimator(self.model, self.seed).fit(reduced.vectors, words)
+        weights, offsets = linear.coef_, linear.intercept_
+        if len(weights) == 1:  # of two values scikit-learn keeps a single row, whose sign tells them apart
+            weights, offsets = np.concatenate([-weights, weights]), np.concatenate([-offsets, offsets])
+        weights = weights / reduced.scaler.scale_  # (V, P)
+        self.values_ = tuple(str(word) for word in linear.classes_)
+        self.coefficients_ = weights @ reduced.pca.components_.astype(np.float64)
+        centre = self.coefficients_ @ reduced.pca.mean_.astype(np.float64)
+        self.intercepts_ = offsets - centre - weights @ reduced.scaler.mean_
+        return self
+
+    def scores(self, vectors: Vectors) -> Doubles:
+        """Return (N, V) float64 scores of vectors (N, D); raises DataError if it learned another D."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.coefficients_.shape[1]:
+            raise DataError(
+                f"the classifier takes vectors of {self.coefficients_.shape[1]} numbers, not {vectors.shape}."
+            )
+        found = np.empty((len(vectors), len(self.values_)))
+        for start in range(0, len(vectors), _ROWS):
+            part = slice(start, start + _ROWS)
+            found[part] = vectors[part].astype(np.float64) @ self.coefficients_.T
+        return found + self.intercepts_
+
+    def predict(self, vectors: Vectors) -> Words:
+        """Return (N,) words that (N, D) vectors are told to show."""
+        told: Words = np.array(self.values_, dtype=np.str_)[self.scores(vectors).argmax(axis=1)]
+        return told
+
+    def accuracy(self, vectors: Vectors, words: Words) -> float:
+        """Return the percentage of (N, D) vectors told rightly; NaN if there are none."""
+        return 100 * float(np.mean(self.predict(vectors) == words)) if len(words) else float("nan")
+
+
+def reduce(vectors: Vectors, *, components: int = COMPONENTS, seed: int = 0) -> Reduced:
+    """Take the principal components of (N, D) vectors, as many as can be, and standardise them."""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    if vectors.ndim != 2 or len(vectors) < 2:
+        raise DataError(f"a classifier learns from two vectors or more, not from {vectors.shape}.")
+    count = min(len(vectors), _PCA_FACES)
+    some = np.sort(np.random.default_rng(seed).choice(len(vectors), count, replace=False))
+    pca = PCA(n_components=min(components, count - 1, vectors.shape[1]), random_state=seed)
+    pca.fit(vectors[some].astype(np.float32))
+    parts = range(0, len(vectors), _ROWS)
+    projected = np.concatenate([pca.transform(vectors[at : at + _ROWS].astype(np.float32)) for at in parts])
+    scaler = StandardScaler().fit(projected.astype(np.float64))
+    return Reduced(pca, scaler, scaler.transform(projected.astype(np.float64)))
+
+
+def estimator(model: Model, seed: int) -> Any:
+    """Make the unfitted classifier; each has a row of ``coef_`` for each class, and tells the highest."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    estimators: dict[str, Any] = {
+        "logistic": LogisticRegression(C=0.01, max_iter=2000),
+        "lda": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+        "svc": LinearSVC(C=0.01, dual=False, max_iter=5000, random_state=seed),
+    }
+    if model not in estimators:
+        raise DataError(f"{model!r} is no classifier; there are {', '.join(MODELS)}.")
+    return estimators[model]
+
+
+class ValueMeans:
+    """The mean vector of each value of an attribute, to change a face's value by arithmetic.
+
+    Learned by ``fit``: ``values_``, the V words in order of name, and ``means_`` (V, D) float32.
+    """
+
+    values_: tuple[str, ...]
+    means_: Floats
+
+    def fit(self, vectors: Vectors, words: Words) -> Self:
+        """Learn from (N, D) vectors and their (N,) words."""
+        if vectors.ndim != 2 or words.shape != (len(vectors),):
+            raise DataError(f"{vectors.shape} vectors need a word each, not {words.shape}.")
+        self.values_ = tuple(str(word) for word in np.unique(words))
+        means = [vectors[words == value].mean(axis=0, dtype=np.float64) for value in self.values_]
+        self.means_ = np.array(means, dtype=np.float32)
+        return self
+
+    def moved(self, vectors: Vectors, own: Words, wished: Words) -> Vectors:
+        """Return (N, D) vectors − mean of (N,) ``own`` + mean of (N,) ``wished`` words, brought to length 1.
+
+        They keep their dtype.  Raises DataError for a word without a mean and for vectors that do not fit.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self.means_.shape[1]:
+            raise DataError(f"means of {self.means_.shape[1]} numbers do not fit vectors {vectors.shape}.")
+        after, before = self._places(wished), self._places(own)
+        found = np.empty_like(vectors)
+        for start in range(0, len(vectors), _ROWS):
+            part = slice(start, start + _ROWS)
+            change = self.means_[after[part]] - self.means_[before[part]]
+            found[part] = normalised(vectors[part].astype(np.float32) + change)
+        return found
+
+    def _places(self, words: Words) -> Ints:
+        known = {value: place for place, value in enumerate(self.values_)}
+        missing = sorted(set(words.tolist()) - set(known))
+        if missing:
+            raise DataError(
+                f"no face to learn from shows {missing[0]!r}, so it has no mean; known are "
+                f"{', '.join(self.values_)}."
+            )
+        return np.array([known[word] for word in words.tolist()], np.int64)
 
 
 @dataclass(frozen=True)
@@ -216,17 +371,19 @@ def _parse_rivals(content: Any, arrays: _Arrays) -> Rivals:
     coefficients = _array(arrays, "classifier.coefficients", np.float64, len(values), 2)
     intercepts = _array(arrays, "classifier.intercepts", np.float64, len(values), 1)
     classifier = AttributeClassifier(model=content["model"], components=int(content["components"]))
+    classifier.values_, classifier.coefficients_, classifier.intercepts_ = values, coefficients, intercepts
     means = {}
     for name, words in content["means"].items():
-        found = _array(arrays, f"means.{name}", np.float32, len(words), 2)
-        means[str(name)] = ValueMeans().learned(tuple(str(word) for word in words), found)
+        means[str(name)] = found = ValueMeans()
+        found.values_ = tuple(str(word) for word in words)
+        found.means_ = _array(arrays, f"means.{name}", np.float32, len(words), 2)
     feature = str(content["feature"])
     if feature in means and means[feature].means_.shape[1] != coefficients.shape[1]:
         raise ValueError(f"classifier and means of {feature} differ in length")
     return Rivals(
         attribute=content["attribute"],
         feature=feature,
-        classifier=classifier.learned(values, coefficients, intercepts),
+        classifier=classifier,
         means=means,
         weights=(str(content["weights"]["name"]), str(content["weights"]["id"])),
         candidates=[

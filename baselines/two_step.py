@@ -1,8 +1,7 @@
 """Two-step retrieval: keep the faces that have the wished value, then search them with the picture as it is.
 
-The rival of the paper's tables (Ghodrati et al. 2015, 4.1.2).  The first step keeps exactly the gallery
-faces that a labeller says have the target value; the second ranks them by the Euclidean distance of
-L2-normalised features.
+The rival of the paper's tables (Ghodrati et al. 2015, 4.1.2).  Beside it feature arithmetic, which moves what
+is searched with to the wished value instead, or as well.
 """
 
 from __future__ import annotations
@@ -13,13 +12,16 @@ from typing import Self
 import numpy as np
 
 from baselines.features import Features
+from baselines.rivals import ValueMeans
 from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
+from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Ints
 from index.search import Vectors, nearest
 
+Tell = Callable[[Pictures], Words]  # what each of N faces is believed to show: (N,) words
 Label = Callable[[FaceSet], Words]  # what the first step believes that each gallery face shows: (N,) words
 
 
@@ -56,6 +58,32 @@ class TwoStep:
     def wanted(self, queries: QueryBatch) -> Vectors:
         """Return what to look for, (Q, D): the features of the queries as they are."""
         return self.features(queries.pictures, self.progress)
+
+
+class Arithmetic(TwoStep):
+    """Rows ``arithmetic-…``: the query minus the mean of its value, plus the mean of the wished one.
+
+    What is known of words ("king − man + woman", Mikolov, Yih and Zweig 2013, *Linguistic regularities in
+    continuous space word representations*).  Nobody but ``tell`` says what value a query shows.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        features: Features,
+        means: ValueMeans,
+        tell: Tell,
+        label: Label | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__(name=name, label=label, features=features, progress=progress)
+        self.means = means
+        self.tell = tell
+
+    def wanted(self, queries: QueryBatch) -> Vectors:
+        """Return the features of the queries, moved to the wished values, (Q, D)."""
+        return self.means.moved(super().wanted(queries), self.tell(queries.pictures), queries.targets)
 
 
 def rank_within(

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from baselines.arithmetic import Arithmetic
 from baselines.searcher import Searcher
-from baselines.two_step import Label, TwoStep, true_label
+from baselines.two_step import Arithmetic, Label, TwoStep, true_label
 from evaluation.context import Context
 from evaluation.ours import (
     Appearance,

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
 from torch import Tensor
 
 from faces.errors import WeightsError, WishError
@@ -27,7 +27,6 @@ from generator.attributes import Vocabulary
 from generator.config import ModelConfig, essentials, from_json, model_card, to_json
 from generator.model import Generator
 from generator.networks import TwoStage
-from generator.tensorfile import first_line, read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
 SHIPPED = Path(__file__).resolve().parent / "weights"
@@ -235,3 +234,25 @@ def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], 
         raise WeightsError(
             f"{path} does not fit {CONFIG_FILE} ({problems[0]}); copy the whole folder again, or train anew."
         )
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the words in the header; the tensors are not read.  Raises SafetensorError or OSError."""
+    with safe_open(path, framework="np") as stored:
+        return stored.metadata() or {}
+
+
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the words in the header, and the tensors, of one moment; raises SafetensorError or OSError.
+
+    ``safe_open(..., framework="pt")`` would open the file twice, and a training may replace it in between.
+    """
+    content = path.read_bytes()
+    tensors = load(content)  # checks the header
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return header.get("__metadata__", {}), tensors
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

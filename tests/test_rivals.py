@@ -15,9 +15,9 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from typer.testing import Result
 
-from baselines.attribute_classifier import MODELS
 from baselines.features import ImageFeatures
 from baselines.rivals import (
+    MODELS,
     SHIPPED,
     Rivals,
     fit_rivals,

@@ -26,9 +26,8 @@ from faces.crop import CropGeometry
 from faces.errors import WeightsError, WishError
 from faces.files import write_durably
 from faces.types import Floats, Ints
-from generator.checkpoint import find_weights
+from generator.checkpoint import find_weights, read_tensors
 from generator.devices import autocast, pick_precision
-from generator.tensorfile import read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights"
