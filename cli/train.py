@@ -209,13 +209,12 @@ def train_cpi(
     from baselines.cpi.training import CPISettings
     from baselines.cpi.training import train_cpi as run
     from cli.console import RichProgress, say
-    from generator.training import Budget, Options, prepare
+    from generator.training import Budget, Options, adjusted, prepare
 
     settings = CPISettings(light=light)
+    settings = replace(settings, recipe=adjusted(settings.recipe, learning_rate=learning_rate))
     if redrawn is not None:
         settings = replace(settings, redrawn=redrawn)
-    if learning_rate is not None:
-        settings = replace(settings, recipe=replace(settings.recipe, learning_rate=learning_rate))
     progress = RichProgress()
     _compute_on(threads)
     prepared = prepare(
@@ -380,11 +379,7 @@ def _report(entry: Entry) -> None:
     """Say one line of history; errors are of the kind the recipe makes small."""
     from cli.console import say
 
-    parts = [
-        f"{100 * entry.fraction:.0f} %",
-        f"{entry.pairs:,} pairs",
-        f"{entry.pairs_per_second:.0f} pairs/s",
-    ]
+    parts = [f"{100 * entry.fraction:.0f} %, {entry.pairs:,} pairs, {entry.pairs_per_second:.0f} pairs/s"]
     for title, figures in (("training", entry.train), ("unseen people", entry.validation)):
         known = ("stage1", "stage2", "error", "auxiliary")  # the last two are CPI's
         errors = [f"{figures[name]:.1f}" for name in known if name in figures]

@@ -120,11 +120,9 @@ def load_projection(folder: Path, feature_size: int | None = None) -> Projection
         ) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read ({error}); copy the whole folder again.") from None
-    mean, components = tensors.get("mean"), tensors.get("components")
+    mean, components = (tensors.get(name, np.empty(0)) for name in ("mean", "components"))
     if (
-        mean is None
-        or components is None
-        or mean.shape != (feature_size or mean.size,)
+        mean.shape != (feature_size or mean.size,)
         or components.ndim != 2
         or components.shape[1] != mean.size
         or mean.dtype != np.float32

@@ -323,7 +323,7 @@ def test_what_is_drawn_is_the_clean_version_and_what_is_shown_is_not() -> None:
     usual = BatchMaker(without.train, without, settings, 0, CPU)(0)
     assert torch.equal(batch.source, usual.source)
     assert torch.allclose(levels(batch.target), 255 - levels(usual.target), atol=0.05)
-    assert data.describe()["sha256"] != without.describe()["sha256"]
+    assert data.description["sha256"] != without.description["sha256"]
     joined = join_sets([replace(plain, clean=255 - plain.crops), plain])
     assert joined.clean is not None
     assert np.array_equal(joined.clean, np.concatenate([255 - plain.crops, plain.crops]))

@@ -32,6 +32,7 @@ from generator.devices import autocast, pick_precision
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 _FORMAT = 1
+_REMEDY = "copy the whole folder again, or train anew."
 _LEFT_OUT = "auxiliary."
 _BATCH = 128
 _CPU = torch.device("cpu")
@@ -161,17 +162,13 @@ def load_cpi(name_or_folder: str | Path = "cpi-32") -> CPIModel:
             f"{reading} cannot be used ({error}); copy the folder again, or train anew."
         ) from None
     if _identity(config, tensors) != identity:
-        raise WeightsError(
-            f"{config_path} and {path} do not belong together; copy the whole folder again, or train anew."
-        )
+        raise WeightsError(f"{config_path} and {path} do not belong together; {_REMEDY}")
     network = CPINetwork(config.architecture)
     untrained = {name: value for name, value in network.state_dict().items() if name.startswith(_LEFT_OUT)}
     try:
         network.load_state_dict({name: value.float() for name, value in (tensors | untrained).items()})
     except RuntimeError:
-        raise WeightsError(
-            f"{path} does not fit {CONFIG_FILE}; copy the whole folder again, or train anew."
-        ) from None
+        raise WeightsError(f"{path} does not fit {CONFIG_FILE}; {_REMEDY}") from None
     network.eval().requires_grad_(False)
     return CPIModel(network, config, name=Path(name_or_folder).name, weights_id=identity)
 

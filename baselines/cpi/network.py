@@ -1,9 +1,15 @@
-"""The two networks of CPI, after Yim et al. (2015); what is published and what is guessed: ``docs/cpi.md``.
+"""The two networks of CPI: J. Yim, H. Jung, B. Yoo, C. Choi, D. Park, J. Kim, "Rotating Your Face Using
+Multi-task Deep Neural Network", CVPR 2015.
 
-The *main* network draws a face in the pose of a remote code and tells, in a recovery code, what its picture
-no longer shows; the *auxiliary* network makes the input anew from both.  Pictures are standardised, (grey
-level - mean) / std.  In the shape comments B is the batch, S the side of a picture, V the number of poses.
-Tensors of locally connected layers lie as (H, W, maps, B), so that cutting out windows copies long runs.
+Written from descriptions of the method, not from its code: ``docs/cpi.md`` lists what is published, guessed
+and our own.  The *main* network draws a face, in whatever pose and light, in the pose that a *remote code* in
+the picture's border asks for, and tells in a recovery code what its picture no longer shows; the *auxiliary*
+network makes the input anew from both, so that who it is does not get lost.  The drawings, *controlled pose
+images*, are the features.
+
+Pictures are standardised, (grey level - mean) / std.  In the shape comments B is the batch, S the side of a
+picture, V the number of poses.  Tensors of locally connected layers lie as (H, W, maps, B), so that cutting
+out windows copies long runs.
 """
 
 from __future__ import annotations

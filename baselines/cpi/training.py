@@ -83,8 +83,6 @@ def train_cpi(
     size, poses = data.train.faces.size, len(data.vocabulary.combinations)
     geometry = CropGeometry(size=size)
     architecture = architecture or CPIArchitecture(size=size, poses=poses)
-    if (architecture.size, architecture.poses) != (size, poses):
-        raise TrainingError(f"The network must be one for {size} pixels and {poses} poses, as the faces are.")
     dtype = pick_precision(options.precision, _CPU)
     keep_freed_memory()
     torch.manual_seed(seed)
@@ -125,7 +123,7 @@ def train_cpi(
             std=data.std,
             poses=data.vocabulary.groups[0].values,
             light=settings.light,
-            data={**data.describe(), "seed": seed, "settings": asdict(settings)},
+            data={**data.description, "seed": seed, "settings": asdict(settings)},
             metrics={
                 "examples_seen": counters.pairs,
                 "minutes": round(counters.seconds / 60, 1),
@@ -147,7 +145,7 @@ def train_cpi(
             "budget": asdict(budget),
             "seed": seed,
             "geometry": asdict(geometry),
-            "data": data.describe(),
+            "data": data.description,
         },
     )
     return run_training(task, recipe, out, budget, options)

@@ -98,14 +98,9 @@ class BatchMaker:
         same = np.where(
             any_light[:, None], alike[:, None] == alike[None, :], wanted[:, None] == found[None, :]
         )
-        return Batch(
-            source=self._standardised(source),
-            target=self._standardised(target),
-            positive=self._standardised(positive),
-            positive_shown=self._standardised(shown),
-            wish=torch.from_numpy(self._one_hot[codes]).to(self._device),
-            same=torch.from_numpy(same).to(self._device),
-        )
+        pictures = (((part - self._mean) / self._std)[:, None] for part in (source, target, positive, shown))
+        others = (torch.from_numpy(part) for part in (self._one_hot[codes], same))
+        return Batch(*(part.to(self._device) for part in (*pictures, *others)))
 
     def _positives(self, targets: Ints, step: int) -> tuple[Ints, np.ndarray]:
         """What each drawing shall be found with, (B,), and whether that may be in any light, (B,) bool: for
@@ -116,9 +111,6 @@ class BatchMaker:
         chosen = rng.random(len(targets)) < self._any_light
         places = rng.integers(self._first[targets], self._end[targets])
         return np.where(chosen, self._by_likeness[places], targets), chosen
-
-    def _standardised(self, pictures: Tensor) -> Tensor:
-        return ((pictures - self._mean) / self._std)[:, None].to(self._device)
 
 
 def _alike(faces: PairSet) -> Ints:

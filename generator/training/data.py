@@ -62,24 +62,20 @@ class TrainingData:
     std: float
 
     @cached_property
-    def _fingerprint(self) -> str:
-        train = self.train
+    def description(self) -> dict[str, object]:
+        """Which data exactly it is, as JSON values."""
+        train, held = self.train, self.validation
         digest = hashlib.sha256(np.ascontiguousarray(train.faces.crops).data)
         if train.faces.clean is not None:
             digest.update(np.ascontiguousarray(train.faces.clean).data)
         digest.update(train.codes.tobytes())
         digest.update(train.pairs.tobytes())
-        return digest.hexdigest()
-
-    def describe(self) -> dict[str, object]:
-        """Say exactly which data it is, as JSON values."""
-        held = self.validation
         return {
-            "name": self.train.faces.name,
-            "crops": len(self.train.faces),
-            "people": self.train.people,
-            "pairs": len(self.train.pairs),
-            "sha256": self._fingerprint,
+            "name": train.faces.name,
+            "crops": len(train.faces),
+            "people": train.people,
+            "pairs": len(train.pairs),
+            "sha256": digest.hexdigest(),
             "validation_name": held.faces.name if held else None,
             "validation_crops": len(held.faces) if held else 0,
             "validation_people": held.people if held else 0,

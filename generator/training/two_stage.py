@@ -95,7 +95,7 @@ def train(
             std=data.std,
             vocabulary=data.vocabulary,
             preset=recipe.name,
-            data={**data.describe(), "seed": seed},
+            data={**data.description, "seed": seed},
             metrics=metrics,
         )
         save_checkpoint(out, network, config)
@@ -119,7 +119,7 @@ def train(
                 "seed": seed,
                 "geometry": asdict(geometry),
                 "start": start.weights_id if start else None,
-                "data": data.describe(),
+                "data": data.description,
             },
         )
         return run_training(task, recipe, out, budget, options)
