@@ -114,8 +114,7 @@ def train(
     threads: _Threads = 0,
     save_every: _SaveEvery = 2.0,
     precision: Annotated[
-        str,
-        typer.Option(help="auto, float32 or bfloat16; auto is bfloat16 if the hardware multiplies it."),
+        str, typer.Option(help="auto, float32 or bfloat16; auto is bfloat16 if the hardware multiplies it.")
     ] = "auto",
 ) -> None:
     """Train both networks on labelled faces.
@@ -245,9 +244,7 @@ def train_rivals(
     weights: Annotated[
         str,
         typer.Option(
-            "--weights",
-            metavar="NAME|DIR",
-            help="Weights whose features are tried beside the others.",
+            "--weights", metavar="NAME|DIR", help="Weights whose features are tried beside the others."
         ),
     ] = "rotation-32-protocol",
     validate: Annotated[
