@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -29,6 +30,7 @@ LOOSE = 0.3  # about what VGG-Face was trained on: a detector's box, widened by 
 Describe = Callable[[Tensor], Tensor]  # (N, 3, S, S) float32 RGB 0..255 → (N, D)
 
 
+@dataclass(kw_only=True, eq=False)
 class NetworkFeatures:
     """Chips of the larger pictures, described by a network.
 
@@ -36,13 +38,11 @@ class NetworkFeatures:
     pictures, with a margin of ``padding`` mean faces (see ``dlib_chip``).
     """
 
+    name: str
+    load: Callable[[], Describe]
+    size: int
+    padding: float
     needs_large = True
-
-    def __init__(self, *, name: str, load: Callable[[], Describe], size: int, padding: float) -> None:
-        self.name = name
-        self.load = load
-        self.size = size
-        self.padding = padding
 
     @cached_property
     def _describe(self) -> Describe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -50,6 +50,7 @@ class Reduced(NamedTuple):
     vectors: Doubles
 
 
+@dataclass(kw_only=True, eq=False)
 class AttributeClassifier:
     """The first step of two-step retrieval: a linear classifier of (N, D) vectors.
 
@@ -61,14 +62,12 @@ class AttributeClassifier:
     ``intercepts_`` (V,) float64, which give the scores, of which the highest tells the value.
     """
 
-    values_: tuple[str, ...]
-    coefficients_: Doubles
-    intercepts_: Doubles
-
-    def __init__(self, *, model: Model = "logistic", components: int = COMPONENTS, seed: int = 0) -> None:
-        self.model = model
-        self.components = components
-        self.seed = seed
+    model: Model = "logistic"
+    components: int = COMPONENTS
+    seed: int = 0
+    values_: tuple[str, ...] = field(init=False)
+    coefficients_: Doubles = field(init=False)
+    intercepts_: Doubles = field(init=False)
 
     def fit(self, vectors: Vectors, words: Words) -> Self:
         """Learn from (N, D) vectors and their (N,) words; raises DataError if these are all the same."""

@@ -7,6 +7,7 @@ is searched with to the wished value instead, or as well.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -25,19 +26,17 @@ Tell = Callable[[Pictures], Words]  # what each of N faces is believed to show: 
 Label = Callable[[FaceSet], Words]  # what the first step believes that each gallery face shows: (N,) words
 
 
+@dataclass(kw_only=True, eq=False)
 class TwoStep:
     """Filter by ``label``, in the whole gallery if there is none, then rank by ``features``.
 
     Learned by ``fit``: ``features_`` (N, D) and, with ``label``, ``labels_`` (N,) of the gallery.
     """
 
-    def __init__(
-        self, *, name: str, label: Label | None, features: Features, progress: Progress | None = None
-    ) -> None:
-        self.name = name
-        self.label = label
-        self.features = features
-        self.progress = progress
+    name: str
+    label: Label | None
+    features: Features
+    progress: Progress | None = None
 
     def fit(self, gallery: FaceSet) -> Self:
         self.labels_ = None if self.label is None else self.label(gallery)
@@ -60,6 +59,7 @@ class TwoStep:
         return self.features(queries.pictures, self.progress)
 
 
+@dataclass(kw_only=True, eq=False)
 class Arithmetic(TwoStep):
     """Rows ``arithmetic-…``: the query minus the mean of its value, plus the mean of the wished one.
 
@@ -67,19 +67,9 @@ class Arithmetic(TwoStep):
     continuous space word representations*).  Nobody but ``tell`` says what value a query shows.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        features: Features,
-        means: ValueMeans,
-        tell: Tell,
-        label: Label | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        super().__init__(name=name, label=label, features=features, progress=progress)
-        self.means = means
-        self.tell = tell
+    means: ValueMeans
+    tell: Tell
+    label: Label | None = None
 
     def wanted(self, queries: QueryBatch) -> Vectors:
         """Return the features of the queries, moved to the wished values, (Q, D)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ _CHUNK = 1024
 RECOVERY = 0.05  # weight of the recovery code beside the picture, in the squared distance
 
 
+@dataclass(kw_only=True, eq=False)
 class CPI:
     """Search with what CPI draws of query and gallery; ``name`` is the row in the tables.
 
@@ -41,24 +43,13 @@ class CPI:
     estimated codes and ``features_`` (N, D) float16.
     """
 
-    def __init__(
-        self,
-        *,
-        model: CPIModel,
-        name: str = "cpi",
-        compare_in: CompareIn = "all",
-        describe: Describe = "picture",
-        recovery: float = RECOVERY,
-        stepwise: bool = False,
-        progress: Progress | None = None,
-    ) -> None:
-        self.model = model
-        self.name = name
-        self.compare_in = compare_in
-        self.describe = describe
-        self.recovery = recovery
-        self.stepwise = stepwise
-        self.progress = progress
+    model: CPIModel
+    name: str = "cpi"
+    compare_in: CompareIn = "all"
+    describe: Describe = "picture"
+    recovery: float = RECOVERY
+    stepwise: bool = False
+    progress: Progress | None = None
 
     def fit(self, gallery: FaceSet) -> Self:
         """Estimate the poses of N faces and describe them.  Raises WeightsError if the size does not fit."""
