@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ Describe = Callable[[Tensor], Tensor]  # (N, 3, S, S) float32 RGB 0..255 → (N,
 class NetworkFeatures:
     """Chips of the larger pictures, described by a network.
 
-    ``load`` gives the network when it is first needed; it sees grey chips of ``size`` pixels as colour
+    ``load`` gives the network when it is needed; it sees grey chips of ``size`` pixels as colour
     pictures, with a margin of ``padding`` mean faces (see ``dlib_chip``).
     """
 
@@ -43,10 +43,6 @@ class NetworkFeatures:
     size: int
     padding: float
     needs_large = True
-
-    @cached_property
-    def _describe(self) -> Describe:
-        return self.load()
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Floats:
         """Return (N, D) float32, each row of length 1.
@@ -59,7 +55,7 @@ class NetworkFeatures:
         chips = [dlib_chip(face.pixels, face.points, size=self.size, margin=self.padding) for face in faces]
         with torch.inference_mode():
             grey = torch.from_numpy(np.stack(chips)).float()[:, None]  # (B, 1, S, S)
-            return normalised(self._describe(grey.expand(-1, 3, -1, -1)).numpy())
+            return normalised(self.load()(grey.expand(-1, 3, -1, -1)).numpy())
 
 
 class IdentityFeatures:
@@ -116,7 +112,7 @@ def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None
     if name == "dlib-128":
         file = "dlib_face_recognition_resnet_model_v1.dat"
         return NetworkFeatures(
-            name=name, load=lambda: load_dlib_network(model_file(file)), size=DLIB_SIDE, padding=TIGHT
+            name=name, load=cache(lambda: load_dlib_network(model_file(file))), size=DLIB_SIDE, padding=TIGHT
         )
     published = {"vgg16-fc7": (vgg16, VGG16, Vgg.fc7), "vgg-face-fc6": (vgg_face, VGG_FACE, Vgg.fc6)}
     if name not in published:
@@ -125,5 +121,5 @@ def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None
     if path is None:
         raise RowUnavailable("weights not given")
     return NetworkFeatures(
-        name=name, load=lambda: partial(layer, load_vgg(path, config)), size=config.side, padding=LOOSE
+        name=name, load=cache(lambda: partial(layer, load_vgg(path, config))), size=config.side, padding=LOOSE
     )

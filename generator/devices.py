@@ -11,8 +11,6 @@ import torch
 
 from faces.errors import TrainingError, WeightsError
 
-PRECISIONS = ("auto", "float32", "bfloat16")
-
 
 def pick_device(name: str | None = None) -> torch.device:
     """Return the device of that name, by default CUDA if there is one; raises WeightsError without it."""
@@ -38,11 +36,11 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 def pick_precision(choice: str, device: torch.device) -> torch.dtype:
     """Return the type that a choice means, for auto bfloat16 if it is quicker; raises TrainingError."""
-    if choice not in PRECISIONS:
-        raise TrainingError(f"There is no precision {choice!r}; choose one of: {', '.join(PRECISIONS)}.")
-    if choice != "auto":
-        return torch.bfloat16 if choice == "bfloat16" else torch.float32
-    return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    quicker = torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    known = {"auto": quicker, "float32": torch.float32, "bfloat16": torch.bfloat16}
+    if choice not in known:
+        raise TrainingError(f"There is no precision {choice!r}; choose one of: {', '.join(known)}.")
+    return known[choice]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:

@@ -18,7 +18,7 @@ from faces.errors import WeightsError
 from faces.types import Floats, Ints, Pixels
 from generator.attributes import Vocabulary
 from generator.config import ModelConfig
-from generator.devices import keep_freed_memory, multiplies_bfloat16, pick_device
+from generator.devices import keep_freed_memory, pick_device, pick_precision
 from generator.networks import FEATURE_LAYERS, TwoStage, as_features
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -72,8 +72,7 @@ class Generator:
         self.weights_id = weights_id
         self.folder = folder
         self.device = pick_device(device)
-        fast = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(self.device))
-        self.dtype = torch.bfloat16 if fast else torch.float32
+        self.dtype = pick_precision(precision, self.device)
         if self.device.type == "cpu":
             keep_freed_memory()
         size = config.architecture.size
