@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.features import Features, ImageFeatures, normalised
+from baselines.searcher import Features, ImageFeatures, normalised
 from baselines.vgg import VGG16, VGG_FACE, Vgg, load_vgg
 from facedata.large_pictures import LargeFace, Pictures
 from faces.chips import DLIB_SIDE, dlib_chip

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from baselines.features import Features, normalised
+from baselines.searcher import Features, normalised
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably

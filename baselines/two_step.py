@@ -12,9 +12,8 @@ from typing import Self
 
 import numpy as np
 
-from baselines.features import Features
 from baselines.rivals import ValueMeans
-from baselines.searcher import QueryBatch
+from baselines.searcher import Features, QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError

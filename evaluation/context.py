@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.features import Features, ImageFeatures
 from baselines.rivals import Rivals, load_rivals
+from baselines.searcher import Features, ImageFeatures
 from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, Words

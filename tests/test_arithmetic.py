@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from baselines import rivals
-from baselines.features import normalised
 from baselines.rivals import ValueMeans
-from baselines.searcher import QueryBatch
+from baselines.searcher import QueryBatch, normalised
 from baselines.two_step import Arithmetic
 from facedata.labelled import Words
 from facedata.large_pictures import Pictures

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.cpi.model import CPIModel
-from baselines.features import normalised
-from baselines.searcher import QueryBatch
+from baselines.searcher import QueryBatch, normalised
 from baselines.two_step import rank_within
 from facedata.labelled import FaceSet
 from faces.errors import DataError
