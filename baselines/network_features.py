@@ -3,78 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from baselines.features import Features, ImageFeatures, normalised
-from baselines.vgg import VGG16, VGG_FACE, load_vgg
+from baselines.searcher import Features, ImageFeatures, normalised
+from baselines.vgg import VGG16, VGG_FACE, Vgg, load_vgg
 from facedata.large_pictures import LargeFace, Pictures
 from faces.chips import DLIB_SIDE, dlib_chip
 from faces.dlib_detector import model_file
 from faces.errors import RowUnavailable
 from faces.landmarks import landmarks_of
-from faces.progress import NoProgress, Progress
-from faces.types import Floats, Landmarks, Pixels
+from faces.progress import Progress, underway
+from faces.types import Floats, Landmarks
+from retrieval.dlib_network import load_dlib_network
 from retrieval.identity import Identity as IdentityModel
 
 BATCH = 16  # faces; more at a time is not quicker on a processor
 TIGHT = 0.25  # as dlib cuts the faces that its network was trained on
 LOOSE = 0.3  # about what VGG-Face was trained on: a detector's box, widened by a tenth
 
-Describe = Callable[[Tensor], Tensor]
-"""(N, 3, S, S) float32 RGB 0..255 → (N, D)."""
+Describe = Callable[[Tensor], Tensor]  # (N, 3, S, S) float32 RGB 0..255 → (N, D)
 
 
+@dataclass(kw_only=True, eq=False)
 class NetworkFeatures:
     """Chips of the larger pictures, described by a network.
 
-    ``load`` gives the network when it is first needed; it sees grey chips of ``size`` pixels as colour
-    pictures, with a margin of ``padding`` mean faces (see ``face_chip``).
+    ``load`` gives the network when it is needed; it sees grey chips of ``size`` pixels as colour
+    pictures, with a margin of ``padding`` mean faces (see ``dlib_chip``).
     """
 
+    name: str
+    load: Callable[[], Describe]
+    size: int
+    padding: float
     needs_large = True
-
-    def __init__(self, *, name: str, load: Callable[[], Describe], size: int, padding: float) -> None:
-        self.name = name
-        self.load = load
-        self.size = size
-        self.padding = padding
-
-    @cached_property
-    def _describe(self) -> Describe:
-        return self.load()
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Floats:
         """Return (N, D) float32, each row of length 1.
 
         Raises RowUnavailable if a face has no larger picture, WeightsError for a broken weight file.
         """
-        large, describe = pictures.required_large(), self._describe
-        progress = progress or NoProgress()
-        parts = [np.empty((0, 0), np.float32)]
-        progress.start(f"describing faces ({self.name})", len(large), "faces")
-        try:
-            for start in range(0, len(large), BATCH):
-                numbers = range(start, min(start + BATCH, len(large)))
-                chips = [_chip(large.read(number), self.size, self.padding) for number in numbers]
-                with torch.inference_mode():
-                    grey = torch.from_numpy(np.stack(chips)).float()[:, None]  # (B, 1, S, S)
-                    parts.append(normalised(describe(grey.expand(-1, 3, -1, -1)).numpy()))
-                progress.advance(len(numbers))
-        finally:
-            progress.finish()
-        return np.concatenate(parts[1:] or parts)
+        return _describe_all(self.name, pictures, self._described, 0, progress)
+
+    def _described(self, faces: list[LargeFace]) -> Floats:
+        chips = [dlib_chip(face.pixels, face.points, size=self.size, margin=self.padding) for face in faces]
+        with torch.inference_mode():
+            grey = torch.from_numpy(np.stack(chips)).float()[:, None]  # (B, 1, S, S)
+            return normalised(self.load()(grey.expand(-1, 3, -1, -1)).numpy())
 
 
 class IdentityFeatures:
-    """The product's model of identity, as features of larger pictures.
-
-    It sees the larger pictures in grey; photographs in a collection are described in colour.
-    """
+    """The product's model of identity, as features of larger pictures; sees them in grey."""
 
     needs_large = True
 
@@ -84,18 +69,29 @@ class IdentityFeatures:
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Floats:
         """Return (N, I) float32; raises RowUnavailable if a face has no larger picture."""
-        large, progress = pictures.required_large(), progress or NoProgress()
-        parts = [np.empty((0, self.model.dimension), np.float32)]
-        progress.start("describing faces (identity)", len(large), "faces")
-        try:
-            for start in range(0, len(large), BATCH):
-                faces = [large.read(number) for number in range(start, min(start + BATCH, len(large)))]
-                chips = [self.model.cut(face.pixels, _landmarks(face)) for face in faces]
-                parts.append(self.model.describe(np.stack(chips)))
-                progress.advance(len(faces))
-        finally:
-            progress.finish()
-        return np.concatenate(parts)
+        return _describe_all("identity", pictures, self._described, self.model.dimension, progress)
+
+    def _described(self, faces: list[LargeFace]) -> Floats:
+        return self.model.describe(
+            np.stack([self.model.cut(face.pixels, _landmarks(face)) for face in faces])
+        )
+
+
+def _describe_all(
+    what: str,
+    pictures: Pictures,
+    describe: Callable[[list[LargeFace]], Floats],
+    dimension: int,
+    progress: Progress | None,
+) -> Floats:
+    """Describe the larger pictures batch by batch; none give (0, dimension)."""
+    large, parts = pictures.required_large(), []
+    with underway(progress, f"describing faces ({what})", len(large), "faces") as describing:
+        for start in range(0, len(large), BATCH):
+            faces = [large.read(number) for number in range(start, min(start + BATCH, len(large)))]
+            parts.append(describe(faces))
+            describing.advance(len(faces))
+    return np.concatenate(parts or [np.empty((0, dimension), np.float32)])
 
 
 def _landmarks(face: LargeFace) -> Landmarks:
@@ -114,31 +110,16 @@ def open_features(name: str, *, vgg16: Path | None = None, vgg_face: Path | None
     if name == "image":
         return ImageFeatures()
     if name == "dlib-128":
-        return NetworkFeatures(name=name, load=_load_dlib, size=DLIB_SIDE, padding=TIGHT)
-    if name == "vgg16-fc7":
-        objects = _given(vgg16)
+        file = "dlib_face_recognition_resnet_model_v1.dat"
         return NetworkFeatures(
-            name=name, load=lambda: load_vgg(objects, VGG16).fc7, size=VGG16.side, padding=LOOSE
+            name=name, load=cache(lambda: load_dlib_network(model_file(file))), size=DLIB_SIDE, padding=TIGHT
         )
-    if name == "vgg-face-fc6":
-        people = _given(vgg_face)
-        return NetworkFeatures(
-            name=name, load=lambda: load_vgg(people, VGG_FACE).fc6, size=VGG_FACE.side, padding=LOOSE
-        )
-    raise RowUnavailable(f"there are no features {name}")
-
-
-def _chip(face: LargeFace, size: int, padding: float) -> Pixels:
-    return dlib_chip(face.pixels, face.points, size=size, margin=padding)
-
-
-def _load_dlib() -> Describe:
-    from retrieval.dlib_network import load_dlib_network
-
-    return load_dlib_network(model_file("dlib_face_recognition_resnet_model_v1.dat"))
-
-
-def _given(path: Path | None) -> Path:
+    published = {"vgg16-fc7": (vgg16, VGG16, Vgg.fc7), "vgg-face-fc6": (vgg_face, VGG_FACE, Vgg.fc6)}
+    if name not in published:
+        raise RowUnavailable(f"there are no features {name}")
+    path, config, layer = published[name]
     if path is None:
         raise RowUnavailable("weights not given")
-    return path
+    return NetworkFeatures(
+        name=name, load=cache(lambda: partial(layer, load_vgg(path, config))), size=config.side, padding=LOOSE
+    )

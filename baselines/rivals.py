@@ -1,40 +1,192 @@
 """What the rivals learn from the training people, kept in one folder per attribute.
 
 Two things are learned: the classifier that two-step retrieval filters by, on the best of several features,
-and the mean vector of each value for feature arithmetic.  The folder holds ``config.json`` and
-``rivals.safetensors``; reading it runs no code.
+and the mean vector of each value for feature arithmetic.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from baselines.arithmetic import ValueMeans
-from baselines.attribute_classifier import COMPONENTS, MODELS, AttributeClassifier, Model, reduce
-from baselines.features import Features
+from baselines.searcher import Features, normalised
 from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
+from faces.types import Floats, Ints
 from generator.checkpoint import find_weights
 from index.search import Vectors
 
-HELD_OUT = 20
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
 FORMAT = 1
+_REMEDY = "copy the folder again, or run `anotheryou train-rivals` anew."
 
+COMPONENTS = 512
+_PCA_FACES = 4096  # that principal components are taken from, at most: 256 MB of 16,384 numbers each
+_ROWS = 1024  # converted or moved at a time
+
+Model = Literal["logistic", "lda", "svc"]
+MODELS: tuple[Model, ...] = get_args(Model)
+Doubles = NDArray[np.float64]
 _Arrays = Mapping[str, NDArray[Any]]
+
+
+class Reduced(NamedTuple):
+    """``vectors`` (N, P) float64: what scikit-learn's fitted ``pca`` and then ``scaler`` made of (N, D)."""
+
+    pca: Any
+    scaler: Any
+    vectors: Doubles
+
+
+@dataclass(kw_only=True, eq=False)
+class AttributeClassifier:
+    """The first step of two-step retrieval: a linear classifier of (N, D) vectors.
+
+    The paper trains a pose classifier on VGG-Face features and reaches 73.3 % (Ghodrati et al. 2015, 4.1.2).
+    Ours is linear on standardised principal components, taken from faces that ``seed`` decides.  All of that
+    is affine, so what is learned is one matrix and one offset, and telling needs NumPy only.
+
+    Learned by ``fit``: ``values_``, the V words in order of name, ``coefficients_`` (V, D) and
+    ``intercepts_`` (V,) float64, which give the scores, of which the highest tells the value.
+    """
+
+    model: Model = "logistic"
+    components: int = COMPONENTS
+    seed: int = 0
+    values_: tuple[str, ...] = field(init=False)
+    coefficients_: Doubles = field(init=False)
+    intercepts_: Doubles = field(init=False)
+
+    def fit(self, vectors: Vectors, words: Words) -> Self:
+        """Learn from (N, D) vectors and their (N,) words; raises DataError if these are all the same."""
+        return self.fit_reduced(reduce(vectors, components=self.components, seed=self.seed), words)
+
+    def fit_reduced(self, reduced: Reduced, words: Words) -> Self:
+        """Do the same with what ``reduce`` made of the vectors, which several classifiers may share."""
+        if words.shape != (len(reduced.vectors),):
+            raise DataError(f"{len(reduced.vectors)} vectors need a word each, not {words.shape}.")
+        if len(np.unique(words)) < 2:
+            raise DataError("the faces to learn from show one value only; a classifier needs two.")
+        linear = estimator(self.model, self.seed).fit(reduced.vectors, words)
+        weights, offsets = linear.coef_, linear.intercept_
+        if len(weights) == 1:  # of two values scikit-learn keeps a single row, whose sign tells them apart
+            weights, offsets = np.concatenate([-weights, weights]), np.concatenate([-offsets, offsets])
+        weights = weights / reduced.scaler.scale_  # (V, P)
+        self.values_ = tuple(str(word) for word in linear.classes_)
+        self.coefficients_ = weights @ reduced.pca.components_.astype(np.float64)
+        centre = self.coefficients_ @ reduced.pca.mean_.astype(np.float64)
+        self.intercepts_ = offsets - centre - weights @ reduced.scaler.mean_
+        return self
+
+    def scores(self, vectors: Vectors) -> Doubles:
+        """Return (N, V) float64 scores of vectors (N, D); raises DataError if it learned another D."""
+        if vectors.ndim != 2 or vectors.shape[1] != self.coefficients_.shape[1]:
+            raise DataError(
+                f"the classifier takes vectors of {self.coefficients_.shape[1]} numbers, not {vectors.shape}."
+            )
+        found = np.empty((len(vectors), len(self.values_)))
+        for start in range(0, len(vectors), _ROWS):
+            part = slice(start, start + _ROWS)
+            found[part] = vectors[part].astype(np.float64) @ self.coefficients_.T
+        return found + self.intercepts_
+
+    def predict(self, vectors: Vectors) -> Words:
+        """Return (N,) words that (N, D) vectors are told to show."""
+        told: Words = np.array(self.values_, dtype=np.str_)[self.scores(vectors).argmax(axis=1)]
+        return told
+
+    def accuracy(self, vectors: Vectors, words: Words) -> float:
+        """Return the percentage of (N, D) vectors told rightly; NaN if there are none."""
+        return 100 * float(np.mean(self.predict(vectors) == words)) if len(words) else float("nan")
+
+
+def reduce(vectors: Vectors, *, components: int = COMPONENTS, seed: int = 0) -> Reduced:
+    """Take the principal components of (N, D) vectors, as many as can be, and standardise them."""
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
+    if vectors.ndim != 2 or len(vectors) < 2:
+        raise DataError(f"a classifier learns from two vectors or more, not from {vectors.shape}.")
+    count = min(len(vectors), _PCA_FACES)
+    some = np.sort(np.random.default_rng(seed).choice(len(vectors), count, replace=False))
+    pca = PCA(n_components=min(components, count - 1, vectors.shape[1]), random_state=seed)
+    pca.fit(vectors[some].astype(np.float32))
+    parts = range(0, len(vectors), _ROWS)
+    projected = np.concatenate([pca.transform(vectors[at : at + _ROWS].astype(np.float32)) for at in parts])
+    scaler = StandardScaler().fit(projected.astype(np.float64))
+    return Reduced(pca, scaler, scaler.transform(projected.astype(np.float64)))
+
+
+def estimator(model: Model, seed: int) -> Any:
+    """Make the unfitted classifier; each has a row of ``coef_`` for each class, and tells the highest."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    estimators: dict[str, Any] = {
+        "logistic": LogisticRegression(C=0.01, max_iter=2000),
+        "lda": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+        "svc": LinearSVC(C=0.01, dual=False, max_iter=5000, random_state=seed),
+    }
+    if model not in estimators:
+        raise DataError(f"{model!r} is no classifier; there are {', '.join(MODELS)}.")
+    return estimators[model]
+
+
+class ValueMeans:
+    """The mean vector of each value of an attribute, to change a face's value by arithmetic.
+
+    Learned by ``fit``: ``values_``, the V words in order of name, and ``means_`` (V, D) float32.
+    """
+
+    values_: tuple[str, ...]
+    means_: Floats
+
+    def fit(self, vectors: Vectors, words: Words) -> Self:
+        """Learn from (N, D) vectors and their (N,) words."""
+        if vectors.ndim != 2 or words.shape != (len(vectors),):
+            raise DataError(f"{vectors.shape} vectors need a word each, not {words.shape}.")
+        self.values_ = tuple(str(word) for word in np.unique(words))
+        means = [vectors[words == value].mean(axis=0, dtype=np.float64) for value in self.values_]
+        self.means_ = np.array(means, dtype=np.float32)
+        return self
+
+    def moved(self, vectors: Vectors, own: Words, wished: Words) -> Vectors:
+        """Return (N, D) vectors − mean of (N,) ``own`` + mean of (N,) ``wished`` words, brought to length 1.
+
+        They keep their dtype.  Raises DataError for a word without a mean and for vectors that do not fit.
+        """
+        if vectors.ndim != 2 or vectors.shape[1] != self.means_.shape[1]:
+            raise DataError(f"means of {self.means_.shape[1]} numbers do not fit vectors {vectors.shape}.")
+        after, before = self._places(wished), self._places(own)
+        found = np.empty_like(vectors)
+        for start in range(0, len(vectors), _ROWS):
+            part = slice(start, start + _ROWS)
+            change = self.means_[after[part]] - self.means_[before[part]]
+            found[part] = normalised(vectors[part].astype(np.float32) + change)
+        return found
+
+    def _places(self, words: Words) -> Ints:
+        known = {value: place for place, value in enumerate(self.values_)}
+        missing = sorted(set(words.tolist()) - set(known))
+        if missing:
+            raise DataError(
+                f"no face to learn from shows {missing[0]!r}, so it has no mean; known are "
+                f"{', '.join(self.values_)}."
+            )
+        return np.array([known[word] for word in words.tolist()], np.int64)
 
 
 @dataclass(frozen=True)
@@ -48,22 +200,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rivals:
-    """What was learned about one attribute.
-
-    ``classifier`` reads the feature called ``feature``; ``means`` has means by name of feature.  ``weights``
-    are name and id of the generator whose features ``features`` are, empty if they were not looked at.
-    ``candidates`` are all classifiers that were tried, best first; ``data`` says what was learned from (JSON
-    values), ``rivals_id`` is a hash over all that was kept, empty before.
-    """
+    """What was learned about one attribute."""
 
     attribute: Attribute
-    feature: str
+    feature: str  # name of what the classifier reads
     classifier: AttributeClassifier
-    means: Mapping[str, ValueMeans]
-    weights: tuple[str, str]
-    candidates: Sequence[Candidate]
-    data: Mapping[str, object] = field(default_factory=dict)
-    rivals_id: str = ""
+    means: Mapping[str, ValueMeans]  # by name of feature
+    weights: tuple[str, str]  # name and id of the generator behind ``features``, empty without them
+    candidates: Sequence[Candidate]  # all classifiers that were tried, best first
+    data: Mapping[str, object]  # what was learned from, JSON values
+    rivals_id: str = ""  # a hash over all that was kept, empty before
 
 
 def people_to_learn_from(faces: FaceSet) -> FaceSet:
@@ -72,11 +218,8 @@ def people_to_learn_from(faces: FaceSet) -> FaceSet:
     return chosen if len(chosen) else faces.select(faces.splits != "test")
 
 
-def split_people(faces: FaceSet, *, held_out: int = HELD_OUT, seed: int = 0) -> tuple[FaceSet, FaceSet]:
-    """Split ``faces`` into those to learn from and those of ``held_out`` people, drawn by ``seed``.
-
-    Raises DataError if nobody would be left to learn from.
-    """
+def split_people(faces: FaceSet, *, held_out: int, seed: int = 0) -> tuple[FaceSet, FaceSet]:
+    """Split off the faces of ``held_out`` people, drawn by ``seed``; raises DataError if nobody were left."""
     people = np.unique(faces.persons)
     if not 0 < held_out < len(people):
         raise DataError(
@@ -96,28 +239,24 @@ def fit_rivals(
     features: Sequence[Features],
     weights: tuple[str, str] = ("", ""),
     seed: int = 0,
-    components: int = COMPONENTS,
     progress: Progress | None = None,
 ) -> Rivals:
     """Try every classifier on every feature, keep the best, and take the means.
 
     All learn from ``learners``; the classifier that tells most faces of ``validation`` rightly is kept, the
-    first of equal ones.  Its people should be unknown to the features too: a network's features tell more
-    of the people it was trained on.  Features that need larger pictures learn from the faces that have
-    one; if ``validation`` has none, they still have means.  ``weights`` are name and id of the
-    generator behind the features called ``features``.  Raises DataError if no feature is left, if fewer
-    than two values are shown or if ``validation`` shows none of them.
+    first of equal ones.  Its people should be unknown to the features too.  Features that need larger
+    pictures learn from the faces that have one; if ``validation`` has none, they still have means.
+    ``weights`` are name and id of the generator behind the features called ``features``.  Raises DataError if
+    no feature is left, if fewer than two values are shown or if ``validation`` shows none of them.
     """
-    progress = progress or NoProgress()
     learners = learners.select(learners.attribute(attribute) != "")
     validation = validation.select(np.isin(validation.attribute(attribute), learners.values(attribute)))
     if not len(validation):
         raise DataError(f"the faces to choose by show no {attribute} that can be learned; name other ones.")
-    candidates: list[Candidate] = []
+    tried: list[tuple[Candidate, AttributeClassifier]] = []
     means: dict[str, ValueMeans] = {}
     left_out: dict[str, str] = {}
     learned_from: dict[str, int] = {}
-    best: tuple[Candidate, AttributeClassifier] | None = None
     for feature in features:
         shown, judged = _shown_to(feature, learners), _shown_to(feature, validation)
         words = shown.attribute(attribute)
@@ -129,20 +268,23 @@ def fit_rivals(
         except RowUnavailable as reason:
             left_out[feature.name] = reason.reason
             continue
-        for classifier in _fitted(seen, words, components, seed, progress):
-            accuracy = classifier.accuracy(unseen, judged.attribute(attribute))
-            candidates.append(Candidate(feature.name, classifier.model, accuracy))
-            if best is None or candidates[-1].accuracy > best[0].accuracy:
-                best = candidates[-1], classifier
-    if best is None:
+        with underway(progress, "fitting classifiers", len(MODELS), "classifiers") as fitting:
+            reduced = reduce(seen, seed=seed)
+            for model in MODELS:
+                classifier = AttributeClassifier(model=model, seed=seed).fit_reduced(reduced, words)
+                accuracy = classifier.accuracy(unseen, judged.attribute(attribute))
+                tried.append((Candidate(feature.name, model, accuracy), classifier))
+                fitting.advance()
+    if not tried:
         raise DataError("no feature is left to learn from: " + "; ".join(left_out.values()) + ".")
+    tried.sort(key=lambda one: -one[0].accuracy)  # the first of equal ones stays the first
     return Rivals(
         attribute=attribute,
-        feature=best[0].feature,
-        classifier=best[1],
+        feature=tried[0][0].feature,
+        classifier=tried[0][1],
         means=means,
         weights=weights if "features" in means else ("", ""),
-        candidates=sorted(candidates, key=lambda candidate: -candidate.accuracy),
+        candidates=[candidate for candidate, _ in tried],
         data={
             **_described(learners, attribute),
             "validation": _described(validation, attribute),
@@ -154,10 +296,7 @@ def fit_rivals(
 
 
 def save_rivals(folder: Path, rivals: Rivals) -> str:
-    """Write what was learned into a folder, which is made if need be, and return its id.
-
-    Raises OSError if the folder cannot be written to.
-    """
+    """Write what was learned into a folder, made if need be, and return its id; may raise OSError."""
     arrays: dict[str, NDArray[Any]] = {
         "classifier.coefficients": rivals.classifier.coefficients_,
         "classifier.intercepts": rivals.classifier.intercepts_,
@@ -173,12 +312,8 @@ def save_rivals(folder: Path, rivals: Rivals) -> str:
         "means": {name: list(means.values_) for name, means in rivals.means.items()},
         "weights": {"name": rivals.weights[0], "id": rivals.weights[1]},
         "candidates": [
-            {
-                "feature": candidate.feature,
-                "model": candidate.model,
-                "validation_accuracy": round(candidate.accuracy, 2),
-            }
-            for candidate in rivals.candidates
+            {"feature": one.feature, "model": one.model, "validation_accuracy": round(one.accuracy, 2)}
+            for one in rivals.candidates
         ],
         "data": dict(rivals.data),
     }
@@ -191,10 +326,7 @@ def save_rivals(folder: Path, rivals: Rivals) -> str:
 
 
 def load_rivals(name_or_folder: str | Path) -> Rivals:
-    """Read what comes with the project under a name such as ``rivals-rotation``, or lies in a folder.
-
-    Raises WeightsError that names the file and says what to do.
-    """
+    """Read what comes along under a name, such as ``rivals-rotation``, or a folder; raises WeightsError."""
     folder = find_weights(
         name_or_folder, SHIPPED, holding=TENSORS_FILE, what="fitted rivals", command="train-rivals"
     )
@@ -206,15 +338,9 @@ def load_rivals(name_or_folder: str | Path) -> Rivals:
         identity = content.pop("rivals_id")
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).split("\n")[0]
-        raise WeightsError(
-            f"{folder} cannot be used ({reason}); copy the folder again, or run `anotheryou train-rivals` "
-            "anew."
-        ) from None
+        raise WeightsError(f"{folder} cannot be used ({reason}); {_REMEDY}") from None
     if _identity(content, arrays) != identity:
-        raise WeightsError(
-            f"{config} and {tensors} do not belong together; copy the folder again, or run "
-            "`anotheryou train-rivals` anew."
-        )
+        raise WeightsError(f"{config} and {tensors} do not belong together; {_REMEDY}")
     return replace(found, rivals_id=identity)
 
 
@@ -223,21 +349,6 @@ def _shown_to(feature: Features, faces: FaceSet) -> FaceSet:
     if not feature.needs_large or faces.large is None or not faces.large.present.any():
         return faces
     return faces.select(faces.large.present)
-
-
-def _fitted(
-    vectors: Vectors, words: Words, components: int, seed: int, progress: Progress
-) -> Iterator[AttributeClassifier]:
-    """Fit a classifier of each kind to (N, D) vectors and their (N,) words."""
-    progress.start("fitting classifiers", len(MODELS), "classifiers")
-    try:
-        reduced = reduce(vectors, components=components, seed=seed)
-        for model in MODELS:
-            made = AttributeClassifier(model=model, components=components, seed=seed)
-            yield made.fit_reduced(reduced, words)
-            progress.advance()
-    finally:
-        progress.finish()
 
 
 def _described(faces: FaceSet, attribute: Attribute) -> dict[str, object]:
@@ -257,17 +368,14 @@ def _parse_rivals(content: Any, arrays: _Arrays) -> Rivals:
         raise ValueError(f"{content['attribute']!r} or {content['model']!r} is not known")
     values = tuple(str(value) for value in content["values"])
     coefficients = _array(arrays, "classifier.coefficients", np.float64, len(values), 2)
-    classifier = AttributeClassifier.learned(
-        model=content["model"],
-        components=int(content["components"]),
-        values=values,
-        coefficients=coefficients,
-        intercepts=_array(arrays, "classifier.intercepts", np.float64, len(values), 1),
-    )
+    intercepts = _array(arrays, "classifier.intercepts", np.float64, len(values), 1)
+    classifier = AttributeClassifier(model=content["model"], components=int(content["components"]))
+    classifier.values_, classifier.coefficients_, classifier.intercepts_ = values, coefficients, intercepts
     means = {}
     for name, words in content["means"].items():
-        found = _array(arrays, f"means.{name}", np.float32, len(words), 2)
-        means[str(name)] = ValueMeans.learned(tuple(str(word) for word in words), found)
+        means[str(name)] = found = ValueMeans()
+        found.values_ = tuple(str(word) for word in words)
+        found.means_ = _array(arrays, f"means.{name}", np.float32, len(words), 2)
     feature = str(content["feature"])
     if feature in means and means[feature].means_.shape[1] != coefficients.shape[1]:
         raise ValueError(f"classifier and means of {feature} differ in length")
@@ -293,7 +401,6 @@ def _array(arrays: _Arrays, name: str, dtype: type, rows: int, dimensions: int) 
 
 
 def _identity(content: Mapping[str, Any], arrays: _Arrays) -> str:
-    """Return 12 hex digits of a SHA-256 over everything but themselves."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"\n{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())

@@ -1,4 +1,4 @@
-"""What every rival looks like to the measure: a query in, ranked gallery entries out."""
+"""What every rival looks like to the measure: faces described by vectors, a query in, ranked faces out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,39 @@ from numpy.typing import NDArray
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError
-from faces.types import Ints
+from faces.progress import Progress
+from faces.types import Floats, Ints
+from index.search import Vectors
+from retrieval.identity import unit_length
+
+
+def normalised(vectors: NDArray[np.generic]) -> Floats:
+    """Return (N, ...) numbers as (N, D) float32 rows of length 1; a row of zeros stays as it is."""
+    return unit_length(vectors.reshape(len(vectors), -1).astype(np.float32))
+
+
+class Features(Protocol):
+    """A way to describe faces, whose ``name`` is in the names of rows; some need the larger pictures."""
+
+    name: str
+    needs_large: bool
+
+    def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
+        """Return (N, D) float16 or float32, each row of length 1.
+
+        Raises RowUnavailable if larger pictures or weights are missing.
+        """
+
+
+class ImageFeatures:
+    """The crop itself, as S · S numbers."""
+
+    name = "image"
+    needs_large = False
+
+    def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
+        """Return (N, S · S) float32; takes too little time to tell of."""
+        return normalised(pictures.crops)
 
 
 @dataclass(frozen=True)
@@ -40,13 +72,9 @@ class QueryBatch:
 
 
 class Searcher(Protocol):
-    """A way to search; ``name`` is its row in the tables.
+    """A way to search, named as its row; only an oracle, with ``true`` in the name, may read labels."""
 
-    A searcher may read the labels of the gallery only if it is an oracle, whose name says ``true``.
-    """
-
-    @property
-    def name(self) -> str: ...
+    name: str
 
     def fit(self, gallery: FaceSet) -> Self:
         """Learn the gallery of N faces."""

@@ -1,62 +1,78 @@
 """Two-step retrieval: keep the faces that have the wished value, then search them with the picture as it is.
 
-The rival of the paper's tables (Ghodrati et al. 2015, 4.1.2).  The first step keeps exactly the gallery
-faces that a labeller says have the target value; the second ranks them by the Euclidean distance of
-L2-normalised features.
+The rival of the paper's tables (Ghodrati et al. 2015, 4.1.2).  Beside it feature arithmetic, which moves what
+is searched with to the wished value instead, or as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
-from baselines.features import Features
-from baselines.searcher import QueryBatch
+from baselines.rivals import ValueMeans
+from baselines.searcher import Features, QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
+from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Ints
 from index.search import Vectors, nearest
 
-Label = Callable[[FaceSet], Words]
-"""What the first step believes the value of each gallery face to be: (N,) words."""
+Tell = Callable[[Pictures], Words]  # what each of N faces is believed to show: (N,) words
+Label = Callable[[FaceSet], Words]  # what the first step believes that each gallery face shows: (N,) words
 
 
+@dataclass(kw_only=True, eq=False)
 class TwoStep:
-    """Filter by ``label``, then rank by ``features``; ``name`` is the row in the tables.
+    """Filter by ``label``, in the whole gallery if there is none, then rank by ``features``.
 
-    Learned by ``fit``: ``features_`` (N, D) and ``labels_`` (N,) of the gallery.
+    Learned by ``fit``: ``features_`` (N, D) and, with ``label``, ``labels_`` (N,) of the gallery.
     """
 
-    def __init__(
-        self, *, name: str, label: Label, features: Features, progress: Progress | None = None
-    ) -> None:
-        self.name = name
-        self.label = label
-        self.features = features
-        self.progress = progress
+    name: str
+    label: Label | None
+    features: Features
+    progress: Progress | None = None
 
     def fit(self, gallery: FaceSet) -> Self:
-        self.labels_ = self.label(gallery)
+        self.labels_ = None if self.label is None else self.label(gallery)
         self.features_ = self.features(gallery.pictures, self.progress)
-        if self.labels_.shape != (len(gallery),):
+        if self.labels_ is not None and self.labels_.shape != (len(gallery),):
             raise DataError(f"the first step labelled {self.labels_.shape} of {len(gallery)} faces.")
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """Return (Q, k) int64 gallery indices, best first, -1 if fewer than k faces passed the filter."""
-        wanted = self.features(queries.pictures, self.progress)
-        return nearest_within(self.features_, self.labels_, wanted, queries.targets, k)
+        gallery, wanted = self.features_, self.wanted(queries)
+        if self.labels_ is None:
+            return nearest(gallery, wanted, k, progress=self.progress)
+        return rank_within(
+            self.labels_, queries.targets, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k)
+        )
+
+    def wanted(self, queries: QueryBatch) -> Vectors:
+        """Return what to look for, (Q, D): the features of the queries as they are."""
+        return self.features(queries.pictures, self.progress)
 
 
-def nearest_within(gallery: Vectors, labels: Words, wanted: Vectors, targets: Words, k: int) -> Ints:
-    """Find the gallery faces (Q, k) int64 nearest to each query among those labelled with its target.
+@dataclass(kw_only=True, eq=False)
+class Arithmetic(TwoStep):
+    """Rows ``arithmetic-…``: the query minus the mean of its value, plus the mean of the wished one.
 
-    ``gallery`` (N, D) has ``labels`` (N,), ``wanted`` (Q, D) has ``targets`` (Q,); -1 if no face is left.
+    What is known of words ("king − man + woman", Mikolov, Yih and Zweig 2013, *Linguistic regularities in
+    continuous space word representations*).  Nobody but ``tell`` says what value a query shows.
     """
-    return rank_within(labels, targets, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k))
+
+    means: ValueMeans
+    tell: Tell
+    label: Label | None = None
+
+    def wanted(self, queries: QueryBatch) -> Vectors:
+        """Return the features of the queries, moved to the wished values, (Q, D)."""
+        return self.means.moved(super().wanted(queries), self.tell(queries.pictures), queries.targets)
 
 
 def rank_within(
@@ -79,8 +95,4 @@ def rank_within(
 
 def true_label(attribute: Attribute) -> Label:
     """Make a first step that is never wrong: it reads the labels, and shows the ceiling of the method."""
-
-    def label(gallery: FaceSet) -> Words:
-        return gallery.attribute(attribute)
-
-    return label
+    return lambda gallery: gallery.attribute(attribute)

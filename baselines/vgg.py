@@ -2,22 +2,18 @@
 
 VGG-16: Simonyan and Zisserman 2015, *Very Deep Convolutional Networks for Large-Scale Image Recognition*,
 configuration D.  VGG-Face: Parkhi, Vedaldi and Zisserman 2015, *Deep Face Recognition*.  Both are read from
-the files that MatConvNet offers, ``imagenet-vgg-verydeep-16.mat`` and ``vgg-face.mat`` of
-https://www.vlfeat.org/matconvnet/pretrained/, which also lists their MD5 sums.  Neither comes with the
-project; their authors' terms apply.
+MatConvNet's files, which do not come with the project; their authors' terms apply.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -28,11 +24,10 @@ WHERE = "https://www.vlfeat.org/matconvnet/pretrained/"
 
 @dataclass(frozen=True)
 class VggConfig:
-    """Architecture, preprocessing and origin.
+    """Architecture, preprocessing and origin (``file`` and ``md5`` of the published weights).
 
     ``widths`` and ``depths`` are the maps and convolutions of each block, after which the picture of ``side``
     pixels is halved; ``hidden`` the width of fc6 and fc7; ``mean`` (RGB, 0..255) is subtracted from pictures.
-    ``file`` and ``md5`` tell the published weights.
     """
 
     file: str
@@ -58,9 +53,10 @@ class Vgg(nn.Module):
         self.config = config
         self.convolutions = nn.ModuleDict()
         wide = 3
-        for name, out in _convolutions(config):
-            self.convolutions[name] = nn.Conv2d(wide, out, 3, padding=1)
-            wide = out
+        for block, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1):
+            for number in range(1, depth + 1):  # conv1_1, conv1_2, conv2_1 ...
+                self.convolutions[f"conv{block}_{number}"] = nn.Conv2d(wide, width, 3, padding=1)
+                wide = width
         left = config.side // 2 ** len(config.widths)  # 7
         self.first = nn.Conv2d(wide, config.hidden, left)  # fc6: as wide as what is left of the picture
         self.second = nn.Conv2d(config.hidden, config.hidden, 1)  # fc7
@@ -69,11 +65,9 @@ class Vgg(nn.Module):
         """Turn (N, 3, side, side) RGB 0..255 into (N, hidden), rectified as Caffe's blob of this name is."""
         mean = torch.tensor(self.config.mean, device=pictures.device)[:, None, None]
         x = pictures - mean  # (N, 3, 224, 224)
-        block = 1
         for name, convolution in self.convolutions.items():
-            if name[4] != str(block):
+            if name.endswith("_1") and name != "conv1_1":
                 x = F.max_pool2d(x, 2)
-                block += 1
             x = F.relu(convolution(x))  # (N, 64, 224, 224) ... (N, 512, 14, 14)
         x = F.max_pool2d(x, 2)  # (N, 512, 7, 7)
         return F.relu(self.first(x)).flatten(1)  # (N, 4096)
@@ -85,10 +79,7 @@ class Vgg(nn.Module):
 
 
 def load_vgg(path: Path, config: VggConfig) -> Vgg:
-    """Load the network with its published weights.
-
-    Raises WeightsError if ``path`` is not the published file, to the last bit, or cannot be read.
-    """
+    """Load the published weights; raises WeightsError if ``path`` is not that file to the last bit."""
     hint = f"give {config.file} of {WHERE}"
     try:
         with path.open("rb") as file:
@@ -97,53 +88,21 @@ def load_vgg(path: Path, config: VggConfig) -> Vgg:
         raise WeightsError(f"{path} cannot be read ({error.strerror}); {hint}.") from None
     if found != config.md5:
         raise WeightsError(f"{path} is not the published file (its MD5 sum is {found}); {hint}.")
-    network = Vgg(config)
-    try:
-        published = _layers(path)
-        layers = {**network.convolutions, "fc6": network.first, "fc7": network.second}
-        with torch.no_grad():
-            for name, layer in layers.items():
-                _fill(layer, name, *published[name])
-    except KeyError as error:
-        raise WeightsError(f"{path} has no layer {error.args[0]}; {hint}.") from None
-    except ValueError as error:
-        raise WeightsError(f"{path} does not hold the weights: {error}; {hint}.") from None
-    return network.eval()
+    return _filled(Vgg(config), path).eval()
 
 
-def _convolutions(config: VggConfig) -> Iterator[tuple[str, int]]:
-    """List names and widths: conv1_1, conv1_2, conv2_1 ..."""
-    for block, (width, depth) in enumerate(zip(config.widths, config.depths, strict=True), 1):
-        for number in range(1, depth + 1):
-            yield f"conv{block}_{number}", width
-
-
-def _layers(path: Path) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """Read weights (rows, columns, in, out) and biases (out,) by name of layer; raises ValueError."""
+@torch.no_grad()
+def _filled(network: Vgg, path: Path) -> Vgg:
+    """Copy what lies in the file as weights (rows, columns, in, out) and biases (out,) into the network."""
     from scipy.io import loadmat
 
-    try:
-        content = loadmat(path, variable_names=["layers"], squeeze_me=True, struct_as_record=False)
-        layers = np.atleast_1d(content["layers"])
-        return {
-            str(layer.name): (np.asarray(layer.weights[0]), np.asarray(layer.weights[1]))
-            for layer in layers
-            if len(np.atleast_1d(getattr(layer, "weights", ()))) == 2
-        }
-    except Exception as error:  # SciPy promises nothing about what a damaged file raises
-        raise ValueError(f"it is no such MATLAB file ({error})") from None
-
-
-def _fill(layer: nn.Module, name: str, weights: NDArray[Any], biases: NDArray[Any]) -> None:
-    """Copy the parameters into a convolution; raises ValueError if they have other shapes."""
-    if not isinstance(layer, nn.Conv2d) or layer.bias is None:
-        raise ValueError(f"{name} is no convolution")
-    out, wide, rows, columns = layer.weight.shape
-    expected = (rows, columns, wide, out)
-    if weights.squeeze().shape != tuple(size for size in expected if size > 1) or biases.shape != (out,):
-        raise ValueError(
-            f"{name} has weights {weights.shape} and biases {biases.shape} instead of {expected}"
-        )
-    turned = weights.reshape(expected).transpose(3, 2, 0, 1).astype(np.float32)
-    layer.weight.copy_(torch.from_numpy(turned))
-    layer.bias.copy_(torch.from_numpy(biases.astype(np.float32)))
+    content = loadmat(path, variable_names=["layers"], squeeze_me=True, struct_as_record=False)
+    published: dict[str, Any] = {layer.name: getattr(layer, "weights", ()) for layer in content["layers"]}
+    layers: dict[str, Any] = {**network.convolutions, "fc6": network.first, "fc7": network.second}
+    for name, layer in layers.items():
+        weights, biases = published[name]
+        out, wide, rows, columns = layer.weight.shape
+        turned = weights.reshape(rows, columns, wide, out).transpose(3, 2, 0, 1)
+        layer.weight.copy_(torch.from_numpy(turned.astype(np.float32)))
+        layer.bias.copy_(torch.from_numpy(biases.astype(np.float32)))
+    return network

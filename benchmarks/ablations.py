@@ -40,8 +40,8 @@ def layers(generator: Generator, gallery: FaceSet, queries: Queries) -> Ways:
     wishes = np.array([generator.vocabulary.code({"pose": str(word)}) for word in queries.targets], np.int64)
     own = generator.canonicalise(gallery.crops).codes
     for layer in FEATURE_LAYERS:
-        entries = generator.middle_layers(gallery.crops, own, layer)
-        asked = generator.middle_layers(gallery.crops[queries.faces], wishes, layer)
+        entries = generator.draw(gallery.crops, own, layer=layer).features
+        asked = generator.draw(gallery.crops[queries.faces], wishes, layer=layer).features
         yield layer, nearest(entries, asked, max(KS))
 
 

@@ -94,9 +94,7 @@ def main() -> None:
 def rendering(head_model: Path, variety: str, people: int, workers: int, out: Path) -> list[Figure]:
     """Pictures per second and memory of a small set; reading the head model counts as well."""
     begun, rotation, told = time.perf_counter(), RotationRecipe(variety=VARIETIES[variety]), RichProgress()
-    count = render_set(
-        out, rotation, head_model, people=people, train=100, workers=workers, progress=told
-    )
+    count = render_set(out, rotation, head_model, people=people, train=100, workers=workers, progress=told)
     seconds = time.perf_counter() - begun
     largest_worker = _peak_mb(resource.RUSAGE_CHILDREN)
     memory = _peak_mb() + (largest_worker * workers if workers > 1 else 0)
@@ -174,14 +172,9 @@ def training(out: Path) -> list[Figure]:
         rates = []
         for precision in ("auto", "float32"):
             entries: list[Entry] = []
-            to, budget, options = (
-                out / f"{preset}-{precision}",
-                Budget(minutes=0.4),
-                Options(precision=precision),
-            )
-            train_networks(
-                data, recipe(preset), out=to, budget=budget, options=options, report=entries.append
-            )
+            to, budget = out / f"{preset}-{precision}", Budget(minutes=0.4)
+            options = Options(precision=precision, report=entries.append)
+            train_networks(data, recipe(preset), out=to, budget=budget, options=options)
             rates.append(float(np.median([entry.pairs_per_second for entry in entries])))
         rate, plain = rates
         figures.append(Figure(f"train, preset {preset}", rate, "pairs/s", rate / plain, "float32"))

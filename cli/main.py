@@ -24,8 +24,7 @@ from cli.fit import calibrate, fit_projection
 from cli.guard import INTERRUPTED, GuardedGroup
 from cli.index import forget, index, info, reindex
 from cli.search import search
-from cli.train import train, train_cpi
-from cli.train_rivals import train_rivals
+from cli.train import train, train_cpi, train_rivals
 
 # In the order in which a user meets them: before the group `data`, and after it.
 _FIRST = (index, search, edit, info, reindex, forget)

@@ -1,12 +1,12 @@
-"""``anotheryou train`` and ``train-cpi``: from labelled faces to weights of our networks and of a rival's."""
+"""``anotheryou train``, ``train-cpi`` and ``train-rivals``: from labelled faces to what is learned."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +17,7 @@ from cli.guard import INTERRUPTED
 if TYPE_CHECKING:
     from facedata.labelled import Attribute, FaceSet
     from faces.progress import Progress
-    from generator.training import Entry
+    from generator.training import Entry, Options
 
 _Out = Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")]
 _Validate = Annotated[
@@ -114,8 +114,7 @@ def train(
     threads: _Threads = 0,
     save_every: _SaveEvery = 2.0,
     precision: Annotated[
-        str,
-        typer.Option(help="auto, float32 or bfloat16; auto is bfloat16 if the hardware multiplies it."),
+        str, typer.Option(help="auto, float32 or bfloat16; auto is bfloat16 if the hardware multiplies it.")
     ] = "auto",
 ) -> None:
     """Train both networks on labelled faces.
@@ -131,17 +130,8 @@ def train(
         anotheryou benchmark faces --cropped --weights my-weights --out report
     """
     from cli.console import RichProgress, say
-    from faces.crop import CropGeometry
     from generator.checkpoint import load_checkpoint
-    from generator.training import (
-        Budget,
-        Options,
-        adjusted,
-        join_sets,
-        prepare,
-        recipe,
-        restrict_people,
-    )
+    from generator.training import Budget, Options, adjusted, join_sets, prepare, recipe, restrict_people
     from generator.training import train as run
 
     chosen = adjusted(
@@ -171,24 +161,15 @@ def train(
     )
     learners, unseen = prepared.train, prepared.validation
     say(
-        f"{learners.pairs.people:,} people, {len(learners.faces):,} faces, {len(learners.pairs):,} pairs; "
-        + (f"validated on {unseen.pairs.people} others" if unseen else "nobody to validate on")
+        f"{learners.people:,} people, {len(learners.faces):,} faces, {len(learners.pairs):,} pairs; "
+        + (f"validated on {unseen.people} others" if unseen else "nobody to validate on")
     )
-    with _stop_on_signal() as stopped:
-        finished = run(
-            prepared,
-            chosen,
-            out=out,
-            budget=budget,
-            seed=seed,
-            geometry=CropGeometry(size=size),
-            start=load_checkpoint(start_from) if start_from else None,
-            options=Options(state_minutes=save_every, precision=precision, threads=threads),
-            progress=progress,
-            report=_report,
-            stop=stopped.is_set,
-        )
-    _tell_end(finished, out)
+    start = load_checkpoint(start_from) if start_from else None
+    _run(
+        partial(run, prepared, chosen, out=out, budget=budget, seed=seed, start=start),
+        Options(save_every, precision, threads, progress, _report),
+        out,
+    )
 
 
 def train_cpi(
@@ -224,19 +205,15 @@ def train_cpi(
 
         anotheryou train-cpi faces --cropped --minutes 45 --out my-cpi
     """
-    from dataclasses import replace
-
     from baselines.cpi.training import CPISettings
     from baselines.cpi.training import train_cpi as run
     from cli.console import RichProgress, say
-    from faces.crop import CropGeometry
-    from generator.training import Budget, Options, prepare
+    from generator.training import Budget, Options, adjusted, prepare
 
     settings = CPISettings(light=light)
+    settings = replace(settings, recipe=adjusted(settings.recipe, learning_rate=learning_rate))
     if redrawn is not None:
         settings = replace(settings, redrawn=redrawn)
-    if learning_rate is not None:
-        settings = replace(settings, recipe=replace(settings.recipe, learning_rate=learning_rate))
     progress = RichProgress()
     _compute_on(threads)
     prepared = prepare(
@@ -245,21 +222,92 @@ def train_cpi(
         seed=seed,
         validation=_read(validate, cropped, size, progress) if validate else None,
     )
-    say(f"{prepared.train.pairs.people:,} people, {len(prepared.train.faces):,} faces")
-    with _stop_on_signal() as stopped:
-        finished = run(
-            prepared,
-            settings,
-            out=out,
-            budget=Budget(minutes=minutes),
-            seed=seed,
-            geometry=CropGeometry(size=size),
-            options=Options(state_minutes=save_every),
-            progress=progress,
-            report=_report,
-            stop=stopped.is_set,
-        )
-    _tell_end(finished, out)
+    say(f"{prepared.train.people:,} people, {len(prepared.train.faces):,} faces")
+    _run(
+        partial(run, prepared, settings, out=out, budget=Budget(minutes=minutes), seed=seed),
+        Options(save_every, progress=progress, report=_report),
+        out,
+    )
+
+
+def train_rivals(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Labelled folder or .zip of one; nobody of split test is looked at."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for what was learned.")],
+    attribute: Annotated[
+        str, typer.Option(help="What the rivals shall tell apart: pose, light or accessory.")
+    ] = "pose",
+    weights: Annotated[
+        str,
+        typer.Option(
+            "--weights", metavar="NAME|DIR", help="Weights whose features are tried beside the others."
+        ),
+    ] = "rotation-32-protocol",
+    validate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled folder or .zip of other people to choose the best classifier by. They should be "
+            "unknown to the weights as well, whose features tell more of the people they learned from."
+        ),
+    ] = None,
+    held_out: Annotated[
+        int, typer.Option(min=1, help="Training people kept aside to choose by, if no others are named.")
+    ] = 20,
+    cropped: _Cropped = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything drawn at random.")] = 0,
+) -> None:
+    """Fit the rivals that `benchmark` compares with: a classifier, and means for feature arithmetic.
+
+    Two-step retrieval filters the gallery by a classifier of the pose (or the accessory). Every kind of
+    classifier is tried on every kind of feature, and the best on people it has not seen is kept. Feature
+    arithmetic takes the mean features of each value. Faces are described by their pixels, by the features of
+    the weights and, if the set keeps larger pictures, by dlib's 128 numbers.
+
+    Example:
+
+        anotheryou train-rivals sets/rotation --validate sets/other --cropped --out my-rivals
+        anotheryou benchmark sets/rotation --cropped --rivals my-rivals --out results
+    """
+    from baselines.network_features import open_features
+    from baselines.rivals import fit_rivals, people_to_learn_from, save_rivals, split_people
+    from cli.console import RichProgress, print_table, say
+    from evaluation.ours import CanonicalFeatures
+    from evaluation.studio import Studio
+    from facedata.labelled import read_labelled
+    from faces.errors import DataError
+    from generator.checkpoint import load_generator
+
+    name = attribute_named(attribute)
+    progress = RichProgress()
+    generator = load_generator(weights)
+    faces = read_labelled(data, cropped=cropped, geometry=generator.geometry, progress=progress)
+    learners = people_to_learn_from(faces)
+    if validate is not None:
+        validation = read_labelled(validate, cropped=cropped, geometry=generator.geometry, progress=progress)
+    else:
+        learners, validation = split_people(learners, held_out=held_out, seed=seed)
+    ours = CanonicalFeatures(studio=Studio(generator, progress=progress))
+    rivals = fit_rivals(
+        learners,
+        validation,
+        attribute=name,
+        features=(open_features("image"), ours, open_features("dlib-128")),
+        weights=(generator.name, generator.weights_id),
+        seed=seed,
+        progress=progress,
+    )
+    try:
+        save_rivals(out, rivals)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written ({error.strerror}).") from None
+    rows = [(one.feature, one.model, f"{one.accuracy:.2f}") for one in rivals.candidates]
+    title = f"{attribute} told rightly, %"
+    print_table(("features", "classifier", title), rows, right=(title,))
+    say(f"the best one is kept in {out}")
 
 
 def attribute_named(name: str) -> Attribute:
@@ -297,28 +345,27 @@ def _read(path: Path, cropped: bool, size: int, progress: Progress) -> FaceSet:
     return faces
 
 
-@contextlib.contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    """Set by the first Ctrl-C or SIGTERM, so that the training ends after a step; a second one interrupts."""
-    stopped = threading.Event()
+def _run(train: Callable[..., bool], options: Options, out: Path) -> None:
+    """Train to the end, or to the step in which Ctrl-C or SIGTERM comes; a second one interrupts.
+
+    Says that the weights in ``out`` are trained, or how to go on; ends the program in the second case.
+    """
+    from cli.console import say
+
+    stopped = False
 
     def ask(number: int, frame: object) -> None:
-        if stopped.is_set():
+        nonlocal stopped
+        if stopped:
             raise KeyboardInterrupt
-        stopped.set()
+        stopped = True
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopped
+        finished = train(options=replace(options, stop=lambda: stopped))
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _tell_end(finished: bool, out: Path) -> None:
-    """Say that the weights in ``out`` are trained, or how to go on; ends the program in the second case."""
-    from cli.console import say
-
     if not finished:
         say("stopped and kept; the same command goes on from here")
         raise typer.Exit(INTERRUPTED)
@@ -329,11 +376,7 @@ def _report(entry: Entry) -> None:
     """Say one line of history; errors are of the kind the recipe makes small."""
     from cli.console import say
 
-    parts = [
-        f"{100 * entry.fraction:.0f} %",
-        f"{entry.pairs:,} pairs",
-        f"{entry.pairs_per_second:.0f} pairs/s",
-    ]
+    parts = [f"{100 * entry.fraction:.0f} %, {entry.pairs:,} pairs, {entry.pairs_per_second:.0f} pairs/s"]
     for title, figures in (("training", entry.train), ("unseen people", entry.validation)):
         known = ("stage1", "stage2", "error", "auxiliary")  # the last two are CPI's
         errors = [f"{figures[name]:.1f}" for name in known if name in figures]

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baselines.features import Features, ImageFeatures
 from baselines.rivals import Rivals, load_rivals
+from baselines.searcher import Features, ImageFeatures
 from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Remembered, Studio
 from facedata.labelled import Attribute, Words

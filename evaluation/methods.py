@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from baselines.arithmetic import Arithmetic
-from baselines.features import normalised
-from baselines.searcher import QueryBatch, Searcher
-from baselines.two_step import Label, TwoStep, true_label
+from baselines.searcher import QueryBatch, Searcher, normalised
+from baselines.two_step import Arithmetic, Label, TwoStep, true_label
 from evaluation.context import Context
 from evaluation.ours import Fused, Nearest, OursAllValues, canonical_label
 from facedata.labelled import Attribute, FaceSet, Words

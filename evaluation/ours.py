@@ -11,8 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.features import Features
-from baselines.searcher import QueryBatch
+from baselines.searcher import Features, QueryBatch
 from baselines.two_step import Label, rank_within
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, Words

@@ -7,6 +7,7 @@ one-hot vectors one after the other (Ghodrati et al. 2015, section 3.1, where th
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,8 +34,7 @@ EVERYDAY = {
 class AttributeGroup:
     """A named attribute and its values, in the order of their one-hot places.
 
-    Names and values are words without spaces at their ends; names hold no "=".  Raises ValueError if one
-    is empty or double.
+    Raises ValueError if one is empty, double or with spaces at its ends, or if the name holds a "=".
     """
 
     name: str
@@ -50,11 +50,9 @@ class AttributeGroup:
             raise ValueError(f"the attribute {self.name!r} needs values, each given once")
 
     def find(self, word: str) -> str:
-        """Return the value that a word means.
+        """Return the value that a word means: that value, its everyday name, or a number ("30" for "+30").
 
-        The word is the value itself, its everyday name ("sunglasses" for "glasses-3"), or, for numbers, any
-        way of writing it ("30" for "+30").  Raises WishError that lists the values and, for numbers, names
-        the nearest.
+        Raises WishError that lists the values and, for numbers, names the nearest.
         """
         wanted = word.strip().replace("\N{MINUS SIGN}", "-")
         meant = EVERYDAY.get(wanted.casefold().replace(" ", "-"))
@@ -64,13 +62,14 @@ class AttributeGroup:
         numbers, number = self.numbers, number_of(wanted)
         hint = ""
         if numbers and number is not None:
-            apart, nearest = min(
-                (abs(one - number), value) for one, value in zip(numbers, self.values, strict=True)
-            )
-            if not apart:
+            apart = [abs(one - number) for one in numbers]
+            distance, nearest = min(zip(apart, self.values, strict=True))
+            if not distance:
                 return nearest
             hint = f"the nearest is {nearest}; "
-        raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {self._listed()}.")
+        called = {value: f"{value} ({name})" for name, value in EVERYDAY.items()}
+        listed = ", ".join(called.get(value, value) for value in self.values)
+        raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {listed}.")
 
     @cached_property
     def numbers(self) -> tuple[float, ...] | None:
@@ -90,17 +89,9 @@ class AttributeGroup:
             found[self.values.index(self.find(word))] = 1
             return found
         order = np.argsort(self.numbers)
-        for place, value in enumerate(np.array(self.numbers)[order]):
-            if value == number:
-                found[order[place]] = 1
-            elif place and (before := self.numbers[order[place - 1]]) < number < value:
-                share = (number - before) / (value - before)
-                found[order[place]], found[order[place - 1]] = share, 1 - share
+        numbers = np.array(self.numbers)[order]
+        found[order] = [np.interp(number, numbers, one_hot) for one_hot in np.eye(len(numbers))]
         return found
-
-    def _listed(self) -> str:
-        called = {value: name for name, value in EVERYDAY.items()}
-        return ", ".join(f"{value} ({called[value]})" if value in called else value for value in self.values)
 
 
 @dataclass(frozen=True)
@@ -113,7 +104,7 @@ class Vocabulary:
         names = [group.name.casefold() for group in self.groups]
         if not names or len(set(names)) < len(names):
             raise ValueError("a vocabulary needs attributes, each given once")
-        if int(np.prod([float(len(group.values)) for group in self.groups])) > _MAX_COMBINATIONS:
+        if math.prod(len(group.values) for group in self.groups) > _MAX_COMBINATIONS:
             raise ValueError(f"the attributes have more than {_MAX_COMBINATIONS:,} combinations")
 
     @property
@@ -136,10 +127,7 @@ class Vocabulary:
         raise WishError(f"These weights know no {name.strip()!r}; choose one of: {names}.")
 
     def code(self, wish: Mapping[str, str]) -> int:
-        """Return the code of ``{"pose": "+30"}``, which must name every group.
-
-        Raises WishError for unknown or missing names and unknown values.
-        """
+        """Return the code of ``{"pose": "+30"}``; raises WishError if a name is unknown or missing."""
         found = self.codes(wish)
         if len(found) != 1:
             missing = ", ".join(group.name for group in self.groups if group.name not in self.named(wish))
@@ -147,38 +135,18 @@ class Vocabulary:
         return int(found[0])
 
     def codes(self, wish: Mapping[str, str]) -> Ints:
-        """Return all codes (K,) int64, ascending, that fulfil a wish; groups it does not name are left open.
-
-        Raises WishError for unknown names and values.
-        """
+        """Return all codes (K,), ascending, that fulfil a wish, which may be partial; raises WishError."""
         named = self.named(wish)
-        agree = [
-            code
-            for code, combination in enumerate(self.combinations)
-            if all(
-                named.get(group.name, value) == value
-                for group, value in zip(self.groups, combination, strict=True)
-            )
-        ]
-        return np.array(agree, np.int64)
+        codes = range(len(self.combinations))
+        return np.array([code for code in codes if named.items() <= self.label(code).items()], np.int64)
 
     def named(self, wish: Mapping[str, str]) -> dict[str, str]:
-        """Return ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``.
-
-        Raises WishError for unknown names and values.
-        """
+        """Return ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``; raises WishError."""
         named = {}
         for name, word in wish.items():
             group = self.group(name)
             named[group.name] = group.find(word)
         return named
-
-    def change(self, code: int, wish: Mapping[str, str]) -> int:
-        """Return the code that fulfils a wish and else is as ``code``.
-
-        Raises WishError for unknown names and values, ValueError for a code that there is not.
-        """
-        return self.code({**self.label(code), **self.named(wish)})
 
     def mixture(self, wish: Mapping[str, str], code: int) -> Floats:
         """Give the share of each code (codes,) float32, in all 1, in a wish; the rest is as ``code`` has it.
@@ -199,21 +167,9 @@ class Vocabulary:
             raise ValueError(f"there is no code {code}; there are {len(self.combinations)}")
         return {group.name: value for group, value in zip(self.groups, self.combinations[code], strict=True)}
 
-    def one_hot(self, codes: Ints) -> Floats:
-        """Return the network's input for codes (N,) int64: (N, size) float32 of zeros and, per group, a one.
-
-        Raises ValueError for codes of another form or that there are not.
-        """
-        codes = np.asarray(codes)
-        if codes.ndim != 1 or not np.issubdtype(codes.dtype, np.integer):
-            raise ValueError(f"codes must be (N,) integers, not {codes.dtype} {codes.shape}")
-        if len(codes) and not 0 <= codes.min() <= codes.max() < len(self.combinations):
-            raise ValueError(f"codes must lie in 0..{len(self.combinations) - 1}")
-        return self._table[codes]
-
     @cached_property
-    def _table(self) -> Floats:
-        """(combinations, size) float32: the one-hot vector of every code."""
+    def one_hots(self) -> Floats:
+        """(codes, size) float32: the network's input for every code, zeros and a one for each group."""
         table = np.zeros((len(self.combinations), self.size), np.float32)
         places = np.unravel_index(np.arange(len(table)), [len(group.values) for group in self.groups])
         first = 0
@@ -224,10 +180,7 @@ class Vocabulary:
 
 
 def parse_wishes(texts: Sequence[str]) -> dict[str, str]:
-    """Read wishes such as ``["pose=+30"]`` as ``{"pose": "+30"}``; names in small letters, values as given.
-
-    Raises WishError if one is not of the form NAME=VALUE or two have the same name.
-    """
+    """Read ``["pose=+30"]`` as ``{"pose": "+30"}``; raises WishError for another form or a double name."""
     wish: dict[str, str] = {}
     for text in texts:
         name, separator, value = text.partition("=")

@@ -1,12 +1,13 @@
 """Checkpoints: a folder with ``config.json``, ``weights.safetensors`` and ``MODEL_CARD.md``.
 
 The weights file carries a copy of the configuration, and both carry the *weights id*, a hash over weights
-and preprocessing.  So the one moment in which a new weights file can stand beside an old ``config.json`` (a
-kill while saving) is recognised and healed, and every other disagreement is an error.
+and preprocessing.  So a new weights file beside an old ``config.json`` (a kill while saving) is recognised
+and healed, and every other disagreement is an error.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -16,24 +17,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
 from torch import Tensor
 
 from faces.errors import WeightsError, WishError
 from faces.files import write_durably
 from generator.attributes import Vocabulary
-from generator.card import model_card
-from generator.config import ModelConfig, essentials, from_json, to_json
+from generator.config import ModelConfig, essentials, from_json, model_card, to_json
 from generator.model import Generator
 from generator.networks import TwoStage
-from generator.tensorfile import read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
 SHIPPED = Path(__file__).resolve().parent / "weights"
 PREFERRED = ("rotation-32", "accessories-32")
 """For photographs.  Others are for the paper's protocols and serve if only they know a wish."""
 _WEIGHTS_ID = "weights_id"
+_REMEDY = "copy the folder again, or train anew."
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,10 @@ def save_checkpoint(folder: Path, network: TwoStage, config: ModelConfig) -> str
         for name, value in network.state_dict().items()
     }
     identity = weights_id(config, tensors)
-    version = _package_version()
+    try:
+        version = metadata.version("anotheryou")
+    except metadata.PackageNotFoundError:  # run from a bare source tree
+        version = "unknown"
     content = {**to_json(config), _WEIGHTS_ID: identity, "package": f"anotheryou {version}"}
     try:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -94,15 +97,21 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
                 "has written."
             )
     config, identity = read_config(config_path)
-    copy, tensors = _read_weights(weights_path)
+    try:
+        words, tensors = read_tensors(weights_path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{weights_path} cannot be read ({first_line(error)}); {_REMEDY}") from None
     if weights_id(config, tensors) != identity:
-        saved = _interrupted_save(copy, identity, tensors)
-        if saved is None:
+        old = (
+            identity  # of a config.json that a kill kept from being replaced, as the copy beside the weights
+        )
+        with contextlib.suppress(ValueError, RecursionError):
+            config, identity = _parse_config(words.get("config", ""))
+        if identity == old or weights_id(config, tensors) != identity:
             raise WeightsError(
                 f"{config_path} and {weights_path} do not belong together, one of them was changed or is "
                 "damaged; copy the whole folder again, or train anew."
             )
-        config, identity = saved
     with torch.device("meta"):  # no memory before the shapes are known to be right
         network = TwoStage(config.architecture)
     _check_tensors(network.state_dict(), tensors, weights_path)
@@ -111,26 +120,17 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
 
 
 def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | None = None) -> Generator:
-    """Load a network that draws, with its preprocessing: weights that come with the project, or a folder.
-
-    ``device`` None means CUDA if there is one.  Raises WeightsError.
-    """
+    """Load weights by name or folder, by default on CUDA if there is one; raises WeightsError."""
     loaded = load_checkpoint(name_or_folder)
-    name = loaded.folder.resolve().name
+    folder, identity = loaded.folder.resolve(), loaded.weights_id
     return Generator(
-        loaded.network,
-        loaded.config,
-        name=name,
-        weights_id=loaded.weights_id,
-        device=device,
-        folder=loaded.folder.resolve(),
+        loaded.network, loaded.config, name=folder.name, weights_id=identity, device=device, folder=folder
     )
 
 
 def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, what: str, command: str) -> Path:
-    """Return the folder that a name or a path means.
+    """Return the folder that a path means, or a word without a slash that is a folder in ``shipped``.
 
-    A word without a slash that is a folder in ``shipped`` means that one; anything else is a path.
     Raises WeightsError that says ``what`` is not there, which ``command`` makes it, and which names there
     are: folders in ``shipped`` with a file ``holding``.
     """
@@ -140,37 +140,26 @@ def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, wha
         return shipped / path
     if path.is_dir():
         return path
-    names = ", ".join(names_in(shipped, holding)) or "none come with this installation"
+    names = sorted(path.parent.name for path in shipped.glob(f"*/{holding}"))
     raise WeightsError(
         f"There are no {what} {str(name_or_folder)!r}; name a folder that `anotheryou {command}` has written,"
-        f" or one of: {names}."
+        f" or one of: {', '.join(names) or 'none come with this installation'}."
     )
-
-
-def names_in(shipped: Path, holding: str) -> list[str]:
-    """Return the names of the folders in ``shipped`` that hold a file of that name, sorted."""
-    return sorted(path.parent.name for path in shipped.glob(f"*/{holding}"))
 
 
 def shipped_names() -> list[str]:
     """Return the names of the weights that come with the project, sorted."""
-    return names_in(SHIPPED, CONFIG_FILE)
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG_FILE}"))
 
 
 def weights_knowing(wish: Mapping[str, str | None]) -> list[str]:
-    """Return the names of the shipped weights that know a whole wish, the best for photographs first.
-
-    A wish maps attributes to values, ``{"pose": "+30"}``; here a value None stands for any.
-    """
+    """List the shipped weights that know a wish, the best for photographs first; the value None is any."""
     names = sorted(shipped_names(), key=lambda name: (name not in PREFERRED, name))
     return [name for name in names if _knows(_vocabulary(name), wish)]
 
 
 def weights_for(wish: Mapping[str, str | None]) -> str:
-    """Return the name of the shipped weights to draw a wish with.
-
-    Raises WishError if none know it, saying what there is.
-    """
+    """Return the name of the shipped weights to draw a wish with; raises WishError if none know it."""
     found = weights_knowing(wish)
     if found:
         return found[0]
@@ -190,8 +179,7 @@ def _knows(vocabulary: Vocabulary, wish: Mapping[str, str | None]) -> bool:
     try:
         for attribute, value in wish.items():
             group = vocabulary.group(attribute)
-            if value is not None:
-                group.spread(value)  # numbers between two values are known too
+            group.spread(group.values[0] if value is None else value)  # numbers between two values are known
     except WishError:
         return False
     return True
@@ -216,10 +204,8 @@ def read_config(path: Path) -> tuple[ModelConfig, str]:
     try:
         return _parse_config(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else _first_line(error)
-        raise WeightsError(
-            f"{path} cannot be used ({reason}); copy the folder again, or train anew."
-        ) from None
+        reason = "nested too deeply" if isinstance(error, RecursionError) else first_line(error)
+        raise WeightsError(f"{path} cannot be used ({reason}); {_REMEDY}") from None
 
 
 def _parse_config(text: str) -> tuple[ModelConfig, str]:
@@ -231,52 +217,42 @@ def _parse_config(text: str) -> tuple[ModelConfig, str]:
     return config, identity
 
 
-def _read_weights(path: Path) -> tuple[str, dict[str, Tensor]]:
-    """The copy of the configuration, and the tensors."""
-    try:
-        words, tensors = read_tensors(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} cannot be read ({_first_line(error)}); copy the folder again, or train anew."
-        ) from None
-    return words.get("config", ""), tensors
-
-
-def _interrupted_save(copy: str, old: str, tensors: Mapping[str, Tensor]) -> tuple[ModelConfig, str] | None:
-    """The configuration in the weights file, if ``config.json`` (id ``old``) was never replaced."""
-    try:
-        config, identity = _parse_config(copy)
-    except (ValueError, RecursionError):
-        return None
-    return (config, identity) if identity != old and weights_id(config, tensors) == identity else None
-
-
 def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
-    names = [*(f"without {name}" for name in expected if name not in found)]
-    names += [f"unknown {name}" for name in found if name not in expected]
-    shapes = [
+    problems = [f"without {name}" for name in expected if name not in found]
+    problems += [f"unknown {name}" for name in found if name not in expected]
+    problems += [
         f"{name} is {found[name].dtype} {tuple(found[name].shape)} instead of {tuple(value.shape)}"
         for name, value in expected.items()
         if name in found and (found[name].shape != value.shape or found[name].dtype != torch.float32)
     ]
-    broken = [
+    problems += [
         f"{name} holds values that are no numbers"
         for name, value in found.items()
         if not value.isfinite().all()
     ]
-    problems = names + shapes + broken
     if problems:
         raise WeightsError(
             f"{path} does not fit {CONFIG_FILE} ({problems[0]}); copy the whole folder again, or train anew."
         )
 
 
-def _package_version() -> str:
-    try:
-        return metadata.version("anotheryou")
-    except metadata.PackageNotFoundError:  # run from a bare source tree
-        return "unknown"
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the words in the header; the tensors are not read.  Raises SafetensorError or OSError."""
+    with safe_open(path, framework="np") as stored:
+        return stored.metadata() or {}
 
 
-def _first_line(error: Exception) -> str:
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the words in the header, and the tensors, of one moment; raises SafetensorError or OSError.
+
+    ``safe_open(..., framework="pt")`` would open the file twice, and a training may replace it in between.
+    """
+    content = path.read_bytes()
+    tensors = load(content)  # checks the header
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return header.get("__metadata__", {}), tensors
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
     return str(error).splitlines()[0] if str(error) else type(error).__name__

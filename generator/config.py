@@ -1,10 +1,12 @@
-"""What a checkpoint says about its weights, and how that is read from JSON with every value checked."""
+"""What a checkpoint says of its weights: as JSON, read with every value checked, and as a card for people."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from string import Template
 from typing import Any, TypeVar
 
 from faces.crop import CropGeometry
@@ -14,6 +16,40 @@ from generator.networks import Architecture
 FORMAT = 1
 Kind = TypeVar("Kind")
 _KINDS = {dict: "JSON object", list: "list", str: "text", float: "number", int: "whole number"}
+_CARD = Template("""# $name
+
+Draws a face anew with one thing changed ($attributes), and gives the features by which anotheryou
+finds photographs of that person.  Two convolutional encoder-decoders after Ghodrati, Jia, Pedersoli and
+Tuytelaars, "Towards Automatic Image Editing: Learning to See another You" (2015), $parameters weights.
+
+| | |
+|---|---|
+| weights | `$weights_id` |
+| takes | a grey face of $size × $size pixels, eyes at $eye_y of its height, nose base $nose_distance below |
+| standardised by | mean $mean, deviation $std (grey levels 0-255) |
+| features | layer `$feature_layer` of the second network |
+| recipe | $preset |
+| made with | anotheryou $version |
+
+## Wishes
+
+$wishes
+
+## Data
+
+$data
+
+## Measured
+
+$metrics
+
+## Use and limits
+
+Load it with `load_generator`, or name it with `--weights`.  It knows only faces cropped as above and the
+values listed; a face far from those it was trained on is drawn badly.  What it draws is a query for a search,
+not a likeness: do not take it for a photograph of anybody, and do not use it to identify people without their
+consent.
+""")
 
 
 @dataclass(frozen=True)
@@ -21,19 +57,13 @@ class ModelConfig:
     """A network's sizes, its preprocessing and its origin.  Raises ValueError if parts disagree."""
 
     architecture: Architecture
-    geometry: CropGeometry
-    """How the faces it was trained on were cropped."""
-    mean: float
-    """Mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std."""
-    std: float
-    """Standard deviation of their grey levels."""
+    geometry: CropGeometry  # how the faces it was trained on were cropped
+    mean: float  # mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std
+    std: float  # standard deviation of their grey levels
     vocabulary: Vocabulary
-    preset: str = ""
-    """Name of the training recipe."""
-    data: Mapping[str, object] = field(default_factory=dict)
-    """What it was trained on, with the seed; JSON values."""
-    metrics: Mapping[str, object] = field(default_factory=dict)
-    """What was measured; JSON values."""
+    preset: str = ""  # name of the training recipe
+    data: Mapping[str, object] = field(default_factory=dict)  # what it was trained on, and the seed, in JSON
+    metrics: Mapping[str, object] = field(default_factory=dict)  # what was measured; JSON values
 
     def __post_init__(self) -> None:
         if self.geometry.size != self.architecture.size:
@@ -78,19 +108,20 @@ def to_json(config: ModelConfig) -> dict[str, object]:
 
 
 def from_json(content: object) -> ModelConfig:
-    """Read what ``to_json`` wrote; members it does not know are left aside.
-
-    Raises ValueError with a short reason that names the member.
-    """
+    """Read what ``to_json`` wrote, leaving unknown members aside; raises ValueError that names the member."""
     if not isinstance(content, dict):
         raise ValueError("the whole is no JSON object")
     version = content.get("format")
     if version != FORMAT or isinstance(version, bool):
         raise ValueError(f"format {version!r} is not known to this version, which reads {FORMAT}; update it")
     optional = {"preset": "", "data": {}, "metrics": {}, **content}
+    crop = _member(content, "crop", dict)
+    eye_y, nose_distance = (_member(crop, name, float, "crop.") for name in ("eye_y", "nose_distance"))
+    if not (0 <= eye_y <= 1 and 0 < nose_distance <= 1):
+        raise ValueError("crop.eye_y and crop.nose_distance must be fractions of the side")
     return ModelConfig(
         architecture=_architecture(_member(content, "architecture", dict)),
-        geometry=_geometry(_member(content, "crop", dict)),
+        geometry=CropGeometry(_member(crop, "size", int, "crop."), eye_y, nose_distance),
         mean=_member(content, "mean", float),
         std=_member(content, "std", float),
         vocabulary=_vocabulary(_member(content, "vocabulary", list)),
@@ -106,15 +137,6 @@ def _architecture(table: Mapping[str, Any]) -> Architecture:
     if unknown or missing:
         raise ValueError(f"architecture has {'unknown' if unknown else 'no'} {', '.join(unknown or missing)}")
     return Architecture(**table)  # checks each value itself
-
-
-def _geometry(table: Mapping[str, Any]) -> CropGeometry:
-    size = _member(table, "size", int, "crop.")
-    eye_y = _member(table, "eye_y", float, "crop.")
-    nose_distance = _member(table, "nose_distance", float, "crop.")
-    if not (0 <= eye_y <= 1 and 0 < nose_distance <= 1):
-        raise ValueError("crop.eye_y and crop.nose_distance must be fractions of the side")
-    return CropGeometry(size=size, eye_y=eye_y, nose_distance=nose_distance)
 
 
 def _vocabulary(content: list[Any]) -> Vocabulary:
@@ -143,3 +165,33 @@ def _member(table: Mapping[str, Any], name: str, kind: type[Kind], within: str =
     if type(value) is not kind:
         raise ValueError(f"{within}{name} is no {_KINDS[kind]}")
     return value
+
+
+def model_card(config: ModelConfig, *, name: str, weights_id: str, parameters: int, version: str) -> str:
+    """Return the card as Markdown."""
+    groups = config.vocabulary.groups
+    return _CARD.substitute(
+        name=name,
+        attributes=", ".join(group.name for group in groups),
+        parameters=f"{parameters:,}",
+        weights_id=weights_id,
+        size=config.geometry.size,
+        eye_y=config.geometry.eye_y,
+        nose_distance=config.geometry.nose_distance,
+        mean=f"{config.mean:.2f}",
+        std=f"{config.std:.2f}",
+        feature_layer=config.architecture.feature_layer,
+        preset=config.preset or "not recorded",
+        version=version,
+        wishes="\n".join(f"- {group.name}: {', '.join(group.values)}" for group in groups),
+        data=_listed(config.data),
+        metrics=_listed(config.metrics),
+    )
+
+
+def _listed(table: Mapping[str, object]) -> str:
+    lines = [
+        f"- {key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for key, value in table.items()
+    ]
+    return "\n".join(lines) or "Not recorded."

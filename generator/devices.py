@@ -11,14 +11,9 @@ import torch
 
 from faces.errors import TrainingError, WeightsError
 
-PRECISIONS = ("auto", "float32", "bfloat16")
-
 
 def pick_device(name: str | None = None) -> torch.device:
-    """Return the device of that name; None: CUDA if there is one, else the processor.
-
-    Raises WeightsError if there is no such device.
-    """
+    """Return the device of that name, by default CUDA if there is one; raises WeightsError without it."""
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -40,22 +35,17 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 
 
 def pick_precision(choice: str, device: torch.device) -> torch.dtype:
-    """Return bfloat16 if the hardware multiplies it (it is about three times as fast then), else float32.
-
-    Raises TrainingError for a choice that is none of ``PRECISIONS``.
-    """
-    if choice not in PRECISIONS:
-        raise TrainingError(f"There is no precision {choice!r}; choose one of: {', '.join(PRECISIONS)}.")
-    if choice != "auto":
-        return torch.bfloat16 if choice == "bfloat16" else torch.float32
-    return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    """Return the type that a choice means, for auto bfloat16 if it is quicker; raises TrainingError."""
+    quicker = torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    known = {"auto": quicker, "float32": torch.float32, "bfloat16": torch.bfloat16}
+    if choice not in known:
+        raise TrainingError(f"There is no precision {choice!r}; choose one of: {', '.join(known)}.")
+    return known[choice]
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
     """Run the enclosed network in ``dtype``; weights, losses and the optimiser stay float32."""
-    if dtype == torch.float32:
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, dtype=dtype)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
 def keep_freed_memory() -> None:

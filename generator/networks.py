@@ -14,33 +14,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generator.unpool import UnpoolConv
-
 FEATURE_LAYERS = ("conv1", "conv2", "pool", "conv3", "conv4", "conv5", "conv6", "conv7")
 """The middle layers of stage 2 in order, each as it is after its ReLU; unpooling comes before conv7."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of both networks; the defaults are the paper's for seven poses at 32 pixels.
+    """Sizes of both networks, by default the paper's for seven poses; raises ValueError if they make none."""
 
-    Raises ValueError where they make no network.
-    """
-
-    size: int = 32
-    """S, side of a picture in pixels; even, because it is halved once."""
-    attribute_size: int = 7
-    """A, length of the one-hot vectors together."""
-    maps: int = 64
-    """Maps of the narrow convolutions."""
-    fused_maps: int = 128
-    """Maps of the wide convolutions."""
-    attribute_hidden: int = 512
-    """Outputs of the attribute's first fully connected layer."""
-    attribute_maps: int = 7
-    """Maps that the attribute becomes."""
-    feature_layer: str = "conv6"
-    """Which middle layer of stage 2 is searched with, one of FEATURE_LAYERS."""
+    size: int = 32  # S, side of a picture in pixels; even, because it is halved once
+    attribute_size: int = 7  # A, length of the one-hot vectors together
+    maps: int = 64  # maps of the narrow convolutions
+    fused_maps: int = 128  # maps of the wide convolutions
+    attribute_hidden: int = 512  # outputs of the attribute's first fully connected layer
+    attribute_maps: int = 7  # maps that the attribute becomes
+    feature_layer: str = "conv6"  # which middle layer of stage 2 is searched with, one of FEATURE_LAYERS
 
     def __post_init__(self) -> None:
         for name in ("size", "attribute_size", "maps", "fused_maps", "attribute_hidden", "attribute_maps"):
@@ -56,6 +44,35 @@ class Architecture:
     def half(self) -> int:
         """H, the side of the maps after pooling."""
         return self.size // 2
+
+
+class UnpoolConv(nn.Conv2d):
+    """Unpooling and a 3x3 convolution with padding 1; its parameters are those of the convolution alone.
+
+    The paper's unpooling (section 3.1, after Dosovitskiy et al. 2015) puts each value in the top left corner
+    of a 2x2 block of zeros, so three quarters of the products of the convolution after it are with zeros.
+    """
+
+    def __init__(self, maps_in: int, maps_out: int) -> None:
+        super().__init__(maps_in, maps_out, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', 2 H, 2 W)."""
+        if self.bias is None:
+            raise ValueError("the convolution after unpooling has a bias")
+        return unpool_conv(x, self.weight, self.bias)
+
+
+def unpool_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Both as one transposed convolution of stride 2, which never multiplies the zeros.
+
+    Plainly, output y takes input i with tap d if 2 i = y + d - 1; a transposed convolution takes it with tap
+    y - 2 i + 1, so the taps are mirrored.  The bias is added afterwards because its gradient inside the
+    library's convolution takes longer than everything else, and in the output's type since mixing is slow.
+    """
+    mirrored = weight.flip(2, 3).transpose(0, 1)
+    out = functional.conv_transpose2d(x, mirrored, stride=2, padding=1, output_padding=1)
+    return out.add_(bias.to(out.dtype)[:, None, None])
 
 
 class GenerationNetwork(nn.Module):
@@ -92,13 +109,8 @@ class GenerationNetwork(nn.Module):
         a: Tensor = self.attribute2(self.attribute1(one_hot))  # (B, A) -> (B, 512) -> (B, 1792)
         return a.view(-1, *self.attribute_shape)  # (B, 7, H, H)
 
-    def decode(self, image_maps: Tensor, attribute_maps: Tensor) -> Tensor:
-        """Fuse the maps of a picture and of a wish and draw."""
-        fused = torch.cat([image_maps, attribute_maps], 1)  # (B, 71, H, H)
-        return self.draw(self.fuse1(fused))  # (B, 64, H, H) -> (B, 1, S, S)
-
     def draw(self, first: Tensor) -> Tensor:
-        """The rest of ``decode`` after the first fusing convolution, which is linear and can be shared."""
+        """Fuse and decode, after the first fusing convolution, which is linear and can be shared."""
         x = functional.relu(first)  # (B, 64, H, H)
         x = functional.relu(self.fuse2(x))  # (B, 128, H, H)
         x = functional.relu(self.fuse3(x))  # (B, 128, H, H)
@@ -109,7 +121,8 @@ class GenerationNetwork(nn.Module):
 
     def forward(self, x: Tensor, one_hot: Tensor) -> Tensor:
         """(B, 1, S, S) pictures and (B, A) one-hot wishes to (B, 1, S, S) pictures."""
-        return self.decode(self.encode_image(x), self.encode_attribute(one_hot))
+        fused = torch.cat([self.encode_image(x), self.encode_attribute(one_hot)], 1)  # (B, 71, H, H)
+        return self.draw(self.fuse1(fused))  # (B, 64, H, H) -> (B, 1, S, S)
 
 
 class RefinementNetwork(nn.Module):
@@ -128,18 +141,10 @@ class RefinementNetwork(nn.Module):
         self.conv8 = _conv(a.maps, 1)
         _initialise(self)
 
-    def forward(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Source and stage 1's picture, (B, 1, S, S) each, to the final picture (B, 1, S, S) and the maps
-        before unpooling (B, 64, H, H)."""
-        image, layers = self.draw(self.conv1(torch.cat([x, drawn], 1)))  # (B, 2, S, S) -> (B, 64, S, S)
-        return image, layers["conv6"]
-
-    def all_layers(self, x: Tensor, drawn: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """As ``forward``, with every one of FEATURE_LAYERS by its name."""
-        return self.draw(self.conv1(torch.cat([x, drawn], 1)))
-
-    def draw(self, first: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The rest after the first convolution, which is linear in its two pictures and can be shared."""
+        of every one of FEATURE_LAYERS by its name."""
+        first = self.conv1(torch.cat([x, drawn], 1))  # (B, 2, S, S) -> (B, 64, S, S)
         layers: dict[str, Tensor] = {}
         layers["conv1"] = x = functional.relu(first)  # (B, 64, S, S)
         layers["conv2"] = x = functional.relu(self.conv2(x))  # (B, 64, S, S)
@@ -165,15 +170,12 @@ class TwoStage(nn.Module):
         """Pictures (B, 1, S, S) and wishes (B, A) to stage 1's pictures (B, 1, S, S), stage 2's pictures
         (B, 1, S, S) and the features that are searched with (B, D), L2-normalised."""
         drawn = self.stage1(x, one_hot)  # (B, 1, S, S)
-        image, layers = self.stage2.all_layers(x, drawn)  # (B, 1, S, S)
+        image, layers = self.stage2(x, drawn)  # (B, 1, S, S)
         return drawn, image, as_features(layers[self.architecture.feature_layer])  # (B, 16384)
 
 
 def as_features(maps: Tensor) -> Tensor:
-    """Maps (B, C, H, W) as vectors (B, H * W * C) float32 of length 1, ordered row, column, map.
-
-    A face whose maps are all zero keeps the zero vector.
-    """
+    """Maps (B, C, H, W) as vectors (B, H * W * C) float32 of length 1 (or 0), ordered row, column, map."""
     flat = maps.permute(0, 2, 3, 1).flatten(1).float()  # no copy where the maps lie channels last
     return functional.normalize(flat, dim=1)
 

@@ -24,8 +24,7 @@ from faces.files import write_durably
 from faces.types import Floats
 
 PROJECTION_FILE = "projection.safetensors"
-COMPONENTS = 256
-"""How many numbers the projections have that come along."""
+COMPONENTS = 256  # how many numbers the projections have that come along
 WHITENING = 0.5
 _ROWS = 512  # features projected at a time
 
@@ -107,10 +106,7 @@ class Projection:
 
 
 def load_projection(folder: Path, feature_size: int | None = None) -> Projection:
-    """Read the projection beside the weights in a folder, for features of this many numbers if that is given.
-
-    Raises WeightsError if there is none or it does not fit.
-    """
+    """Read the projection beside the weights in a folder; raises WeightsError if there is none that fits."""
     path = folder / PROJECTION_FILE
     try:
         content = path.read_bytes()
@@ -124,11 +120,9 @@ def load_projection(folder: Path, feature_size: int | None = None) -> Projection
         ) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read ({error}); copy the whole folder again.") from None
-    mean, components = tensors.get("mean"), tensors.get("components")
+    mean, components = (tensors.get(name, np.empty(0)) for name in ("mean", "components"))
     if (
-        mean is None
-        or components is None
-        or mean.shape != (feature_size or mean.size,)
+        mean.shape != (feature_size or mean.size,)
         or components.ndim != 2
         or components.shape[1] != mean.size
         or mean.dtype != np.float32

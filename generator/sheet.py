@@ -23,9 +23,8 @@ def draw_strip(
 ) -> Image.Image:
     """Show the source (S, S) uint8, and to its right a column for each of N drawings.
 
-    ``stage1`` (N, S, S) uint8 stands above ``stage2``; ``captions`` head the columns; ``note`` stands under
-    the source; ``side`` is each face's size in pixels.  Raises ValueError if there is not one caption for
-    each drawing.
+    ``stage1`` (N, S, S) uint8 stands above ``stage2``, ``note`` under the source; faces are ``side`` pixels
+    wide.  Raises ValueError if there is not one caption for each drawing.
     """
     if len(captions) != len(stage1):
         raise ValueError(f"{len(captions)} captions for {len(stage1)} drawings")

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from baselines import arithmetic
-from baselines.arithmetic import Arithmetic, ValueMeans
-from baselines.features import normalised
-from baselines.searcher import QueryBatch
+from baselines import rivals
+from baselines.rivals import ValueMeans
+from baselines.searcher import QueryBatch, normalised
+from baselines.two_step import Arithmetic
 from facedata.labelled import Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError
@@ -36,7 +36,7 @@ def test_moved_vectors_are_the_plain_formula(
     own, wished = random.choice(VALUES, asked), random.choice(VALUES, asked)
     queries = queries.astype(np.float16 if half else np.float32)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(arithmetic, "_ROWS", 6)
+        patch.setattr(rivals, "_ROWS", 6)
         moved = ValueMeans().fit(vectors, words).moved(queries, own, wished)
     assert moved.dtype == queries.dtype
     for row in range(asked):

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from baselines.features import ImageFeatures, normalised
-from baselines.searcher import QueryBatch
+from baselines.searcher import ImageFeatures, QueryBatch, normalised
 from baselines.two_step import TwoStep, true_label
 from evaluation.ours import canonical_label
 from evaluation.studio import Studio

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from baselines import attribute_classifier
-from baselines.attribute_classifier import MODELS, AttributeClassifier, Model, estimator, reduce
+from baselines import rivals
+from baselines.rivals import MODELS, AttributeClassifier, Model, estimator, reduce
 from facedata.labelled import Words
 from faces.errors import DataError
 
@@ -56,7 +56,7 @@ def test_values_that_lie_apart_are_told_apart(model: Model) -> None:
 def test_long_galleries_are_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, words = clouds(3, 40, 10, seed=1, spread=2)
     whole = AttributeClassifier(components=6).fit(vectors, words)
-    monkeypatch.setattr(attribute_classifier, "_ROWS", 7)
+    monkeypatch.setattr(rivals, "_ROWS", 7)
     parts = AttributeClassifier(components=6).fit(vectors, words)
     assert np.allclose(parts.scores(vectors), whole.scores(vectors))
 
@@ -64,7 +64,7 @@ def test_long_galleries_are_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> No
 def test_components_come_from_some_of_many_faces_and_the_seed_says_which(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attribute_classifier, "_PCA_FACES", 30)
+    monkeypatch.setattr(rivals, "_PCA_FACES", 30)
     vectors, words = clouds(3, 60, 40, seed=1, spread=2)
     first, again = (AttributeClassifier(components=8, seed=1).fit(vectors, words) for _ in range(2))
     other = AttributeClassifier(components=8, seed=2).fit(vectors, words)

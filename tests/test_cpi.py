@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from training_made import made_faces, write_faces
 
-from baselines.cpi.model import SHIPPED, WEIGHTS_FILE, CPIConfig, CPIModel, load_cpi, read_cpi, save_cpi
+from baselines.cpi.model import SHIPPED, WEIGHTS_FILE, CPIConfig, CPIModel, load_cpi, save_cpi
 from baselines.cpi.network import BORDER, WINDOW, CPIArchitecture, CPINetwork, LocallyConnected, MainNetwork
 from baselines.cpi.searcher import CPI
 from baselines.cpi.training import CPISettings, ExampleMaker, cpi_loss, target_rows, train_cpi
@@ -31,8 +31,14 @@ SMALL = CPIArchitecture(
 
 
 def small_settings(**changes: object) -> CPISettings:
-    settings = CPISettings(light="01")
-    return replace(settings, recipe=replace(settings.recipe, batch_size=16, learning_rate=3e-3), **changes)  # type: ignore[arg-type]
+    recipe = replace(CPISettings().recipe, batch_size=16, learning_rate=3e-3)
+    return CPISettings(**{"light": "01", "recipe": recipe, **changes})  # type: ignore[arg-type]
+
+
+def examples_of(light: str, count: int, *, mirror: bool = False) -> CPISettings:
+    """Settings for batches of ``count`` examples."""
+    settings = small_settings(light=light, mirror=mirror)
+    return replace(settings, recipe=replace(settings.recipe, batch_size=count))
 
 
 def small_data(*, people: int = 4, lights: int = 2) -> TrainingData:
@@ -131,14 +137,12 @@ def test_targets_are_the_same_person_in_the_wished_pose_and_light() -> None:
 def test_a_light_that_nobody_has_is_named_with_those_there_are() -> None:
     data = small_data()
     with pytest.raises(TrainingError, match=r"'07'.*00, 01"):
-        ExampleMaker(data.train, data, light="07", batch_size=4, seed=0, mirror=False)
+        ExampleMaker(data.train, data, examples_of("07", 4), 0)
 
 
 def test_examples_are_a_function_of_seed_and_step() -> None:
     data = small_data()
-    one, two = (
-        ExampleMaker(data.train, data, light="same", batch_size=8, seed=3, mirror=True) for _ in range(2)
-    )
+    one, two = (ExampleMaker(data.train, data, examples_of("same", 8, mirror=True), 3) for _ in range(2))
     assert torch.equal(one(5).source, two(5).source)
     assert torch.equal(one(5).codes, two(5).codes)
     assert not torch.equal(one(5).source, two(6).source)
@@ -146,8 +150,8 @@ def test_examples_are_a_function_of_seed_and_step() -> None:
 
 def test_mirrored_examples_turn_the_sign_of_their_poses() -> None:
     data = small_data()
-    plain = ExampleMaker(data.train, data, light="01", batch_size=64, seed=0, mirror=False)(0)
-    maybe = ExampleMaker(data.train, data, light="01", batch_size=64, seed=0, mirror=True)(0)
+    plain = ExampleMaker(data.train, data, examples_of("01", 64), 0)(0)
+    maybe = ExampleMaker(data.train, data, examples_of("01", 64, mirror=True), 0)(0)
     turned = (maybe.source != plain.source).flatten(1).any(1)
     assert 16 < int(turned.sum()) < 48
     assert torch.equal(maybe.source[turned], plain.source[turned].flip(-1))
@@ -160,7 +164,7 @@ def test_the_pose_head_teaches_the_network_nothing() -> None:
     data = small_data()
     torch.manual_seed(0)
     network = CPINetwork(SMALL)
-    examples = ExampleMaker(data.train, data, light="01", batch_size=8, seed=0, mirror=False)(0)
+    examples = ExampleMaker(data.train, data, examples_of("01", 8), 0)(0)
     gradients = []
     for _ in range(2):
         network.zero_grad()
@@ -175,7 +179,7 @@ def test_redrawn_sources_are_turned_on_from_their_drawings() -> None:
     data = small_data()
     torch.manual_seed(0)
     network = CPINetwork(SMALL)
-    examples = ExampleMaker(data.train, data, light="01", batch_size=8, seed=0, mirror=False)(0)
+    examples = ExampleMaker(data.train, data, examples_of("01", 8), 0)(0)
     poses = torch.tensor([0, 2, 1])
     with torch.no_grad():
         drawings = network.main(examples.source[:3], torch.eye(3)[poses])[0]
@@ -204,8 +208,7 @@ def run_training(
         budget=Budget(pairs=pairs),
         seed=seed,
         architecture=SMALL,
-        options=Options(precision="float32"),
-        stop=(lambda: next(steps) == stop_at) if stop_at else None,
+        options=Options(precision="float32", stop=lambda: next(steps) == stop_at),
     )
 
 
@@ -223,7 +226,7 @@ def test_a_stopped_training_goes_on_as_if_it_never_stopped(tmp_path: Path) -> No
     assert run_training(tmp_path / "whole", settings=settings)
     assert not run_training(tmp_path / "halved", settings=settings, stop_at=23)
     assert run_training(tmp_path / "halved", settings=settings)
-    whole, halved = (read_cpi(tmp_path / name)[0].state_dict() for name in ("whole", "halved"))
+    whole, halved = (load_cpi(tmp_path / name).network.state_dict() for name in ("whole", "halved"))
     for name, value in whole.items():
         if not name.startswith("auxiliary."):
             assert torch.equal(value, halved[name]), name
@@ -248,11 +251,11 @@ def test_weights_come_back_as_they_were_but_for_rounding(tmp_path: Path) -> None
     torch.manual_seed(1)
     network, config = CPINetwork(SMALL), small_config()
     identity = save_cpi(tmp_path, network, config)
-    read, found, again = read_cpi(tmp_path)
-    assert (found, again) == (config, identity)
+    found = load_cpi(tmp_path)
+    assert (found.config, found.weights_id) == (config, identity)
     for name, value in network.state_dict().items():
         if not name.startswith("auxiliary."):
-            torch.testing.assert_close(read.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+            torch.testing.assert_close(found.network.state_dict()[name], value, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +266,7 @@ def test_damaged_weights_are_one_plain_sentence(tmp_path: Path, file: str, conte
     save_cpi(tmp_path, CPINetwork(SMALL), small_config())
     (tmp_path / file).write_text(content)
     with pytest.raises(WeightsError, match=f"{file} cannot be used"):
-        read_cpi(tmp_path)
+        load_cpi(tmp_path)
 
 
 def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:
@@ -271,7 +274,7 @@ def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(path.read_text().replace('"mean": 100.0', '"mean": 90.0'))
     with pytest.raises(WeightsError, match="do not belong together"):
-        read_cpi(tmp_path)
+        load_cpi(tmp_path)
 
 
 def test_weights_that_are_not_there_are_named() -> None:

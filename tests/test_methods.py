@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from fake_generators import POSES, PerfectGenerator, readable_faces
 
-from baselines.features import ImageFeatures
 from baselines.rivals import fit_rivals, save_rivals, split_people
-from baselines.searcher import QueryBatch
+from baselines.searcher import ImageFeatures, QueryBatch
 from evaluation.context import CachedFeatures, Context
 from evaluation.methods import METHODS, described, find_method, in_order, methods_for
 from evaluation.ours import CanonicalFeatures, OursAllValues
@@ -36,7 +35,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = (PerfectGenerator.name, PerfectGenerator.weights_id)
     save_rivals(
         folder,
-        fit_rivals(learners, validation, attribute="pose", features=features, weights=weights, components=40),
+        fit_rivals(learners, validation, attribute="pose", features=features, weights=weights),
     )
     return folder
 

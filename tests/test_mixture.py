@@ -116,10 +116,10 @@ def test_a_mixture_sums_to_one_and_keeps_what_is_not_wished(
 @given(st.integers(0, 20), st.integers(0, 20))
 def test_a_mixture_of_values_is_the_code_of_the_change(code: int, wished: int) -> None:
     wish = BOTH.label(wished)
-    assert np.array_equal(BOTH.mixture(wish, code), np.eye(21)[BOTH.change(code, wish)])
+    assert np.array_equal(BOTH.mixture(wish, code), np.eye(21)[wished])
     assert np.array_equal(BOTH.mixture({}, code), np.eye(21)[code])
-    part = {"Accessory": wish["accessory"]}
-    assert np.array_equal(BOTH.mixture(part, code), np.eye(21)[BOTH.change(code, part)])
+    changed = BOTH.code({**BOTH.label(code), "accessory": wish["accessory"]})
+    assert np.array_equal(BOTH.mixture({"Accessory": wish["accessory"]}, code), np.eye(21)[changed])
 
 
 def test_mixtures_refuse_unknown_names_values_and_codes() -> None:
@@ -162,7 +162,7 @@ def test_drawing_a_mixture_is_drawing_with_the_mixed_input(crops: Pixels, two_gr
             for place, word in enumerate(words)
         ]
     )
-    inputs = mixtures @ vocabulary.one_hot(np.arange(len(vocabulary.combinations)))
+    inputs = mixtures @ vocabulary.one_hots
     drawing = generator.draw(crops, mixtures)
     stage1, stage2, features = draw_plainly(crops, inputs, two_groups)
     for found, expected in ((drawing.stage1, stage1), (drawing.stage2, stage2)):

@@ -33,7 +33,7 @@ def draw_plainly(
     with torch.no_grad():
         for crop, code in zip(crops, codes, strict=True):
             x = (torch.from_numpy(crop).float()[None, None] - config.mean) / config.std
-            drawn, image, features = network(x, torch.from_numpy(config.vocabulary.one_hot(np.array([code]))))
+            drawn, image, features = network(x, torch.from_numpy(config.vocabulary.one_hots[[code]]))
             levels = [picture[0, 0] * config.std + config.mean for picture in (drawn, image)]
             rows.append((levels[0].numpy(), levels[1].numpy(), features[0].numpy()))
     first, second, third = zip(*rows, strict=True)
@@ -146,16 +146,16 @@ def test_every_middle_layer_can_be_compared(crops: Pixels) -> None:
     network, config = network_for((32, MAPS, False)), pose_config(maps=MAPS)
     x = (torch.from_numpy(crops[:3]).float()[:, None] - config.mean) / config.std
     with torch.no_grad():
-        drawn = network.stage1(x, torch.from_numpy(config.vocabulary.one_hot(codes[:3])))
-        _, layers = network.stage2.all_layers(x, drawn)
+        drawn = network.stage1(x, torch.from_numpy(config.vocabulary.one_hots[codes[:3]]))
+        _, layers = network.stage2(x, drawn)
     for name in FEATURE_LAYERS:
-        found = generator.middle_layers(crops[:3], codes[:3], name)
+        found = generator.draw(crops[:3], codes[:3], layer=name).features
         np.testing.assert_allclose(found, as_features(layers[name]).numpy(), atol=5e-6)
     assert np.array_equal(
-        generator.middle_layers(crops, codes, "conv6"), generator.draw(crops, codes).features
+        generator.draw(crops, codes, layer="conv6").features, generator.draw(crops, codes).features
     )
     with pytest.raises(ValueError, match="no layer 'conv9'; there are conv1, "):
-        generator.middle_layers(crops, codes, "conv9")
+        generator.draw(crops, codes, layer="conv9")
 
 
 def test_the_layer_searched_with_is_the_configurations(crops: Pixels) -> None:
@@ -170,7 +170,7 @@ def test_the_layer_searched_with_is_the_configurations(crops: Pixels) -> None:
     other = Generator(network, config, name="x", weights_id="1", device="cpu", precision="float32")
     assert other.feature_size == 16 * 16 * 2 * MAPS
     codes = np.zeros(2, np.int64)
-    expected = generator_made(maps=MAPS).middle_layers(crops[:2], codes, "conv3")
+    expected = generator_made(maps=MAPS).draw(crops[:2], codes, layer="conv3").features
     np.testing.assert_allclose(other.draw(crops[:2], codes).features, expected, atol=1e-6)
     assert other.canonicalise(crops[:2]).features.shape == (2, 16 * 16 * 2 * MAPS)
 

@@ -15,9 +15,8 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from typer.testing import Result
 
-from baselines.attribute_classifier import MODELS
-from baselines.features import ImageFeatures
 from baselines.rivals import (
+    MODELS,
     SHIPPED,
     Rivals,
     fit_rivals,
@@ -26,6 +25,7 @@ from baselines.rivals import (
     save_rivals,
     split_people,
 )
+from baselines.searcher import ImageFeatures
 from evaluation.ours import CanonicalFeatures
 from evaluation.studio import Studio
 from facedata.labelled import read_labelled, rendered_mini_path

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from generator.tensorfile import read_metadata, read_tensors
+from generator.checkpoint import read_metadata, read_tensors
 
 SIZES = (1000, 2000)
 REPLACE_AGAIN_AND_AGAIN = """

@@ -24,11 +24,11 @@ from faces.errors import TrainingError
 from generator.checkpoint import load_checkpoint
 from generator.networks import Architecture, TwoStage
 from generator.training import Budget, Entry, Options, Recipe, TrainingData, prepare, recipe, train
-from generator.training.folder import claimed
 from generator.training.state import (
     HISTORY_FILE,
     STATE_FILE,
     append_entry,
+    claimed,
     read_counters,
     read_history,
     rewind_history,
@@ -101,9 +101,9 @@ def stage_errors(network: TwoStage, data: TrainingData) -> list[float]:
     """Squared grey levels of both stages over all the pairs of the people who validate."""
     held = data.validation
     assert held is not None
-    rows = held.pairs.rows
+    rows = held.pairs
     pictures = (torch.from_numpy(held.faces.crops).float() - data.mean)[:, None] / data.std
-    wish = torch.from_numpy(data.vocabulary.one_hot(held.codes[rows[:, 1]]))
+    wish = torch.from_numpy(data.vocabulary.one_hots[held.codes[rows[:, 1]]])
     drawn = network(pictures[rows[:, 0]], wish)[:2]
     return [float(((one - pictures[rows[:, 1]]) ** 2).mean()) * data.std**2 for one in drawn]
 
@@ -114,7 +114,9 @@ def test_errors_fall_and_the_checkpoint_is_the_trained_network(
 ) -> None:
     entries: list[Entry] = []
     lengthy = Budget(pairs=8 * 30)
-    assert train(data, small(name), out=tmp_path / "o", budget=lengthy, options=EXACT, report=entries.append)
+    assert train(
+        data, small(name), out=tmp_path / "o", budget=lengthy, options=replace(EXACT, report=entries.append)
+    )
     last = entries[-1]
     assert last.fraction == 1 and last.pairs == 240 and last.step == 30
     torch.manual_seed(0)
@@ -136,7 +138,7 @@ def test_errors_fall_and_the_checkpoint_is_the_trained_network(
 
 def test_validation_measures_what_the_checkpoint_draws(data: TrainingData, tmp_path: Path) -> None:
     entries: list[Entry] = []
-    train(data, SMALL, out=tmp_path / "o", budget=TINY, options=EXACT, report=entries.append)
+    train(data, SMALL, out=tmp_path / "o", budget=TINY, options=replace(EXACT, report=entries.append))
     drawn = stage_errors(load_checkpoint(tmp_path / "o").network, data)
     found = [entries[-1].validation[name] for name in ("stage1", "stage2")]
     assert found == pytest.approx(drawn, rel=1e-3)
@@ -150,7 +152,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 ) -> None:
     straight, parted = tmp_path / "straight", tmp_path / "parted"
     assert train(data, small(name), out=straight, budget=TINY, options=EXACT)
-    assert not train(data, small(name), out=parted, budget=TINY, options=EXACT, stop=StopAfter(steps))
+    assert not train(
+        data, small(name), out=parted, budget=TINY, options=replace(EXACT, stop=StopAfter(steps))
+    )
     halfway = read_counters(parted)
     assert halfway is not None and halfway.step == steps
     load_checkpoint(parted)  # usable at once
@@ -188,7 +192,7 @@ def test_another_training_in_the_folder_is_refused_naming_what_differs(
     data: TrainingData, tmp_path: Path
 ) -> None:
     out = tmp_path / "o"
-    train(data, SMALL, out=out, budget=TINY, options=EXACT, stop=StopAfter(1))
+    train(data, SMALL, out=out, budget=TINY, options=replace(EXACT, stop=StopAfter(1)))
     state = (out / STATE_FILE).read_bytes()
     with pytest.raises(TrainingError, match=r"recipe\.learning_rate: 0\.001 there, 0\.002 here"):
         train(data, replace(SMALL, learning_rate=2e-3), out=out, budget=TINY, options=EXACT)
@@ -228,7 +232,7 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
 def test_a_damaged_state_is_named(content: bytes, data: TrainingData, tmp_path: Path) -> None:
     out = tmp_path / "o"
-    train(data, SMALL, out=out, budget=TINY, options=EXACT, stop=StopAfter(1))
+    train(data, SMALL, out=out, budget=TINY, options=replace(EXACT, stop=StopAfter(1)))
     (out / STATE_FILE).write_bytes(content)
     with pytest.raises(TrainingError, match=r"state\.safetensors cannot be gone on from"):
         train(data, SMALL, out=out, budget=TINY, options=EXACT)
@@ -244,7 +248,7 @@ def test_a_training_to_one_value_in_absolute_errors_is_whole_and_says_so(tmp_pat
     data = prepare(made_faces(people=5), attribute="pose", seed=0, to=["0"], held_out=1)
     entries: list[Entry] = []
     settings = replace(recipe("completion"), batch_size=8, people_per_batch=4)
-    train(data, settings, out=tmp_path / "o", budget=TINY, options=EXACT, report=entries.append)
+    train(data, settings, out=tmp_path / "o", budget=TINY, options=replace(EXACT, report=entries.append))
     last = entries[-1]
     assert last.error == "absolute" and read_history(tmp_path / "o")[-1].error == "absolute"
     loaded = load_checkpoint(tmp_path / "o")
@@ -252,7 +256,7 @@ def test_a_training_to_one_value_in_absolute_errors_is_whole_and_says_so(tmp_pat
     assert loaded.config.metrics["error"] == "mean absolute error per pixel, grey levels (0-255)"
     held = data.validation
     assert held is not None
-    rows = held.pairs.rows
+    rows = held.pairs
     pictures = (torch.from_numpy(held.faces.crops).float() - data.mean)[:, None] / data.std
     with torch.no_grad():
         drawn = loaded.network(pictures[rows[:, 0]], torch.ones(len(rows), 1))[:2]

@@ -16,6 +16,7 @@ from generator.devices import autocast, pick_precision
 from generator.networks import Architecture, TwoStage
 from generator.training import Augmentation, Budget, adjusted, join_sets, prepare, recipe, restrict_people
 from generator.training.batches import (
+    BatchMaker,
     EpochSampler,
     MatchedSampler,
     PersonSampler,
@@ -23,12 +24,11 @@ from generator.training.batches import (
     degrade,
     mirror,
     shared_changes,
-    training_batches,
 )
 from generator.training.data import TrainingData, mirrored_codes
-from generator.training.losses import GradientMaker, contrastive, drawing_phases, grey_levels, row_errors
 from generator.training.recipes import check_recipe
 from generator.training.trainer import ema_decay_at, learning_rate_at, update_ema
+from generator.training.two_stage import GradientMaker, contrastive, drawing_phases, grey_levels, row_errors
 
 CPU = torch.device("cpu")
 
@@ -95,36 +95,26 @@ def test_budget_is_counted_in_its_own_unit() -> None:
 
 
 def test_an_epoch_shows_every_pair_once() -> None:
-    pairs = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train.pairs
-    batches = EpochSampler(pairs, batch_size=7, seed=3)
-    seen = np.concatenate([batches(step)[0] for step in range(len(pairs))])  # seven epochs
+    faces = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train
+    batches = EpochSampler(faces, replace(SMALL, batch_size=7), 3)
+    seen = np.concatenate([batches(step)[0] for step in range(len(faces.pairs))])  # seven epochs
     for epoch in np.split(seen, 7):
-        assert sorted(map(tuple, epoch)) == sorted(map(tuple, pairs.rows))
+        assert sorted(map(tuple, epoch)) == sorted(map(tuple, faces.pairs))
 
 
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
-    pairs = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train.pairs
-    for make in (
-        lambda seed: EpochSampler(pairs, batch_size=6, seed=seed),
-        lambda seed: PersonSampler(pairs, batch_size=6, people=3, seed=seed),
-        lambda seed: MatchedSampler(
-            pairs,
-            values=pairs.rows[:, 1] % 3,
-            settings=pairs.rows[:, 0] % 2,
-            batch_size=6,
-            people=3,
-            seed=seed,
-        ),
-    ):
-        straight, late = make(1), make(1)
+    faces = prepare(made_faces(), attribute="pose", seed=0, held_out=0).train
+    settings = replace(SMALL, batch_size=6, people_per_batch=3)
+    for make in (EpochSampler, PersonSampler, MatchedSampler):
+        straight, late = make(faces, settings, 1), make(faces, settings, 1)
         expected = [straight(step)[0] for step in range(9)]
         assert np.array_equal(late(8)[0], expected[8])
-        assert not np.array_equal(make(2)(8)[0], expected[8])
+        assert not np.array_equal(make(faces, settings, 2)(8)[0], expected[8])
 
 
 def test_person_batches_hold_several_different_pairs_of_few_people() -> None:
     data = prepare(made_faces(people=6), attribute="pose", seed=0, held_out=0)
-    rows, groups = PersonSampler(data.train.pairs, batch_size=12, people=3, seed=0)(0)
+    rows, groups = PersonSampler(data.train, replace(SMALL, batch_size=12, people_per_batch=3), 0)(0)
     persons = data.train.faces.persons
     assert np.array_equal(persons[rows[:, 0]], persons[rows[:, 1]])
     for group in range(3):
@@ -134,11 +124,7 @@ def test_person_batches_hold_several_different_pairs_of_few_people() -> None:
 
 
 def matched(data: TrainingData, *, batch: int, people: int) -> MatchedSampler:
-    targets = data.train.pairs.rows[:, 1]
-    values, settings = data.train.codes[targets], data.train.settings[targets]
-    return MatchedSampler(
-        data.train.pairs, values=values, settings=settings, batch_size=batch, people=people, seed=0
-    )
+    return MatchedSampler(data.train, replace(SMALL, batch_size=batch, people_per_batch=people), 0)
 
 
 def test_matched_batches_draw_all_people_with_the_same_values_in_the_same_lights() -> None:
@@ -178,7 +164,7 @@ def test_matched_batches_have_as_many_pairs_as_asked(each: int) -> None:
             data = prepare(made_faces(people=3, lights=lights), attribute="pose", to=to, seed=0, held_out=0)
             rows, groups = matched(data, batch=2 * each, people=2)(5)
             assert rows.shape == (2 * each, 2) and groups.shape == (2 * each,)
-            known = {tuple(pair) for pair in data.train.pairs.rows.tolist()}
+            known = {tuple(pair) for pair in data.train.pairs.tolist()}
             assert {tuple(pair) for pair in rows.tolist()} <= known
 
 
@@ -187,7 +173,7 @@ def test_matched_batches_are_mirrored_all_or_none() -> None:
     only_mirror = Augmentation(gain=0, offset=0, gamma=0, degraded=0)
     settings = replace(SMALL, people_per_batch=4, matched=True, augmentation=only_mirror)
     feeder, plain = (
-        training_batches(data, one, 0, CPU) for one in (settings, replace(settings, augmentation=None))
+        BatchMaker(data.train, data, one, 0, CPU) for one in (settings, replace(settings, augmentation=None))
     )
     flipped = {
         torch.allclose(feeder(step).target, plain(step).target.flip(-1), atol=1e-4) for step in range(12)
@@ -218,8 +204,8 @@ def test_mirroring_swaps_left_and_right_of_the_chosen() -> None:
 def test_a_mirrored_pair_is_told_the_mirrored_pose() -> None:
     data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
     only_mirror = Augmentation(gain=0, offset=0, gamma=0, degraded=0)
-    feeder = training_batches(data, replace(SMALL, augmentation=only_mirror), 0, CPU)
-    plain = training_batches(data, SMALL, 0, CPU)
+    feeder = BatchMaker(data.train, data, replace(SMALL, augmentation=only_mirror), 0, CPU)
+    plain = BatchMaker(data.train, data, SMALL, 0, CPU)
     flipped = kept = 0
     for step in range(6):
         changed, straight = feeder(step), plain(step)
@@ -260,8 +246,8 @@ def test_degradation_of_nought_changes_nothing_and_of_one_everything() -> None:
 def test_the_target_stays_clean_while_what_is_shown_is_degraded() -> None:
     data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
     settings = Augmentation(mirror=False, gain=0, offset=0, gamma=0, degraded=1.0)
-    changed = training_batches(data, replace(SMALL, augmentation=settings), 0, CPU)(0)
-    plain = training_batches(data, SMALL, 0, CPU)(0)
+    changed = BatchMaker(data.train, data, replace(SMALL, augmentation=settings), 0, CPU)(0)
+    plain = BatchMaker(data.train, data, SMALL, 0, CPU)(0)
     assert torch.allclose(changed.target, plain.target, atol=1e-4)
     assert not torch.allclose(changed.source, plain.source, atol=0.05)
     assert not torch.allclose(changed.positive_shown, plain.target, atol=0.05)
@@ -269,7 +255,7 @@ def test_the_target_stays_clean_while_what_is_shown_is_degraded() -> None:
 
 def test_rows_with_the_very_same_target_are_marked() -> None:
     data = prepare(made_faces(people=1, lights=1), attribute="pose", seed=0, held_out=0)
-    batch = training_batches(data, replace(SMALL, batch_size=6, people_per_batch=1), 0, CPU)(0)
+    batch = BatchMaker(data.train, data, replace(SMALL, batch_size=6, people_per_batch=1), 0, CPU)(0)
     for row in range(6):
         for other in range(6):
             alike = torch.equal(batch.target[row], batch.target[other])
@@ -281,7 +267,7 @@ def test_any_light_takes_positives_from_other_lights_and_spares_them_as_negative
     data = prepare(made_faces(people=2, lights=4), attribute="pose", seed=0, held_out=0)
     faces = data.train.faces
     settings = replace(SMALL, batch_size=8, people_per_batch=2, any_light=1.0)
-    feeder = training_batches(data, settings, 0, CPU)
+    feeder = BatchMaker(data.train, data, settings, 0, CPU)
     pictures = (torch.from_numpy(faces.crops).float() - data.mean) / data.std
     other_lights = 0
     for step in range(4):
@@ -300,7 +286,9 @@ def test_pairs_that_keep_their_light_have_the_other_lights_as_negatives() -> Non
     data = prepare(made_faces(people=2, lights=2), attribute="pose", seed=0, held_out=0)
     faces = data.train.faces
     pictures = (torch.from_numpy(faces.crops).float() - data.mean) / data.std
-    feeder = training_batches(data, replace(SMALL, batch_size=8, people_per_batch=2, any_light=0.5), 0, CPU)
+    feeder = BatchMaker(
+        data.train, data, replace(SMALL, batch_size=8, people_per_batch=2, any_light=0.5), 0, CPU
+    )
     spared = negatives = 0
     for step in range(16):
         batch = feeder(step)
@@ -324,7 +312,7 @@ def test_what_is_drawn_is_the_clean_version_and_what_is_shown_is_not() -> None:
     plain = made_faces()
     data = prepare(replace(plain, clean=255 - plain.crops), attribute="pose", seed=0, held_out=0)
     settings = replace(SMALL, any_light=0.5, augmentation=Augmentation(gain=0, offset=0, gamma=0, degraded=0))
-    batch = training_batches(data, settings, 0, CPU)(0)
+    batch = BatchMaker(data.train, data, settings, 0, CPU)(0)
 
     def levels(part: torch.Tensor) -> torch.Tensor:
         return part * data.std + data.mean
@@ -332,10 +320,10 @@ def test_what_is_drawn_is_the_clean_version_and_what_is_shown_is_not() -> None:
     # What is drawn with its own value stays as it is: that is what canonicalisation knows a value by.
     assert torch.allclose(levels(batch.positive), levels(batch.positive_shown), atol=0.05)
     without = prepare(plain, attribute="pose", seed=0, held_out=0)
-    usual = training_batches(without, settings, 0, CPU)(0)
+    usual = BatchMaker(without.train, without, settings, 0, CPU)(0)
     assert torch.equal(batch.source, usual.source)
     assert torch.allclose(levels(batch.target), 255 - levels(usual.target), atol=0.05)
-    assert data.describe()["sha256"] != without.describe()["sha256"]
+    assert data.description["sha256"] != without.description["sha256"]
     joined = join_sets([replace(plain, clean=255 - plain.crops), plain])
     assert joined.clean is not None
     assert np.array_equal(joined.clean, np.concatenate([255 - plain.crops, plain.crops]))
@@ -366,7 +354,7 @@ def test_row_errors_are_means_over_pixels() -> None:
 def test_gradients_in_parts_are_those_of_the_whole_batch(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.training.losses._PART", 3)
+    monkeypatch.setattr("generator.training.two_stage._PART", 3)
     data = prepare(made_faces(), attribute="pose", seed=0, held_out=0)
     settings = replace(
         recipe("default"), batch_size=8, people_per_batch=4, reconstruction_weight=0.5, contrastive_weight=0.3
@@ -374,7 +362,7 @@ def test_gradients_in_parts_are_those_of_the_whole_batch(
     torch.manual_seed(0)
     network = TwoStage(Architecture(size=8, attribute_size=3))
     phase = drawing_phases(network, settings)[0]
-    batch = training_batches(data, settings, 0, CPU)(0)
+    batch = BatchMaker(data.train, data, settings, 0, CPU)(0)
     maker = GradientMaker(settings, threads=threads, device=CPU, dtype=torch.float32)
     loss, measures = maker(phase, batch)
     maker.close()
@@ -400,7 +388,7 @@ def test_paper_trains_one_stage_at_a_time_on_the_summed_error() -> None:
     settings = replace(recipe("paper"), batch_size=4)
     network = TwoStage(Architecture(size=8, attribute_size=3))
     first, second = drawing_phases(network, settings)
-    batch = training_batches(data, settings, 0, CPU)(0)
+    batch = BatchMaker(data.train, data, settings, 0, CPU)(0)
     maker = GradientMaker(settings, threads=1, device=CPU, dtype=torch.float32)
     loss, measures = maker(first, batch)
     assert loss == pytest.approx(64 * measures["stage1"], rel=1e-5) and "stage2" not in measures
@@ -475,7 +463,7 @@ def test_people_are_held_out_by_seed_where_nobody_is_named() -> None:
 
 def test_other_faces_can_validate_so_that_everybody_trains() -> None:
     data = prepare(made_faces(), attribute="pose", seed=0, validation=made_faces(people=2, seed=9))
-    assert data.train.pairs.people == 4 and data.validation is not None and data.validation.pairs.people == 2
+    assert data.train.people == 4 and data.validation is not None and data.validation.people == 2
     with pytest.raises(TrainingError, match="8 pixels"):
         prepare(made_faces(), attribute="pose", seed=0, validation=made_faces(size=10))
 
@@ -508,7 +496,7 @@ def test_faces_can_be_changed_to_chosen_values_only() -> None:
     assert set(train.codes[train.faces.poses == "0"]) == {0} and set(
         train.codes[train.faces.poses != "0"]
     ) == {-1}
-    sources, targets = train.faces.poses[train.pairs.rows].T
+    sources, targets = train.faces.poses[train.pairs].T
     assert set(targets) == {"0"} and set(sources) == {"-45", "+45"}
     assert len(train.pairs) == 4 * 2 * 2
     assert prepare(faces, attribute="pose", seed=0, to=["+45", "0"]).vocabulary.groups[0].values == (
@@ -543,7 +531,7 @@ def test_the_absolute_error_is_trained_on_where_the_recipe_says_so() -> None:
     data = prepare(made_faces(), attribute="pose", seed=0, to=["0"], held_out=0)
     network = TwoStage(Architecture(size=8, attribute_size=1))
     phase = drawing_phases(network, settings)[0]
-    batch = training_batches(data, settings, 0, CPU)(0)
+    batch = BatchMaker(data.train, data, settings, 0, CPU)(0)
     maker = GradientMaker(settings, threads=1, device=CPU, dtype=torch.float32)
     loss, measures = maker(phase, batch)
     maker.close()

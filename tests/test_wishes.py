@@ -271,4 +271,4 @@ def test_weights_with_a_single_value_draw_and_canonicalise(shipped: Path, rng: n
     assert canonical.codes.tolist() == [0] * 5 and canonical.distances.shape == (5, 1)
     drawing = loaded.draw(crops, canonical.codes)
     assert np.allclose(drawing.features, canonical.features, atol=1e-3)
-    assert loaded.vocabulary.change(0, {"accessory": "none"}) == 0
+    assert loaded.vocabulary.code({"accessory": "none"}) == 0

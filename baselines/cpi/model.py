@@ -1,8 +1,7 @@
 """CPI's network and preprocessing in one, and how both are kept on disk.
 
 A folder holds ``config.json`` and ``weights.safetensors``: only what retrieval uses, the main network and
-the pose head, as float16, which is half the size, and a rounding far below what the pictures resolve.
-Networks are computed in float32, or in bfloat16 if the hardware multiplies it.
+the pose head, as float16, a rounding far below what the pictures resolve.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,13 +26,13 @@ from faces.crop import CropGeometry
 from faces.errors import WeightsError, WishError
 from faces.files import write_durably
 from faces.types import Floats, Ints
-from generator.checkpoint import find_weights
+from generator.checkpoint import find_weights, read_tensors
 from generator.devices import autocast, pick_precision
-from generator.tensorfile import read_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"
 SHIPPED = Path(__file__).resolve().parents[1] / "weights"
 _FORMAT = 1
+_REMEDY = "copy the whole folder again, or train anew."
 _LEFT_OUT = "auxiliary."
 _BATCH = 128
 _CPU = torch.device("cpu")
@@ -44,15 +43,11 @@ class CPIConfig:
     """A network's sizes, its preprocessing and its origin.  Raises ValueError if parts disagree."""
 
     architecture: CPIArchitecture
-    geometry: CropGeometry
-    """How the faces it was trained on were cropped."""
-    mean: float
-    """Mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std."""
+    geometry: CropGeometry  # how the faces it was trained on were cropped
+    mean: float  # mean grey level (0..255) of the training faces; pictures go in as (grey level - mean) / std
     std: float
-    poses: tuple[str, ...]
-    """Words of the poses, in the order of the remote code."""
-    light: str
-    """Light of the drawings: a word, or ``same``."""
+    poses: tuple[str, ...]  # words of the poses, in the order of the remote code
+    light: str  # light of the drawings: a word, or ``same``
     data: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, object] = field(default_factory=dict)
 
@@ -63,24 +58,20 @@ class CPIConfig:
             raise ValueError("std must be above 0")
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
+class Turned(NamedTuple):
     """N faces drawn in a pose each."""
 
-    pictures: Floats
-    """(N, S · S) float32, standardised: 0 is the mean grey level of the training faces."""
-    recovery: Floats
-    """(N, R) float32: what the drawing does not show of the input, its light above all."""
-    hidden: Floats
-    """(N, D) float32: the last hidden layer."""
-    pose_probabilities: Floats
-    """(N, V) float32: how likely each pose of the input is to the pose head, as seen from this drawing."""
+    pictures: Floats  # (N, S · S) float32, standardised: 0 is the mean grey level of the training faces
+    recovery: Floats  # (N, R) float32: what the drawing does not show of the input, its light above all
+    hidden: Floats  # (N, D) float32: the last hidden layer
+    pose_probabilities: Floats  # (N, V) float32: of each pose of the input, to the pose head
 
 
 class CPIModel:
     """Turns faces and estimates their pose, on the processor, in batches of bounded memory."""
 
     def __init__(self, network: CPINetwork, config: CPIConfig, *, name: str, weights_id: str) -> None:
+        self.network = network
         self.config = config
         self.name = name
         self.weights_id = weights_id
@@ -90,49 +81,39 @@ class CPIModel:
 
     def codes_of(self, words: Words) -> Ints:
         """Return the codes (N,) int64 of words (N,); raises WishError for a pose that was not learned."""
-        known = {word: code for code, word in enumerate(self.config.poses)}
-        known |= {str(number_of(word)): code for code, word in enumerate(self.config.poses)}
-        codes = np.empty(len(words), np.int64)
-        for place, word in enumerate(words.tolist()):
-            code = known.get(word, known.get(str(number_of(word))))
-            if code is None:
-                poses = ", ".join(self.config.poses)
-                raise WishError(f"CPI has not learned the pose {word!r}; choose one of: {poses}.")
-            codes[place] = code
-        return codes
+        keys = [(word, number_of(word)) for word in self.config.poses]
+        known: dict[object, int] = {
+            key: code for code, pair in enumerate(keys) for key in pair if key is not None
+        }
+        codes = [known.get(word, known.get(number_of(word))) for word in words.tolist()]
+        if None in codes:
+            word, poses = str(words[codes.index(None)]), ", ".join(self.config.poses)
+            raise WishError(f"CPI has not learned the pose {word!r}; choose one of: {poses}.")
+        return np.array(codes, np.int64)
 
     def turn(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
         """Draw faces (N, S, S) uint8, each in the pose of its code (N,) int64.
 
         Raises WeightsError if the faces have another size.
         """
-        parts = [self._turned(x, codes[part]) for part, x in self._standardised(crops)]
-        return _joined(parts, self.config)
+        return _joined([self._turned(x, codes[part]) for part, x in self._standardised(crops)])
 
     def turn_stepwise(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
-        """Turn in steps of one pose, each drawing fed back in to be turned further (recurrent rotation).
-
-        A face starts from its estimated pose; one that is already there is drawn once.
-        """
+        """Turn in steps of one pose from the estimated one, each drawing fed back in (recurrent rotation)."""
         parts = []
         for part, x in self._standardised(crops):
             at, goal = self._estimate(x), codes[part]
-            done = self._turned(x, at + np.sign(goal - at))
             at = at + np.sign(goal - at)
+            done = self._turned(x, at)
             while np.any(at != goal):
                 at = at + np.sign(goal - at)
-                pictures = torch.from_numpy(done.pictures).view(x.shape)
-                done = self._turned(pictures, at)
+                done = self._turned(torch.from_numpy(done.pictures).view(x.shape), at)
             parts.append(done)
-        return _joined(parts, self.config)
+        return _joined(parts)
 
     def estimate_poses(self, crops: NDArray[np.uint8]) -> Ints:
-        """Return the codes (N,) int64 of the poses that the pose head takes faces (N, S, S) uint8 to have.
-
-        Raises WeightsError if the faces have another size.
-        """
-        found = [self._estimate(x) for _, x in self._standardised(crops)]
-        return np.concatenate([np.empty(0, np.int64), *found])
+        """Estimate the pose codes (N,) of faces (N, S, S) uint8; raises WeightsError for another S."""
+        return np.concatenate([self._estimate(x) for _, x in self._standardised(crops)])
 
     @torch.inference_mode()
     def _turned(self, x: Tensor, codes: Ints) -> Turned:
@@ -149,61 +130,51 @@ class CPIModel:
         return np.asarray(np.sum(views, axis=0).argmax(1))
 
     def _standardised(self, crops: NDArray[np.uint8]) -> Iterator[tuple[slice, Tensor]]:
-        """Batches of faces: their places, and (B, S, S) float32."""
+        """Batches of faces: their places, and (B, S, S) float32; an empty one if there are none."""
         size = self.config.geometry.size
         if crops.ndim != 3 or crops.shape[1:] != (size, size):
             raise WeightsError(
                 f"the weights {self.name} take faces of {size}×{size} pixels, not {crops.shape[1:]}; read "
                 "the faces with the geometry of the weights."
             )
-        for start in range(0, len(crops), _BATCH):
+        for start in range(0, max(len(crops), 1), _BATCH):
             part = slice(start, start + _BATCH)
             levels = torch.from_numpy(crops[part].astype(np.float32))
             yield part, (levels - self.config.mean) / self.config.std
 
 
 def load_cpi(name_or_folder: str | Path = "cpi-32") -> CPIModel:
-    """Load the weights that come with the project, by name, or those in a folder; raises WeightsError."""
-    network, config, identity = read_cpi(name_or_folder)
-    return CPIModel(network, config, name=Path(name_or_folder).name, weights_id=identity)
+    """Load the weights that come with the project, by name, or those in a folder, in float32.
 
-
-def read_cpi(name_or_folder: str | Path) -> tuple[CPINetwork, CPIConfig, str]:
-    """Return the network (float32, evaluation mode; its auxiliary network is untrained), configuration and
-    weights id that a name or folder means.
-
-    Raises WeightsError that names the file and says what to do.
+    The auxiliary network is untrained.  Raises WeightsError that names the file and says what to do.
     """
     folder = find_weights(
         name_or_folder, SHIPPED, holding=WEIGHTS_FILE, what="CPI weights", command="train-cpi"
     )
-    config, identity = _read_config(folder / CONFIG_FILE)
-    path = folder / WEIGHTS_FILE
+    path, config_path = folder / WEIGHTS_FILE, folder / CONFIG_FILE
+    reading = config_path
     try:
+        config, identity = _parse_config(config_path.read_text(encoding="utf-8"))
+        reading = path
         _, tensors = read_tensors(path)
-    except (SafetensorError, OSError) as error:
-        raise _unusable(path, error) from None
-    if _identity(config, tensors) != identity:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"{folder / CONFIG_FILE} and {path} do not belong together; copy the whole folder again, or "
-            "train anew."
-        )
-    network = CPINetwork(config.architecture)
-    whole = {**tensors, **{n: v for n, v in network.state_dict().items() if n.startswith(_LEFT_OUT)}}
-    try:
-        network.load_state_dict({name: value.float() for name, value in whole.items()})
-    except RuntimeError:
-        raise WeightsError(
-            f"{path} does not fit {CONFIG_FILE}; copy the whole folder again, or train anew."
+            f"{reading} cannot be used ({error}); copy the folder again, or train anew."
         ) from None
-    return network.eval().requires_grad_(False), config, identity
+    if _identity(config, tensors) != identity:
+        raise WeightsError(f"{config_path} and {path} do not belong together; {_REMEDY}")
+    network = CPINetwork(config.architecture)
+    untrained = {name: value for name, value in network.state_dict().items() if name.startswith(_LEFT_OUT)}
+    try:
+        network.load_state_dict({name: value.float() for name, value in (tensors | untrained).items()})
+    except RuntimeError:
+        raise WeightsError(f"{path} does not fit {CONFIG_FILE}; {_REMEDY}") from None
+    network.eval().requires_grad_(False)
+    return CPIModel(network, config, name=Path(name_or_folder).name, weights_id=identity)
 
 
 def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
-    """Write both files into a folder, made if need be, and return the weights id: 12 hex digits.
-
-    A kill leaves two files that belong together, or a pair that ``read_cpi`` refuses.
-    """
+    """Write both files into a folder, made if need be, and return the weights id: 12 hex digits."""
     tensors = {
         name: value.detach().to("cpu", torch.float16).contiguous()
         for name, value in network.state_dict().items()
@@ -219,34 +190,19 @@ def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
     return identity
 
 
-def _joined(parts: list[Turned], config: CPIConfig) -> Turned:
-    a = config.architecture
-    return Turned(
-        np.concatenate([np.empty((0, a.size**2), np.float32), *(part.pictures for part in parts)]),
-        np.concatenate([np.empty((0, a.recovery), np.float32), *(part.recovery for part in parts)]),
-        np.concatenate([np.empty((0, a.features), np.float32), *(part.hidden for part in parts)]),
-        np.concatenate([np.empty((0, a.poses), np.float32), *(part.pose_probabilities for part in parts)]),
-    )
+def _joined(parts: list[Turned]) -> Turned:
+    return Turned(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _read_config(path: Path) -> tuple[CPIConfig, str]:
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format") != _FORMAT:
-            raise ValueError("another version wrote it")
-        identity = content.pop("weights_id")
-        known = {one.name for one in fields(CPIConfig)}
-        config = CPIConfig(
-            **{
-                **{name: value for name, value in content.items() if name in known},
-                "architecture": CPIArchitecture(**content["architecture"]),
-                "geometry": CropGeometry(**content["geometry"]),
-                "poses": tuple(content["poses"]),
-            }
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unusable(path, error) from None
-    return config, identity
+def _parse_config(text: str) -> tuple[CPIConfig, str]:
+    content: Any = json.loads(text)
+    if content["format"] != _FORMAT:
+        raise ValueError("another version wrote it")
+    values = {one.name: content[one.name] for one in fields(CPIConfig) if one.name in content}
+    values["architecture"] = CPIArchitecture(**content["architecture"])
+    values["geometry"] = CropGeometry(**content["geometry"])
+    values["poses"] = tuple(content["poses"])
+    return CPIConfig(**values), content["weights_id"]
 
 
 def _identity(config: CPIConfig, tensors: Mapping[str, Tensor]) -> str:
@@ -257,7 +213,3 @@ def _identity(config: CPIConfig, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"\n{name} {tuple(tensors[name].shape)}\n".encode())
         digest.update(tensors[name].contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
-
-
-def _unusable(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"{path} cannot be used ({error}); copy the folder again, or train anew.")

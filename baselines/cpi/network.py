@@ -1,10 +1,15 @@
-"""The two networks of CPI, after Yim et al. (2015); what is published and what is guessed: ``docs/cpi.md``.
+"""The two networks of CPI: J. Yim, H. Jung, B. Yoo, C. Choi, D. Park, J. Kim, "Rotating Your Face Using
+Multi-task Deep Neural Network", CVPR 2015.
 
-The *main* network draws a face in the pose of a remote code and tells, in a recovery code, what its picture
-no longer shows; the *auxiliary* network makes the input anew from both.  Pictures go in and come out
-standardised, (grey level - mean) / std.  In the shape comments B is the batch, S the side of a picture, V the
-number of poses, and tensors of locally connected layers lie as (H, W, maps, B): neighbours in the batch are
-neighbours in memory, so that cutting out all windows copies long runs and every place is one matrix product.
+Written from descriptions of the method, not from its code: ``docs/cpi.md`` lists what is published, guessed
+and our own.  The *main* network draws a face, in whatever pose and light, in the pose that a *remote code* in
+the picture's border asks for, and tells in a recovery code what its picture no longer shows; the *auxiliary*
+network makes the input anew from both, so that who it is does not get lost.  The drawings, *controlled pose
+images*, are the features.
+
+Pictures are standardised, (grey level - mean) / std.  In the shape comments B is the batch, S the side of a
+picture, V the number of poses.  Tensors of locally connected layers lie as (H, W, maps, B), so that cutting
+out windows copies long runs.
 """
 
 from __future__ import annotations
@@ -16,32 +21,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WINDOW = 5
-"""Side of a receptive field."""
-BORDER = WINDOW // 2
-"""Width of the frame that carries the remote code: what a window overlaps at the picture's edge."""
+WINDOW = 5  # side of a receptive field
+BORDER = WINDOW // 2  # width of the frame that carries the remote code: what a window overlaps at an edge
 
 
 @dataclass(frozen=True)
 class CPIArchitecture:
     """Sizes of both networks.  Raises ValueError if they make no network."""
 
-    size: int = 32
-    """S, side of a picture in pixels; a multiple of 4, because it is halved twice."""
-    poses: int = 7
-    """V, length of the remote code."""
+    size: int = 32  # S, side of a picture in pixels; a multiple of 4, because it is halved twice
+    poses: int = 7  # V, length of the remote code
     maps1: int = 12
     maps2: int = 16
-    maps3: int = 24
-    """Maps of the three locally connected layers."""
-    hidden: int = 512
-    """Units of the first fully connected layer."""
-    features: int = 1024
-    """D, units of the last hidden layer: the CPI features."""
-    recovery: int = 32
-    """Length of the recovery code."""
-    auxiliary: int = 512
-    """Units of the hidden layer of the auxiliary network."""
+    maps3: int = 24  # maps of the three locally connected layers
+    hidden: int = 512  # units of the first fully connected layer
+    features: int = 1024  # D, units of the last hidden layer: the CPI features
+    recovery: int = 32  # length of the recovery code
+    auxiliary: int = 512  # units of the hidden layer of the auxiliary network
 
     def __post_init__(self) -> None:
         for name in self.__dataclass_fields__:
@@ -53,10 +49,7 @@ class CPIArchitecture:
 
 
 class LocallyConnected(nn.Module):
-    """A convolution whose weights are not shared: each place of the output has 5 × 5 filters of its own.
-
-    (side + 4, side + 4, maps_in, B) to (side, side, maps_out, B).
-    """
+    """(side + 4, side + 4, C, B) to (side, side, M, B) by a convolution with filters of each place's own."""
 
     windows: Tensor
 
@@ -66,23 +59,20 @@ class LocallyConnected(nn.Module):
         reads = maps_in * WINDOW**2
         self.weight = nn.Parameter(torch.randn(side**2, maps_out, reads) * math.sqrt(2 / reads))
         self.bias = nn.Parameter(torch.zeros(side**2, maps_out, 1))
-        self.register_buffer("windows", _windows(side), persistent=False)
+        # For each place, row by row, the flat places of its window in the padded input: (side² · 25,)
+        padded = side + WINDOW - 1
+        corner = torch.arange(side)[:, None] * padded + torch.arange(side)
+        offset = torch.arange(WINDOW)[:, None] * padded + torch.arange(WINDOW)
+        windows = (corner.reshape(-1, 1) + offset.reshape(1, -1)).reshape(-1)
+        self.register_buffer("windows", windows, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Lay all windows side by side; then it is one matrix product for each place."""
         places = x.flatten(0, 1)  # (P, C, B)
         cut = places.index_select(0, self.windows)  # (side² · 25, C, B)
-        cut = cut.view(self.side**2, -1, x.shape[-1])  # (side², 25 C, B)
+        cut = cut.view(self.side**2, self.weight.shape[2], x.shape[-1])  # (side², 25 C, B)
         out = torch.baddbmm(self.bias, self.weight, cut)  # (side², M, B)
-        return out.view(self.side, self.side, self.maps_out, -1)
-
-
-def _windows(side: int) -> Tensor:
-    """(side² · 25,) int64: for each place, row by row, the flat places of its window in the padded input."""
-    padded = side + WINDOW - 1
-    corner = torch.arange(side)[:, None] * padded + torch.arange(side)
-    offset = torch.arange(WINDOW)[:, None] * padded + torch.arange(WINDOW)
-    return (corner.reshape(-1, 1) + offset.reshape(1, -1)).reshape(-1)
+        return out.view(self.side, self.side, self.maps_out, x.shape[-1])
 
 
 class MainNetwork(nn.Module):
@@ -120,7 +110,7 @@ class MainNetwork(nn.Module):
     def framed(self, x: Tensor, remote: Tensor) -> Tensor:
         """Return (S + 4, S + 4, B): the pictures with the remote code in the frame around them."""
         frame = self.digits @ remote.T  # ((S + 4)², B)
-        frame = frame.view(x.shape[1] + 2 * BORDER, x.shape[2] + 2 * BORDER, -1)
+        frame = frame.view(x.shape[1] + 2 * BORDER, x.shape[2] + 2 * BORDER, len(x))
         inside = functional.pad(x.permute(1, 2, 0), (0, 0, BORDER, BORDER, BORDER, BORDER))
         return frame + inside
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.cpi.model import CPIModel, Turned
-from baselines.features import normalised
-from baselines.searcher import QueryBatch
+from baselines.cpi.model import CPIModel
+from baselines.searcher import QueryBatch, normalised
+from baselines.two_step import rank_within
 from facedata.labelled import FaceSet
 from faces.errors import DataError
-from faces.progress import NoProgress, Progress
+from faces.progress import Progress, underway
 from faces.types import Floats, Ints
 from index.search import nearest
 
@@ -21,53 +21,38 @@ CompareIn = Literal["all", "wished", "own"]
 Describe = Literal["picture", "hidden"]
 
 _CHUNK = 1024
-RECOVERY = 0.05
-"""Weight of the recovery code beside the picture, in the squared distance."""
+RECOVERY = 0.05  # weight of the recovery code beside the picture, in the squared distance
 
 
+@dataclass(kw_only=True, eq=False)
 class CPI:
     """Search with what CPI draws of query and gallery; ``name`` is the row in the tables.
 
     The poses of the gallery are not known: each face has the pose that the network's pose head estimates.
     ``compare_in`` says which drawings are compared:
 
-    - ``all``: faces that seem to have the wished pose are kept, and compared with the query by the drawings
-      in all poses, the controlled pose images of Yim et al. together;
-    - ``wished``: the same by the drawing in the wished pose alone;
-    - ``own``: nothing is filtered, the query is drawn in the wished pose and each gallery face in its own
-      estimated one, as our gallery is canonicalised.
+    - ``all``: those in all poses, the controlled pose images of Yim et al., of faces that seem to have the
+      wished pose;
+    - ``wished``: of the same faces that in the wished pose alone;
+    - ``own``: of all faces that in their own estimated pose, as our gallery is canonicalised, of the query
+      that in the wished one.
 
     A drawing is described by its pixels and, at the weight ``recovery``, by the recovery code (``picture``),
     or by the last hidden layer (``hidden``); each part is L2-normalised.  Learned by ``fit``: ``poses_`` (N,)
     estimated codes and ``features_`` (N, D) float16.
     """
 
-    def __init__(
-        self,
-        *,
-        model: CPIModel,
-        name: str = "cpi",
-        compare_in: CompareIn = "all",
-        describe: Describe = "picture",
-        recovery: float = RECOVERY,
-        stepwise: bool = False,
-        progress: Progress | None = None,
-    ) -> None:
-        self.model = model
-        self.name = name
-        self.compare_in = compare_in
-        self.describe = describe
-        self.recovery = recovery
-        self.stepwise = stepwise
-        self.progress = progress
+    model: CPIModel
+    name: str = "cpi"
+    compare_in: CompareIn = "all"
+    describe: Describe = "picture"
+    recovery: float = RECOVERY
+    stepwise: bool = False
+    progress: Progress | None = None
 
     def fit(self, gallery: FaceSet) -> Self:
         """Estimate the poses of N faces and describe them.  Raises WeightsError if the size does not fit."""
-        poses, features = [], []
-        for part in self._parts(len(gallery), "turning the gallery"):
-            poses.append(self.model.estimate_poses(gallery.crops[part]))
-            features.append(self._describe(gallery.crops[part], poses[-1]))
-        self.poses_, self.features_ = np.concatenate(poses), np.concatenate(features)
+        self.poses_, self.features_ = self._described(gallery.crops, "turning the gallery")
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
@@ -77,42 +62,37 @@ class CPI:
         """
         if queries.attribute != "pose":
             raise DataError(f"CPI turns faces; it cannot change the {queries.attribute}.")
-        wished = self.model.codes_of(queries.targets)
-        parts = self._parts(len(queries), "turning the queries")
-        asked = np.concatenate([self._describe(queries.crops[part], wished[part]) for part in parts])
+        wished, gallery = self.model.codes_of(queries.targets), self.features_
+        _, wanted = self._described(queries.crops, "turning the queries", wished)
         if self.compare_in == "own":
-            return nearest(self.features_, asked, k, progress=self.progress)
-        ranking = np.full((len(queries), k), -1, np.int64)
-        for code in np.unique(wished):
-            rows, kept = np.flatnonzero(wished == code), np.flatnonzero(self.poses_ == code)
-            found = nearest(self.features_[kept], asked[rows], k)
-            ranking[rows] = np.where(found >= 0, np.append(kept, -1)[found], -1)
-        return ranking
+            return nearest(gallery, wanted, k, progress=self.progress)
+        return rank_within(
+            self.poses_, wished, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k)
+        )
 
-    def _parts(self, count: int, what: str) -> Iterator[slice]:
-        """Slices of ``count`` faces, with progress; an empty one if there are none."""
-        progress = self.progress or NoProgress()
-        progress.start(what, count, "faces")
-        try:
-            for start in range(0, max(count, 1), _CHUNK):
-                part = slice(start, min(start + _CHUNK, count))
-                yield part
-                progress.advance(part.stop - part.start)
-        finally:
-            progress.finish()
+    def _described(
+        self, crops: NDArray[np.uint8], what: str, codes: Ints | None = None
+    ) -> tuple[Ints, NDArray[np.float16]]:
+        """The poses (N,) of faces, estimated if they are not given, and their descriptors (N, D)."""
+        told, described = [], []
+        with underway(self.progress, what, len(crops), "faces") as turning:
+            for start in range(0, max(len(crops), 1), _CHUNK):
+                part = slice(start, start + _CHUNK)
+                told.append(self.model.estimate_poses(crops[part]) if codes is None else codes[part])
+                described.append(self._describe(crops[part], told[-1]))
+                turning.advance(len(told[-1]))
+        return np.concatenate(told), np.concatenate(described)
 
     def _describe(self, crops: NDArray[np.uint8], codes: Ints) -> NDArray[np.float16]:
         """(N, D) float16 descriptors of faces, drawn in the pose of their codes or in all."""
         poses = len(self.model.config.poses)
         views = [np.full(len(crops), code) for code in range(poses)] if self.compare_in == "all" else [codes]
-        described = [self._vectors(self._turn(crops, view)) for view in views]
-        return normalised(np.concatenate(described, axis=1)).astype(np.float16)
-
-    def _turn(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
-        return self.model.turn_stepwise(crops, codes) if self.stepwise else self.model.turn(crops, codes)
-
-    def _vectors(self, drawn: Turned) -> Floats:
-        if self.describe == "hidden":
-            return normalised(drawn.hidden)
-        recovered = np.sqrt(self.recovery) * normalised(drawn.recovery)
-        return np.concatenate([normalised(drawn.pictures), recovered.astype(np.float32)], axis=1)
+        turn = self.model.turn_stepwise if self.stepwise else self.model.turn
+        parts: list[Floats] = []
+        for drawn in (turn(crops, view) for view in views):
+            if self.describe == "hidden":
+                parts.append(normalised(drawn.hidden))
+            else:
+                recovered = np.sqrt(self.recovery) * normalised(drawn.recovery)
+                parts += [normalised(drawn.pictures), recovered.astype(np.float32)]
+        return normalised(np.concatenate(parts, axis=1)).astype(np.float16)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,51 +15,41 @@ from baselines.cpi.network import CPIArchitecture, CPINetwork
 from facedata.labelled import number_of
 from faces.crop import CropGeometry
 from faces.errors import TrainingError
-from faces.progress import Progress
+from faces.types import Ints
 from generator.devices import autocast, keep_freed_memory, pick_precision
 from generator.training import Budget, Entry, Options, Recipe, TrainingData
-from generator.training.data import PairSet, mirrored_codes
+from generator.training.batches import mirror
+from generator.training.data import PairSet, Stream, mirrored_codes
 from generator.training.state import Counters
 from generator.training.trainer import Measures, Phase, Task, run_training
 
 SAME_LIGHT = "same"
-_EXAMPLE_STREAM, _REDRAW_STREAM = 11, 12  # beside those of generator.training.data.Stream
 _POSE_WEIGHT = 0.1  # of any size: the pose head's loss moves nothing but the head
 _VALIDATION_BATCHES = 8  # of other people, always the same
 _CPU = torch.device("cpu")
-
-
-def _recipe() -> Recipe:
-    return Recipe(
-        name="cpi",
-        batch_size=128,
-        optimiser="adamw",
-        learning_rate=1e-3,
-        weight_decay=1e-4,
-        warmup=0.03,
-        cosine=True,
-        clip_norm=1.0,
-        ema_decay=0.999,
-    )
+_RECIPE = Recipe(
+    name="cpi",
+    batch_size=128,
+    optimiser="adamw",
+    learning_rate=1e-3,
+    weight_decay=1e-4,
+    warmup=0.03,
+    cosine=True,
+    clip_norm=1.0,
+    ema_decay=0.999,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CPISettings:
     """Everything that decides the outcome of a training beside data, seed and budget."""
 
-    light: str = "07"
-    """Light of the drawings: the word of one (Yim et al. draw everybody in frontal light), or ``same``."""
-    recipe: Recipe = field(default_factory=_recipe)
-    """Optimiser and its course, which are those of our own networks: no rival shall lose by its optimiser."""
-    auxiliary: float = 1.0
-    """Weight of the auxiliary task beside the squared error of the drawing."""
-    remote: float = 0.1
-    """Weight, within the auxiliary task, of the remote code beside the input picture."""
-    redrawn: float = 0.1
-    """Share of the examples whose input is a drawing of the network itself, so that it learns to turn on from
-    its own pictures."""
-    mirror: bool = True
-    """Half of the examples mirrored, the sign of the pose turned."""
+    light: str = "07"  # of the drawings: the word of one (in Yim et al. frontal light), or ``same``
+    recipe: Recipe = _RECIPE  # as our own networks: no rival shall lose by its optimiser
+    auxiliary: float = 1.0  # weight of the auxiliary task beside the squared error of the drawing
+    remote: float = 0.1  # weight, within the auxiliary task, of the remote code beside the input picture
+    redrawn: float = 0.1  # share of examples that are turned on from a drawing of the network itself
+    mirror: bool = True  # half of the examples mirrored, the sign of the pose turned
 
     def check(self) -> None:
         """Raise TrainingError if the settings contradict themselves."""
@@ -80,50 +68,34 @@ def train_cpi(
     out: Path,
     budget: Budget,
     seed: int = 0,
-    geometry: CropGeometry | None = None,
     architecture: CPIArchitecture | None = None,
     options: Options | None = None,
-    progress: Progress | None = None,
-    report: Callable[[Entry], None] | None = None,
-    stop: Callable[[], bool] | None = None,
 ) -> bool:
     """Train CPI on the processor and keep it in the folder ``out``, from which ``load_cpi`` reads it.
 
     The same call on the same folder goes on where a killed run stood.  ``architecture`` None is the usual one
-    for these crops and poses.  ``report`` gets each line of history; ``stop`` is asked after each step: if it
-    says true the state is kept and False returned.  True means that the budget is used up.
+    for these crops and poses.  Returns true if the budget is used up, false if it was stopped.
     Raises TrainingError if settings, budget, data or folder do not fit, or if the loss is no longer a number.
     """
     settings.check()
     budget.check()
     options, recipe = options or Options(), settings.recipe
     size, poses = data.train.faces.size, len(data.vocabulary.combinations)
+    geometry = CropGeometry(size=size)
     architecture = architecture or CPIArchitecture(size=size, poses=poses)
-    if (architecture.size, architecture.poses) != (size, poses):
-        raise TrainingError(f"The network must be one for {size} pixels and {poses} poses, as the faces are.")
-    geometry = geometry or CropGeometry(size=size)
     dtype = pick_precision(options.precision, _CPU)
     keep_freed_memory()
     torch.manual_seed(seed)
     network = CPINetwork(architecture)
-    learners = ExampleMaker(
-        data.train,
-        data,
-        light=settings.light,
-        batch_size=recipe.batch_size,
-        seed=seed,
-        mirror=settings.mirror,
-    )
-    others = None
+    learners = ExampleMaker(data.train, data, settings, seed)
+    unseen: ExampleMaker | None = None
     if data.validation is not None:
-        others = ExampleMaker(
-            data.validation, data, light=settings.light, batch_size=recipe.batch_size, seed=seed
-        )
+        unseen = ExampleMaker(data.validation, data, replace(settings, mirror=False), seed)
     scales = {"error": data.std**2, "auxiliary": data.std**2}
 
     def backward(step: int) -> tuple[float, Measures]:
         count = round(settings.redrawn * recipe.batch_size)
-        redrawn = np.random.default_rng([seed, _REDRAW_STREAM, step]).integers(0, poses, count)
+        redrawn = np.random.default_rng([seed, Stream.CPI_REDRAW, step]).integers(0, poses, count)
         network.zero_grad(set_to_none=True)
         with autocast(_CPU, dtype):
             loss, measures = cpi_loss(network, learners(step), settings, torch.from_numpy(redrawn))
@@ -133,11 +105,11 @@ def train_cpi(
     @torch.no_grad()
     def validate(network: CPINetwork) -> Measures:
         sums: Measures = {}
-        if others is None:
+        if unseen is None:
             return sums
         for step in range(_VALIDATION_BATCHES):
             with autocast(_CPU, dtype):
-                _, measures = cpi_loss(network, others(step), settings)
+                _, measures = cpi_loss(network, unseen(step), settings)
             for name, value in measures.items():
                 sums[name] = sums.get(name, 0.0) + value * scales.get(name, 1.0) / _VALIDATION_BATCHES
         return sums
@@ -151,7 +123,7 @@ def train_cpi(
             std=data.std,
             poses=data.vocabulary.groups[0].values,
             light=settings.light,
-            data={**data.describe(), "seed": seed, "settings": asdict(settings)},
+            data={**data.description, "seed": seed, "settings": asdict(settings)},
             metrics={
                 "examples_seen": counters.pairs,
                 "minutes": round(counters.seconds / 60, 1),
@@ -173,56 +145,33 @@ def train_cpi(
             "budget": asdict(budget),
             "seed": seed,
             "geometry": asdict(geometry),
-            "data": data.describe(),
+            "data": data.description,
         },
     )
-    return run_training(
-        task,
-        recipe,
-        out=out,
-        budget=budget,
-        options=options,
-        progress=progress,
-        report=report,
-        stop=stop,
-    )
+    return run_training(task, recipe, out, budget, options)
 
 
 @dataclass(frozen=True)
 class Examples:
     """B examples, standardised: (grey level - mean) / std."""
 
-    source: Tensor
-    """(B, S, S) float32, what is turned."""
-    target: Tensor
-    """(B, S, S) float32, the same person in the pose of ``codes``, in the light that shall be drawn."""
-    codes: Tensor
-    """(B,) int64 poses to turn to, the source's own among them."""
-    own: Tensor
-    """(B,) int64 poses of the sources."""
+    source: Tensor  # (B, S, S) float32, what is turned
+    target: Tensor  # (B, S, S) float32, the person in the pose of ``codes``, in the light to be drawn
+    codes: Tensor  # (B,) int64 poses to turn to, the source's own among them
+    own: Tensor  # (B,) int64 poses of the sources
 
 
 class ExampleMaker:
     """Examples from a set of faces; the same seed and step always give the same ones.
 
-    ``light`` is the word of the light that every target has, or ``same``: the light of its source.
-    With ``mirror`` half of them are mirrored.
-    Raises TrainingError if nobody was photographed so.
+    With ``settings.mirror`` half of them are mirrored.  Raises TrainingError if nobody was photographed in
+    all poses in the light of the drawings.
     """
 
-    def __init__(
-        self,
-        faces: PairSet,
-        data: TrainingData,
-        *,
-        light: str,
-        batch_size: int,
-        seed: int,
-        mirror: bool = False,
-    ) -> None:
+    def __init__(self, faces: PairSet, data: TrainingData, settings: CPISettings, seed: int) -> None:
         self._crops, self._mean, self._std = torch.from_numpy(faces.faces.crops), data.mean, data.std
-        self._codes, self._batch_size, self._seed = faces.codes, batch_size, seed
-        poses = len(data.vocabulary.combinations)
+        self._codes, self._batch_size, self._seed = faces.codes, settings.recipe.batch_size, seed
+        poses, light = len(data.vocabulary.combinations), settings.light
         self.targets = target_rows(faces, poses=poses, light=light)
         self.sources = np.flatnonzero((self.targets >= 0).all(1))
         if not len(self.sources):
@@ -232,11 +181,11 @@ class ExampleMaker:
                 f"Nobody in {faces.faces.name} was photographed in all {poses} poses {wanted}; its lights "
                 f"are: {known}."
             )
-        self._mirrored = mirrored_codes(data.vocabulary) if mirror else None
+        self._mirrored = mirrored_codes(data.vocabulary) if settings.mirror else None
 
     def __call__(self, step: int) -> Examples:
         """Return examples number ``step``: random faces, each with a random pose; half of them mirrored."""
-        rng = np.random.default_rng([self._seed, _EXAMPLE_STREAM, step])
+        rng = np.random.default_rng([self._seed, Stream.CPI_EXAMPLE, step])
         rows = self.sources[rng.integers(0, len(self.sources), self._batch_size)]
         codes = rng.integers(0, self.targets.shape[1], self._batch_size)
         own = self._codes[rows]
@@ -244,14 +193,13 @@ class ExampleMaker:
         target = self._crops[self.targets[rows, codes]].float()
         if self._mirrored is not None:
             turned = rng.random(self._batch_size) < 0.5
-            chosen = torch.from_numpy(turned)[:, None, None]
-            source, target = (torch.where(chosen, part.flip(-1), part) for part in (source, target))
+            source, target = (mirror(part, torch.from_numpy(turned)) for part in (source, target))
             codes, own = (np.where(turned, self._mirrored[part], part) for part in (codes, own))
         source, target = ((part - self._mean) / self._std for part in (source, target))
         return Examples(source, target, torch.from_numpy(codes), torch.from_numpy(own))
 
 
-def target_rows(faces: PairSet, *, poses: int, light: str) -> NDArray[np.int64]:
+def target_rows(faces: PairSet, *, poses: int, light: str) -> Ints:
     """Return (N, V) rows of the pictures that show the person of face n in pose v, -1 if there is none.
 
     Targets have the light of that word, however a number is written ("7" for "07"), or, for ``same``, the
@@ -262,12 +210,10 @@ def target_rows(faces: PairSet, *, poses: int, light: str) -> NDArray[np.int64]:
     words, which = np.unique(lights, return_inverse=True)
     table = np.full((int(people.max()) + 1, len(words), poses), -1, np.int64)
     table[people, which, faces.codes] = np.arange(len(people))
-    rows = np.full((len(people), poses), -1, np.int64)
     if light == SAME_LIGHT:
-        rows[:] = table[people, which]
-    elif len(wanted := np.flatnonzero(words == _canonical(light))):
-        rows[:] = table[people, wanted[0]]
-    return rows
+        return table[people, which]
+    wanted = np.flatnonzero(words == _canonical(light))
+    return table[people, wanted[0]] if len(wanted) else np.full((len(people), poses), -1, np.int64)
 
 
 def _canonical(word: str) -> str:
@@ -288,7 +234,11 @@ def cpi_loss(
     codes = torch.eye(network.architecture.poses, device=examples.source.device)
     source, own = examples.source, examples.own
     if redrawn_codes is not None and len(redrawn_codes):
-        source, own = _redrawn(network, source, own, redrawn_codes, codes)
+        count = len(redrawn_codes)
+        with torch.no_grad():
+            drawings = network.main(source[:count], codes[redrawn_codes])[0].to(source.dtype)
+        source = torch.cat([drawings, source[count:]])
+        own = torch.cat([redrawn_codes, own[count:]])
     remote = codes[examples.codes]
     drawn, recovery, hidden = network.main(source, remote)
     made, digits = network.auxiliary(drawn, recovery)
@@ -301,13 +251,3 @@ def cpi_loss(
     right = (logits.detach().argmax(1) == own).float().mean()
     parts = {"error": error, "auxiliary": auxiliary, "pose_right": right}
     return loss, {name: float(value.detach()) for name, value in parts.items()}
-
-
-def _redrawn(
-    network: CPINetwork, source: Tensor, own: Tensor, poses: Tensor, codes: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Sources and their poses with the first rows replaced by drawings of them in ``poses``."""
-    count = len(poses)
-    with torch.no_grad():
-        drawings = network.main(source[:count], codes[poses])[0].to(source.dtype)
-    return torch.cat([drawings, source[count:]]), torch.cat([poses, own[count:]])

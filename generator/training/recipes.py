@@ -1,7 +1,5 @@
 """How a network is trained: the recipes, one function each, and the budget of a run.
 
-``paper`` is the recipe of Ghodrati et al. (2015), section 3.4; ``default`` is what trains best in the
-time one has; ``completion`` is the latter for faces of which something is hidden (section 4.3).
 A recipe is data: it is written into the checkpoint and compared when a run goes on.
 """
 
@@ -19,33 +17,22 @@ ERROR_KINDS: tuple[ErrorKind, ...] = ("squared", "absolute")
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How pictures are altered on their way into a batch; magnitudes are those of a *mild* change.
+    """How pictures are altered on their way into a batch.
 
-    Shared changes are drawn once for all the pairs that one person has in a batch, never per pair: pairs of a
-    person that differed in brightness would be told apart by it, and the hard negatives would be easy.
-    Changes of the input fall on what the network sees and not on what it shall draw.
+    Shared changes are drawn once for all the pairs that one person has in a batch, lest pairs be told apart
+    by brightness.  Changes of the input fall on what the network sees and not on what it shall draw.
     """
 
-    mirror: bool = True
-    """Both pictures mirrored, the sign of the pose turned: twice the people for nothing."""
-    gain: float = 0.15
-    """Shared: grey levels times exp(±gain); cameras expose differently."""
-    offset: float = 10.0
-    """Shared: plus ±offset grey levels; black is not black in every photograph."""
-    gamma: float = 0.2
-    """Shared: tone curve, exponent exp(±gamma); cameras bend tones differently."""
-    degraded: float = 0.5
-    """Share of inputs that get the following; the others stay as they are, since good pictures exist."""
-    shift: float = 1.0
-    """Input: crop moved by up to ±shift pixels (of 32); landmarks are found with that error."""
-    turn: float = 3.0
-    """Input: crop turned by up to ±turn degrees, for the same reason."""
-    zoom: float = 0.05
-    """Input: crop scaled by exp(±zoom), for the same reason."""
-    blur: float = 0.6
-    """Input: Gaussian blur of up to this many pixels (of 32); small faces in photographs are soft."""
-    noise: float = 4.0
-    """Input: Gaussian noise of up to this many grey levels; sensors are noisy."""
+    mirror: bool = True  # both pictures mirrored, the sign of the pose turned: twice the people for nothing
+    gain: float = 0.15  # shared: grey levels times exp(±gain); cameras expose differently
+    offset: float = 10.0  # shared: plus ±offset grey levels; black is not black in every photograph
+    gamma: float = 0.2  # shared: tone curve, exponent exp(±gamma); cameras bend tones differently
+    degraded: float = 0.5  # share of inputs that get the following; good pictures exist too
+    shift: float = 1.0  # input: crop moved by up to ±shift pixels (of 32); landmarks have that error
+    turn: float = 3.0  # input: crop turned by up to ±turn degrees, for the same reason
+    zoom: float = 0.05  # input: crop scaled by exp(±zoom), for the same reason
+    blur: float = 0.6  # input: Gaussian blur of up to this many pixels (of 32); small faces are soft
+    noise: float = 4.0  # input: Gaussian noise of up to this many grey levels; sensors are noisy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +40,26 @@ class Recipe:
     """Everything that decides the outcome of a training beside data, seed and budget."""
 
     name: str
-    batch_size: int
-    """Pairs in a batch."""
-    optimiser: str
-    """``sgd`` (``momentum``) or ``adamw`` (``weight_decay``)."""
-    learning_rate: float
-    """Its peak, if it changes (``warmup``, ``cosine``)."""
-    people_per_batch: int = 0
-    """Each has batch_size / people_per_batch pairs; 0: all pairs once an epoch, whose they may be."""
-    matched: bool = False
-    """With ``people_per_batch``: all of them are drawn with the same values in the same lights, since those
-    are whom a search confuses; mirrored all or none."""
-    joint: bool = False
-    """Both stages at once (else stage 1, then stage 2 on stage 1's output, half of the budget each)."""
-    error: ErrorKind = "squared"
-    """Of each pixel: ``squared``, or ``absolute`` if there are many right ways to draw it."""
-    summed_error: bool = False
-    """The error is the sum over a picture's pixels (else the mean); over the batch it is the mean."""
+    batch_size: int  # pairs in a batch
+    optimiser: str  # ``sgd`` (``momentum``) or ``adamw`` (``weight_decay``)
+    learning_rate: float  # its peak, if it changes (``warmup``, ``cosine``)
+    people_per_batch: int = 0  # each with batch_size / people_per_batch pairs; 0: pairs as they come
+    matched: bool = False  # all these people are drawn with the same values in the same lights
+    joint: bool = False  # both stages at once, else one after the other, half of the budget each
+    error: ErrorKind = "squared"  # of each pixel; ``absolute`` if there are many right ways to draw it
+    summed_error: bool = False  # the sum over a picture's pixels, else their mean; the mean over the batch
     momentum: float = 0.0
     weight_decay: float = 0.0
-    warmup: float = 0.0
-    """Share of the budget in which the learning rate rises linearly from nought."""
-    cosine: bool = False
-    """The learning rate falls along a half cosine to nought at the end of the budget (else it stays)."""
-    clip_norm: float = 0.0
-    """The gradient's norm is cut to this; 0: never."""
-    ema_decay: float = 0.0
-    """Decay per step of the exponential moving average of the weights, which is kept; 0: no average."""
-    reconstruction_weight: float = 0.0
-    """Weight of the error of drawing the target picture from itself with its own value."""
-    contrastive_weight: float = 0.0
-    """Weight of the contrastive term; it and the reconstruction need ``joint``."""
+    warmup: float = 0.0  # share of the budget in which the learning rate rises linearly from nought
+    cosine: bool = False  # the learning rate falls along a half cosine to nought at the end of the budget
+    clip_norm: float = 0.0  # the gradient's norm is cut to this; 0: never
+    ema_decay: float = 0.0  # of the moving average of the weights, which is kept, per step; 0: no average
+    reconstruction_weight: float = 0.0  # of drawing the target from itself with its own value
+    contrastive_weight: float = 0.0  # it and the reconstruction need ``joint``
     temperature: float = 0.03
     any_light: float = 0.0
-    """Share of pairs whose positive is the target in any of its lights; for these, other pictures of
-    that person with that value are no negatives.  Nought keeps the light in the features (the paper's
-    criterion 2); more finds people again whose photographs were taken in other places, and with a share
-    between, the very light comes first and the others before other people."""
+    """Share of pairs whose positive is the target in any of its lights, none of which are negatives then.
+    Nought keeps the light in the features (the paper's criterion 2)."""
     augmentation: Augmentation | None = None
 
 
@@ -97,9 +67,8 @@ def paper() -> Recipe:
     """Ghodrati et al. (2015), 3.4: stage 1, then stage 2; batches of 32; SGD, momentum 0.95, rate 1e-5.
 
     Their loss is ||F - Y||^2, a sum over pixels; how the 32 pairs of a batch are joined is not said.  It is
-    their mean here: summed over the batch as well, stage 1 diverges within three steps of this rate and
-    momentum, while the mean falls steadily from the first (both tried on 30 rendered people).  The warm-up is
-    ours: without one, stage 2 diverged within 41 steps on the protocol's 100 people.
+    their mean here: summed as well, stage 1 diverges within three steps.  The warm-up is ours: without one,
+    stage 2 diverged within 41 steps on the protocol's 100 people.
     """
     return Recipe(
         name="paper",
@@ -115,13 +84,9 @@ def paper() -> Recipe:
 def default() -> Recipe:
     """Both stages together, and the searched features trained to be searched.
 
-    The contrastive term says of the middle-layer features what retrieval asks of them: the drawing of
-    (X, wish) lies nearer to the true target, passed through the network with its own value as gallery faces
-    are, than to any other picture of the batch, among them the same person in other light and pose, and other
-    people in the same.
-    Reconstruction is trained since canonicalisation picks a gallery face's value by it.
-    AdamW with warm-up, cosine and clipping trains this depth without normalisation layers fast and safely;
-    the average of the weights takes out what noise of the last steps remains.
+    The contrastive term asks of the middle-layer features what retrieval does: the drawing of (X, wish) lies
+    nearer to the true target, passed through the network with its own value as gallery faces are, than to any
+    other picture of the batch.  Reconstruction is trained since canonicalisation picks a face's value by it.
     """
     return Recipe(
         name="default",
@@ -143,10 +108,7 @@ def default() -> Recipe:
 
 
 def completion() -> Recipe:
-    """``default`` with the mean absolute error, for what a bar hides: Ghodrati et al. (2015), section 4.3.
-
-    Such pictures differ in nothing but the bar, so that mirroring is all the alteration they get.
-    """
+    """``default`` with the mean absolute error, for what a bar hides: Ghodrati et al. (2015), section 4.3."""
     return replace(default(), name="completion", error="absolute", augmentation=AUGMENTATIONS["mirror"])
 
 
@@ -168,33 +130,18 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
 """``mirror`` is for sets whose pictures differ in nothing but labels, such as the paper's protocol."""
 
 
-def adjusted(
-    recipe: Recipe,
-    *,
-    batch_size: int | None = None,
-    people_per_batch: int | None = None,
-    learning_rate: float | None = None,
-    contrastive_weight: float | None = None,
-    any_light: float | None = None,
-    augment: str | None = None,
-) -> Recipe:
-    """Return the recipe with what the user gave instead of its own; None leaves a value as it is.
+def adjusted(recipe: Recipe, *, augment: str | None = None, **changes: Any) -> Recipe:
+    """Return the recipe with ``changes`` of its fields that the user gave; None leaves a value as it is.
 
     Raises TrainingError if ``augment`` is none of ``AUGMENTATIONS``.
     """
+    given = {name: value for name, value in changes.items() if value is not None}
     if augment is not None:
         if augment not in AUGMENTATIONS:
             known = ", ".join(AUGMENTATIONS)
             raise TrainingError(f"There is no augmentation {augment!r}; choose one of: {known}.")
-        recipe = replace(recipe, augmentation=AUGMENTATIONS[augment])
-    changes: dict[str, Any] = {
-        "batch_size": batch_size,
-        "people_per_batch": people_per_batch,
-        "learning_rate": learning_rate,
-        "contrastive_weight": contrastive_weight,
-        "any_light": any_light,
-    }
-    return replace(recipe, **{name: value for name, value in changes.items() if value is not None})
+        given["augmentation"] = AUGMENTATIONS[augment]
+    return replace(recipe, **given)
 
 
 def check_recipe(recipe: Recipe) -> None:

@@ -1,29 +1,32 @@
-"""What a training keeps on disk: its state to go on from, its history, and a picture of that.
+"""What a training keeps in its folder: its state to go on from, its history, and a picture of that.
 
-The state is one safetensors file, replaced atomically, no pickle.  Tensors are named ``network.*``,
-``ema.*`` and ``optimiser.<number>.*``; counters stand as JSON in the file's own metadata, so that tensors and
-counters can never be of different moments.  No state of a random generator is needed: a batch is a function
-of seed and step (see ``batches``).  The history is one JSON object a line.
+The state is one safetensors file, replaced atomically.  Tensors are named ``network.*``, ``ema.*`` and
+``optimiser.<number>.*``; counters stand as JSON in the file's own metadata, so that both are of one moment.
+No state of a random generator is needed: a batch is a function of seed and step (see ``batches``).
 """
 
 from __future__ import annotations
 
 import io
 import json
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from faces.claims import claimed as claimed_folder
 from faces.errors import TrainingError
 from faces.files import write_durably
-from generator.tensorfile import read_metadata, read_tensors
+from generator.checkpoint import first_line, read_metadata, read_tensors
 from generator.training.recipes import ErrorKind
 
-STATE_FILE, HISTORY_FILE, CURVES_FILE = "state.safetensors", "history.jsonl", "curves.png"
+IDENTITY_FILE, STATE_FILE = "training.json", "state.safetensors"
+HISTORY_FILE, CURVES_FILE = "history.jsonl", "curves.png"
 _FORMAT = 2
 _PAPER_STAGE2 = 369.16  # Ghodrati et al. (2015), Table 1
 _ERRORS = {
@@ -41,46 +44,48 @@ _SHARES = {
 }
 
 
+def claimed(out: Path, identity: dict[str, object]) -> AbstractContextManager[None]:
+    """Make ``out`` this training's folder and keep other processes from training in it meanwhile.
+
+    Raises TrainingError if it is another training's, an earlier version's, holds other things or is in use.
+    """
+    path = out / IDENTITY_FILE
+    if path.is_file() and b'"rate"' in path.read_bytes():
+        raise TrainingError(
+            f"{out} holds a training of an earlier version, which this one cannot go on with; its weights "
+            "stay usable. Name another --out folder."
+        )
+    return claimed_folder(out, identity, file=IDENTITY_FILE, what="training", error=TrainingError)
+
+
 @dataclass
 class Counters:
     """How far a training is."""
 
     step: int = 0
     pairs: int = 0
-    seconds: float = 0.0
-    """Of training, over all resumptions."""
+    seconds: float = 0.0  # of training, over all resumptions
     phase: int = 0
-    validated_at: float = 0.0
-    """Share of the budget at the last validation."""
-    sums: dict[str, float] = field(default_factory=dict)
-    """Sums of the measures since the last line of history, and under ``steps`` over how many steps."""
+    validated_at: float = 0.0  # share of the budget at the last validation
+    sums: dict[str, float] = field(default_factory=dict)  # of measures and ``steps`` since the last line
 
 
 def save_state(
-    folder: Path,
-    *,
-    counters: Counters,
-    network: nn.Module,
-    ema: nn.Module | None,
-    optimiser: torch.optim.Optimizer,
+    folder: Path, counters: Counters, weights: nn.ModuleDict, optimiser: torch.optim.Optimizer
 ) -> None:
     """Write the whole state; a kill at any moment leaves the old one or the new one."""
-    tensors = _named("network", network)
-    if ema is not None:
-        tensors |= _named("ema", ema)
-    for number, values in optimiser.state_dict()["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimiser.{number}.{name}"] = value.detach().cpu().contiguous()
+    values = dict(weights.state_dict())
+    for number, own in optimiser.state_dict()["state"].items():
+        values |= {f"optimiser.{number}.{name}": value for name, value in own.items()}
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in values.items() if isinstance(value, Tensor)
+    }
     metadata = {"format": str(_FORMAT), "counters": json.dumps(asdict(counters))}
     write_durably(folder / STATE_FILE, save(tensors, metadata=metadata))
 
 
 def read_counters(folder: Path) -> Counters | None:
-    """Return the counters of the state in a folder, or None if there is no state.
-
-    Raises TrainingError if the file is damaged.
-    """
+    """Return the counters of a folder's state, if there is one; raises TrainingError if it is damaged."""
     path = folder / STATE_FILE
     if not path.is_file():
         return None
@@ -94,48 +99,29 @@ def read_counters(folder: Path) -> Counters | None:
         raise _damaged(path, error) from None
 
 
-def load_tensors(
-    folder: Path, *, network: nn.Module, ema: nn.Module | None, optimiser: torch.optim.Optimizer
-) -> None:
-    """Put the stored weights, their average and the optimiser's state into the objects given.
-
-    Raises TrainingError if the file does not fit.
-    """
+def load_tensors(folder: Path, weights: nn.ModuleDict, optimiser: torch.optim.Optimizer) -> None:
+    """Put stored weights and optimiser's state into the objects; raises TrainingError if they do not fit."""
     path = folder / STATE_FILE
     try:
         _, tensors = read_tensors(path)
-        network.load_state_dict(_under("network", tensors))
-        if ema is not None:
-            ema.load_state_dict(_under("ema", tensors))
         remembered: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under("optimiser", tensors).items():
-            number, _, key = name.partition(".")
+        for name in [name for name in tensors if name.startswith("optimiser.")]:
+            _, number, key = name.split(".", 2)
+            value = tensors.pop(name)
             if value.ndim == 4:  # as the weights lie
                 value = value.contiguous(memory_format=torch.channels_last)
             remembered.setdefault(int(number), {})[key] = value
+        weights.load_state_dict(tensors)
         blank = optimiser.state_dict()
         optimiser.load_state_dict({"state": remembered, "param_groups": blank["param_groups"]})
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise _damaged(path, error) from None
 
 
-def _named(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    return {
-        f"{prefix}.{name}": value.detach().cpu().contiguous() for name, value in module.state_dict().items()
-    }
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix + "."): value
-        for name, value in tensors.items()
-        if name.startswith(prefix + ".")
-    }
-
-
 def _damaged(path: Path, error: Exception) -> TrainingError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return TrainingError(f"{path} cannot be gone on from ({reason}); delete the folder to start again.")
+    return TrainingError(
+        f"{path} cannot be gone on from ({first_line(error)}); delete the folder to start again."
+    )
 
 
 @dataclass(frozen=True)
@@ -144,10 +130,7 @@ class Entry:
     levels (0-255), or grey levels if it is ``absolute``.
 
     ``train`` holds means over the steps since the line before, ``validation`` what unseen people gave (empty
-    if there are none).  Keys: ``stage1``, ``stage2``, ``contrast``, ``contrast_accuracy``; for validation
-    also ``recall1`` (person and value right at rank 1), ``recall1_exact`` (the very picture) and
-    ``value_accuracy`` (canonicalisation names the right value).  Of CPI: ``error``, ``auxiliary`` and
-    ``pose_right``.
+    if there are none).  Their keys are those of ``_ERRORS`` and ``_SHARES``, and ``contrast``.
     """
 
     step: int
@@ -163,7 +146,6 @@ class Entry:
 
 
 def append_entry(folder: Path, entry: Entry) -> None:
-    """Add a line to the history."""
     with (folder / HISTORY_FILE).open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(asdict(entry)) + "\n")
 
@@ -197,28 +179,31 @@ def draw_curves(folder: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    def draw(axes: Any, key: str, which: str, scale: int = 1, **style: str) -> None:
+        points = [
+            (one.pairs, scale * getattr(one, which)[key]) for one in entries if key in getattr(one, which)
+        ]
+        if points:
+            axes.plot(*zip(*points, strict=True), **style)
+
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     errors, shares = figure.subplots(1, 2)
     for key, (label, colour) in _ERRORS.items():
-        for kind, style, who in (("train", "--", "training"), ("validation", "-", "unseen people")):
-            points = [(e.pairs, getattr(e, kind)[key]) for e in entries if key in getattr(e, kind)]
-            if points:
-                errors.plot(*zip(*points, strict=True), style, color=colour, label=f"{label}, {who}")
-    kind_of_error = entries[-1].error
-    if kind_of_error == "squared" and "stage1" in entries[-1].train:
+        draw(errors, key, "train", linestyle="--", color=colour, label=f"{label}, training")
+        draw(errors, key, "validation", linestyle="-", color=colour, label=f"{label}, unseen people")
+    kind = entries[-1].error
+    if kind == "squared" and "stage1" in entries[-1].train:
         label = f"paper, stage 2 ({_PAPER_STAGE2})"
         errors.axhline(_PAPER_STAGE2, color="grey", linewidth=0.8, linestyle=":", label=label)
-    label = f"{kind_of_error} error per pixel (grey levels 0-255)"
+    label = f"{kind} error per pixel (grey levels 0-255)"
     errors.set(xlabel="pairs seen", ylabel=label, yscale="log")
-    errors.legend(fontsize="small")
     for key, label in _SHARES.items():
-        points = [(e.pairs, 100 * e.validation[key]) for e in entries if key in e.validation]
-        if points:
-            shares.plot(*zip(*points, strict=True), label=label)
+        draw(shares, key, "validation", 100, label=label)
     shares.set(xlabel="pairs seen", ylabel="percent", ylim=(0, 100))
-    if shares.lines:
-        shares.legend(fontsize="small")
+    for axes in (errors, shares):
+        if axes.lines:
+            axes.legend(fontsize="small")
     content = io.BytesIO()
     figure.savefig(content, format="png")
     write_durably(folder / CURVES_FILE, content.getvalue())

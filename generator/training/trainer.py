@@ -19,20 +19,10 @@ from torch import nn
 from torch.nn import Parameter
 
 from faces.errors import TrainingError
-from faces.progress import NoProgress, Progress
-from generator.training.folder import claimed
+from faces.progress import Progress, underway
+from generator.training import state
 from generator.training.recipes import Budget, Recipe
-from generator.training.state import (
-    Counters,
-    Entry,
-    append_entry,
-    draw_curves,
-    load_tensors,
-    read_counters,
-    read_history,
-    rewind_history,
-    save_state,
-)
+from generator.training.state import Counters, Entry
 
 _VALIDATE_EVERY = 0.05  # of the budget
 _VALIDATION_SHARE = 0.05  # of the time, at most
@@ -46,20 +36,17 @@ Network = TypeVar("Network", bound=nn.Module)
 class Options:
     """What a run may change without becoming another training."""
 
-    state_minutes: float = 2.0
-    """Time between two states on disk."""
+    state_minutes: float = 2.0  # time between two states on disk
     precision: str = "auto"
-    threads: int = 0
-    """Threads that compute; 0: one per core."""
+    threads: int = 0  # threads that compute; 0: one per core
+    progress: Progress | None = None
+    report: Callable[[Entry], None] = lambda entry: None  # gets each line of history
+    stop: Callable[[], bool] = lambda: False  # is asked after each step whether to keep the state and end
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training, which trains ``parameters``.
-
-    ``backward`` sets their gradients for the batch of a step, and returns the loss and what was measured:
-    means over the batch.
-    """
+    """A part of a training; ``backward`` sets a step's gradients and returns loss and mean measures."""
 
     name: str
     parameters: list[Parameter]
@@ -71,43 +58,24 @@ class Task(Generic[Network]):
     """What is trained."""
 
     network: Network
-    phases: Sequence[Phase]
-    """One after the other, each with an equal part of the budget."""
-    validate: Callable[[Network], Measures]
-    """Called with the network that is kept: the average of the weights, if the recipe has one."""
-    export: Callable[[Network, Counters, Entry | None], object]
-    """Writes usable weights; is told how far the training is, and its last line of history."""
-    scales: Mapping[str, float]
-    """The measures that are errors, and by what to multiply them to have them in grey levels."""
-    identity: dict[str, object]
-    """What makes a training this one and no other: JSON values."""
+    phases: Sequence[Phase]  # one after the other, each with an equal part of the budget
+    validate: Callable[[Network], Measures]  # of the network that is kept: the average, if there is one
+    export: Callable[[Network, Counters, Entry | None], object]  # writes usable weights
+    scales: Mapping[str, float]  # the measures that are errors: by what to multiply them to have grey levels
+    identity: dict[str, object]  # what makes a training this one and no other: JSON values
 
 
-def run_training(
-    task: Task[Network],
-    recipe: Recipe,
-    *,
-    out: Path,
-    budget: Budget,
-    options: Options,
-    progress: Progress | None = None,
-    report: Callable[[Entry], None] | None = None,
-    stop: Callable[[], bool] | None = None,
-) -> bool:
+def run_training(task: Task[Network], recipe: Recipe, out: Path, budget: Budget, options: Options) -> bool:
     """Train in the folder ``out``, going on from the state that a killed or stopped run left there.
 
-    ``report`` gets each line of history; ``stop`` is asked after each step: if it says true the state is kept
-    and False returned.  True means that the budget is used up.
+    Returns true if the budget is used up, false if ``options.stop`` ended it before.
     Raises TrainingError if the folder holds something else, or if the loss is no longer a number.
     """
-    progress = progress or NoProgress()
-    with claimed(out, task.identity):
-        trainer = _Trainer(task, recipe, out, budget, options)
-        progress.start("training", budget.pairs, "pairs")
-        try:
-            return trainer.run(progress, report or (lambda entry: None), stop or (lambda: False))
-        finally:
-            progress.finish()
+    with (
+        state.claimed(out, task.identity),
+        underway(options.progress, "training", budget.pairs, "pairs") as progress,
+    ):
+        return _Trainer(task, recipe, out, budget, options).run(progress)
 
 
 class _Trainer(Generic[Network]):
@@ -118,40 +86,44 @@ class _Trainer(Generic[Network]):
     ) -> None:
         self._task, self._recipe, self._out = task, recipe, out
         self._budget, self._options = budget, options
-        self._network = task.network
-        self._ema = copy.deepcopy(task.network) if recipe.ema_decay else None
-        found = read_counters(out)
+        self._network = self._kept = task.network
+        self._weights = nn.ModuleDict({"network": self._network})
+        if recipe.ema_decay:
+            self._weights["ema"] = self._kept = copy.deepcopy(task.network)
+        found = state.read_counters(out)
         self._counters = found or Counters()
         self._optimiser = make_optimiser(self._phase.parameters, recipe)
         if found:
-            load_tensors(out, network=self._network, ema=self._ema, optimiser=self._optimiser)
-        rewind_history(out, self._counters.step)
+            state.load_tensors(out, self._weights, self._optimiser)
+        state.rewind_history(out, self._counters.step)
         self._validation_seconds = 0.0
         self._started = time.monotonic() - self._counters.seconds
 
-    def run(self, progress: Progress, report: Callable[[Entry], None], stop: Callable[[], bool]) -> bool:
-        """Step until the budget is used (True) or ``stop`` says so (False)."""
+    def run(self, progress: Progress) -> bool:
+        """Step until the budget is used (true) or ``options.stop`` says so (false)."""
         self._network.train()
-        counters = self._counters
+        counters, options = self._counters, self._options
         progress.advance(counters.pairs)
         if self._fraction() >= 1.0:
             self._export()  # a kill may have come between the last state and the weights
         saved = noted = time.monotonic()
         first, first_seconds = counters.pairs, counters.seconds
         while self._fraction() < 1.0:
-            self._enter_phase()
             self._step()
             counters.seconds = time.monotonic() - self._started
-            now, finished, stopping = time.monotonic(), self._fraction() >= 1.0, stop()
+            now, finished, stopping = time.monotonic(), self._fraction() >= 1.0, options.stop()
             note = ""
             if now - noted > _NOTE_EVERY:
                 noted, note = now, self._note()
             progress.advance(self._recipe.batch_size, note)
-            if finished or self._validation_due():
-                report(self._validate((counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)))
+            due = self._fraction() - counters.validated_at >= _VALIDATE_EVERY
+            if finished or (due and self._validation_seconds < _VALIDATION_SHARE * counters.seconds):
+                speed = (counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)
+                options.report(self._validate(speed))
                 first, first_seconds = counters.pairs, counters.seconds
-            if finished or stopping or now - saved > 60 * self._options.state_minutes:
-                self._save()
+            if finished or stopping or now - saved > 60 * options.state_minutes:
+                state.save_state(self._out, counters, self._weights, self._optimiser)
+                self._export()
                 saved = time.monotonic()
             if stopping:
                 return finished
@@ -161,26 +133,20 @@ class _Trainer(Generic[Network]):
     def _phase(self) -> Phase:
         return self._task.phases[self._counters.phase]
 
-    @property
-    def _kept(self) -> Network:
-        return self._network if self._ema is None else self._ema
-
     def _fraction(self) -> float:
         return self._budget.fraction(self._counters.pairs, self._counters.seconds)
-
-    def _enter_phase(self) -> None:
-        count = len(self._task.phases)
-        due = min(int(self._fraction() * count), count - 1)
-        if due > self._counters.phase:
-            self._counters.phase, self._counters.sums = due, {}
-            self._optimiser = make_optimiser(self._phase.parameters, self._recipe)
 
     def _learning_rate(self) -> float:
         share = self._fraction() * len(self._task.phases) - self._counters.phase
         return learning_rate_at(self._recipe, min(max(share, 0.0), 1.0))
 
     def _step(self) -> None:
-        counters, recipe, phase = self._counters, self._recipe, self._phase
+        counters, recipe, count = self._counters, self._recipe, len(self._task.phases)
+        due = min(int(self._fraction() * count), count - 1)
+        if due > counters.phase:
+            counters.phase, counters.sums = due, {}
+            self._optimiser = make_optimiser(self._phase.parameters, recipe)
+        phase = self._phase
         for group in self._optimiser.param_groups:
             group["lr"] = self._learning_rate()
         loss, measures = phase.backward(counters.step)
@@ -192,33 +158,28 @@ class _Trainer(Generic[Network]):
         if recipe.clip_norm:
             torch.nn.utils.clip_grad_norm_(phase.parameters, recipe.clip_norm)
         self._optimiser.step()
-        if self._ema is not None:
-            update_ema(self._ema, self._network, ema_decay_at(recipe, counters.step))
+        if recipe.ema_decay:
+            update_ema(self._kept, self._network, ema_decay_at(recipe, counters.step))
         counters.step += 1
         counters.pairs += recipe.batch_size
         for name, value in {**measures, "steps": 1.0}.items():
             counters.sums[name] = counters.sums.get(name, 0.0) + value
 
-    def _validation_due(self) -> bool:
-        share = self._fraction() - self._counters.validated_at
-        spent = self._validation_seconds / max(self._counters.seconds, 1e-9)
-        return share >= _VALIDATE_EVERY and spent < _VALIDATION_SHARE
-
     def _means(self) -> Measures:
         """Means of the measures since the last line of history, errors in grey levels or their squares."""
-        sums = self._counters.sums
-        steps, scales = sums.get("steps", 0.0), self._task.scales
-        means = {name: value / steps for name, value in sums.items() if name != "steps" and steps}
+        sums, scales = self._counters.sums, self._task.scales
+        means = {name: value / sums["steps"] for name, value in sums.items() if name != "steps"}
         return {name: value * scales.get(name, 1.0) for name, value in means.items()}
 
     def _note(self) -> str:
-        """With a length in minutes the number of pairs is not known, so the note tells the time left."""
+        """The errors and, with a length in minutes, which tells no number of pairs, the time left."""
         means = self._means()
         errors = " / ".join(f"{means[name]:.4g}" for name in self._task.scales if name in means)
+        note = f"{self._recipe.error} error {errors}"
         if self._budget.minutes is None:
-            return f"{self._recipe.error} error {errors}"
+            return note
         left = (1 - self._fraction()) * self._budget.minutes
-        return f"{self._recipe.error} error {errors}, {left:.0f} of {self._budget.minutes:g} min left"
+        return f"{note}, {left:.0f} of {self._budget.minutes:g} min left"
 
     def _validate(self, pairs_per_second: float) -> Entry:
         counters = self._counters
@@ -240,22 +201,12 @@ class _Trainer(Generic[Network]):
             error=self._recipe.error,
         )
         counters.sums = {}
-        append_entry(self._out, entry)
-        draw_curves(self._out)
+        state.append_entry(self._out, entry)
+        state.draw_curves(self._out)
         return entry
 
-    def _save(self) -> None:
-        save_state(
-            self._out,
-            counters=self._counters,
-            network=self._network,
-            ema=self._ema,
-            optimiser=self._optimiser,
-        )
-        self._export()
-
     def _export(self) -> None:
-        entries = read_history(self._out)
+        entries = state.read_history(self._out)
         self._task.export(self._kept, self._counters, entries[-1] if entries else None)
 
 
