@@ -47,6 +47,7 @@ from retrieval.loading import DEFAULT_WEIGHTS, load_encoding
 
 # On photographs an estimated pose is off by 8.5 degrees on average: a normal deviation of 10.
 DEVIATIONS = {"pose": 10.0}
+LANDMARKS = {"pose": 10.0}
 TEMPERATURES = {"pose": 300.0, "accessory": 400.0}
 # 20 people, all photographed in one room, tell little of these: any person may have a double, whose
 # descriptor is nearly as similar, and on ordinary photographs drawings know less of a person than here.
@@ -125,6 +126,7 @@ def measure(wanted: argparse.Namespace) -> None:
     start = Calibration(
         identities={identity.digest: IdentityCalibration(60.0, 0.91, 60.0, 0.94)},
         temperatures=TEMPERATURES,
+        landmarks=LANDMARKS,
         deviations=DEVIATIONS,
     )
     encodings = [load_encoding(weights) for weights in DEFAULT_WEIGHTS]
@@ -133,7 +135,8 @@ def measure(wanted: argparse.Namespace) -> None:
     sets: list[tuple[FaceSet, Floats, list[tuple[Queries, Compared]], list[str]]] = []
     if wanted.kind == "cmu":
         faces = find_faces(wanted.data[0], open_detector(), engine.geometry, progress).faces
-        vectors = engine.embed(faces.crops, describe(faces.pictures, progress))
+        points = faces.pictures.required_large().points
+        vectors = engine.embed(faces.crops, describe(faces.pictures, progress), points)
         asked = compared(engine, faces, vectors, [queries_for(faces, wish) for wish in WISHES])
         sets.append((faces, vectors, asked, [wish.name for wish in WISHES]))
     else:
@@ -141,7 +144,8 @@ def measure(wanted: argparse.Namespace) -> None:
             faces = read_labelled(path, cropped=True, geometry=engine.geometry, progress=progress)
             attribute: Attribute = "accessory" if len(faces.values("accessory")) > 1 else "pose"
             faces = in_words_of(faces, attribute, engine.vocabulary[attribute])
-            vectors = engine.embed(faces.crops, describe(faces.pictures, progress))
+            points = faces.pictures.required_large().points
+            vectors = engine.embed(faces.crops, describe(faces.pictures, progress), points)
             queries = draw_queries(faces, attribute, engine.vocabulary[attribute], count=_QUERIES)
             sets.append((faces, vectors, compared(engine, faces, vectors, [queries]), [faces.name]))
     size = identity.dimension

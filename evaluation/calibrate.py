@@ -3,9 +3,9 @@
 First the descriptors alone: a logistic regression (scikit-learn) over all pairs of faces.  Then the sum: of a
 few values of each weight those under which the right answers are the likeliest among all faces,
 
-    mean over queries of log(sum over right answers of exp(c S) / sum over all faces of exp(c S)),
+    mean over queries of log(sum over right answers of exp(S) / sum over all faces of exp(S)),
 
-one weight after the other, three rounds; every wish counts the same, c is fitted along.  Then the odds: a
+one weight after the other, three rounds; every wish counts the same.  Then the odds: a
 logistic regression of being right on the sum.  What rendered people teach of drawings is taken over last, for
 faces that are drawn as well as theirs.
 """
@@ -34,7 +34,6 @@ STEEPNESS = (20.0, 40.0, 60.0, 80.0)
 ENOUGH = (0.92, 0.94, 0.96)
 APPEARANCE = (0.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 13.0, 20.0, 30.0, 40.0)
 DOUBT = (0.001, 0.003, 0.01)
-CONCENTRATION = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 _ROUNDS = 3
 _MOST_PAIRS = 2_000_000
 
@@ -181,18 +180,14 @@ def fit_fusion(
     calibration = replace(calibration, in_domain={})
     values: dict[str, Sequence[float]] = {"steepness": STEEPNESS, "enough": ENOUGH, "doubt": DOUBT}
     values |= {f"appearance {attribute}": APPEARANCE for attribute in sorted({w.attribute for w in wishes})}
-    values |= {"concentration": CONCENTRATION, **(tried or {})}
+    values |= tried or {}
     best = {name: choices[len(choices) // 2] for name, choices in values.items()}
     for _ in range(_ROUNDS):
         for name, choices in values.items():
             likelihoods = []
             for value in choices:
-                chosen = {**best, name: value}
-                known = _with(calibration, digest, chosen)
-                concentration = chosen["concentration"]
-                likelihoods.append(
-                    np.mean([_likelihood(known, digest, wish, concentration) for wish in wishes])
-                )
+                known = _with(calibration, digest, {**best, name: value})
+                likelihoods.append(np.mean([_likelihood(known, digest, wish) for wish in wishes]))
             best[name] = choices[int(np.argmax(likelihoods))]
     known = _with(calibration, digest, best)
     return replace(known, odds=_odds(known, digest, wishes), odds_alone=_odds(known, None, wishes))
@@ -242,8 +237,8 @@ def _with(calibration: Calibration, digest: str, values: dict[str, float]) -> Ca
     )
 
 
-def _likelihood(calibration: Calibration, digest: str, wish: Compared, concentration: float) -> float:
-    sums = concentration * totals(calibration, digest, wish)
+def _likelihood(calibration: Calibration, digest: str, wish: Compared) -> float:
+    sums = totals(calibration, digest, wish)
     right = np.logaddexp.reduce(np.where(wish.right, sums, -np.inf), axis=1)
     return float(np.mean(right - np.logaddexp.reduce(sums, axis=1)))
 

@@ -142,7 +142,8 @@ class Fused:
     def _vectors(self, pictures: Pictures) -> Floats:
         made = self.studio.canonical(pictures)
         descriptors = np.asarray(self.describe(pictures, self.studio.progress), np.float32)
-        return self.engine.assemble(descriptors, [(made.features, made.distances)])
+        points = None if pictures.large is None else pictures.large.points
+        return self.engine.assemble(descriptors, [(made.features, made.distances)], points)
 
     def _alike_in_all_values(self, queries: QueryBatch) -> Callable[[int, Ints], Doubles]:
         """Tell how alike a query and faces look, on average over the drawings of all values."""

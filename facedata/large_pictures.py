@@ -71,7 +71,12 @@ class LargePictures:
     @property
     def present(self) -> NDArray[np.bool_]:
         """(N,) bool: which faces have a larger picture."""
-        return np.asarray(np.isfinite(self._points[self._which]).all(axis=(1, 2)))
+        return np.asarray(np.isfinite(self.points).all(axis=(1, 2)))
+
+    @property
+    def points(self) -> Floats:
+        """(N, 5, 2) float32: the points of each face in its larger picture, NaN without one."""
+        return self._points[self._which]
 
     def select(self, which: NDArray[Any]) -> LargePictures:
         """Choose those of a boolean mask (N,) or of an array of indices, in that order; nothing is read."""

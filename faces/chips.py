@@ -23,6 +23,8 @@ _MARGIN = 0.25  # mean faces around the face, as dlib cuts the chips that its ne
 # image_transforms/interpolation.h, get_face_chip_details): (0.8596 - 0.6461) / 2 / 0.5255.  Corners that
 # nobody has seen must not pull that alignment; on heads of ICT-FaceKit the ratio is 0.209 ± 0.014.
 EYE_HALF_WIDTH = 0.203
+# How far the nose base stands before the eyes / distance of the eyes, on ICT-FaceKit's mean head.
+NOSE_DEPTH = 0.42
 # Places of both eyes and the nose base for ArcFace and SFace.  Their published template has the tip of the
 # nose and the mouth; the base lies at 0.41 of the way between them.
 _ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0625, 80.1615)])
@@ -64,6 +66,19 @@ def five_points(landmarks: Landmarks) -> NDArray[np.float64]:
     left, right = np.array(landmarks.left_eye), np.array(landmarks.right_eye)
     half = (right - left) * EYE_HALF_WIDTH
     return np.array([right + half, right - half, left - half, left + half, landmarks.nose_base])
+
+
+def yaw_of(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Tell the yaw (...,) in degrees of faces by their five points (..., 5, 2); NaN if those are.
+
+    A turned head shows its nose base beside the middle of its eyes, by ``NOSE_DEPTH`` distances of the eyes
+    times the tangent of its yaw.
+    """
+    points = np.asarray(points, np.float64)
+    right, left, nose = points[..., :2, :].mean(-2), points[..., 2:4, :].mean(-2), points[..., 4, :]
+    across = right - left
+    aside = ((nose - (left + right) / 2) * across).sum(-1) / np.maximum((across**2).sum(-1), 1e-9)
+    return np.asarray(np.degrees(np.arctan(aside / NOSE_DEPTH)))
 
 
 def dlib_chip(pixels: Pixels, points: NDArray[np.floating], *, size: int, margin: float) -> Pixels:

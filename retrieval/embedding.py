@@ -41,9 +41,8 @@ def embed(
     found = []
     for face in detector_factory(detector, min_face)().detect(pixels):
         try:
-            crop, chip = engine.cut(pixels.pixels, face.landmarks)
+            crop, vector = engine.embed_face(pixels.pixels, face.landmarks)
         except ValueError:  # a false find
             continue
-        vector = engine.embed(crop[None], engine.describe([] if chip is None else [chip]))[0]
         found.append(Embedded(face.box, face.landmarks, crop, vector, engine.estimates(vector)))
     return found

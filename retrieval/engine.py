@@ -7,8 +7,9 @@ A face is one vector of numbers that are compared by inner product:
 *Identity* is the descriptor of a face at its own resolution.  An *encoding* is a network with its projection:
 the face is drawn with every value, the drawing closest to it is kept (Ghodrati et al. 2015, 4.1.2), and its
 middle-layer features, projected, are the *appearance*; what the drawing is off by is the *error*.  How close
-each drawing comes gives the *posterior* of each value.  A query has the same parts, each with its weight, so
-that one stored vector serves every question: (ŷ − t)² = ŷ² − 2tŷ + t² is an inner product too.
+each drawing comes gives the *posterior* of each value; for the pose the landmarks count as well.  A query has
+the same parts, each with its weight, so that one stored vector serves every question: (ŷ − t)² = ŷ² − 2tŷ +
+t² is an inner product too.
 
 Searching has two steps.  The inner product makes a shortlist; the shortlist is ranked by the calibrated
 probability (``retrieval.calibration``), which the inner product cannot express: it knows no "sure enough".
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from faces.chips import five_points, yaw_of
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import WeightsError, WishError
 from faces.types import Floats, Halves, Ints, Landmarks, Pixels
@@ -176,6 +178,7 @@ class Engine:
                 one.group.name: self.calibration.temperature(one.group.name)
                 for one in self.attributes.values()
             },
+            "landmarks": dict(self.calibration.landmarks),
             "attributes": {name: list(one.group.values) for name, one in self.attributes.items()},
         }
         # Where the weights lie may change; what they are may not.
@@ -194,23 +197,38 @@ class Engine:
         chip = None if self.identity is None else self.identity.cut(pixels, landmarks)
         return crop_face(pixels, landmarks, self.geometry), chip
 
-    def embed(self, crops: Pixels, descriptors: Floats | None) -> Floats:
-        """Make the vectors (N, D) float32 of crops (N, S, S) uint8 and descriptors (N, I) of length one."""
+    def embed_face(self, pixels: Pixels, landmarks: Landmarks) -> tuple[Pixels, Floats]:
+        """Cut a face of a photograph and make its vector: crop (S, S) and (D,); raises as ``cut`` does."""
+        crop, chip = self.cut(pixels, landmarks)
+        descriptors = self.describe([] if chip is None else [chip])
+        return crop, self.embed(crop[None], descriptors, five_points(landmarks)[None])[0]
+
+    def embed(
+        self, crops: Pixels, descriptors: Floats | None, points: NDArray[np.floating] | None = None
+    ) -> Floats:
+        """Make the vectors (N, D) float32 of crops (N, S, S) uint8 and descriptors (N, I) of length one.
+
+        ``points`` (N, 5, 2) are the landmarks in the order of ``faces.chips.five_points``, if they are known.
+        """
         parts = [np.empty((0, self.dimension), np.float32)]
         for start in range(0, len(crops), _ROWS):
             part = slice(start, start + _ROWS)
             made = [encoding.generator.canonicalise(crops[part]) for encoding in self.encodings]
             known = None if descriptors is None else descriptors[part]
-            parts.append(self.assemble(known, [(one.features, one.distances) for one in made]))
+            canonical = [(one.features, one.distances) for one in made]
+            parts.append(self.assemble(known, canonical, None if points is None else points[part]))
         return np.concatenate(parts)
 
     def assemble(
-        self, descriptors: Floats | None, canonical: Sequence[tuple[NDArray[np.floating], Floats]]
+        self,
+        descriptors: Floats | None,
+        canonical: Sequence[tuple[NDArray[np.floating], Floats]],
+        points: NDArray[np.floating] | None = None,
     ) -> Floats:
         """Put vectors (N, D) float32 together from descriptors (N, I) and what each encoding gives.
 
         These are the features (N, F) of the canonical faces and the distances (N, V) of the drawings in all
-        codes.
+        codes.  ``points`` are as for ``embed``.
         """
         vectors = np.zeros((len(canonical[0][0]), self.dimension), np.float32)
         if self.identity is not None and descriptors is not None:
@@ -221,7 +239,7 @@ class Engine:
             vectors[:, appearance.stop] = distances.min(axis=1) / self.geometry.size
             for attribute in self.attributes.values():
                 if attribute.encoding == number:
-                    self._estimate(vectors, attribute, distances)
+                    self._estimate(vectors, attribute, distances, points)
         return vectors
 
     def describe(self, chips: Sequence[Pixels]) -> Floats | None:
@@ -377,7 +395,13 @@ class Engine:
                 self.attributes[group.name.casefold()] = Attribute(group, number, posterior, moments, unit)
         self.dimension = at
 
-    def _estimate(self, vectors: Floats, attribute: Attribute, distances: Floats) -> None:
+    def _estimate(
+        self,
+        vectors: Floats,
+        attribute: Attribute,
+        distances: Floats,
+        points: NDArray[np.floating] | None,
+    ) -> None:
         """Fill in the posterior of an attribute from the distances (n, V) of drawings in every code."""
         name, vocabulary = attribute.group.name, self.encodings[attribute.encoding].generator.vocabulary
         logs = -np.square(distances, dtype=np.float64) / (2 * self.calibration.temperature(name) ** 2)
@@ -385,6 +409,11 @@ class Engine:
         values = [vocabulary.label(code)[name] for code in range(codes.shape[1])]
         member = np.array(values)[:, None] == np.array(attribute.group.values)[None]  # (V, values)
         posterior = codes @ member
+        deviation, numbers = self.calibration.landmarks.get(name), attribute.group.numbers
+        if deviation is not None and numbers is not None and points is not None:
+            apart = np.square(np.array(numbers) - yaw_of(points)[:, None]) / (2 * deviation**2)  # (n, values)
+            apart -= apart.min(axis=1, keepdims=True)
+            posterior *= np.nan_to_num(np.exp(-apart), nan=1.0)
         posterior /= posterior.sum(axis=1, keepdims=True)
         vectors[:, attribute.posterior] = np.maximum(np.log(np.maximum(posterior, 1e-30)), _LEAST)
         if attribute.moments is not None and attribute.group.numbers is not None:

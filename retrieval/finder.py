@@ -269,12 +269,11 @@ class Finder:
             self._detector = self._open_detector()
         face, chosen_number, count = choose_face(photo, source.name, self._detector, number)
         try:
-            crop, chip = self.engine.cut(photo.pixels, face.landmarks)
+            crop, vector = self.engine.embed_face(photo.pixels, face.landmarks)
         except ValueError as error:
             raise NoFaceError(
                 f"{source.name}: the face cannot be cropped ({error}); use another photograph"
             ) from error
-        vector = self.engine.embed(crop[None], self.engine.describe([] if chip is None else [chip]))[0]
         place = (source.name, chosen_number, count, face.box, face.landmarks, crop)
         return QueryFace(*place, self.engine.estimates(vector), known=False), vector
 

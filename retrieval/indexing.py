@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faces.chips import five_points
 from faces.detect import MIN_FACE
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress, underway
@@ -154,7 +155,8 @@ class _Batch:
             if faces:
                 engine = self.engine()
                 descriptors = engine.describe([chip for _, _, chip in faces if chip is not None])
-                vectors = iter(engine.embed(np.stack([crop for _, crop, _ in faces]), descriptors))
+                points = np.stack([five_points(face.landmarks) for face, _, _ in faces])
+                vectors = iter(engine.embed(np.stack([crop for _, crop, _ in faces]), descriptors, points))
             photos = [self._photo(item, vectors) for item in self.examined]
             self.writer.store(photos, list(self.found_again.values()))
         self.examined, self.found_again, self.began = [], {}, time.monotonic()

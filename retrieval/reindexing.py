@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from faces.chips import five_points
 from faces.errors import PhotoError
 from faces.photo import read_photo
 from faces.progress import Progress, underway
@@ -66,7 +67,8 @@ def reindex(
                         descriptors = engine.describe([chip for _, _, chip in cut if chip is not None])
                     else:
                         descriptors = np.stack([face.vector[kept] for face, _, _ in cut]).astype(np.float32)
-                    vectors = engine.embed(np.stack([crop for _, crop, _ in cut]), descriptors)
+                    points = np.stack([five_points(face.landmarks) for face, _, _ in cut])
+                    vectors = engine.embed(np.stack([crop for _, crop, _ in cut]), descriptors, points)
                     made = zip(cut, vectors, strict=True)
                     work.store([(face.id, FaceVector(crop, vector)) for (face, crop, _), vector in made])
                 summary.faces += len(cut)

@@ -32,6 +32,7 @@ FULL = Calibration(
     in_domain={"pose": InDomain(12.5, near=6.0, far=8.0, level=0.5)},
     alone=11.0,
     temperatures={"pose": 280.0},
+    landmarks={"pose": 11.0},
     deviations={"pose": 8.5},
     doubt=0.01,
     odds=(0.9, -0.3),
@@ -71,8 +72,8 @@ def test_a_model_is_known_by_its_content() -> None:
 
 def test_a_calibration_made_before_domains_were_told_apart_is_read(tmp_path: Path) -> None:
     path = tmp_path / "old.json"
-    path.write_text(changed(lambda content: content.pop("in_domain")))
-    assert read_calibration(path) == replace(FULL, in_domain={})
+    path.write_text(changed(lambda content: (content.pop("in_domain"), content.pop("landmarks"))))
+    assert read_calibration(path) == replace(FULL, in_domain={}, landmarks={})
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> str:
@@ -160,7 +161,7 @@ def test_the_calibration_that_comes_along_knows_the_descriptor_that_is_installed
     assert -1 < known.midpoint < known.enough <= 1
     assert set(shipped.temperatures) >= {"pose", "accessory"}
     assert set(shipped.appearance) >= {"pose", "accessory"}
-    assert "pose" in shipped.deviations
+    assert "pose" in shipped.deviations and "pose" in shipped.landmarks
     for name, domain in shipped.in_domain.items():
         assert domain.weight > shipped.appearance[name] and 0 < domain.level < 1
     assert set(shipped.in_domain) == {"pose", "accessory"}

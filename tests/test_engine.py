@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import retrieval.engine
-from faces.chips import Cut
+from faces.chips import Cut, five_points, yaw_of
 from faces.crop import CropGeometry
 from faces.errors import WeightsError, WishError
 from faces.types import Floats, Landmarks, Pixels
@@ -36,6 +36,7 @@ CALIBRATION = Calibration(
     in_domain={"pose": InDomain(20.0, near=190.0, far=250.0, level=0.3)},
     alone=7.5,
     temperatures={"pose": 1900.0, "accessory": 1500.0},
+    landmarks={"pose": 12.0},
     deviations={"pose": 9.0},
     doubt=0.02,
     odds=(0.8, 1.5),
@@ -212,6 +213,26 @@ def test_the_parts_are_what_networks_and_softmax_give(identity: bool) -> None:
                 found = vector[attribute.moments]
                 np.testing.assert_allclose(found, [mean / 45, (mean / 45) ** 2], atol=1e-4)
     assert len({vector[engine.attributes["pose"].posterior].argmax() for vector in vectors}) > 2
+
+
+def test_landmarks_count_beside_the_drawings_where_they_are_known() -> None:
+    engine, plain = engine_made(), vectors_made()
+    pose, values = engine.attributes["pose"], np.array([float(value) for value in POSES])
+    points = np.full((7, 5, 2), np.nan)
+    turned = Landmarks((20.0, 24.0), (44.0, 26.0), (40.0, 44.0))
+    points[1::2] = five_points(turned)
+    found = engine.embed(crops_made(), descriptors_made(), points)
+    np.testing.assert_allclose(found[::2], plain[::2], atol=1e-6)
+    for vector, without in zip(found[1::2], plain[1::2], strict=True):
+        away = [(value - float(yaw_of(five_points(turned)))) ** 2 / (2 * 12.0**2) for value in values]
+        posterior = np.exp(without[pose.posterior].astype(float)) * np.exp(-np.array(away))
+        posterior /= posterior.sum()
+        np.testing.assert_allclose(vector[pose.posterior], np.maximum(np.log(posterior), -7), atol=1e-3)
+        assert pose.moments is not None
+        assert vector[pose.moments.start] * 45 == pytest.approx(posterior @ values, abs=0.01)
+        assert vector[pose.moments.start] > without[pose.moments.start]
+        others = np.delete(np.arange(engine.dimension), np.r_[pose.posterior, pose.moments])
+        np.testing.assert_allclose(vector[others], without[others], atol=1e-6)
 
 
 @pytest.mark.parametrize("identity", [True, False])
@@ -576,6 +597,7 @@ def test_another_layout_is_what_gives_other_vectors_and_nothing_else() -> None:
         digest_of([turning()], FakeIdentity(digest="other")),
         digest_of([turning()], None),
         digest_of([turning()], FakeIdentity(), replace(CALIBRATION, temperatures={"pose": 1901.0})),
+        digest_of([turning()], FakeIdentity(), replace(CALIBRATION, landmarks={"pose": 13.0})),
         digest_of([turning(), dressing()], FakeIdentity()),
     ]
     assert len({base, *others}) == len(others) + 1

@@ -141,9 +141,9 @@ def wish_made(
     return Compared(attribute, similarity, looks, met, right, errors)
 
 
-def likelihood(calibration: Calibration, wish: Compared, concentration: float = 1.0) -> float:
+def likelihood(calibration: Calibration, wish: Compared) -> float:
     """The mean logarithm of the share of the right answers, plainly."""
-    sums = concentration * totals(calibration, DIGEST, wish)
+    sums = totals(calibration, DIGEST, wish)
     shares = np.exp(sums - sums.max(axis=1, keepdims=True))
     return float(np.mean(np.log((shares * wish.right).sum(axis=1) / shares.sum(axis=1))))
 
@@ -183,10 +183,7 @@ def test_the_fit_is_likelier_than_where_it_began_and_does_not_depend_on_the_orde
     )
 
     def best(calibration: Calibration) -> float:
-        return max(
-            float(np.mean([likelihood(calibration, wish, share) for wish in wishes]))
-            for share in fitting.CONCENTRATION
-        )
+        return float(np.mean([likelihood(calibration, wish) for wish in wishes]))
 
     assert best(fitted) > best(began)
     assert fit_fusion(START, DIGEST, wishes[::-1]).appearance == fitted.appearance

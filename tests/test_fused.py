@@ -19,7 +19,8 @@ from evaluation.ours import Fused
 from evaluation.protocol import draw_queries
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet, LabelRow, face_set, read_labelled, rendered_mini_path
-from facedata.large_pictures import Pictures
+from facedata.large_pictures import LargeFace, LargePictures, Pictures
+from faces.chips import five_points
 from faces.errors import RowUnavailable
 from faces.progress import Progress
 from faces.types import Box, Floats, Ints, Landmarks, Pixels
@@ -60,9 +61,13 @@ def log_odds(probability: Doubles) -> Doubles:
     return np.asarray(np.log(probability) - np.log1p(-probability))
 
 
+def points_of(pictures: Pictures) -> Floats | None:
+    return None if pictures.large is None else pictures.large.points
+
+
 def store_by_hand(folder: Path, engine: Engine, faces: FaceSet, descriptors: Floats) -> list[Path]:
     """Keep faces in a collection as the engine sees them, a photograph each; returns the photographs."""
-    vectors = engine.embed(faces.crops, descriptors)
+    vectors = engine.embed(faces.crops, descriptors, points_of(faces.pictures))
     marks = Landmarks((10.0, 10.0), (22.0, 10.0), (16.0, 18.0))
     paths, photos = [], []
     for number, (crop, vector) in enumerate(zip(faces.crops, vectors, strict=True)):
@@ -124,7 +129,8 @@ def check_same_answers(
 def row_scores(fused: Fused, batch: QueryBatch) -> Doubles:
     """(Q, N): what all faces are worth to the engine of the row."""
     engine = fused.engine
-    faces = engine.embed(batch.crops, np.asarray(fused.describe(batch.pictures), np.float32))
+    descriptors = np.asarray(fused.describe(batch.pictures), np.float32)
+    faces = engine.embed(batch.crops, descriptors, points_of(batch.pictures))
     wishes = [engine.wanted({batch.attribute: str(word)}) for word in batch.targets]
     queries = engine.queries(batch.crops, faces, wishes)
     return np.stack([engine.score(query, fused.vectors_).probability for query in queries])
@@ -171,7 +177,11 @@ def test_the_product_answers_as_the_row_fused_on_the_album(tmp_path: Path) -> No
         stored = faces_of(finder)
         assert len(stored) > 20
         rows = [LabelRow(f"{face.id}.jpg", "", "") for face in stored]
-        gallery = face_set("album", np.stack([face.crop for face in stored]), rows)
+        marks = [five_points(face.landmarks).astype(np.float32) for face in stored]
+        large = LargePictures.held(
+            [LargeFace(face.crop, points) for face, points in zip(stored, marks, strict=True)]
+        )
+        gallery = face_set("album", np.stack([face.crop for face in stored]), rows, large=large)
         described = Described({face.crop.tobytes(): face.vector[:size].astype(np.float32) for face in stored})
         context = Context(studio=Studio(load_generator("rotation-32")), attribute="pose")
         fused = Fused(engine=context.engine(), studio=context.studio, describe=described, name="fused")

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -16,10 +18,12 @@ from PIL import Image
 from faces.chips import (
     ARCFACE_SIDE,
     DLIB_SIDE,
+    NOSE_DEPTH,
     cut_arcface_chip,
     cut_dlib_chip,
     dlib_chip,
     five_points,
+    yaw_of,
 )
 from faces.dlib_detector import model_file
 from faces.errors import WeightsError
@@ -292,3 +296,24 @@ def test_vectors_are_brought_to_length_one() -> None:
     found = unit_length(np.array([[3.0, 4.0], [0.0, 0.0], [-2.0, 0.0]]))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, np.array([[0.6, 0.8], [0, 0], [-1, 0]]), rtol=1e-6)
+
+
+@given(
+    yaw=st.floats(-60, 60),
+    roll=st.floats(-40, 40),
+    scale=st.floats(5, 500),
+    nose=st.floats(0.5, 1.0),
+)
+def test_the_yaw_of_a_turned_head_is_read_from_its_landmarks(
+    yaw: float, roll: float, scale: float, nose: float
+) -> None:
+    # Eyes and nose base of a head that looks along z, y downwards; seen from afar.
+    head = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, nose, NOSE_DEPTH]])
+    angle, tilt = np.radians(yaw), np.radians(roll)
+    seen = np.stack([head[:, 0] * np.cos(angle) + head[:, 2] * np.sin(angle), head[:, 1]], axis=1)
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    left, right, base = (scale * seen @ turn.T + 300).tolist()
+    points = five_points(Landmarks(tuple(left), tuple(right), tuple(base)))
+    assert float(yaw_of(points)) == pytest.approx(yaw, abs=1e-6)
+    both = yaw_of(np.stack([points, np.full((5, 2), np.nan)]))
+    assert both[0] == pytest.approx(yaw, abs=1e-6) and np.isnan(both[1])
