@@ -1,38 +1,29 @@
-"""How fast faces are canonicalised, described, indexed, searched, learned from and rendered.
+"""How fast faces are canonicalised, described and indexed, searched and learned from, and in how much memory.
 
     python benchmarks/speed.py [--faces 2000] [--gallery 20860] [--weights NAME|DIR] [--json OUT.json]
-                               [--head-model ict_facekit.npz [--people 4] [--workers 2]]
 
-Detection has a script of its own (detection.py).  Faces come from rendered-mini; with a head model a few
-people of 32 pixels are rendered as well, as the paper's protocol has them and with full variety, 140 pictures
-each.  The machine may be shared, so each figure stands beside that of the plain way, taken in the same run:
-canonicalising by seven whole passes, searching with NumPy, training in float32.  Memory is the sum of the
-peaks of all processes (pages they share count in each).
+Detection has a script of its own (detection.py), and so has rendering (renderer.py).  Faces come from
+rendered-mini.  The machine may be shared, so each figure stands beside that of the plain way, taken in the
+same run: canonicalising by seven whole passes, searching with NumPy, training in float32.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cli.console import RichProgress, print_table
+from cli.console import print_table
 from cli.guard import run_script
 from facedata.labelled import read_labelled, rendered_mini_path
-from facedata.rendered.photograph import VARIETIES
-from facedata.rendered.recipes import RotationRecipe
-from facedata.rendered.sets import render_set
 from faces.crop import CropGeometry
 from faces.types import Box, Floats, Landmarks, Pixels
 from generator.training import Budget, Entry, Options, prepare, recipe
@@ -64,9 +55,6 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=2000, help="faces to canonicalise and index")
     parser.add_argument("--gallery", type=int, default=20860, help="faces to search among")
     parser.add_argument("--weights", default="rotation-32", help="name or folder of weights")
-    parser.add_argument("--head-model", type=Path, help="head model to render with")
-    parser.add_argument("--people", type=int, default=4, help="people to render")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
     engine = Engine([load_encoding(options.weights)], open_identity(), read_calibration())
@@ -77,29 +65,12 @@ def main() -> None:
         figures += describing(engine)
         figures += searching(engine, mini.crops, options.gallery, Path(folder) / "searched")
         figures += training(Path(folder) / "trained")
-        for variety in VARIETIES if options.head_model else ():
-            # A fresh process each, so that one run's peak of memory is not reported for the next.
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                to, workers = Path(folder) / variety, max(1, options.workers)
-                job = pool.submit(rendering, options.head_model, variety, options.people, workers, to)
-                figures += job.result()
     rows = [
         [f.what, f"{f.value:,.1f} {f.unit}", f"{f.ratio:.1f} × {f.plain}" if f.ratio else ""] for f in figures
     ]
     print_table(["what", "measured", "against"], rows)
     if options.json:
         options.json.write_text(json.dumps([asdict(f) for f in figures], indent=1) + "\n", encoding="utf-8")
-
-
-def rendering(head_model: Path, variety: str, people: int, workers: int, out: Path) -> list[Figure]:
-    """Pictures per second and memory of a small set; reading the head model counts as well."""
-    begun, rotation, told = time.perf_counter(), RotationRecipe(variety=VARIETIES[variety]), RichProgress()
-    count = render_set(out, rotation, head_model, people=people, train=100, workers=workers, progress=told)
-    seconds = time.perf_counter() - begun
-    largest_worker = _peak_mb(resource.RUSAGE_CHILDREN)
-    memory = _peak_mb() + (largest_worker * workers if workers > 1 else 0)
-    what = f"render, {variety}, processes: {workers}"
-    return [Figure(what, count / seconds, "pictures/s"), Figure(f"{what}, memory", memory, "MB")]
 
 
 def canonicalising(engine: Engine, crops: Pixels, folder: Path) -> list[Figure]:
@@ -198,8 +169,8 @@ def _seconds(work: Callable[[], object], times: int = 1) -> float:
     return (time.perf_counter() - begun) / times
 
 
-def _peak_mb(who: int = resource.RUSAGE_SELF) -> float:
-    return resource.getrusage(who).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":
