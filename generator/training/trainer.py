@@ -240,8 +240,5 @@ def ema_decay_at(recipe: Recipe, step: int) -> float:
 
 @torch.no_grad()
 def update_ema(ema: nn.Module, network: nn.Module, decay: float) -> None:
-    """``ema`` := decay · ema + (1 - decay) · network, parameter by parameter.
-
-    ``torch.optim.swa_utils.AveragedModel`` would copy the weights in its first step and keep one decay.
-    """
+    """``ema`` := decay · ema + (1 - decay) · network; torch's AveragedModel would keep one decay."""
     torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), 1 - decay)
