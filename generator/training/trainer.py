@@ -121,6 +121,7 @@ class _Trainer(Generic[Network]):
                 speed = (counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)
                 options.report(self._validate(speed))
                 first, first_seconds = counters.pairs, counters.seconds
+            finished = self._fraction() >= 1.0  # validation takes time too
             if finished or stopping or now - saved > 60 * options.state_minutes:
                 state.save_state(self._out, counters, self._weights, self._optimiser)
                 self._export()
