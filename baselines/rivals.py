@@ -1,8 +1,5 @@
-"""What the rivals learn from the training people, kept in one folder per attribute.
-
-Two things are learned: the classifier that two-step retrieval filters by, on the best of several features,
-and the mean vector of each value for feature arithmetic.
-"""
+"""What the rivals learn from the training people, kept in one folder per attribute: the classifier that
+two-step retrieval filters by, and the mean vector of each value for feature arithmetic."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,15 +36,8 @@ _ROWS = 1024  # converted or moved at a time
 Model = Literal["logistic", "lda", "svc"]
 MODELS: tuple[Model, ...] = get_args(Model)
 Doubles = NDArray[np.float64]
+Reduced = tuple[Any, Any, Doubles]  # scikit-learn's fitted PCA and scaler, and what they made (N, P)
 _Arrays = Mapping[str, NDArray[Any]]
-
-
-class Reduced(NamedTuple):
-    """``vectors`` (N, P) float64: what scikit-learn's fitted ``pca`` and then ``scaler`` made of (N, D)."""
-
-    pca: Any
-    scaler: Any
-    vectors: Doubles
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,8 +45,7 @@ class AttributeClassifier:
     """The first step of two-step retrieval: a linear classifier of (N, D) vectors.
 
     The paper trains a pose classifier on VGG-Face features and reaches 73.3 % (Ghodrati et al. 2015, 4.1.2).
-    Ours is linear on standardised principal components, taken from faces that ``seed`` decides.  All of that
-    is affine, so what is learned is one matrix and one offset, and telling needs NumPy only.
+    Ours is linear on standardised principal components, taken from faces that ``seed`` decides.
 
     Learned by ``fit``: ``values_``, the V words in order of name, ``coefficients_`` (V, D) and
     ``intercepts_`` (V,) float64, which give the scores, of which the highest tells the value.
@@ -75,19 +64,20 @@ class AttributeClassifier:
 
     def fit_reduced(self, reduced: Reduced, words: Words) -> Self:
         """Do the same with what ``reduce`` made of the vectors, which several classifiers may share."""
-        if words.shape != (len(reduced.vectors),):
-            raise DataError(f"{len(reduced.vectors)} vectors need a word each, not {words.shape}.")
+        pca, scaler, vectors = reduced
+        if words.shape != (len(vectors),):
+            raise DataError(f"{len(vectors)} vectors need a word each, not {words.shape}.")
         if len(np.unique(words)) < 2:
             raise DataError("the faces to learn from show one value only; a classifier needs two.")
-        linear = estimator(self.model, self.seed).fit(reduced.vectors, words)
+        linear = estimator(self.model, self.seed).fit(vectors, words)
         weights, offsets = linear.coef_, linear.intercept_
         if len(weights) == 1:  # of two values scikit-learn keeps a single row, whose sign tells them apart
             weights, offsets = np.concatenate([-weights, weights]), np.concatenate([-offsets, offsets])
-        weights = weights / reduced.scaler.scale_  # (V, P)
+        weights = weights / scaler.scale_  # (V, P)
         self.values_ = tuple(str(word) for word in linear.classes_)
-        self.coefficients_ = weights @ reduced.pca.components_.astype(np.float64)
-        centre = self.coefficients_ @ reduced.pca.mean_.astype(np.float64)
-        self.intercepts_ = offsets - centre - weights @ reduced.scaler.mean_
+        self.coefficients_ = weights @ pca.components_.astype(np.float64)
+        centre = self.coefficients_ @ pca.mean_.astype(np.float64)
+        self.intercepts_ = offsets - centre - weights @ scaler.mean_
         return self
 
     def scores(self, vectors: Vectors) -> Doubles:
@@ -126,7 +116,7 @@ def reduce(vectors: Vectors, *, components: int = COMPONENTS, seed: int = 0) -> 
     parts = range(0, len(vectors), _ROWS)
     projected = np.concatenate([pca.transform(vectors[at : at + _ROWS].astype(np.float32)) for at in parts])
     scaler = StandardScaler().fit(projected.astype(np.float64))
-    return Reduced(pca, scaler, scaler.transform(projected.astype(np.float64)))
+    return pca, scaler, scaler.transform(projected.astype(np.float64))
 
 
 def estimator(model: Model, seed: int) -> Any:
@@ -243,11 +233,10 @@ def fit_rivals(
 ) -> Rivals:
     """Try every classifier on every feature, keep the best, and take the means.
 
-    All learn from ``learners``; the classifier that tells most faces of ``validation`` rightly is kept, the
-    first of equal ones.  Its people should be unknown to the features too.  Features that need larger
-    pictures learn from the faces that have one; if ``validation`` has none, they still have means.
-    ``weights`` are name and id of the generator behind the features called ``features``.  Raises DataError if
-    no feature is left, if fewer than two values are shown or if ``validation`` shows none of them.
+    The classifier that tells most faces of ``validation`` rightly is kept, the first of equal ones; the
+    people should be unknown to the features too.  Features that need larger pictures learn from faces with
+    one.  ``weights`` are name and id of the generator behind the features called ``features``.
+    Raises DataError if no feature is left, fewer than two values are shown or ``validation`` shows none.
     """
     learners = learners.select(learners.attribute(attribute) != "")
     validation = validation.select(np.isin(validation.attribute(attribute), learners.values(attribute)))

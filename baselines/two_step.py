@@ -1,7 +1,6 @@
 """Two-step retrieval: keep the faces that have the wished value, then search them with the picture as it is.
 
-The rival of the paper's tables (Ghodrati et al. 2015, 4.1.2).  Beside it feature arithmetic, which moves what
-is searched with to the wished value instead, or as well.
+The rival of the paper's tables (Ghodrati et al. 2015, 4.1.2).  Beside it, or with it, feature arithmetic.
 """
 
 from __future__ import annotations

@@ -19,8 +19,6 @@ from torch.nn import functional as F  # noqa: N812
 
 from faces.errors import WeightsError
 
-WHERE = "https://www.vlfeat.org/matconvnet/pretrained/"
-
 
 @dataclass(frozen=True)
 class VggConfig:
@@ -80,7 +78,7 @@ class Vgg(nn.Module):
 
 def load_vgg(path: Path, config: VggConfig) -> Vgg:
     """Load the published weights; raises WeightsError if ``path`` is not that file to the last bit."""
-    hint = f"give {config.file} of {WHERE}"
+    hint = f"give {config.file} of https://www.vlfeat.org/matconvnet/pretrained/"
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,8 +1,7 @@
 """Checkpoints: a folder with ``config.json``, ``weights.safetensors`` and ``MODEL_CARD.md``.
 
 The weights file carries a copy of the configuration, and both carry the *weights id*, a hash over weights
-and preprocessing.  So a new weights file beside an old ``config.json`` (a kill while saving) is recognised
-and healed, and every other disagreement is an error.
+and preprocessing.  So what a kill while saving left is healed, and every other disagreement is an error.
 """
 
 from __future__ import annotations
@@ -50,8 +49,7 @@ def save_checkpoint(folder: Path, network: TwoStage, config: ModelConfig) -> str
     """Write a checkpoint into a folder, which is made if need be, and return its weights id.
 
     A kill at any moment leaves the old checkpoint or the new one.  Raises WeightsError if the network does
-    not fit the configuration, ValueError if ``data`` or ``metrics`` hold no JSON values, OSError if the
-    folder cannot be written to.
+    not fit the configuration, ValueError if ``data`` or ``metrics`` hold no JSON values, or OSError.
     """
     if network.architecture != config.architecture:
         raise WeightsError("The network has other sizes than its configuration says; save it with its own.")

@@ -13,10 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from faces.crop import CropGeometry
 from faces.errors import WeightsError
 from faces.types import Floats, Ints, Pixels
-from generator.attributes import Vocabulary
 from generator.config import ModelConfig
 from generator.devices import keep_freed_memory, pick_device, pick_precision
 from generator.networks import FEATURE_LAYERS, TwoStage, as_features
@@ -49,6 +47,7 @@ class Generator:
     """Draws faces and gives their features, on the processor or CUDA, in batches of bounded memory.
 
     ``network`` is copied; ``folder`` is where it was read from.  ``device`` None means CUDA if there is one.
+    ``vocabulary`` is what can be wished for, ``geometry`` how faces must be cropped, ``feature_size`` is D.
     ``precision`` "auto" means bfloat16 if the hardware multiplies it: twice as fast on a processor with
     avx512_bf16, at a cosine of more than 0.999 to the features in float32.  Raises WeightsError if network
     and configuration or device do not fit.
@@ -68,6 +67,9 @@ class Generator:
         if network.architecture != config.architecture:
             raise WeightsError("The network has other sizes than its configuration says.")
         self.config = config
+        self.vocabulary = config.vocabulary
+        self.geometry = config.geometry
+        self.feature_size = self._layer_size(config.architecture.feature_layer)
         self.name = name
         self.weights_id = weights_id
         self.folder = folder
@@ -83,9 +85,8 @@ class Generator:
     def _share(self, network: TwoStage) -> None:
         """Compute once what several wishes for one face, or several faces with one wish, have in common.
 
-        Stage 1 encodes the picture without knowing the wish, and the wish without knowing the picture.  Its
-        first fusing convolution is linear, so the parts of both can be computed apart and added; the wish's
-        part is a table with a row for each of the V codes.
+        Stage 1 encodes the picture and the wish apart, and its first fusing convolution is linear, so the
+        parts of both can be added; the wish's part is a table with a row for each of the V codes.
         """
         wishes = torch.from_numpy(self.vocabulary.one_hots).to(self.device)
         fuse = network.stage1.fuse1  # weights (64, 71, 3, 3)
@@ -96,21 +97,6 @@ class Generator:
         self._table = table.permute(0, 2, 3, 1).to(self.dtype).contiguous()  # (V, H, H, 64)
         self._fuse = fuse.weight[:, :maps].to(self.dtype).contiguous(memory_format=torch.channels_last)
         self._network = network.to(self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types forget it
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """What can be wished for."""
-        return self.config.vocabulary
-
-    @property
-    def geometry(self) -> CropGeometry:
-        """How faces must be cropped for this network."""
-        return self.config.geometry
-
-    @property
-    def feature_size(self) -> int:
-        """D, the length of the features."""
-        return self._layer_size(self.config.architecture.feature_layer)
 
     def draw(self, crops: Pixels, wishes: Ints | Floats, *, layer: str | None = None) -> Drawing:
         """Draw faces (N, S, S) uint8 with one wish each: codes (N,) int64, or mixtures of the V codes (N, V)

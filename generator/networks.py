@@ -1,9 +1,8 @@
 """The two networks of Ghodrati, Jia, Pedersoli and Tuytelaars, "Towards Automatic Image Editing: Learning to
 See another You" (2015), layer for layer: section 3.1 (generation) and 3.2 (refinement).
 
-Pictures go in and come out standardised, (grey level - mean) / std.  In the shape comments B is the batch,
-S the side of a picture (32 in the paper), H = S / 2, A the length of the attribute's one-hot vectors; the
-numbers are the paper's widths.
+Pictures are standardised, (grey level - mean) / std.  In the shape comments B is the batch, S the side of a
+picture (32 in the paper), H = S / 2, A the length of the one-hot vectors; the numbers are the paper's widths.
 """
 
 from __future__ import annotations

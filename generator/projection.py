@@ -1,8 +1,7 @@
 """Features of 16,384 numbers as a few: the appearance that a collection keeps of a face.
 
-A principal component analysis, fitted on rendered faces, whose components are divided by a power of their
-singular values: 0 leaves lengths as they are, 1 whitens.  Half-whitened, pose weighs less beside the person.
-It is kept beside the weights that made the features, as ``projection.safetensors``.
+A principal component analysis, fitted on rendered faces and kept beside the weights, whose components are
+divided by a power of their singular values: 1 whitens.  Half-whitened, pose weighs less beside the person.
 """
 
 from __future__ import annotations

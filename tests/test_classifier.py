@@ -32,9 +32,9 @@ def test_what_is_told_from_the_kept_numbers_equals_scikit_learn(
     vectors, words = clouds(values, 30, width, seed=1, spread=spread)
     fresh, true = clouds(values, 200, width, seed=2, spread=spread)
     classifier = AttributeClassifier(model=model, components=components, seed=4).fit(vectors, words)
-    reduced = reduce(vectors, components=components, seed=4)
-    linear = estimator(model, 4).fit(reduced.vectors, words)
-    seen = reduced.scaler.transform(reduced.pca.transform(fresh))
+    pca, scaler, reduced = reduce(vectors, components=components, seed=4)
+    linear = estimator(model, 4).fit(reduced, words)
+    seen = scaler.transform(pca.transform(fresh))
     theirs = linear.predict(seen)
     told = classifier.predict(fresh)
     assert 0.3 < np.mean(told == true) < 0.99  # no easy task

@@ -29,13 +29,9 @@ class CPI:
     """Search with what CPI draws of query and gallery; ``name`` is the row in the tables.
 
     The poses of the gallery are not known: each face has the pose that the network's pose head estimates.
-    ``compare_in`` says which drawings are compared:
-
-    - ``all``: those in all poses, the controlled pose images of Yim et al., of faces that seem to have the
-      wished pose;
-    - ``wished``: of the same faces that in the wished pose alone;
-    - ``own``: of all faces that in their own estimated pose, as our gallery is canonicalised, of the query
-      that in the wished one.
+    ``compare_in`` says which drawings are compared: ``all`` poses (the controlled pose images of Yim et al.)
+    or the ``wished`` one alone, of faces that seem to have that; or all faces, each in its ``own`` estimated
+    pose, as our gallery is canonicalised.
 
     A drawing is described by its pixels and, at the weight ``recovery``, by the recovery code (``picture``),
     or by the last hidden layer (``hidden``); each part is L2-normalised.  Learned by ``fit``: ``poses_`` (N,)

@@ -225,8 +225,7 @@ def cpi_loss(
     network: CPINetwork, examples: Examples, settings: CPISettings, redrawn_codes: Tensor | None = None
 ) -> tuple[Tensor, Measures]:
     """Return the loss to go down on, and its parts: ``error`` of the drawings, ``auxiliary`` of the inputs
-    made anew from them (both squared, per pixel, standardised), and ``pose_right``, the share of poses that
-    the head gets right.
+    made anew (both squared, per pixel, standardised), and ``pose_right``, the share the head gets right.
 
     Yim et al. (2015) add the squared errors of the two tasks.  With ``redrawn_codes`` (R,) the first R
     sources are first turned to these poses by the network itself, and turned on from there.

@@ -166,8 +166,7 @@ class MatchedSampler(PersonSampler):
     """Batches with hard negatives: all people are to be drawn with the same few values in the same settings.
 
     A search confuses a face with other people of the wished value in the same light.  The pairs of each
-    person make a grid of two settings (more if there are few values) and several values.  Who lacks a cell of
-    the grid gives another pair of its value, or any.
+    person make a grid of settings and several values.  Who lacks a cell gives another pair of the value.
     """
 
     def __init__(self, faces: PairSet, recipe: Recipe, seed: int) -> None:

@@ -85,8 +85,8 @@ def default() -> Recipe:
     """Both stages together, and the searched features trained to be searched.
 
     The contrastive term asks of the middle-layer features what retrieval does: the drawing of (X, wish) lies
-    nearer to the true target, passed through the network with its own value as gallery faces are, than to any
-    other picture of the batch.  Reconstruction is trained since canonicalisation picks a face's value by it.
+    nearer to the true target, drawn with its own value as gallery faces are, than to any other picture of the
+    batch.  Reconstruction is trained since canonicalisation picks a face's value by it.
     """
     return Recipe(
         name="default",

@@ -2,7 +2,6 @@
 
 The state is one safetensors file, replaced atomically.  Tensors are named ``network.*``, ``ema.*`` and
 ``optimiser.<number>.*``; counters stand as JSON in the file's own metadata, so that both are of one moment.
-No state of a random generator is needed: a batch is a function of seed and step (see ``batches``).
 """
 
 from __future__ import annotations
@@ -126,8 +125,7 @@ def _damaged(path: Path, error: Exception) -> TrainingError:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of history; shares lie in 0..1, errors are per pixel and of the kind ``error``: squared grey
-    levels (0-255), or grey levels if it is ``absolute``.
+    """One line of history; shares lie in 0..1, errors are per pixel, in grey levels (0-255) or their squares.
 
     ``train`` holds means over the steps since the line before, ``validation`` what unseen people gave (empty
     if there are none).  Their keys are those of ``_ERRORS`` and ``_SHARES``, and ``contrast``.

@@ -121,6 +121,7 @@ class _Trainer(Generic[Network]):
                 speed = (counters.pairs - first) / max(counters.seconds - first_seconds, 1e-9)
                 options.report(self._validate(speed))
                 first, first_seconds = counters.pairs, counters.seconds
+            finished = self._fraction() >= 1.0  # validation takes time too
             if finished or stopping or now - saved > 60 * options.state_minutes:
                 state.save_state(self._out, counters, self._weights, self._optimiser)
                 self._export()
@@ -240,8 +241,5 @@ def ema_decay_at(recipe: Recipe, step: int) -> float:
 
 @torch.no_grad()
 def update_ema(ema: nn.Module, network: nn.Module, decay: float) -> None:
-    """``ema`` := decay · ema + (1 - decay) · network, parameter by parameter.
-
-    ``torch.optim.swa_utils.AveragedModel`` would copy the weights in its first step and keep one decay.
-    """
+    """``ema`` := decay · ema + (1 - decay) · network; torch's AveragedModel would keep one decay."""
     torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), 1 - decay)

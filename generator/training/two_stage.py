@@ -56,8 +56,7 @@ def train(
     """Train both networks and keep them as a checkpoint in the folder ``out``.
 
     The same call on the same folder goes on where a killed run stood; a finished training is left as it is.
-    With ``start`` the networks begin as that checkpoint's, not at random, so that trained weights learn on:
-    other pictures, another recipe, or other values, what encodes the attribute being random then.
+    With ``start`` the networks begin as that checkpoint's; only what encodes other values begins at random.
     Returns true if the budget is used up, false if it was stopped.
     Raises TrainingError if recipe, budget or folder do not fit, or if the loss is no longer a number.
     """
@@ -77,8 +76,7 @@ def train(
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     batches = BatchMaker(data.train, data, recipe, seed, device)
     scale = grey_levels(data.std, recipe.error)
-    held = data.validation
-    validation = held and Validation(held, data, recipe, seed=seed, device=device, dtype=dtype)
+    validation = Validation(data, recipe, seed, device, dtype) if data.validation else None
 
     def export(network: TwoStage, counters: Counters, last: Entry | None) -> None:
         metrics: dict[str, object] = {
@@ -218,8 +216,7 @@ class GradientMaker:
         """Set ``grad`` of the phase's parameters; return the loss and what was measured on the way.
 
         The loss is the mean over the batch of both stages' errors, of the reconstructions and the contrastive
-        term, each by its weight.  Measured are ``stage1`` and ``stage2``, mean errors of the recipe's kind in
-        standardised units, and ``contrast`` and ``contrast_accuracy``.
+        term, each by its weight.  ``stage1`` and ``stage2`` are mean errors in standardised units.
         """
         recipe, count = self._recipe, len(batch.source)
         parts = self._parts(batch)
@@ -292,22 +289,15 @@ def _backward(
 
 
 class Validation:
-    """A fixed, seeded examination: errors on pairs, contrast on batches, recall@1 on a small gallery.
-
-    The gallery is canonicalised as real galleries are: each face is drawn with every value, the closest
-    drawing is kept and its middle-layer features are compared.
-    """
+    """A fixed, seeded examination: errors on pairs, contrast on batches, and recall@1 on a small gallery,
+    which is canonicalised as real galleries are."""
 
     def __init__(
-        self,
-        faces: PairSet,
-        data: TrainingData,
-        recipe: Recipe,
-        *,
-        seed: int,
-        device: torch.device,
-        dtype: torch.dtype,
+        self, data: TrainingData, recipe: Recipe, seed: int, device: torch.device, dtype: torch.dtype
     ) -> None:
+        faces = data.validation
+        if faces is None:
+            raise TrainingError("There is nobody to validate on.")
         self._faces, self._data, self._recipe = faces, data, recipe
         self._device, self._dtype = device, dtype
         rng = np.random.default_rng([seed, Stream.VALIDATION])
@@ -333,7 +323,7 @@ class Validation:
 
     def _errors(self, network: TwoStage) -> Measures:
         sums = np.zeros(2)
-        for rows in _chunks(self._pairs):
+        for rows in np.array_split(self._pairs, max(1, len(self._pairs) // _CHUNK)):
             target = self._standardised(drawn_as(self._faces.faces)[rows[:, 1]])
             drawn = self._drawn(network, rows)[:2]
             sums += [float(row_errors(one, target, self._recipe.error).sum()) for one in drawn]
@@ -356,7 +346,8 @@ class Validation:
         if not len(queries):
             return {}
         features, named = self._canonicalised(network, rows)
-        asked = torch.cat([self._drawn(network, part)[2].float() for part in _chunks(queries)])
+        parts = np.array_split(queries, max(1, len(queries) // _CHUNK))
+        asked = torch.cat([self._drawn(network, part)[2].float() for part in parts])
         first = rows[(asked @ features.T).argmax(1).cpu().numpy()]
         wanted = queries[:, 1]
         persons, codes = self._faces.faces.persons, self._faces.codes
@@ -393,10 +384,6 @@ class Validation:
     def _standardised(self, crops: np.ndarray) -> Tensor:
         pictures = torch.from_numpy(crops).float()
         return ((pictures - self._data.mean) / self._data.std)[:, None].to(self._device)
-
-
-def _chunks(rows: Ints) -> list[Ints]:
-    return np.array_split(rows, max(1, len(rows) // _CHUNK))
 
 
 def _gallery_rows(data: TrainingData, faces: PairSet, rng: np.random.Generator) -> Ints:
