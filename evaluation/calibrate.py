@@ -244,20 +244,11 @@ def _likelihood(calibration: Calibration, digest: str, wish: Compared) -> float:
 
 
 def _odds(calibration: Calibration, digest: str | None, wishes: Sequence[Compared]) -> tuple[float, float]:
-    """Fit slope and shift of the log-odds of being right.
-
-    As if the share ``prior`` of faces showed the person, and of those as many the wish as of all faces.
-    """
+    """Fit slope and shift of the log-odds of being right, which is as frequent as among these faces."""
     from sklearn.linear_model import LogisticRegression
 
-    sums, right, weights = [], [], []
-    for wish in wishes:
-        share, prior = wish.right.mean(), calibration.prior * wish.met.mean()
-        sums.append(totals(calibration, digest, wish).ravel())
-        right.append(wish.right.ravel())
-        weights.append(np.where(right[-1], prior / share, (1 - prior) / (1 - share)) / wish.right.size)
-    weight = np.concatenate(weights)
-    fitted = LogisticRegression(C=1e6).fit(
-        np.concatenate(sums)[:, None], np.concatenate(right), sample_weight=weight / weight.mean()
-    )
+    sums = np.concatenate([totals(calibration, digest, wish).ravel() for wish in wishes])
+    right = np.concatenate([wish.right.ravel() for wish in wishes])
+    weight = np.concatenate([np.full(wish.right.size, len(sums) / wish.right.size) for wish in wishes])
+    fitted = LogisticRegression(C=1e6).fit(sums[:, None], right, sample_weight=weight)
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
