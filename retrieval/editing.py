@@ -16,7 +16,7 @@ from faces.errors import NoFaceError, PhotoError, WishError
 from faces.types import Pixels
 from retrieval.engine import Encoder
 from retrieval.examine import DetectorFactory, detector_factory
-from retrieval.query import Picture, Source, choose_face, source_of
+from retrieval.query import Picture, Source, choose_face, read_picture, source_of
 
 ALL = "all"
 
@@ -121,7 +121,7 @@ def _crop(
     detector: DetectorFactory | str | Path | None,
 ) -> tuple[Pixels, int, int]:
     """Cut the crop (S, S) of the face that is meant; also returns its number and how many there are."""
-    photo = source.read()
+    photo = read_picture(source.picture)
     if cropped:
         if photo.width != photo.height:
             reason = f"is {photo.width} × {photo.height} pixels, but a crop is square; leave --cropped out"

@@ -11,7 +11,7 @@ from faces.types import Box, Floats, Landmarks, Pixels
 from retrieval.engine import Engine
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.loading import load_engine
-from retrieval.query import Picture, source_of
+from retrieval.query import Picture, read_picture
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def embed(
 
     Raises PhotoError if the picture cannot be read, DetectorError and WeightsError as those say.
     """
-    pixels = source_of(photo).read()
+    pixels = read_picture(photo)
     engine = engine or load_engine()
     found = []
     for face in detector_factory(detector, min_face)().detect(pixels):

@@ -18,7 +18,17 @@ from retrieval.engine import Engine, Query, Scores, Wanted, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.loading import check_layout, load_engine
 from retrieval.location import default_collection, open_collection
-from retrieval.query import Picture, Source, Wish, check_number, choose_face, named_wish, source_of, wanted_by
+from retrieval.query import (
+    Picture,
+    Source,
+    Wish,
+    check_number,
+    choose_face,
+    named_wish,
+    read_picture,
+    source_of,
+    wanted_by,
+)
 
 SHOWS = 0.5
 """A face counts as showing a wished value, and a hit as probable, from this probability on."""
@@ -31,9 +41,10 @@ class QueryFace:
 
     ``number`` (from 1, the largest first) of ``count`` faces in the photograph; ``crop`` (S, S) uint8 grey;
     ``estimates`` what it seems to show; ``known`` tells that the collection has it, so that nothing was
-    detected.
+    detected; ``picture`` is what was handed in, and ``path`` its name.
     """
 
+    picture: Picture
     path: str
     number: int
     count: int
@@ -262,9 +273,10 @@ class Finder:
         if known:
             chosen = known[check_number(source.name, number, len(known)) - 1]
             vector = chosen.vector.astype(np.float32)
-            place = (source.name, chosen.number, chosen.count, chosen.box, chosen.landmarks, chosen.crop)
-            return QueryFace(*place, self.engine.estimates(vector), known=True), vector
-        photo = source.read()
+            place = (chosen.number, chosen.count, chosen.box, chosen.landmarks, chosen.crop)
+            estimates = self.engine.estimates(vector)
+            return QueryFace(source.picture, source.name, *place, estimates, known=True), vector
+        photo = read_picture(source.picture)
         if self._detector is None:
             self._detector = self._open_detector()
         face, chosen_number, count = choose_face(photo, source.name, self._detector, number)
@@ -274,8 +286,9 @@ class Finder:
             raise NoFaceError(
                 f"{source.name}: the face cannot be cropped ({error}); use another photograph"
             ) from error
-        place = (source.name, chosen_number, count, face.box, face.landmarks, crop)
-        return QueryFace(*place, self.engine.estimates(vector), known=False), vector
+        place = (chosen_number, count, face.box, face.landmarks, crop)
+        estimates = self.engine.estimates(vector)
+        return QueryFace(source.picture, source.name, *place, estimates, known=False), vector
 
     def _fulfilling(self, snapshot: Snapshot, wish: Sequence[Wanted]) -> Ints:
         """Give the ids (n,) of the faces of the whole collection that seem to show every wished value."""

@@ -25,6 +25,7 @@ Picture = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """A photograph: its file, the content of one, a PIL picture, or (H, W) grey or (H, W, 3) RGB uint8."""
 Wish = Mapping[str, str | float] | str | None
 """``{"pose": "+30"}``, ``{"pose": 30}``, ``"pose=+30"``, or only the value: ``"+30"``, ``"sunglasses"``."""
+_UNNAMED = "the picture"  # in messages, if it is no file
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +41,35 @@ class Source:
     path: str | None
     content: str | None
 
-    def read(self) -> Photo:
-        """Decode it; raises PhotoError."""
-        picture = self.picture
-        if isinstance(picture, bytes):
-            # Decoders are given files alone, each with all checks; this one never gets a name that stays.
-            with NamedTemporaryFile(suffix=".picture") as file:
-                file.write(picture)
-                file.flush()
-                try:
-                    return read_photo(Path(file.name))
-                except PhotoError as error:
-                    raise PhotoError(self.name, error.reason) from None
-        if isinstance(picture, Image.Image):
-            return Photo(np.asarray((ImageOps.exif_transpose(picture) or picture).convert("RGB")))
-        if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or 0 in picture.shape:
-                raise PhotoError(self.name, f"must be (H, W) or (H, W, 3) uint8, not {picture.shape}")
-            if picture.ndim == 3 and picture.shape[2] != 3:
-                raise PhotoError(self.name, f"must be (H, W) or (H, W, 3) uint8, not {picture.shape}")
-            return Photo(picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2))
-        return read_photo(Path(picture).expanduser())
+
+def read_picture(picture: Picture) -> Photo:
+    """Decode a picture; raises PhotoError."""
+    if isinstance(picture, bytes):
+        # Decoders are given files alone, each with all checks; this one never gets a name that stays.
+        with NamedTemporaryFile(suffix=".picture") as file:
+            file.write(picture)
+            file.flush()
+            try:
+                return read_photo(Path(file.name))
+            except PhotoError as error:
+                raise PhotoError(_UNNAMED, error.reason) from None
+    if isinstance(picture, Image.Image):
+        return Photo(np.asarray((ImageOps.exif_transpose(picture) or picture).convert("RGB")))
+    if isinstance(picture, np.ndarray):
+        if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or 0 in picture.shape:
+            raise PhotoError(_UNNAMED, f"must be (H, W) or (H, W, 3) uint8, not {picture.shape}")
+        if picture.ndim == 3 and picture.shape[2] != 3:
+            raise PhotoError(_UNNAMED, f"must be (H, W) or (H, W, 3) uint8, not {picture.shape}")
+        return Photo(picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2))
+    return read_photo(Path(picture).expanduser())
 
 
 def source_of(picture: Picture) -> Source:
     """Look at a picture without decoding it; raises PhotoError if it is a file that cannot be read."""
     if isinstance(picture, bytes):
-        return Source(picture, "the picture", None, hashlib.sha256(picture).hexdigest())
+        return Source(picture, _UNNAMED, None, hashlib.sha256(picture).hexdigest())
     if isinstance(picture, Image.Image | np.ndarray):
-        return Source(picture, "the picture", None, None)
+        return Source(picture, _UNNAMED, None, None)
     path = Path(picture).expanduser()
     try:
         return Source(picture, str(path), os.path.realpath(path), content_of(path))

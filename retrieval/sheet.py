@@ -7,10 +7,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from faces.errors import PhotoError
-from faces.photo import read_photo
 from faces.sheet import FAINT, INK, PAPER, Colour, enlarge, font, paste_framed, shortened
 from faces.types import Box
 from retrieval.finder import SHOWS, Answer, Hit
+from retrieval.query import Picture, read_picture
 
 _CARD: Colour = (255, 255, 255)
 _EDGE: Colour = (222, 219, 212)
@@ -71,7 +71,7 @@ def _draw_head(page: Image.Image, answer: Answer) -> None:
     draw.text((_MARGIN, _MARGIN - 6), title, INK, font(26, bold=True))
     top, left = _MARGIN + 44, _MARGIN
     estimates = ", ".join(query.estimates.values())
-    region = _region(query.path, query.box, _HEAD)
+    region = _region(query.picture, query.box, _HEAD)
     captions = (
         (region, "query", _name(query.path)),
         (enlarge(query.crop, _HEAD).convert("RGB"), "its face", f"seems {estimates}"),
@@ -132,11 +132,11 @@ def percent(probability: float) -> str:
     return "> 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
-def _region(path: str, box: Box, side: int) -> Image.Image:
+def _region(photo: Picture, box: Box, side: int) -> Image.Image:
     """Cut the square of a photograph around a face, (side, side) RGB; what lies outside it stays empty."""
     square = Image.new("RGB", (side, side), _EMPTY)
     try:
-        picture = Image.fromarray(read_photo(Path(path)).pixels)
+        picture = Image.fromarray(read_picture(photo).pixels)
     except PhotoError:
         draw = ImageDraw.Draw(square)
         text = "photograph\nnot there"

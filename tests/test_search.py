@@ -484,6 +484,16 @@ def test_the_sheet_shows_query_drawing_and_hits(finder: Finder, photos: Path, tm
     assert sheet_of(nobody).height < narrow[1]
 
 
+def test_the_sheet_shows_a_query_that_is_no_file(finder: Finder, photos: Path) -> None:
+    path = photos / "ann0.png"
+    with Image.open(path) as picture:
+        handed: tuple[Picture, ...] = (path, path.read_bytes(), picture.copy(), np.asarray(picture))
+    upper = [np.asarray(sheet_of(finder.search(one, k=3)))[80:300, 36:260] for one in handed]
+    assert upper[0].std() > 10
+    for other in upper[1:]:
+        np.testing.assert_array_equal(other, upper[0])
+
+
 def test_the_sheet_draws_a_line_above_what_is_improbable(finder: Finder, photos: Path) -> None:
     answer = finder.search(photos / "ann0.png", k=5)
     assert answer.probable == 2
