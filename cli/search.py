@@ -101,8 +101,8 @@ def _print_hits(answer: Answer) -> None:
         path = hit.path if hit.exists else f"{hit.path} (not there any more)"
         rows.append([hit.rank, *map(percent, chances), *hit.estimates.values(), face, path])
     print_table(columns, rows, right=columns[:-1])
-    if not answer.probable:
-        say("probably nobody here: every hit is less likely than not")
+    if answer.doubt:
+        say(answer.doubt)
 
 
 def _print_json(answer: Answer) -> None:

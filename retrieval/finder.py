@@ -31,8 +31,7 @@ from retrieval.query import (
 )
 
 SHOWS = 0.5
-"""A face counts as showing a wished value, and a hit as probable, from this probability on."""
-_LIKELY = 0.5  # from this probability on a face counts as the person, for remarks on wishes
+"""From this probability on a face counts as showing a value, or the person, and a hit as probable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,15 @@ class Answer:
     def probable(self) -> int:
         """Count the hits that are probably right."""
         return sum(hit.probability >= SHOWS for hit in self.hits)
+
+    @property
+    def doubt(self) -> str:
+        """Say in words that no hit is probably right; "" if one is."""
+        if self.probable:
+            return ""
+        person = any(hit.same_person >= SHOWS for hit in self.hits)
+        found = "this person is here, but probably not as wished" if person else "probably nobody here"
+        return f"{found}: every hit is less likely than not"
 
 
 class Finder:
@@ -303,7 +311,7 @@ class Finder:
         words = [f"{wanted.attribute.group.name} {wanted.word}" for wanted in query.wanted]
         count = f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show"
         remarks = [f"{count} {' and '.join(words)}; none of them is probably this person"]
-        person = scores.same_person >= _LIKELY
+        person = scores.same_person >= SHOWS
         if len(query.wanted) > 1 and person.any():
             never = [
                 f"{name} {word}"

@@ -41,8 +41,7 @@ def draw_sheet(answer: Answer, path: Path | str, *, columns: int = _COLUMNS) -> 
 
 def sheet_of(answer: Answer, *, columns: int = _COLUMNS) -> Image.Image:
     """Draw an answer as an RGB picture; see ``draw_sheet``."""
-    probable = sum(hit.probability >= SHOWS for hit in answer.hits)
-    groups = [answer.hits[:probable], answer.hits[probable:]]
+    groups = [answer.hits[: answer.probable], answer.hits[answer.probable :]]
     used = max(4, min(max(1, columns), len(answer.hits)))
     card = (_SIDE + 2 * _PAD, _SIDE + 2 * _PAD + _TEXT)
     width = 2 * _MARGIN + used * card[0] + (used - 1) * _GAP
@@ -54,7 +53,7 @@ def sheet_of(answer: Answer, *, columns: int = _COLUMNS) -> Image.Image:
     _draw_head(page, answer)
     for hits, count in zip(groups, rows, strict=True):
         if hits is groups[1] and lined:
-            _draw_line(page, top, probable)
+            _draw_line(page, top, answer.doubt or "less likely than not")
             top += _LINE
         for place, hit in enumerate(hits):
             left = _MARGIN + place % used * (card[0] + _GAP)
@@ -94,10 +93,9 @@ def _draw_head(page: Image.Image, answer: Answer) -> None:
     draw.line((_MARGIN, line, page.width - _MARGIN, line), _EDGE, 1)
 
 
-def _draw_line(page: Image.Image, top: int, probable: int) -> None:
+def _draw_line(page: Image.Image, top: int, text: str) -> None:
     """Draw the line below which hits are probably wrong."""
     draw = ImageDraw.Draw(page)
-    text = "less likely than not" if probable else "probably nobody here: every hit is less likely than not"
     letters = font(15, bold=True)
     middle, reach = top + _LINE // 2 - 4, draw.textlength(text, letters)
     draw.text((_MARGIN, middle), text, _ACCENT, letters, anchor="lm")

@@ -120,6 +120,7 @@ def test_several_wishes_are_told_together(cli: Cli, photos: Path) -> None:
     remark = "faces here seem to show pose +45 and accessory hat-1; none of them is probably this person"
     assert remark in result.stderr
     assert "no likely picture of this person shows accessory hat-1" in result.stderr
+    assert "this person is here, but probably not as wished: every hit is less likely" in result.stderr
 
 
 def test_json_holds_everything(cli: Cli, photos: Path) -> None:

@@ -265,6 +265,7 @@ def test_wishes_that_cannot_be_met_together_are_told(both: Finder, photos: Path)
     query = photos / "ann-45.png"
     answer = both.search(query, wish={"pose": "+45", "accessory": "cap"})
     assert answer.probable == 0 and answer.hits[0].same_person > 0.9
+    assert answer.doubt.startswith("this person is here, but probably not as wished")
     assert answer.remarks[0].endswith(
         "to show pose +45 and accessory hat-1; none of them is probably this person"
     )
@@ -288,7 +289,7 @@ def test_a_summary_says_how_many_faces_show_the_wish_if_none_is_the_person(
     for pose in POSES:
         answer = finder.search(stranger, wish={"pose": pose}, k=99)
         showing = sum(hit.met["pose"] >= SHOWS for hit in answer.hits)
-        assert showing > 1 and answer.probable == 0
+        assert showing > 1 and answer.probable == 0 and answer.doubt.startswith("probably nobody here")
         assert answer.remarks == (
             f"{showing} faces here seem to show pose {pose}; none of them is probably this person",
         )
@@ -496,7 +497,7 @@ def test_the_sheet_shows_a_query_that_is_no_file(finder: Finder, photos: Path) -
 
 def test_the_sheet_draws_a_line_above_what_is_improbable(finder: Finder, photos: Path) -> None:
     answer = finder.search(photos / "ann0.png", k=5)
-    assert answer.probable == 2
+    assert answer.probable == 2 and answer.doubt == ""
     whole = sheet_of(answer)
     certain = sheet_of(finder.search(photos / "ann0.png", k=5, at_least=0.5))
     nobody = sheet_of(finder.search(photos / "4.png", k=5))
