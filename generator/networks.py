@@ -184,9 +184,13 @@ def _conv(maps_in: int, maps_out: int) -> nn.Conv2d:
 
 
 def _initialise(network: nn.Module) -> None:
-    """He et al. (2015), eq. 10, for all layers: normal weights of variance 2 / fan-in, biases 0."""
+    """He et al. (2015), eq. 10, for all layers: normal weights of variance 2 / fan-in, biases 0.
+
+    Weights without memory are left alone: a file's will take their place, and torch would load its compiler
+    for them, which takes longer than all else that a search has to load.
+    """
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and not module.weight.is_meta:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
