@@ -164,9 +164,7 @@ def measure(wanted: argparse.Namespace) -> None:
     if wanted.kind == "cmu":
         whole = learn_domain(whole, read_calibration(CALIBRATIONS["rendered"]))
     else:
-        domains = {
-            wish.attribute: domain_of(whole, wish.attribute, wish.errors[wish.right]) for wish in answered
-        }
+        domains = {wish.attribute: domain_of(whole, wish.attribute, wish.errors) for wish in answered}
         whole = replace(whole, in_domain=domains)
     table = []
     if wanted.kind == "cmu":

@@ -44,7 +44,7 @@ class Compared:
     """Q queries for one attribute against N faces, before anything is weighed, all (Q, N).
 
     ``similarity`` of descriptors, ``looks`` of drawing and face, ``met`` the probability of the wished value,
-    ``right`` which answers are right; ``errors`` the larger of both faces' errors, in grey levels.
+    ``right`` which answers are right; ``errors`` (Q,) of the queries' own drawings, in grey levels.
     """
 
     attribute: str
@@ -64,7 +64,7 @@ class Compared:
             self.looks[both],
             self.met[both],
             self.right[both],
-            self.errors[both],
+            self.errors[kept],
         )
 
 
@@ -75,12 +75,12 @@ def compare(
 
     ``right`` (Q, N) says which answers are right.
     """
-    similarity, looks, met, errors = (np.empty(right.shape, np.float32) for _ in range(4))
-    number = engine.attributes[attribute].encoding
+    similarity, looks, met = (np.empty(right.shape, np.float32) for _ in range(3))
+    errors, number = np.empty(len(queries), np.float32), engine.attributes[attribute].encoding
     for place, query in enumerate(queries):
         one = engine.compare(query, vectors)
         similarity[place], looks[place], met[place] = one.similarity, one.looks[number], one.met[attribute]
-        errors[place] = one.errors[number]
+        errors[place] = engine.error(number, query.face)
     return Compared(attribute, similarity, looks, met, right, errors)
 
 
@@ -195,7 +195,7 @@ def fit_fusion(
 
 
 def domain_of(calibration: Calibration, attribute: str, errors: Floats) -> InDomain:
-    """Describe what was fitted on rendered faces, whose right answers have these ``errors`` (N,)."""
+    """Describe what was fitted on rendered faces, whose own drawings have these ``errors`` (N,)."""
     near, far = np.quantile(errors, (0.5, 0.95)).tolist()
     return InDomain(calibration.appearance[attribute], near, far)
 
@@ -220,7 +220,7 @@ def totals(calibration: Calibration, digest: str | None, wish: Compared) -> Doub
     if not digest:
         weights, taken = np.full_like(weights, calibration.alone), np.zeros_like(taken)
     known = calibration.identities[digest] if digest else None
-    looks = weights * wish.looks.astype(np.float64) - taken
+    looks = weights[:, None] * wish.looks.astype(np.float64) - taken[:, None]
     similarity = wish.similarity.astype(np.float64)
     return calibration.total(known, similarity, looks, [wish.met.astype(np.float64)])
 

@@ -12,10 +12,10 @@ that the wish decides among the person's own pictures.  An estimate may be wrong
 so that no estimate excludes a person.  A logistic function of the sum is the probability of the right person,
 as wished; one of the similarity alone that of the right person.
 
-How much a drawing tells depends on the faces that it compares: rendered faces, which the networks learned
-from, are drawn to a few grey levels, photographs less well, and their drawings know less of the person.  So
-the weight of the drawing falls with the error of the query's own drawing or the found face's, whichever is
-larger, from what rendered people teach to what photographs do.
+How much a drawing tells depends on the face it is made from: rendered faces, which the networks learned from,
+are drawn to a few grey levels, photographs less well, and their drawings know less of the person.  So the
+weight of the drawing falls with the error of the query's own drawing, from what rendered people teach to what
+photographs do.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class IdentityCalibration:
 
 @dataclass(frozen=True)
 class InDomain:
-    """The weight of the drawing for two faces that are like those the network learned from.
+    """The weight of the drawing of a face that is like those the network learned from.
 
-    Drawn as they are, both are off by ``near`` grey levels (root mean square) or fewer; from ``far`` on one
-    of them counts as a photograph.  Drawings as similar as ``level`` leave the odds as they are.
+    Drawn as it is, such a face is off by ``near`` grey levels (root mean square) or fewer; from ``far`` on a
+    face counts as a photograph.  Drawings as similar as ``level`` leave the odds as they are.
     """
 
     weight: float
@@ -137,7 +137,7 @@ class Calibration:
         return np.asarray(found)
 
     def weight(self, attribute: str, error: float | Doubles) -> tuple[Doubles, Doubles]:
-        """Weigh drawings of pairs of faces the larger of whose ``error`` is this (n,), in grey levels.
+        """Weigh drawings of faces whose own drawings have this ``error`` (n,), in grey levels.
 
         Returns the weights (n,), and what to take from the weighed similarity for the odds' sake (n,).
         """

@@ -126,15 +126,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A query against n faces, nothing weighed, all (n,) float64.
-
-    ``similarity`` of descriptors, NaN without; ``looks`` of drawing and face by encoding; ``errors`` the
-    larger of both faces' errors by encoding, in grey levels; ``met`` the probability of each wished value.
-    """
+    """A query against n faces, nothing weighed, all (n,) float64: ``similarity`` of descriptors, NaN without,
+    ``looks`` of drawing and face by encoding, ``met`` the probability of each wished value."""
 
     similarity: Doubles
     looks: Mapping[int, Doubles]
-    errors: Mapping[int, Doubles]
     met: Mapping[str, Doubles]
 
 
@@ -328,13 +324,12 @@ class Engine:
         similarity = np.full(len(stored), np.nan)
         if self.identity is not None:
             similarity = stored[:, self._identity] @ query.face[self._identity].astype(np.float64)
-        looks, errors = {}, {}
+        looks = {}
         for number in query.drawn or range(len(self.encodings)):
             part = self._appearance[number]
             looks[number] = stored[:, part] @ query.drawn.get(number, query.face[part]).astype(np.float64)
-            errors[number] = np.maximum(stored[:, part.stop], self.error(number, query.face))
         met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
-        return Comparison(similarity, looks, errors, met)
+        return Comparison(similarity, looks, met)
 
     def score(self, query: Query, vectors: Halves | Floats, looks: Doubles | None = None) -> Scores:
         """Compute what faces with these vectors (n, D) are worth as answers.
@@ -344,7 +339,7 @@ class Engine:
         """
         found, calibration = self.compare(query, vectors), self.calibration
         weighed = np.zeros(len(vectors))
-        for number, (weight, taken) in self._weights(query.drawn, query.wanted, found.errors).items():
+        for number, (weight, taken) in self._weights(query.face, query.drawn, query.wanted).items():
             weighed += weight * (found.looks[number] if looks is None else looks) - taken
         known, odds = None, calibration.odds_alone
         if self.identity is not None:
@@ -454,8 +449,7 @@ class Engine:
         if self.identity is not None:
             steepness = calibration.identity(self.identity.digest, self.identity.name).steepness
             query[self._identity] = steepness * face[self._identity]
-        errors = {number: self.error(number, face) for number in drawn}
-        for number, (weight, _) in self._weights(drawn, wish, errors).items():
+        for number, (weight, _) in self._weights(face, drawn, wish).items():
             query[self._appearance[number]] = weight * drawn.get(number, face[self._appearance[number]])
         for wanted in wish:
             attribute = wanted.attribute
@@ -467,19 +461,19 @@ class Engine:
         return query
 
     def _weights(
-        self, drawn: Mapping[int, Floats], wish: Sequence[Wanted], errors: Mapping[int, float | Doubles]
-    ) -> dict[int, tuple[float | Doubles, float | Doubles]]:
+        self, face: Floats, drawn: Mapping[int, Floats], wish: Sequence[Wanted]
+    ) -> dict[int, tuple[float, float]]:
         """Weigh the appearance of each encoding that is compared at all; see ``Calibration.weight``."""
         if self.identity is None:
             numbers = list(drawn) or list(range(len(self.encodings)))
             return dict.fromkeys(numbers, (self.calibration.alone / len(numbers), 0.0))
-        weights: dict[int, tuple[float | Doubles, float | Doubles]] = {}
+        weights: dict[int, tuple[float, float]] = {}
         for wanted in wish:
             number = wanted.attribute.encoding
-            weight, taken = self.calibration.weight(wanted.attribute.group.name, errors[number])
-            weight, taken = weight / len(drawn), taken / len(drawn)
-            before, taken_before = weights.get(number, (weight, taken))
-            weights[number] = np.maximum(before, weight), np.where(weight > before, taken, taken_before)
+            error = self.error(number, face)
+            weight, taken = self.calibration.weight(wanted.attribute.group.name, error)
+            each = float(weight) / len(drawn), float(taken) / len(drawn)
+            weights[number] = max(weights.get(number, each), each)
         return weights
 
     def met(self, wanted: Wanted, vectors: Halves | Floats | Doubles) -> Doubles:

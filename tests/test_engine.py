@@ -420,13 +420,12 @@ def test_several_networks_draw_one_after_the_other() -> None:
 
 
 def looks_plainly(
-    query: Query, vector: Floats, wish: Mapping[str, str], identity: bool, *, paired: bool = True
+    query: Query, vector: Floats, wish: Mapping[str, str], identity: bool, *, levelled: bool = True
 ) -> float:
     """How alike drawing and face look, weighed: one encoding after the other."""
     start, total = 4 if identity else 0, 0.0
     for number, size in ((0, 6), (1, 5)):
         part, error = slice(start, start + size), float(query.face[start + size])
-        error = max(error, float(vector[start + size])) if paired else error
         start += size + 1
         name = ("pose", "accessory")[number]
         wished, level = query.face[part] if name not in wish else query.drawn[number], 0.0
@@ -435,7 +434,7 @@ def looks_plainly(
             if known := CALIBRATION.in_domain.get(name):
                 share = min(1.0, max(0.0, (known.far - error) / (known.far - known.near)))
                 weight += share * (known.weight - usual)
-                level = (weight - usual) * known.level if paired else 0.0
+                level = (weight - usual) * known.level if levelled else 0.0
             weight, level = (weight / len(wish), level / len(wish)) if name in wish else (0.0, 0.0)
         else:
             weight = CALIBRATION.alone / (len(wish) or 2) if name in wish or not wish else 0.0
@@ -452,7 +451,7 @@ def test_the_linear_query_is_the_sum_without_its_bends(
     found = vectors.astype(np.float64) @ query.vector.astype(np.float64)
     plain = []
     for vector in vectors:
-        total = looks_plainly(query, vector, wish, identity, paired=False)
+        total = looks_plainly(query, vector, wish, identity, levelled=False)
         if identity:
             total += 9.0 * float(vector[:4].astype(np.float64) @ query.face[:4])
         if "pose" in wish:

@@ -132,7 +132,7 @@ def wish_made(
     looks = rng.uniform(0.0, 1.0, (queries, faces)).astype(np.float32)
     met = rng.choice([0.001, 0.3, 0.95], (queries, faces)).astype(np.float32)
     nobody = np.zeros((queries, faces), np.bool_)
-    errors = rng.uniform(5.0, 30.0, similarity.shape).astype(np.float32)
+    errors = rng.uniform(5.0, 30.0, queries).astype(np.float32)
     sums = totals(truth, DIGEST, Compared(attribute, similarity, looks, met, nobody, errors))
     shares = np.exp(sums - sums.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
