@@ -48,8 +48,8 @@ class Generator:
 
     ``network`` is copied; ``folder`` is where it was read from.  ``device`` None means CUDA if there is one.
     ``vocabulary`` is what can be wished for, ``geometry`` how faces must be cropped, ``feature_size`` is D.
-    ``precision`` "auto" means bfloat16 if the hardware multiplies it: twice as fast on a processor with
-    avx512_bf16, at a cosine of more than 0.999 to the features in float32.  Raises WeightsError if network
+    ``precision`` "auto" means bfloat16 if that is quicker here (see ``devices.prefers_bfloat16``), at a
+    cosine of more than 0.999 to the features in float32.  Raises WeightsError if network
     and configuration or device do not fit.
     """
 
