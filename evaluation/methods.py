@@ -151,15 +151,15 @@ def arithmetic(feature: str, filter_by: FilterBy | None = None) -> Make:
     """Search by arithmetic on features of that name, in the whole gallery if nothing is filtered by."""
 
     def make(context: Context, name: str) -> Searcher:
-        means = context.rivals.means.get(feature)
-        if means is None:
+        rivals = context.fitted_rivals
+        if feature not in rivals.means:
             raise RowUnavailable(f"the rivals were fitted without {feature}")
-        if feature == "features" and context.rivals.weights[1] != context.studio.generator.weights_id:
-            raise RowUnavailable(f"the rivals were fitted with weights {'@'.join(context.rivals.weights)}")
+        if feature == "features" and rivals.weights[1] != context.studio.generator.weights_id:
+            raise RowUnavailable(f"the rivals were fitted with weights {'@'.join(rivals.weights)}")
         return Arithmetic(
             name=name,
             features=context.features(feature),
-            means=means,
+            means=rivals.means[feature],
             tell=context.classify,
             label=None if filter_by is None else partial(filter_by, context),
             progress=context.progress,
@@ -172,7 +172,7 @@ def cpi(context: Context, name: str) -> Searcher:
     """Search with Yim et al.'s network."""
     from baselines.cpi.searcher import CPI
 
-    return CPI(model=context.cpi, name=name, progress=context.progress)
+    return CPI(model=context.cpi_model, name=name, progress=context.progress)
 
 
 _RIVAL = ("rivals", "weights")
