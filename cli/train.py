@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.guard import INTERRUPTED
+from cli.guard import INTERRUPTED, asked_to_stop
 
 if TYPE_CHECKING:
     from facedata.labelled import Attribute, FaceSet
@@ -346,26 +346,14 @@ def _read(path: Path, cropped: bool, size: int, progress: Progress) -> FaceSet:
 
 
 def _run(train: Callable[..., bool], options: Options, out: Path) -> None:
-    """Train to the end, or to the step in which Ctrl-C or SIGTERM comes; a second one interrupts.
+    """Train to the end, or to the step in which the user asks to stop.
 
     Says that the weights in ``out`` are trained, or how to go on; ends the program in the second case.
     """
     from cli.console import say
 
-    stopped = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal stopped
-        if stopped:
-            raise KeyboardInterrupt
-        stopped = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        finished = train(options=replace(options, stop=lambda: stopped))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with asked_to_stop(signal.SIGINT, signal.SIGTERM) as stop:
+        finished = train(options=replace(options, stop=stop))
     if not finished:
         say("stopped and kept; the same command goes on from here")
         raise typer.Exit(INTERRUPTED)
