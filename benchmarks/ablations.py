@@ -1,6 +1,6 @@
 """What is best searched with: recall of each middle layer of stage 2.
 
-    python benchmarks/ablations.py layers [SET] [--weights NAME|DIR] [--queries 500] [--json OUT.json]
+    python benchmarks/ablations.py layers [SET] [--weights NAME|DIR] [--queries 500]
 
 SET is a labelled folder or .zip of ready crops, rendered-mini if none is named.  The protocol is that of
 ``anotheryou benchmark``.  Weights trained with the contrastive term favour the layer that it acts on.
@@ -9,7 +9,6 @@ SET is a labelled folder or .zip of ready crops, rendered-mini if none is named.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -32,28 +31,21 @@ def main() -> None:
     parser.add_argument("set", type=Path, nargs="?", default=rendered_mini_path())
     parser.add_argument("--weights", default="rotation-32", help="name or folder of weights")
     parser.add_argument("--queries", type=int, default=500, help="how many queries")
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
     generator = load_generator(options.weights)
     gallery = read_labelled(options.set, cropped=True, geometry=generator.geometry)
     queries = draw_queries(gallery, "pose", gallery.values("pose"), count=options.queries, seed=0)
     wishes = np.array([generator.vocabulary.code({"pose": str(word)}) for word in queries.targets], np.int64)
     own = generator.canonicalise(gallery.crops).codes
-    figures: dict[str, dict[str, float]] = {}
+    rows = []
     for layer in FEATURE_LAYERS:
         entries = generator.draw(gallery.crops, own, layer=layer).features
         asked = generator.draw(gallery.crops[queries.faces], wishes, layer=layer).features
         rankings = nearest(entries, asked, max(KS))
-        figures[layer] = {
-            f"{kind.number}/{k}": recall
-            for kind in criteria(gallery, queries)
-            for k, recall in recall_at(kind.ranks(rankings)[kind.asked]).items()
-        }
-    rows = [[layer, *(f"{value:.1f}" for value in values.values())] for layer, values in figures.items()]
+        recall = [recall_at(kind.ranks(rankings)[kind.asked]) for kind in criteria(gallery, queries)]
+        rows.append([layer, *(f"{by_k[k]:.1f}" for by_k in recall for k in KS)])
     columns = ["layer", *(f"criterion {c} R@{k}" for c in (1, 2) for k in KS)]
     print_table(columns, rows, right=columns[1:])
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
