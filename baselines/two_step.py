@@ -13,7 +13,7 @@ import numpy as np
 
 from baselines.rivals import ValueMeans
 from baselines.searcher import Features, QueryBatch
-from facedata.labelled import Attribute, FaceSet, Words
+from facedata.labelled import FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
@@ -90,8 +90,3 @@ def rank_within(
             found = search(kept, asked)
             ranking[asked] = np.where(found >= 0, kept[found], -1)
     return ranking
-
-
-def true_label(attribute: Attribute) -> Label:
-    """Make a first step that is never wrong: it reads the labels, and shows the ceiling of the method."""
-    return lambda gallery: gallery.attribute(attribute)

@@ -48,15 +48,14 @@ def measure(wanted: argparse.Namespace) -> None:
     generators: dict[Attribute, Generator] = {"pose": load_generator(wanted.weights)}
     if wanted.accessory_weights:
         generators["accessory"] = load_generator(wanted.accessory_weights)
-    rivals = {"pose": wanted.rivals, "accessory": wanted.accessory_rivals}
-    found = find_faces(wanted.photos, open_detector(wanted.detector), generators["pose"].geometry, progress)
+    found = find_faces(wanted.photos, open_detector(), generators["pose"].geometry, progress)
     journal, steps = Journal(wanted.out), StepProgress(progress)
     # The gallery is the same for every wish of an attribute, and so is what is measured of it alone.
     parts = {attribute: {"tables", "classifier", "confusion"} for attribute in generators}
     for wish in (wish for wish in WISHES if wish.attribute in generators):
         attribute = wish.attribute
         studio = Studio(generators[attribute], progress=steps)
-        context = Context(studio=studio, attribute=attribute, rivals=rivals[attribute], progress=steps)
+        context = Context(studio=studio, attribute=attribute, progress=steps)
         known = methods_for(attribute)
         rows = [name for row in ROWS if (name := row.format(attribute=attribute)) in known]
         experiment = experiment_on(found.faces, wish, studio)
@@ -80,9 +79,6 @@ def main() -> None:
     parser.add_argument("--weights", default="rotation-32", metavar="NAME|DIR", help="for the wished sides")
     words = "for the wished sunglasses; empty to leave them out"
     parser.add_argument("--accessory-weights", default="accessories-32", metavar="NAME|DIR", help=words)
-    parser.add_argument("--rivals", metavar="NAME|DIR", help="rivals fitted for the pose")
-    parser.add_argument("--accessory-rivals", metavar="NAME|DIR", help="rivals fitted for accessories")
-    parser.add_argument("--detector", type=Path, metavar="MODEL.onnx", help="YuNet instead of dlib")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     measure(parser.parse_args())
 

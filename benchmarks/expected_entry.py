@@ -30,13 +30,11 @@ def entry(results: Results, name: str, data: str, make: str, *, cropped: bool) -
     if not found.sets:
         raise DataError(f"there are no results of {Path(data).stem}.")
     parts = {kind: numbers for kind in KINDS if (numbers := _numbers(found, kind))}
-    lines = [f"{name}:", f"  command: {_command(found, data, cropped=cropped)}", f"  make: {make}"]
-    lines.append(f"  tolerance: {_on_one_line({kind: KINDS[kind].tolerance for kind in parts})}")
-    for kind, numbers in parts.items():
-        by_name = numbers if isinstance(numbers, dict) else {}
-        lines.append(f"  {kind}:" if by_name else f"  {kind}: {numbers}")
-        lines += [f"    {of}: {_on_one_line(what)}" for of, what in by_name.items()]
-    return "\n".join(lines) + "\n"
+    tolerance = {kind: KINDS[kind].tolerance for kind in parts}
+    command = _command(found, data, cropped=cropped)
+    content = {"command": command, "make": make, "tolerance": tolerance, **parts}
+    text: str = yaml.safe_dump({name: content}, sort_keys=False, width=math.inf, default_flow_style=None)
+    return text
 
 
 def _numbers(found: Results, kind: str) -> Any:
@@ -60,12 +58,6 @@ def _nested(leaves: Sequence[tuple[tuple[Any, ...], float]], levels: Sequence[Le
         branches.setdefault(key, []).append((rest, number))
     nested = {key: _nested(below, levels[1:]) for key, below in branches.items()}
     return list(nested.values()) if isinstance(levels[0], tuple) else nested
-
-
-def _on_one_line(content: object) -> str:
-    """Write maps and lists as YAML has them in braces, without the line that ends a document."""
-    text = str(yaml.safe_dump(content, default_flow_style=True, sort_keys=False, width=math.inf))
-    return text.removesuffix("...\n").strip()
 
 
 def _command(found: Results, data: str, *, cropped: bool) -> str:

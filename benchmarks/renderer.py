@@ -1,6 +1,6 @@
 """How fast sets of faces are rendered, and how much memory that takes.
 
-    python benchmarks/renderer.py --head-model ict_facekit.npz [--people 4] [--workers 2] [--json OUT.json]
+    python benchmarks/renderer.py --head-model ict_facekit.npz [--people 4] [--workers 2]
 
 Renders a few people of 32 pixels as the paper's protocol has them and with full variety, 140 pictures each,
 into a temporary folder.  Reading the head model counts as well, so more people give a higher rate.  Memory is
@@ -11,7 +11,6 @@ the renderer before, as that of speed.py, would pass its peak on.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import resource
@@ -28,25 +27,19 @@ from facedata.rendered.recipes import RotationRecipe
 from facedata.rendered.sets import render_set
 
 
-def measure(head_model: Path, variety: str, people: int, workers: int) -> dict[str, str | float]:
-    """Render one small set; to be called in a fresh process, whose peak of memory it reports."""
+def measure(head_model: Path, variety: str, people: int, workers: int) -> tuple[str, ...]:
+    """Render one small set and give its line; for a fresh process, whose peak of memory it tells."""
     begun, told = time.perf_counter(), RichProgress()
     recipe = RotationRecipe(variety=VARIETIES[variety])
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         count = render_set(out, recipe, head_model, people=people, train=100, workers=workers, progress=told)
-    seconds = time.perf_counter() - begun
+    rate = count / (time.perf_counter() - begun)
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    largest_worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
-    return {
-        "variety": variety,
-        "workers": workers,
-        "pictures": count,
-        "seconds": seconds,
-        "pictures_per_second": count / seconds,
-        "memory_mb": own + (largest_worker * workers if workers > 1 else 0),
-    }
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    if workers > 1:
+        memory += workers * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+    return variety, str(workers), f"{count:,}", f"{rate:,.0f}", f"{memory:,.0f}"
 
 
 def main() -> None:
@@ -55,25 +48,15 @@ def main() -> None:
     parser.add_argument("--head-model", type=Path, required=True, metavar="PATH")
     parser.add_argument("--people", type=int, default=4, metavar="N", help="people of each run (4)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, metavar="N")
-    parser.add_argument("--json", type=Path, metavar="OUT.json", help="also write the numbers there")
     wanted = parser.parse_args()
-    results = []
+    rows = []
     for variety in VARIETIES:
         # A fresh process each, so that one run's peak of memory is not reported for the next.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             job = wanted.head_model, variety, wanted.people, max(1, wanted.workers)
-            results.append(pool.submit(measure, *job).result())
+            rows.append(pool.submit(measure, *job).result())
     columns = ("variety", "processes", "pictures", "pictures/s", "memory (MB)")
-    rows = [
-        (
-            *(one["variety"], one["workers"]),
-            *(f"{one[key]:,.0f}" for key in ("pictures", "pictures_per_second", "memory_mb")),
-        )
-        for one in results
-    ]
     print_table(columns, rows, right=columns[1:])
-    if wanted.json:
-        wanted.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast faces are canonicalised, described and indexed, searched and learned from, and in how much memory.
 
-    python benchmarks/speed.py [--faces 2000] [--gallery 20860] [--weights NAME|DIR] [--json OUT.json]
+    python benchmarks/speed.py [--faces 2000] [--gallery 20860] [--weights NAME|DIR]
 
 Detection has a script of its own (detection.py), and so has rendering (renderer.py).  Faces come from
 rendered-mini.  The machine may be shared, so each figure stands beside that of the plain way, taken in the
@@ -10,13 +10,12 @@ same run: canonicalising by seven whole passes, searching with NumPy, training i
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,6 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=2000, help="faces to canonicalise and index")
     parser.add_argument("--gallery", type=int, default=20860, help="faces to search among")
     parser.add_argument("--weights", default="rotation-32", help="name or folder of weights")
-    parser.add_argument("--json", type=Path, help="file to write the figures to")
     options = parser.parse_args()
     engine = Engine([load_encoding(options.weights)], open_identity(), read_calibration())
     mini = read_labelled(rendered_mini_path(), cropped=True, geometry=CropGeometry())
@@ -69,8 +67,6 @@ def main() -> None:
         [f.what, f"{f.value:,.1f} {f.unit}", f"{f.ratio:.1f} × {f.plain}" if f.ratio else ""] for f in figures
     ]
     print_table(["what", "measured", "against"], rows)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(f) for f in figures], indent=1) + "\n", encoding="utf-8")
 
 
 def canonicalising(engine: Engine, crops: Pixels, folder: Path) -> list[Figure]:

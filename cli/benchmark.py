@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.options import AttributeName
+
 if TYPE_CHECKING:
     from evaluation.protocol import Experiment
     from evaluation.results import Results
@@ -37,11 +39,8 @@ def benchmark(
         ),
     ] = None,
     attribute: Annotated[
-        str | None,
-        typer.Option(
-            help="What is wished for: pose, light or accessory; otherwise what the weights know and the "
-            "faces differ in."
-        ),
+        AttributeName | None,
+        typer.Option(help="What is wished for; otherwise what the weights know and the faces differ in."),
     ] = None,
     rows: Annotated[
         str | None,
@@ -121,7 +120,6 @@ def benchmark(
     if out is None:
         raise typer.BadParameter("name a folder for the results.", param_hint="--out")
     from cli.console import RichProgress, say
-    from cli.train import attribute_named
     from evaluation.benchmark import PARTS, Benchmark, Options, check_names, generators_named, open_set
     from evaluation.report import note_run, write_report
     from evaluation.results import Journal
@@ -133,7 +131,7 @@ def benchmark(
     progress = RichProgress()
     options = Options(
         rows=None if rows is None else _names(rows),
-        attribute=None if attribute is None else attribute_named(attribute),
+        attribute=attribute,
         queries=queries,
         seed=seed,
         rivals=rivals,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichBar
-    from rich.progress import TaskID
 
 DRAW_AFTER = 1.0  # seconds; what is over sooner is not worth a bar
 LINE_EVERY = 10.0  # seconds between two lines if no bar can be drawn
@@ -130,7 +129,6 @@ class RichProgress:
         self._pace: Pace | None = None
         self._timer: threading.Timer | None = None
         self._bar: RichBar | None = None
-        self._task: TaskID | None = None
         self._last_line = 0.0
 
     def start(self, what: str, total: int | None, unit: str) -> None:
@@ -156,9 +154,9 @@ class RichProgress:
                 return
             self._pace.advance(count)
             self._note = note or self._note
-            if self._bar is not None and self._task is not None:
+            if self._bar is not None:
                 figures = self._figures(self._pace)
-                self._bar.update(self._task, completed=self._pace.done, figures=figures)
+                self._bar.update(self._bar.task_ids[0], completed=self._pace.done, figures=figures)
             elif not self._is_terminal() and self._clock() - self._last_line >= LINE_EVERY:
                 self._last_line = self._clock()
                 self._line(self._figures(self._pace))
@@ -174,10 +172,10 @@ class RichProgress:
             if pace is None:
                 return
             closing = f"{self._count(pace)} in {in_words(pace.elapsed)}"
-            if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, figures=closing)
+            if self._bar is not None:
+                self._bar.update(self._bar.task_ids[0], figures=closing)
                 self._bar.stop()
-                self._bar = self._task = None
+                self._bar = None
             elif not self._is_terminal() and pace.elapsed >= LINE_EVERY:
                 self._line(closing)
 
@@ -220,8 +218,6 @@ class RichProgress:
                 console=Console(file=self._stream or sys.stderr),
                 redirect_stdout=False,  # answers stay on stdout
             )
-            figures = self._figures(self._pace)
-            self._task = self._bar.add_task(
-                self._what, total=self._total, completed=self._pace.done, figures=figures
-            )
+            done, figures = self._pace.done, self._figures(self._pace)
+            self._bar.add_task(self._what, total=self._total, completed=done, figures=figures)
             self._bar.start()

@@ -82,8 +82,9 @@ def fit_projection(
     """
     import numpy as np
 
+    from evaluation.studio import Studio
     from facedata.labelled import read_labelled
-    from faces.progress import underway
+    from facedata.large_pictures import Pictures
     from generator.checkpoint import load_generator
     from generator.projection import COMPONENTS, PROJECTION_FILE, Projection
 
@@ -98,12 +99,7 @@ def fit_projection(
     share = -(-count // len(crops))
     rng = np.random.default_rng(seed)
     chosen = np.concatenate([some[np.sort(rng.permutation(len(some))[:share])] for some in crops])
-    features = np.empty((len(chosen), generator.feature_size), np.float16)
-    with underway(progress, "canonicalising faces", len(chosen), "faces") as canonicalising:
-        for start in range(0, len(chosen), 256):
-            part = slice(start, start + 256)
-            features[part] = generator.canonicalise(chosen[part]).features
-            canonicalising.advance(len(features[part]))
+    features = Studio(generator, progress=progress).canonical(Pictures(chosen)).features
     # A small network has fewer features than there are components.
     dimension = min(COMPONENTS, generator.feature_size)
     projection = Projection.fit(features, dimension, stored=min(stored, dimension), seed=seed)

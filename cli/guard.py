@@ -7,8 +7,11 @@ traceback.  ``--debug``, anywhere on the line, shows the traceback of every erro
 
 from __future__ import annotations
 
+import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import typer
@@ -58,6 +61,26 @@ def run_script(main: Callable[[], None]) -> int:
     except (KeyboardInterrupt, Exception) as error:
         return tell(error)
     return 0
+
+
+@contextmanager
+def asked_to_stop(*signals: signal.Signals) -> Iterator[Callable[[], bool]]:
+    """Give a function that turns true at the first of these signals; a second one ends the program."""
+    asked = False
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        say("finishing what has begun; press Ctrl-C again to stop at once")
+
+    before = {number: signal.signal(number, note) for number in signals}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def debug_first(arguments: list[str]) -> list[str]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.console import RichProgress, end_drawing, in_words, print_table, printable, say
-from cli.guard import INTERRUPTED
+from cli.guard import INTERRUPTED, asked_to_stop
 from cli.options import CollectionOption, DetectorOption, IdentityOption, WeightsOption
 from faces.errors import CollectionError
 
@@ -57,7 +54,7 @@ def index(
     """
     from retrieval.indexing import index_folders
 
-    with _asked_to_stop() as stop:
+    with asked_to_stop(signal.SIGINT) as stop:
         summary = index_folders(
             folders,
             collection=collection,
@@ -89,7 +86,7 @@ def reindex(
     """
     from retrieval.reindexing import reindex as reindex_collection
 
-    with _asked_to_stop() as stop:
+    with asked_to_stop(signal.SIGINT) as stop:
         summary = reindex_collection(
             collection=collection, weights=weights, identity=identity, progress=RichProgress(), stop=stop
         )
@@ -205,25 +202,6 @@ def _agrees_to_forget(path: Path, photographs: int, faces: int) -> bool:
 
 def _can_ask() -> bool:
     return sys.stdin.isatty()
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Give a function that turns true at the first Ctrl-C; a second one ends the program."""
-    asked = False
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        say("finishing what has begun; press Ctrl-C again to stop at once")
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _print_index_summary(summary: IndexSummary) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from faces.errors import AnotherYouError
+
+AttributeName = Literal["pose", "light", "accessory"]
+"""``facedata.labelled.Attribute``, known without loading what is large."""
 
 PhotoArgument = Annotated[Path, typer.Argument(metavar="PHOTO", help="A photograph of the person.")]
 CollectionOption = Annotated[

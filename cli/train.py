@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.guard import INTERRUPTED
+from cli.guard import INTERRUPTED, asked_to_stop
+from cli.options import AttributeName
 
 if TYPE_CHECKING:
-    from facedata.labelled import Attribute, FaceSet
+    from facedata.labelled import FaceSet
     from faces.progress import Progress
     from generator.training import Entry, Options
 
@@ -42,7 +43,7 @@ def train(
         ),
     ],
     out: _Out,
-    attribute: Annotated[str, typer.Option(help="What shall be changed: pose, light or accessory.")] = "pose",
+    attribute: Annotated[AttributeName, typer.Option(help="What shall be changed.")] = "pose",
     to: Annotated[
         list[str] | None,
         typer.Option(
@@ -145,7 +146,6 @@ def train(
     )
     budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
     budget.check()
-    name = attribute_named(attribute)
     progress = RichProgress()
     _compute_on(threads)
     faces = join_sets([_read(path, cropped, size, progress) for path in data])
@@ -153,7 +153,7 @@ def train(
         faces = restrict_people(faces, *_range(people))
     prepared = prepare(
         faces,
-        attribute=name,
+        attribute=attribute,
         to=to,
         seed=seed,
         held_out=held_out,
@@ -238,9 +238,7 @@ def train_rivals(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for what was learned.")],
-    attribute: Annotated[
-        str, typer.Option(help="What the rivals shall tell apart: pose, light or accessory.")
-    ] = "pose",
+    attribute: Annotated[AttributeName, typer.Option(help="What the rivals shall tell apart.")] = "pose",
     weights: Annotated[
         str,
         typer.Option(
@@ -281,7 +279,6 @@ def train_rivals(
     from faces.errors import DataError
     from generator.checkpoint import load_generator
 
-    name = attribute_named(attribute)
     progress = RichProgress()
     generator = load_generator(weights)
     faces = read_labelled(data, cropped=cropped, geometry=generator.geometry, progress=progress)
@@ -294,7 +291,7 @@ def train_rivals(
     rivals = fit_rivals(
         learners,
         validation,
-        attribute=name,
+        attribute=attribute,
         features=(open_features("image"), ours, open_features("dlib-128")),
         weights=(generator.name, generator.weights_id),
         seed=seed,
@@ -308,16 +305,6 @@ def train_rivals(
     title = f"{attribute} told rightly, %"
     print_table(("features", "classifier", title), rows, right=(title,))
     say(f"the best one is kept in {out}")
-
-
-def attribute_named(name: str) -> Attribute:
-    """Return the attribute that ``--attribute`` names; raises BadParameter that lists them."""
-    from facedata.pairs import ATTRIBUTES
-
-    for known in ATTRIBUTES:
-        if known == name:
-            return known
-    raise typer.BadParameter(f"{name!r} is none of: {', '.join(ATTRIBUTES)}.", param_hint="--attribute")
 
 
 def _range(text: str) -> tuple[int, int]:
@@ -346,26 +333,14 @@ def _read(path: Path, cropped: bool, size: int, progress: Progress) -> FaceSet:
 
 
 def _run(train: Callable[..., bool], options: Options, out: Path) -> None:
-    """Train to the end, or to the step in which Ctrl-C or SIGTERM comes; a second one interrupts.
+    """Train to the end, or to the step in which the user asks to stop.
 
     Says that the weights in ``out`` are trained, or how to go on; ends the program in the second case.
     """
     from cli.console import say
 
-    stopped = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal stopped
-        if stopped:
-            raise KeyboardInterrupt
-        stopped = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        finished = train(options=replace(options, stop=lambda: stopped))
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with asked_to_stop(signal.SIGINT, signal.SIGTERM) as stop:
+        finished = train(options=replace(options, stop=stop))
     if not finished:
         say("stopped and kept; the same command goes on from here")
         raise typer.Exit(INTERRUPTED)

@@ -28,6 +28,7 @@ from faces.crop import CropGeometry
 from faces.errors import DataError, RowUnavailable
 from faces.progress import Progress
 from faces.types import Ints
+from generator.checkpoint import load_generator, shipped_names
 from retrieval.engine import Encoder
 
 DEFAULT_WEIGHTS = ("rotation-32", "completion-32", "accessories-32")
@@ -77,8 +78,6 @@ class Benchmark:
 
         The set is read as the weights under test want it cropped.  Raises DataError if no weights fit it.
         """
-        from generator.checkpoint import load_generator
-
         options = self.options
         studios = {name: Studio(generator) for name, generator in self.generators.items()}
         first = next(iter(self.generators.values()))
@@ -322,7 +321,7 @@ class _Plan:
     def _draw_figures(self) -> Sequence[Record]:
         name, folder = self.experiment.gallery.name, self.journal.folder
         try:
-            artist = cpi_artist(self.context.cpi) if self.attribute == "pose" else None
+            artist = cpi_artist(self.context.cpi_model) if self.attribute == "pose" else None
         except RowUnavailable:
             artist = None
         results = self.journal.results.of(name)
@@ -347,8 +346,6 @@ class _Plan:
 
 def generators_named(names: Sequence[str]) -> dict[str, Encoder]:
     """Load weights by name, those that come along if there are no names; raises WeightsError or DataError."""
-    from generator.checkpoint import load_generator, shipped_names
-
     shipped = shipped_names()
     return named(map(load_generator, names or [name for name in DEFAULT_WEIGHTS if name in shipped]))
 

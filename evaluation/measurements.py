@@ -161,7 +161,7 @@ def classifier_values(experiment: Experiment, context: Context) -> list[Value]:
     gallery = experiment.gallery
     told = context.classify(gallery.pictures)
     right = _told(gallery, experiment.attribute, experiment.values, told)
-    candidates = {f"{one.feature}, {one.model}": one.accuracy for one in context.rivals.candidates}
+    candidates = {f"{one.feature}, {one.model}": one.accuracy for one in context.fitted_rivals.candidates}
     measure = "classifier on validation people"
     return [
         Value(gallery.name, "", next(iter(candidates)), "classifier", 0, 0, *right),

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Literal
 
 from baselines.searcher import QueryBatch, Searcher, normalised
-from baselines.two_step import Arithmetic, Label, TwoStep, true_label
+from baselines.two_step import Arithmetic, TwoStep
 from evaluation.context import Context
-from evaluation.ours import Fused, Nearest, OursAllValues, canonical_label
+from evaluation.ours import Fused, Nearest, OursAllValues
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from facedata.pairs import ATTRIBUTES
@@ -30,7 +30,8 @@ Family = Literal["ours", "rival", "oracle"]
 Make = Callable[[Context, str], Searcher]
 """Makes the searcher of the row that has the second argument as its name; raises RowUnavailable."""
 
-FilterBy = Callable[[Context], Label]
+FilterBy = Callable[[Context, FaceSet], Words]
+"""The first step of a row in two steps: what it believes that each gallery face shows."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +82,20 @@ class Method:
         return context.with_weights(self.weights) if self.weights else context
 
 
-def classified(context: Context) -> Label:
-    """Filter by what the fitted classifier takes each face for."""
-
-    def label(gallery: FaceSet) -> Words:
-        return context.classify(gallery.pictures)
-
-    return label
+def classified(context: Context, gallery: FaceSet) -> Words:
+    """Tell what the fitted classifier takes each face for."""
+    return context.classify(gallery.pictures)
 
 
-def known(context: Context) -> Label:
-    """Filter by the true values."""
-    return true_label(context.attribute)
+def known(context: Context, gallery: FaceSet) -> Words:
+    """Tell the true values: the ceiling of the method."""
+    return gallery.attribute(context.attribute)
 
 
-def canonicalised(context: Context) -> Label:
-    """Filter by what canonicalisation takes each face for."""
-    return canonical_label(context.studio, context.attribute)
+def canonicalised(context: Context, gallery: FaceSet) -> Words:
+    """Tell what canonicalisation takes each face for, which needs no labels."""
+    studio = context.studio
+    return studio.words_of(studio.canonical(gallery).codes, context.attribute)
 
 
 def nearest(
@@ -143,7 +141,7 @@ def two_step(feature: str, filter_by: FilterBy = classified) -> Make:
     """Search in two steps, by features of that name."""
 
     def make(context: Context, name: str) -> Searcher:
-        label, features = filter_by(context), context.features(feature)
+        label, features = partial(filter_by, context), context.features(feature)
         return TwoStep(name=name, label=label, features=features, progress=context.progress)
 
     return make
@@ -153,17 +151,17 @@ def arithmetic(feature: str, filter_by: FilterBy | None = None) -> Make:
     """Search by arithmetic on features of that name, in the whole gallery if nothing is filtered by."""
 
     def make(context: Context, name: str) -> Searcher:
-        means = context.rivals.means.get(feature)
-        if means is None:
+        rivals = context.fitted_rivals
+        if feature not in rivals.means:
             raise RowUnavailable(f"the rivals were fitted without {feature}")
-        if feature == "features" and context.rivals.weights[1] != context.studio.generator.weights_id:
-            raise RowUnavailable(f"the rivals were fitted with weights {'@'.join(context.rivals.weights)}")
+        if feature == "features" and rivals.weights[1] != context.studio.generator.weights_id:
+            raise RowUnavailable(f"the rivals were fitted with weights {'@'.join(rivals.weights)}")
         return Arithmetic(
             name=name,
             features=context.features(feature),
-            means=means,
+            means=rivals.means[feature],
             tell=context.classify,
-            label=None if filter_by is None else filter_by(context),
+            label=None if filter_by is None else partial(filter_by, context),
             progress=context.progress,
         )
 
@@ -174,7 +172,7 @@ def cpi(context: Context, name: str) -> Searcher:
     """Search with Yim et al.'s network."""
     from baselines.cpi.searcher import CPI
 
-    return CPI(model=context.cpi, name=name, progress=context.progress)
+    return CPI(model=context.cpi_model, name=name, progress=context.progress)
 
 
 _RIVAL = ("rivals", "weights")

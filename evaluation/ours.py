@@ -6,17 +6,18 @@ Of rows that compare one vector with another ``evaluation.methods`` says which.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines.searcher import Features, QueryBatch
-from baselines.two_step import Label, rank_within
+from baselines.two_step import rank_within
 from evaluation.studio import Studio
-from facedata.labelled import Attribute, FaceSet, Words
+from facedata.labelled import Attribute, FaceSet
 from facedata.large_pictures import Pictures
-from faces.progress import Progress
+from faces.progress import Progress, underway
 from faces.types import Floats, Ints, Pixels
 from index.search import Doubles, Vectors, exact_search, in_blocks, nearest
 from retrieval.engine import Engine, shortlist_size
@@ -24,6 +25,7 @@ from retrieval.engine import Engine, shortlist_size
 _ROWS = 512  # faces drawn with every value at a time
 
 
+@dataclass(kw_only=True, eq=False)
 class Nearest:
     """Rows that describe every face and every query by one vector, and answer with the nearest faces.
 
@@ -31,18 +33,10 @@ class Nearest:
     ``gallery_``, the vectors of the gallery.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        describe: Callable[[Pictures], Vectors],
-        ask: Callable[[QueryBatch], Vectors],
-        progress: Progress,
-    ) -> None:
-        self.name = name
-        self.describe = describe
-        self.ask = ask
-        self.progress = progress
+    name: str
+    describe: Callable[[Pictures], Vectors]
+    ask: Callable[[QueryBatch], Vectors]
+    progress: Progress
 
     def fit(self, gallery: FaceSet) -> Self:
         self.gallery_ = self.describe(gallery.pictures)
@@ -53,6 +47,7 @@ class Nearest:
         return nearest(self.gallery_, self.ask(queries), k, progress=self.progress)
 
 
+@dataclass(kw_only=True, eq=False)
 class OursAllValues:
     """Row ``ours-all-values``: as ``ours-features``, but each face is drawn with every value.
 
@@ -62,9 +57,8 @@ class OursAllValues:
     int64, what each is taken for.
     """
 
-    def __init__(self, *, studio: Studio, name: str = "ours-all-values") -> None:
-        self.studio = studio
-        self.name = name
+    studio: Studio
+    name: str = "ours-all-values"
 
     def fit(self, gallery: FaceSet) -> Self:
         self.gallery_ = gallery.crops
@@ -87,6 +81,7 @@ class OursAllValues:
         return rank_within(self.codes_, wished, k, search)
 
 
+@dataclass(kw_only=True, eq=False)
 class Fused:
     """Rows ``fused…``: the product's engine, on what the studio has made already.
 
@@ -96,14 +91,11 @@ class Fused:
     uint8.
     """
 
-    def __init__(
-        self, *, engine: Engine, studio: Studio, describe: Features, name: str, all_values: bool = False
-    ) -> None:
-        self.engine = engine
-        self.studio = studio
-        self.describe = describe
-        self.name = name
-        self.all_values = all_values
+    engine: Engine
+    studio: Studio
+    describe: Features
+    name: str
+    all_values: bool = False
 
     def fit(self, gallery: FaceSet) -> Self:
         self.crops_ = gallery.crops
@@ -127,16 +119,13 @@ class Fused:
         _, shortlists = exact_search(in_blocks(self.vectors_), vectors, size, progress=progress)
         alike = self._alike_in_all_values(queries) if self.all_values else None
         found = np.full((len(asked), k), -1, np.int64)
-        progress.start("ranking by probability", len(asked), "queries")
-        try:
+        with underway(progress, "ranking by probability", len(asked), "queries") as ranking:
             for place, (query, ids) in enumerate(zip(asked, shortlists, strict=True)):
                 ids = ids[ids >= 0]
                 looks = None if alike is None else alike(place, ids)
                 best = np.lexsort((ids, -engine.score(query, self.vectors_[ids], looks).probability))[:k]
                 found[place, : len(best)] = ids[best]
-                progress.advance()
-        finally:
-            progress.finish()
+                ranking.advance()
         return found
 
     def _vectors(self, pictures: Pictures) -> Floats:
@@ -167,27 +156,17 @@ class Fused:
         return np.concatenate(rows)
 
 
+@dataclass(kw_only=True, eq=False)
 class CanonicalFeatures:
     """Features called ``features``: the middle layer of the second network, of faces as canonicalised.
 
     What they show is left as it is: for rivals that search with the face itself.
     """
 
+    studio: Studio
     name = "features"
     needs_large = False
-
-    def __init__(self, *, studio: Studio) -> None:
-        self.studio = studio
 
     def __call__(self, pictures: Pictures, progress: Progress | None = None) -> Vectors:
         """Return (N, D) float16, each row of length 1; the studio tells of the progress."""
         return self.studio.canonical(pictures).features
-
-
-def canonical_label(studio: Studio, attribute: Attribute) -> Label:
-    """Make a first step for two-step retrieval that needs no labels: the value canonicalisation chose."""
-
-    def label(gallery: FaceSet) -> Words:
-        return studio.words_of(studio.canonical(gallery).codes, attribute)
-
-    return label

@@ -13,7 +13,7 @@ from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import WeightsError, WishError
-from faces.progress import NoProgress, Progress
+from faces.progress import NoProgress, Progress, underway
 from faces.types import Ints, Pixels
 from generator.model import Canonical, Drawing
 from retrieval.engine import Encoder
@@ -134,25 +134,21 @@ class Studio:
         self._check_size(crops)
         codes = self.codes_of(np.array(self.values(attribute), dtype=np.str_), attribute)
         features: NDArray[np.float16] = np.empty((len(crops), 0), np.float16)
-        self.progress.start("drawing faces with every value", len(crops), "faces")
-        try:
+        with underway(self.progress, "drawing faces with every value", len(crops), "faces") as drawing:
             for start in range(0, len(crops), _FEW):
                 part = crops[start : start + _FEW]
                 made = self.generator.draw(np.repeat(part, len(codes), axis=0), np.tile(codes, len(part)))
                 if start == 0:
                     features = np.empty((len(crops), len(codes) * made.features.shape[1]), np.float16)
                 features[start : start + len(part)] = made.features.reshape(len(part), -1)
-                self.progress.advance(len(part))
-        finally:
-            self.progress.finish()
+                drawing.advance(len(part))
         return features
 
     def _made(self, words: str, crops: Pixels, make: Callable[[slice], Kind]) -> Kind:
         """Put together what ``make`` gives for one chunk of crops (N, S, S) after the other."""
         self._check_size(crops)
         whole: dict[str, Any] = {}
-        self.progress.start(words, len(crops), "faces")
-        try:
+        with underway(self.progress, words, len(crops), "faces") as making:
             for start in range(0, max(len(crops), 1), CHUNK):
                 part = slice(start, min(start + CHUNK, len(crops)))
                 made = make(part)
@@ -161,9 +157,7 @@ class Studio:
                         kind = np.float16 if name == "features" else array.dtype
                         whole[name] = np.empty((len(crops), *array.shape[1:]), kind)
                     whole[name][part] = array
-                self.progress.advance(part.stop - part.start)
-        finally:
-            self.progress.finish()
+                making.advance(part.stop - part.start)
         return replace(made, **whole)
 
     def _check_size(self, crops: NDArray[np.uint8]) -> None:

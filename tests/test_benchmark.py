@@ -490,9 +490,9 @@ def folder(tmp_path: Path) -> Path:
 def test_the_command_measures_a_folder_and_prints_the_tables(
     folder: Path, tmp_path: Path, run_cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import generator.checkpoint
+    import evaluation.benchmark
 
-    monkeypatch.setattr(generator.checkpoint, "load_generator", lambda name: PerfectGenerator())
+    monkeypatch.setattr(evaluation.benchmark, "load_generator", lambda name: PerfectGenerator())
     out = tmp_path / "out"
     ran = run_cli("benchmark", folder, "--cropped", "--queries", "1000", "--seed", "3", "--out", out)
     assert ran.exit_code == 0, ran.stderr
@@ -504,9 +504,9 @@ def test_the_command_measures_a_folder_and_prints_the_tables(
 def test_the_command_measures_only_what_is_asked_for(
     folder: Path, tmp_path: Path, run_cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import generator.checkpoint
+    import evaluation.benchmark
 
-    monkeypatch.setattr(generator.checkpoint, "load_generator", lambda name: PerfectGenerator())
+    monkeypatch.setattr(evaluation.benchmark, "load_generator", lambda name: PerfectGenerator())
     out = tmp_path / "out"
     ran = run_cli("benchmark", folder, "--cropped", "--only", "tables", "--rows", "ours-image", "--out", out)
     assert ran.exit_code == 0, ran.stderr
@@ -520,9 +520,9 @@ def test_the_command_measures_only_what_is_asked_for(
 def test_the_command_names_what_is_missing(
     tmp_path: Path, run_cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import generator.checkpoint
+    import evaluation.benchmark
 
-    monkeypatch.setattr(generator.checkpoint, "load_generator", lambda name: PerfectGenerator())
+    monkeypatch.setattr(evaluation.benchmark, "load_generator", lambda name: PerfectGenerator())
     ran = run_cli("benchmark", tmp_path / "nowhere", "--cropped", "--out", tmp_path)
     assert ran.exit_code == 1
     assert "does not exist" in ran.stderr

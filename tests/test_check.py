@@ -135,9 +135,9 @@ def checked(
     tmp_path: Path, run_cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Ran]:
     """Runs ``benchmark --check`` with a perfect generator on a folder called readable."""
-    import generator.checkpoint
+    import evaluation.benchmark
 
-    monkeypatch.setattr(generator.checkpoint, "load_generator", lambda name: PerfectGenerator())
+    monkeypatch.setattr(evaluation.benchmark, "load_generator", lambda name: PerfectGenerator())
     faces = readable_faces(people=3, lights=2)
     folder = tmp_path / "readable"
     folder.mkdir()

@@ -291,29 +291,14 @@ def test_poses_are_known_however_they_are_written() -> None:
 
 def test_faces_of_another_size_are_refused() -> None:
     with pytest.raises(WeightsError, match="8×8"):
-        small_model().estimate_poses(np.zeros((1, 16, 16), np.uint8))
-
-
-def test_turning_stepwise_feeds_the_drawing_back() -> None:
-    model, faces = small_model(), made_faces()
-    told = model.estimate_poses(faces.crops)
-    start = int(np.bincount(told).argmax())
-    crops = faces.crops[told == start]
-    near = np.full(len(crops), start)
-    np.testing.assert_array_equal(model.turn_stepwise(crops, near).pictures, model.turn(crops, near).pictures)
-    ends = {0: 2, 1: 0, 2: 0}
-    if start != 1:  # two steps away: the second turns the first's drawing
-        far = np.full(len(crops), ends[start])
-        stepwise, at_once = model.turn_stepwise(crops, far).pictures, model.turn(crops, far).pictures
-        assert not np.allclose(stepwise, at_once)
+        small_model().turn_to_all(np.zeros((1, 16, 16), np.uint8))
 
 
 def batch_of(faces: FaceSet, targets: np.ndarray) -> QueryBatch:
     return QueryBatch("pose", faces.pictures, targets)
 
 
-@pytest.mark.parametrize("compare_in", ["own", "wished", "all"])
-def test_the_row_reads_no_labels(compare_in: str) -> None:
+def test_the_row_reads_no_labels() -> None:
     faces = made_faces()
     blind = replace(
         faces,
@@ -322,17 +307,16 @@ def test_the_row_reads_no_labels(compare_in: str) -> None:
         lights=np.full(len(faces), ""),
     )
     queries = batch_of(faces, np.full(len(faces), "+45"))
-    searchers = [CPI(model=small_model(), compare_in=compare_in) for _ in range(2)]  # type: ignore[arg-type]
+    searchers = [CPI(model=small_model()) for _ in range(2)]
     rankings = [
         one.fit(gallery).rank(queries, 5) for one, gallery in zip(searchers, (faces, blind), strict=True)
     ]
     np.testing.assert_array_equal(rankings[0], rankings[1])
 
 
-@pytest.mark.parametrize("compare_in", ["wished", "all"])
-def test_answers_are_told_to_have_the_wished_pose(compare_in: str) -> None:
+def test_answers_are_told_to_have_the_wished_pose() -> None:
     faces = made_faces(people=5)
-    searcher = CPI(model=small_model(seed=2), compare_in=compare_in).fit(faces)  # type: ignore[arg-type]
+    searcher = CPI(model=small_model(seed=2)).fit(faces)
     for code, word in enumerate(POSES):
         ranking = searcher.rank(batch_of(faces, np.full(len(faces), word)), len(faces))
         has = searcher.poses_ == code
@@ -342,10 +326,9 @@ def test_answers_are_told_to_have_the_wished_pose(compare_in: str) -> None:
 
 def test_a_face_told_its_own_pose_is_nearest_to_itself() -> None:
     faces, model = made_faces(), small_model()
-    own = np.array(POSES)[model.estimate_poses(faces.crops)]
-    for compare_in in ("own", "wished", "all"):
-        searcher = CPI(model=model, compare_in=compare_in).fit(faces)
-        assert searcher.rank(batch_of(faces, own), 1)[:, 0].tolist() == list(range(len(faces)))
+    own = np.array(POSES)[model.turn_to_all(faces.crops)[1]]
+    searcher = CPI(model=model).fit(faces)
+    assert searcher.rank(batch_of(faces, own), 1)[:, 0].tolist() == list(range(len(faces)))
 
 
 def test_only_poses_can_be_wished_for() -> None:
@@ -373,7 +356,7 @@ def test_shipped_weights_are_small_and_find_people() -> None:
     faces = read_labelled(rendered_mini_path(), cropped=True, geometry=model.config.geometry)
     some = faces.select(np.isin(faces.persons, np.unique(faces.persons)[:5]))
     some = some.select(np.isin(some.lights, ("03", "07", "12")))
-    told = np.array(model.config.poses)[model.estimate_poses(some.crops)]
+    told = np.array(model.config.poses)[model.turn_to_all(some.crops)[1]]
     assert (told == some.poses).mean() > 0.8
     queries = some.select(some.poses != "+30")
     best = CPI(model=model).fit(some).rank(batch_of(queries, np.full(len(queries), "+30")), 1)[:, 0]

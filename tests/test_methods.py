@@ -98,7 +98,7 @@ def test_a_row_depends_on_its_weights_and_on_what_its_rivals_learned(fitted: Pat
     ours, rival = find_method("ours-image", "pose"), find_method("two-step-image", "pose")
     assert ours.cache_key(context) == {"method": "ours-image", "weights": "perfect@0123456789ab"}
     assert ours.made_with(context) == "perfect@0123456789ab"
-    assert rival.made_with(context) == f"rivals@{context.rivals.rivals_id}"
+    assert rival.made_with(context) == f"rivals@{context.fitted_rivals.rivals_id}"
     other = context_with(fitted, generator=OtherGenerator())
     assert rival.cache_key(context) != rival.cache_key(other)
     without = context_with(None, generator=OtherGenerator())

@@ -343,7 +343,7 @@ def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callab
         (["--minutes", "0"], "--pairs or --minutes"),
         (["--people", "7"], "0-99"),
         (["--people", "90-99"], "counted from 0"),
-        (["--attribute", "hat"], "pose, light, accessory"),
+        (["--attribute", "hat"], "'pose', 'light', 'accessory'"),
         (["--attribute", "accessory"], "accessory"),
         (["--to", "none"], "the faces show: -45, 0, +45"),
         (["--batch-size", "7"], "multiple"),

@@ -63,7 +63,6 @@ class Turned(NamedTuple):
 
     pictures: Floats  # (N, S · S) float32, standardised: 0 is the mean grey level of the training faces
     recovery: Floats  # (N, R) float32: what the drawing does not show of the input, its light above all
-    hidden: Floats  # (N, D) float32: the last hidden layer
     pose_probabilities: Floats  # (N, V) float32: of each pose of the input, to the pose head
 
 
@@ -96,38 +95,24 @@ class CPIModel:
 
         Raises WeightsError if the faces have another size.
         """
-        return _joined([self._turned(x, codes[part]) for part, x in self._standardised(crops)])
+        parts = [self._turned(x, codes[part]) for part, x in self._standardised(crops)]
+        return Turned(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def turn_stepwise(self, crops: NDArray[np.uint8], codes: Ints) -> Turned:
-        """Turn in steps of one pose from the estimated one, each drawing fed back in (recurrent rotation)."""
-        parts = []
-        for part, x in self._standardised(crops):
-            at, goal = self._estimate(x), codes[part]
-            at = at + np.sign(goal - at)
-            done = self._turned(x, at)
-            while np.any(at != goal):
-                at = at + np.sign(goal - at)
-                done = self._turned(torch.from_numpy(done.pictures).view(x.shape), at)
-            parts.append(done)
-        return _joined(parts)
+    def turn_to_all(self, crops: NDArray[np.uint8]) -> tuple[list[Turned], Ints]:
+        """Draw faces (N, S, S) uint8 in each of the V poses, and estimate their own: V drawings, codes (N,).
 
-    def estimate_poses(self, crops: NDArray[np.uint8]) -> Ints:
-        """Estimate the pose codes (N,) of faces (N, S, S) uint8; raises WeightsError for another S."""
-        return np.concatenate([self._estimate(x) for _, x in self._standardised(crops)])
+        The estimate is summed over the drawings, so that no pose is favoured.  Raises WeightsError for
+        another S.
+        """
+        views = [self.turn(crops, np.full(len(crops), code)) for code in range(len(self.config.poses))]
+        return views, np.sum([view.pose_probabilities for view in views], axis=0).argmax(1)
 
     @torch.inference_mode()
     def _turned(self, x: Tensor, codes: Ints) -> Turned:
         with autocast(_CPU, self._dtype):
             drawn, recovery, hidden = self._main(x, self._remote[torch.from_numpy(codes)])
             poses = torch.softmax(self._head(hidden).float(), 1)
-        drawn, recovery, hidden = drawn.float(), recovery.float(), hidden.float()
-        return Turned(drawn.flatten(1).numpy(), recovery.numpy(), hidden.numpy(), poses.numpy())
-
-    def _estimate(self, x: Tensor) -> Ints:
-        """Summed over the drawings in all poses, so that none of them is favoured."""
-        count = len(self._remote)
-        views = [self._turned(x, np.full(len(x), code)).pose_probabilities for code in range(count)]
-        return np.asarray(np.sum(views, axis=0).argmax(1))
+        return Turned(drawn.float().flatten(1).numpy(), recovery.float().numpy(), poses.numpy())
 
     def _standardised(self, crops: NDArray[np.uint8]) -> Iterator[tuple[slice, Tensor]]:
         """Batches of faces: their places, and (B, S, S) float32; an empty one if there are none."""
@@ -188,10 +173,6 @@ def save_cpi(folder: Path, network: CPINetwork, config: CPIConfig) -> str:
     write_durably(folder / WEIGHTS_FILE, save(tensors))
     write_durably(folder / CONFIG_FILE, (text + "\n").encode())
     return identity
-
-
-def _joined(parts: list[Turned]) -> Turned:
-    return Turned(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _parse_config(text: str) -> tuple[CPIConfig, str]:

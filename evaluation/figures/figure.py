@@ -87,11 +87,8 @@ def read_figures(folder: Path, dataset: str) -> list[StoredFigure]:
 
 def remove_figures(folder: Path, dataset: str) -> None:
     """Forget the figures of a set, if there are any; raises DataError if the folder cannot be written."""
-    path = _path(folder, dataset)
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(f"{path} cannot be removed ({error.strerror}).") from None
+    with writing(folder):
+        _path(folder, dataset).unlink(missing_ok=True)
 
 
 def _path(folder: Path, dataset: str) -> Path:
