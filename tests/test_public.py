@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
@@ -172,3 +173,18 @@ def test_the_json_has_the_documented_fields_and_no_others(room: Path, run_cli: C
     assert sorted(set(fields_of(found))) == sorted(documented)
     (example,) = (json.loads(block) for block in examples(JSON, "json"))
     assert sorted(set(fields_of(example))) == sorted(documented)
+
+
+@pytest.mark.parametrize("own", [None, "active"])
+def test_threads_wait_without_spinning_unless_the_user_says_otherwise(own: str | None) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    script = "import sys, anotheryou, os; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment | ({} if own is None else {"OMP_WAIT_POLICY": own}),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+    ).stdout
+    assert told.split() == [own or "passive", "False"]
