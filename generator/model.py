@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -43,10 +43,26 @@ class Canonical:
     distances: Floats  # (N, V) Euclidean, in grey levels, of each code's unrounded drawing to the face
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several wishes for one face, or several faces with one wish, have in common, computed once.
+
+    Stage 1 encodes the picture and the wish apart, and its first fusing convolution is linear, so the parts
+    of both can be added: ``fuse`` (64, 64, 3, 3) are its weights for the picture, ``table`` (V, H, H, 64) the
+    wishes' part, made of their ``attribute_maps`` (V, 7, H, H).
+    """
+
+    network: TwoStage
+    fuse: Tensor
+    attribute_maps: Tensor
+    table: Tensor
+
+
 class Generator:
     """Draws faces and gives their features, on the processor or CUDA, in batches of bounded memory.
 
-    ``network`` is copied; ``folder`` is where it was read from.  ``device`` None means CUDA if there is one.
+    ``network`` must not change any more; ``folder`` is where it was read from.  ``device`` None means CUDA if
+    there is one.
     ``vocabulary`` is what can be wished for, ``geometry`` how faces must be cropped, ``feature_size`` is D.
     ``precision`` "auto" means bfloat16 if that is quicker here (see ``devices.prefers_bfloat16``), at a
     cosine of more than 0.999 to the features in float32.  Raises WeightsError if network
@@ -75,28 +91,32 @@ class Generator:
         self.folder = folder
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
         size = config.architecture.size
         self._batch = max(1, _BATCH.get(self.device.type, 32) * 32**2 // size**2)
+        self._codes = len(self.vocabulary.one_hots)
+        self._given = network
+
+    @cached_property
+    def _shared(self) -> _Shared:
+        """Prepare the network when the first face comes: a search needs one of a collection's, or none."""
+        if self.device.type == "cpu":
+            keep_freed_memory()
         with torch.inference_mode():
-            self._share(copy.deepcopy(network).to(self.device, torch.float32).eval().requires_grad_(False))
+            stage1 = self._given.stage1
+            maps = stage1.encode_attribute(torch.from_numpy(self.vocabulary.one_hots))  # (V, 7, H, H)
+            weights, own = stage1.fuse1.weight, maps.shape[1]  # (64, 71, 3, 3), 7 of them the wish's
+            table = functional.conv2d(maps, weights[:, -own:], stage1.fuse1.bias, padding=1)
+            with torch.device("meta"):
+                network = TwoStage(self.config.architecture)
+            state = {name: self._placed(value) for name, value in self._given.state_dict().items()}
+            network.load_state_dict(state, assign=True)
+            table = table.permute(0, 2, 3, 1).to(self.device, self.dtype).contiguous()
+            return _Shared(network.eval().requires_grad_(False), self._placed(weights[:, :-own]), maps, table)
 
-    def _share(self, network: TwoStage) -> None:
-        """Compute once what several wishes for one face, or several faces with one wish, have in common.
-
-        Stage 1 encodes the picture and the wish apart, and its first fusing convolution is linear, so the
-        parts of both can be added; the wish's part is a table with a row for each of the V codes.
-        """
-        wishes = torch.from_numpy(self.vocabulary.one_hots).to(self.device)
-        fuse = network.stage1.fuse1  # weights (64, 71, 3, 3)
-        maps = fuse.weight.shape[1] - network.stage1.attribute_shape[0]
-        self._codes = len(wishes)
-        self._attribute_maps = network.stage1.encode_attribute(wishes)  # (V, 7, H, H)
-        table = functional.conv2d(self._attribute_maps, fuse.weight[:, maps:], fuse.bias, padding=1)
-        self._table = table.permute(0, 2, 3, 1).to(self.dtype).contiguous()  # (V, H, H, 64)
-        self._fuse = fuse.weight[:, :maps].to(self.dtype).contiguous(memory_format=torch.channels_last)
-        self._network = network.to(self.dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types forget it
+    def _placed(self, weights: Tensor) -> Tensor:
+        """Copy weights to the device, in its type; those of convolutions channels last."""
+        order = torch.channels_last if weights.ndim == 4 else torch.preserve_format
+        return weights.to(self.device, self.dtype, copy=True, memory_format=order)
 
     def draw(self, crops: Pixels, wishes: Ints | Floats, *, layer: str | None = None) -> Drawing:
         """Draw faces (N, S, S) uint8 with one wish each: codes (N,) int64, or mixtures of the V codes (N, V)
@@ -139,24 +159,24 @@ class Generator:
 
     def attribute_maps(self) -> Floats:
         """Return what stage 1 makes of each code (the paper's figure 4): (V, 7, S / 2, S / 2) float32."""
-        return _array(self._attribute_maps)
+        return _array(self._shared.attribute_maps)
 
     def _look(self, x: Tensor) -> Tensor:
         """Turn pictures (B, 1, S, S) into their part of the first fused maps, (B, H, H, 64)."""
-        maps = functional.conv2d(self._network.stage1.encode_image(x), self._fuse, padding=1)
+        maps = functional.conv2d(self._shared.network.stage1.encode_image(x), self._shared.fuse, padding=1)
         return maps.permute(0, 2, 3, 1)
 
     def _wished(self, wishes: Tensor) -> Tensor:
         """Turn codes (B,), or mixtures of them (B, V), into their part of the first fused maps."""
         if wishes.ndim == 1:
-            return self._table[wishes]
-        table = self._table.flatten(1)  # what encodes a wish is linear, so that its maps can be mixed
-        return (wishes.to(table.dtype) @ table).view(-1, *self._table.shape[1:])
+            return self._shared.table[wishes]
+        table = self._shared.table.flatten(1)  # what encodes a wish is linear, so that its maps can be mixed
+        return (wishes.to(table.dtype) @ table).view(-1, *self._shared.table.shape[1:])
 
     def _draw(self, x: Tensor, first: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Both stages' pictures (B, 1, S, S), and the middle layers of stage 2, from the first fused maps."""
-        drawn = self._network.stage1.draw(first.permute(0, 3, 1, 2))
-        return drawn, *self._network.stage2(x, drawn)
+        drawn = self._shared.network.stage1.draw(first.permute(0, 3, 1, 2))
+        return drawn, *self._shared.network.stage2(x, drawn)
 
     def _closest(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Stage 2's pictures (F, 1, S, S) and maps (F, C, H, W) of the closest drawings of standardised faces
@@ -171,7 +191,7 @@ class Generator:
         for first in range(0, values, step):
             codes = slice(first, min(first + step, values))
             count = codes.stop - codes.start
-            each = (looked[:, None] + self._table[codes][None]).flatten(0, 1)  # (F * K, H, H, 64)
+            each = (looked[:, None] + self._shared.table[codes][None]).flatten(0, 1)  # (F * K, H, H, 64)
             _, image, layers = self._draw(shown.repeat_interleave(count, 0), each)
             error = image.view(faces, -1, *x.shape[1:]).float() - x[:, None]  # (F, K, 1, S, S)
             apart[:, codes] = error.square().flatten(2).sum(2).sqrt()
