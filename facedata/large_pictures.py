@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from PIL import Image
 from facedata.labels import LABELS_FILE, LabelRow, csv_lines, csv_text, number_of
 from facedata.sources import FileSource
 from faces.errors import DataError, LabelError, RowUnavailable
-from faces.types import Floats, Ints, Pixels
+from faces.types import Floats, Pixels
 
 POINTS = 5
 LARGE_FOLDER, LARGE_FILE = "large", "large.csv"
@@ -43,19 +43,17 @@ class LargeFace:
     points: Floats  # (5, 2) float32 (x, y), picture coordinates
 
 
+@dataclass(frozen=True, eq=False)
 class LargePictures:
-    """Larger pictures of N faces, each read when it is asked for.
+    """Larger pictures of N faces, each read when it is asked for."""
 
-    ``load`` gives the (H, W) uint8 grey pixels of one of M pictures; ``points`` (M, 5, 2) float32 are theirs
-    (see ``LargeFace``), NaN if there is no picture; ``which`` (N,) int64 are the chosen ones, all if None.
-    """
+    load: Callable[[int], Pixels]  # gives the (H, W) uint8 grey pixels of the picture of one face
+    points: Floats  # (N, 5, 2) float32: those of each face in it (see ``LargeFace``), NaN if it has none
 
-    def __init__(self, *, load: Callable[[int], Pixels], points: Floats, which: Ints | None = None) -> None:
+    def __post_init__(self) -> None:
+        points = self.points
         if points.dtype != np.float32 or points.ndim != 3 or points.shape[1:] != (POINTS, 2):
             raise DataError(f"points must be (N, {POINTS}, 2) float32, not {points.shape} {points.dtype}.")
-        self._load = load
-        self._points = points
-        self._which = np.arange(len(points)) if which is None else which
 
     @classmethod
     def held(cls, faces: Sequence[LargeFace | None]) -> Self:
@@ -65,28 +63,23 @@ class LargePictures:
         return cls(load=pixels.__getitem__, points=points.reshape(-1, POINTS, 2))
 
     def __len__(self) -> int:
-        return len(self._which)
+        return len(self.points)
 
-    @property
+    @cached_property
     def present(self) -> NDArray[np.bool_]:
         """(N,) bool: which faces have a larger picture."""
         return np.asarray(np.isfinite(self.points).all(axis=(1, 2)))
 
-    @property
-    def points(self) -> Floats:
-        """(N, 5, 2) float32: the points of each face in its larger picture, NaN without one."""
-        return self._points[self._which]
-
     def select(self, which: NDArray[Any]) -> LargePictures:
         """Choose those of a boolean mask (N,) or of an array of indices, in that order; nothing is read."""
-        return LargePictures(load=self._load, points=self._points, which=self._which[which])
+        rows = np.arange(len(self))[which].tolist()
+        return LargePictures(lambda index: self.load(rows[index]), self.points[which])
 
     def read(self, index: int) -> LargeFace:
         """Read the larger picture of face ``index``; raises RowUnavailable if there is none, or DataError."""
-        number = int(self._which[index])
-        if not np.isfinite(self._points[number]).all():
+        if not self.present[index]:
             raise RowUnavailable("not all faces have larger pictures")
-        return LargeFace(self._load(number), self._points[number])
+        return LargeFace(self.load(index), self.points[index])
 
 
 @dataclass(frozen=True)

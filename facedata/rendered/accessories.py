@@ -118,17 +118,17 @@ def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
     return replace(mesh, vertices=vertices, normals=(mesh.normals @ turn).astype(np.float32))
 
 
-def _wire(line: Values, radius: float, sides: int = 6) -> Mesh:
-    """A tube along a polyline (k, 3)."""
+def _wire(line: Values, radius: float) -> Mesh:
+    """A tube of six sides along a polyline (k, 3)."""
     line = line.astype(np.float32)
     tangent = unit(np.gradient(line, axis=0))
     helper = np.where(np.abs(tangent[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     first = unit(np.cross(tangent, helper))
     second = np.cross(tangent, first)
-    turn = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    turn = np.linspace(0, 2 * np.pi, 6, endpoint=False)
     ring = first[:, None] * np.cos(turn)[:, None] + second[:, None] * np.sin(turn)[:, None]
     vertices = (line[:, None] + radius * ring).reshape(-1, 3)
-    return surface(vertices.astype(np.float32), grid_triangles(len(line), sides, wrap=True), Material.FRAME)
+    return surface(vertices.astype(np.float32), grid_triangles(len(line), 6, wrap=True), Material.FRAME)
 
 
 @dataclass(frozen=True)
