@@ -9,13 +9,12 @@ import hashlib
 import os
 import zlib
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from facedata.labelled import ready_crop
+from facedata.labelled import ready_crop, write_picture
 from facedata.labels import LABELS_FILE, parse_labels, write_labels
 from facedata.sources import FileSource
 from faces.claims import claimed
@@ -86,8 +85,6 @@ def _add(files: FileSource, name: str, plain: Path, barred: Path, seed: int) -> 
     """Add both pictures of a face unless they are there."""
     if plain.is_file() and barred.is_file():
         return
-    for path in (plain, barred):
-        path.parent.mkdir(parents=True, exist_ok=True)
     content = files.read(name)
     try:
         crop = ready_crop(content)
@@ -95,11 +92,10 @@ def _add(files: FileSource, name: str, plain: Path, barred: Path, seed: int) -> 
         message = f"{files.where(name)} cannot get a bar: it {error}; take the picture out of the set."
         raise DataError(message) from None
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    drawn = BytesIO()
-    Image.fromarray(bar_over_eyes(crop, rng)).save(drawn, format="PNG", compress_level=6)
-    write_atomically(barred, drawn.getvalue())
+    write_picture(barred, bar_over_eyes(crop, rng), compress_level=6)
     if plain.exists():
         return
+    plain.parent.mkdir(parents=True, exist_ok=True)
     try:
         if files.folder is None:
             raise OSError("a .zip has no file to link to")

@@ -23,6 +23,7 @@ from facedata.sources import FileSource
 from faces.chips import five_points
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, LabelError, PhotoError
+from faces.files import replacing
 from faces.photo import read_photo
 from faces.progress import Progress, underway
 from faces.types import Floats, Landmarks, Photo, Pixels
@@ -228,6 +229,13 @@ def resized(picture: Image.Image, side: int) -> Image.Image:
         return picture
     way = Image.Resampling.BOX if picture.width > side else Image.Resampling.BILINEAR
     return picture.resize((side, side), way)
+
+
+def write_picture(path: Path, pixels: Pixels, **options: Any) -> None:
+    """Write pixels to a file in one step, as its suffix says and Pillow's ``options``; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        Image.fromarray(pixels).save(part, path.suffix[1:], **options)
 
 
 def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:
