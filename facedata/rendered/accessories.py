@@ -21,7 +21,6 @@ _SUNK = 0.7  # cm by which hair lies lower farther up, where nobody sees that it
 _LINING = 0.15  # cm between the outside of a hat and the hair in it
 _PUFF = 0.75  # cm that hair gains per cm below a hat's edge
 _COLUMNS, _ROWS = 144, 28
-_FAR = 40.0  # cm: outside every head
 _PEAK = 64.0  # degrees to which the peak of a cap reaches on either side
 _CUFF = 4.4  # cm: height of a knitted hat's turned-up edge
 
@@ -229,20 +228,15 @@ class FittedHat:
     def _measured(self, head: Caster) -> tuple[float, Values, Values]:
         """Height of the hat's top, heights of its rows and the head's distance from the axis there."""
         up = self._axes[1]
-        above = (self._origin + up * _FAR)[None].astype(np.float32)
-        skull = _FAR - float(head.distance(above, -up[None])[0])
-        top = skull + _HATS[self.hat.kind][5]
+        top = float(head.reach(self._origin, up)) + _HATS[self.hat.kind][5]
         edge = self._edge(self._azimuth)
         # Closer rows at the top, where the crown is round.
         share = np.sin(np.linspace(0, np.pi / 2, _ROWS))[:, None]
         heights = edge + (top - edge) * share
         angle = np.radians(self._azimuth)[:, None]
         out = np.sin(angle) * self._axes[0] + np.cos(angle) * self._axes[2]  # in the plane of the band
-        start = self._origin + heights[..., None] * up + out * _FAR
-        aim = np.broadcast_to(-out, start.shape)
-        gap = head.distance(*(each.reshape(-1, 3).astype(np.float32) for each in (start, aim)))
-        gap = gap.reshape(heights.shape)
-        return top, heights, np.where(np.isfinite(gap), np.clip(_FAR - gap, 0, 14), 0.0)
+        reach = head.reach(self._origin + heights[..., None] * up, out)
+        return top, heights, np.clip(reach, 0, 14)
 
     def _shaped(self) -> tuple[Values, Values]:
         """Distance of the crown from the axis and its albedo, both (_ROWS, _COLUMNS)."""
