@@ -21,7 +21,7 @@ from PIL import ExifTags, Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cast import CAST, Role, make_person
+from cast import Role, make_person, read_cast
 from colour import LUMINANCE, shade
 from outfit import dressed, with_strands
 from scenery import NO_PEOPLE, PLACES, Place, background
@@ -30,7 +30,7 @@ from facedata.labels import LABELS_FILE, LabelRow, pose_word, write_labels
 from facedata.rendered.camera import Camera, View
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.mesh import Array, Material, Rng
-from facedata.rendered.person import Expression, Head, Posed, pose_person
+from facedata.rendered.person import Head, Posed, both_sides, pose_person
 from faces.errors import HeadModelError
 from faces.files import replacing
 from faces.types import Pixels
@@ -52,23 +52,14 @@ TURN_EVERY = 13
 RAYS = 2  # per pixel and direction; averaged in linear light, so that edges are smooth
 STRANDS = 16000
 
-EXPRESSIONS: dict[str, Expression] = {
-    "calm": {"mouthSmile_L": 0.12, "mouthSmile_R": 0.12},
-    "smile": {
-        "mouthSmile_L": 0.65, "mouthSmile_R": 0.65, "cheekRaiser_L": 0.4, "cheekRaiser_R": 0.4,
-        "eyeSquint_L": 0.25, "eyeSquint_R": 0.25,
-    },
-    "laugh": {
-        "mouthSmile_L": 0.8, "mouthSmile_R": 0.8, "jawOpen": 0.2, "mouthUpperUp_L": 0.35,
-        "mouthUpperUp_R": 0.35, "cheekRaiser_L": 0.5, "cheekRaiser_R": 0.5, "eyeSquint_L": 0.3,
-        "eyeSquint_R": 0.3,
-    },
-    "serious": {"browDown_L": 0.45, "browDown_R": 0.45, "mouthPress_L": 0.3, "mouthPress_R": 0.3},
-    "surprised": {
-        "jawOpen": 0.15, "browOuterUp_L": 0.6, "browOuterUp_R": 0.6, "browInnerUp_L": 0.4,
-        "browInnerUp_R": 0.4, "eyeWide_L": 0.4, "eyeWide_R": 0.4,
-    },
-}  # fmt: skip
+EXPRESSIONS = {
+    "calm": both_sides(mouthSmile=0.12),
+    "smile": both_sides(mouthSmile=0.65, cheekRaiser=0.4, eyeSquint=0.25),
+    "laugh": both_sides(mouthSmile=0.8, jawOpen=0.2, mouthUpperUp=0.35, cheekRaiser=0.5, eyeSquint=0.3),
+    "serious": both_sides(browDown=0.45, mouthPress=0.3),
+    "surprised": both_sides(jawOpen=0.15, browOuterUp=0.6, browInnerUp=0.4, eyeWide=0.4),
+}
+CAST = {role.name: role for role in read_cast()}
 
 
 class Sitter(NamedTuple):
@@ -130,15 +121,14 @@ def pair(first: Role, second: Role, place: str) -> Shot:
 def shots() -> Iterator[Shot]:
     """Every whole picture of the album."""
     places, moods = list(PLACES), list(EXPRESSIONS)
-    for number, role in enumerate(CAST):
+    for number, role in enumerate(CAST.values()):
         order = _rng(role.name, 1).permutation(len(places))
         for visit, poses in enumerate(POSES):
             for turn, yaw in enumerate(poses):
                 mood = moods[(number + 2 * visit + turn) % len(moods)]
                 yield single(role, yaw, places[order[visit]], mood)
-    by_name = {role.name: role for role in CAST}
     for first, second, place in PAIRS:
-        yield pair(by_name[first], by_name[second], place)
+        yield pair(CAST[first], CAST[second], place)
     for name, landscape in NO_PEOPLE.items():
         yield Shot(f"nobody_{name}.jpg", (), landscape, PAIR)
 
@@ -147,8 +137,7 @@ def make(out: Path, head: Head) -> int:
     """Write all that is missing; returns how many pictures the album has."""
     album = out / "album"
     album.mkdir(parents=True, exist_ok=True)
-    chloe = next(role for role in CAST if role.name == "chloe")
-    _write(out / "query.jpg", single(chloe, 0, "kitchen", "calm", file="query.jpg"), head)
+    _write(out / "query.jpg", single(CAST["chloe"], 0, "kitchen", "calm", file="query.jpg"), head)
     made = list(shots())
     for count, shot in enumerate(made, start=1):
         turn = TURNS[count // TURN_EVERY % len(TURNS)] if count % TURN_EVERY == 0 else None

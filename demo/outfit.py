@@ -16,7 +16,7 @@ from facedata.rendered.person import Posed
 AXIS_Z = -2.4  # cm; the middle of neck and chest
 COLUMNS, ROWS = 120, 64
 LOWEST = -45.0  # cm; below every picture
-OUTSIDE = 60.0
+OUTSIDE = 60.0  # cm; beyond all shoulders
 NECK = 7.4  # cm; radius of a shirt round the neck
 CLEARANCE = 0.28  # cm between skin and cloth
 
@@ -26,7 +26,6 @@ _CHEST = np.array([
     (-18.6, 19.6, 9.3), (-22.0, 21.2, 10.2), (-28.0, 21.6, 11.2), (-46.0, 21.0, 11.8),
 ], np.float32)  # fmt: skip
 STEPS = 5
-FAR = 40.0  # cm; outside every head
 #                 length cm, strays: how much a strand leaves the common direction, lift off the shell
 _HABITS = {
     "ring": (0.7, 0.35, 0.02), "cropped": (0.6, 0.4, 0.06), "short": (1.9, 0.2, 0.04),
@@ -99,11 +98,8 @@ def _cloth(bust: Caster, shirt: Shirt, turn: Array, edge: Array) -> Mesh:
 def _bust_radius(bust: Caster, y: Array, turn: Array) -> Array:
     """How far the skin of neck and bust reaches from the axis, 0 if there is none: as ``y``."""
     outward = np.stack([np.sin(turn), np.zeros_like(turn), np.cos(turn)], -1)
-    outward = np.broadcast_to(outward, (*y.shape, 3)).reshape(-1, 3)
-    starts = outward * OUTSIDE + np.array([0, 0, AXIS_Z])
-    starts[:, 1] = y.ravel()
-    gap = bust.distance(starts.astype(np.float32), -outward.astype(np.float32))
-    return np.where(np.isfinite(gap) & (gap < OUTSIDE), OUTSIDE - gap, 0).reshape(y.shape)
+    axis = np.stack([np.zeros_like(y), y, np.full_like(y, AXIS_Z)], -1)
+    return np.maximum(bust.reach(axis, outward, OUTSIDE), 0)
 
 
 def _twisted(mesh: Mesh, degrees: float) -> Mesh:
@@ -140,9 +136,8 @@ def _visible_shell(mesh: Mesh) -> NDArray[np.int32]:
     offset = mesh.vertices[used] - CENTRE
     radius = np.linalg.norm(offset, axis=1, keepdims=True)
     outward = (offset / np.maximum(radius, 1e-6)).astype(np.float32)
-    gap = caster.distance((CENTRE + outward * FAR).astype(np.float32), -outward)
     outside = np.zeros(len(mesh.vertices), bool)
-    outside[used] = radius[:, 0] > FAR - gap + 0.03
+    outside[used] = radius[:, 0] > caster.reach(CENTRE, outward) + 0.03
     return shell[outside[shell].all(1)]
 
 

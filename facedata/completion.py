@@ -9,12 +9,12 @@ import hashlib
 import os
 import zlib
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from facedata.labelled import ready_crop, write_picture
 from facedata.labels import LABELS_FILE, parse_labels, write_labels
 from facedata.sources import FileSource
 from faces.claims import claimed
@@ -57,10 +57,7 @@ def make_completion_set(source: Path, out: Path, *, seed: int = 0, progress: Pro
     picture is no square crop, or ``out`` holds something else or cannot be written.
     """
     with FileSource(source, LABELS_FILE) as files:
-        try:
-            labels = files.read(LABELS_FILE)
-        except OSError as error:
-            raise DataError(f"{files.where(LABELS_FILE)} cannot be read: {error.strerror}.") from None
+        labels = files.read(LABELS_FILE)
         rows = [row for row in parse_labels(labels, files.where(LABELS_FILE)) if row.accessory in ("", NONE)]
         if not rows:
             raise DataError(f"{source} has no face without accessory to put a bar over; choose another set.")
@@ -88,30 +85,20 @@ def _add(files: FileSource, name: str, plain: Path, barred: Path, seed: int) -> 
     """Add both pictures of a face unless they are there."""
     if plain.is_file() and barred.is_file():
         return
-    for path in (plain, barred):
-        path.parent.mkdir(parents=True, exist_ok=True)
     content = files.read(name)
-    crop = _crop(content, files.where(name))
+    try:
+        crop = ready_crop(content)
+    except DataError as error:
+        message = f"{files.where(name)} cannot get a bar: it {error}; take the picture out of the set."
+        raise DataError(message) from None
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    drawn = BytesIO()
-    Image.fromarray(bar_over_eyes(crop, rng)).save(drawn, format="PNG", compress_level=6)
-    write_atomically(barred, drawn.getvalue())
+    write_picture(barred, bar_over_eyes(crop, rng), compress_level=6)
     if plain.exists():
         return
+    plain.parent.mkdir(parents=True, exist_ok=True)
     try:
         if files.folder is None:
             raise OSError("a .zip has no file to link to")
         os.link(files.where(name).resolve(), plain)
     except OSError:  # also another disk, or one that knows no links
         write_atomically(plain, content)
-
-
-def _crop(content: bytes, name: Path) -> Pixels:
-    try:
-        with Image.open(BytesIO(content)) as picture:
-            if picture.width == picture.height:
-                return np.asarray(picture.convert("L"))
-            reason = f"it is {picture.width} × {picture.height} pixels, and a crop is square"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = f"it is no readable picture: {error}"
-    raise DataError(f"{name} cannot get a bar ({reason}); take the picture out of the set.")

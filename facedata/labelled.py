@@ -6,7 +6,6 @@ place.  The vocabulary of poses, lights and accessories is whatever words the la
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,11 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facedata.labels import LABELS_FILE, LabelRow, clean_name, number_of, parse_labels, write_labels
-from facedata.large_pictures import MAX_SIDE, LargeFace, LargePictures, Pictures, stored_large
+from facedata.large_pictures import LargeFace, LargePictures, Pictures, read_grey, stored_large
 from facedata.sources import FileSource
 from faces.chips import five_points
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import DataError, LabelError, PhotoError
+from faces.files import replacing
 from faces.photo import read_photo
 from faces.progress import Progress, underway
 from faces.types import Floats, Landmarks, Photo, Pixels
@@ -156,10 +156,7 @@ def read_labelled(
         labels = source.where(LABELS_FILE)
         if not source.has(LABELS_FILE):
             raise DataError(f"{labels} is missing; a labelled folder has one beside its pictures.")
-        try:
-            rows = parse_labels(source.read(LABELS_FILE), labels)
-        except OSError as error:
-            raise DataError(f"{labels} cannot be read ({error.strerror}).") from None
+        rows = parse_labels(source.read(LABELS_FILE), labels)
         if not rows:
             raise DataError(f"{labels} lists no pictures; add a line for each.")
         for row in rows:
@@ -194,7 +191,7 @@ def read_labelled(
                                 found.append(face.landmarks)
                                 kept.append(row)
                                 break
-                except (PhotoError, DataError, OSError) as error:
+                except (PhotoError, DataError) as error:
                     reason = error.reason if isinstance(error, PhotoError) else str(error)
                     raise LabelError(labels, row.line, "file", f"{file!r}: {reason}") from None
                 reading.advance()
@@ -215,23 +212,15 @@ def read_labelled(
     return face_set(path.stem, crops, kept, left_out=len(rows) - len(kept), large=large, clean=drawn)
 
 
-def ready_crop(content: bytes, size: int) -> Pixels:
-    """Read a square picture as (S, S) uint8 grey; raises DataError, which does not name it."""
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            width, height = picture.size
-            if width != height:
-                raise DataError(f"is {width} x {height} pixels, but a ready crop is square")
-            if width > MAX_SIDE:
-                raise DataError(f"is {width} pixels wide, too large for a ready crop")
-            if picture.mode.startswith("I"):  # 16 bits per pixel
-                deep = np.asarray(picture).astype(np.int64) >> 8
-                grey = Image.fromarray(deep.clip(0, 255).astype(np.uint8))
-            else:
-                grey = picture.convert("L")
-            return np.asarray(resized(grey, size))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"is not a readable picture ({error})") from None
+def ready_crop(content: bytes, size: int | None = None) -> Pixels:
+    """Read a square picture as (S, S) uint8 grey, of its own side if ``size`` is None.
+
+    Raises DataError, which says why not but does not name it.
+    """
+    picture = read_grey(content)
+    if picture.width != picture.height:
+        raise DataError(f"is {picture.width} × {picture.height} pixels, but a ready crop is square")
+    return np.asarray(resized(picture, size or picture.width))
 
 
 def resized(picture: Image.Image, side: int) -> Image.Image:
@@ -240,6 +229,13 @@ def resized(picture: Image.Image, side: int) -> Image.Image:
         return picture
     way = Image.Resampling.BOX if picture.width > side else Image.Resampling.BILINEAR
     return picture.resize((side, side), way)
+
+
+def write_picture(path: Path, pixels: Pixels, **options: Any) -> None:
+    """Write pixels to a file in one step, as its suffix says and Pillow's ``options``; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        Image.fromarray(pixels).save(part, path.suffix[1:], **options)
 
 
 def large_face(pixels: Pixels, landmarks: Landmarks) -> LargeFace:

@@ -17,7 +17,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
 
@@ -73,32 +73,22 @@ def parse_labels(content: bytes, path: Path) -> list[LabelRow]:
     ``path`` is its name for error messages.  Words are stripped of surrounding blanks, empty lines are
     skipped and ``file`` is written with ``/``.  Raises LabelError, which names file, line and column.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise LabelError(path, line, "file", "the text is not UTF-8; save the file as UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: dict[str, LabelRow] = {}
     header: list[str] | None = None
-    line = 1
-    try:
-        for words in reader:
-            words = [word.strip() for word in words]
-            if any(words) and header is None:
-                header = _checked_header(words, path, line)
-            elif any(words) and header is not None:
-                if len(words) > len(header):
-                    counts = f"the line has {len(words)} fields, the header {len(header)}"
-                    raise LabelError(path, line, header[-1], f"{counts}; put words with commas in quotes")
-                row = _checked_row(dict(zip(header, words, strict=False)), path, line)
-                if row.file in rows:
-                    known = f"{row.file!r} is already on line {rows[row.file].line}"
-                    raise LabelError(path, line, "file", known)
-                rows[row.file] = row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise LabelError(path, line, "file", f"is not comma separated text ({error})") from None
+    for line, words in csv_lines(content, path):
+        if not any(words):
+            continue
+        if header is None:
+            header = _checked_header(words, path, line)
+            continue
+        if len(words) > len(header):
+            counts = f"the line has {len(words)} fields, the header {len(header)}"
+            raise LabelError(path, line, header[-1], f"{counts}; put words with commas in quotes")
+        row = _checked_row(dict(zip(header, words, strict=False)), path, line)
+        if row.file in rows:
+            known = f"{row.file!r} is already on line {rows[row.file].line}"
+            raise LabelError(path, line, "file", known)
+        rows[row.file] = row
     if header is None:
         raise LabelError(path, 1, "file", f"the file is empty; begin it with the line {','.join(COLUMNS)}")
     return list(rows.values())
@@ -117,6 +107,26 @@ def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
     content = csv_text([COLUMNS, *table]).encode()
     parse_labels(content, path)
     return content
+
+
+def csv_lines(content: bytes, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each line of comma separated text, from 1, and its words without blanks around.
+
+    Raises LabelError if the text is no UTF-8 or not comma separated.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise LabelError(path, line, "file", "the text is not UTF-8; save the file as UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for words in reader:
+            yield line, [word.strip() for word in words]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise LabelError(path, line, "file", f"is not comma separated text ({error})") from None
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:

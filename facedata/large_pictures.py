@@ -8,11 +8,10 @@ without a line have no larger version.
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -20,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facedata.labels import LABELS_FILE, LabelRow, csv_text, number_of
+from facedata.labels import LABELS_FILE, LabelRow, csv_lines, csv_text, number_of
 from facedata.sources import FileSource
 from faces.errors import DataError, LabelError, RowUnavailable
-from faces.types import Floats, Ints, Pixels
+from faces.types import Floats, Pixels
 
 POINTS = 5
 LARGE_FOLDER, LARGE_FILE = "large", "large.csv"
@@ -44,19 +43,17 @@ class LargeFace:
     points: Floats  # (5, 2) float32 (x, y), picture coordinates
 
 
+@dataclass(frozen=True, eq=False)
 class LargePictures:
-    """Larger pictures of N faces, each read when it is asked for.
+    """Larger pictures of N faces, each read when it is asked for."""
 
-    ``load`` gives the (H, W) uint8 grey pixels of one of M pictures; ``points`` (M, 5, 2) float32 are theirs
-    (see ``LargeFace``), NaN if there is no picture; ``which`` (N,) int64 are the chosen ones, all if None.
-    """
+    load: Callable[[int], Pixels]  # gives the (H, W) uint8 grey pixels of the picture of one face
+    points: Floats  # (N, 5, 2) float32: those of each face in it (see ``LargeFace``), NaN if it has none
 
-    def __init__(self, *, load: Callable[[int], Pixels], points: Floats, which: Ints | None = None) -> None:
+    def __post_init__(self) -> None:
+        points = self.points
         if points.dtype != np.float32 or points.ndim != 3 or points.shape[1:] != (POINTS, 2):
             raise DataError(f"points must be (N, {POINTS}, 2) float32, not {points.shape} {points.dtype}.")
-        self._load = load
-        self._points = points
-        self._which = np.arange(len(points)) if which is None else which
 
     @classmethod
     def held(cls, faces: Sequence[LargeFace | None]) -> Self:
@@ -66,28 +63,23 @@ class LargePictures:
         return cls(load=pixels.__getitem__, points=points.reshape(-1, POINTS, 2))
 
     def __len__(self) -> int:
-        return len(self._which)
+        return len(self.points)
 
-    @property
+    @cached_property
     def present(self) -> NDArray[np.bool_]:
         """(N,) bool: which faces have a larger picture."""
         return np.asarray(np.isfinite(self.points).all(axis=(1, 2)))
 
-    @property
-    def points(self) -> Floats:
-        """(N, 5, 2) float32: the points of each face in its larger picture, NaN without one."""
-        return self._points[self._which]
-
     def select(self, which: NDArray[Any]) -> LargePictures:
         """Choose those of a boolean mask (N,) or of an array of indices, in that order; nothing is read."""
-        return LargePictures(load=self._load, points=self._points, which=self._which[which])
+        rows = np.arange(len(self))[which].tolist()
+        return LargePictures(lambda index: self.load(rows[index]), self.points[which])
 
     def read(self, index: int) -> LargeFace:
         """Read the larger picture of face ``index``; raises RowUnavailable if there is none, or DataError."""
-        number = int(self._which[index])
-        if not np.isfinite(self._points[number]).all():
+        if not self.present[index]:
             raise RowUnavailable("not all faces have larger pictures")
-        return LargeFace(self._load(number), self._points[number])
+        return LargeFace(self.load(index), self.points[index])
 
 
 @dataclass(frozen=True)
@@ -134,10 +126,7 @@ def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> La
     if not source.has(LARGE_FILE):
         return None
     listed = source.where(LARGE_FILE)
-    try:
-        known = parse_large(source.read(LARGE_FILE), listed)
-    except OSError as error:
-        raise DataError(f"{listed} cannot be read ({error.strerror}).") from None
+    known = parse_large(source.read(LARGE_FILE), listed)
     points = np.full((len(rows), POINTS, 2), np.nan, np.float32)
     names = [large_name(row.file) for row in rows]
     for at, row in enumerate(rows):
@@ -148,40 +137,44 @@ def stored_large(source: FileSource, path: Path, rows: Sequence[LabelRow]) -> La
     opened = cache(lambda: FileSource(path, LABELS_FILE))  # a .zip stays open from the first picture on
 
     def load(number: int) -> Pixels:
-        where = opened().where(names[number])
+        content = opened().read(names[number])
         try:
-            with Image.open(io.BytesIO(opened().read(names[number]))) as picture:
-                if max(picture.size) > MAX_SIDE:
-                    raise DataError(f"{where} is too large; render the set again.")
-                return np.asarray(picture.convert("L"))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"{where} cannot be read ({error}).") from None
+            return np.asarray(read_grey(content))
+        except DataError as error:
+            raise DataError(f"{opened().where(names[number])} {error}.") from None
 
     return LargePictures(load=load, points=points)
+
+
+def read_grey(content: bytes) -> Image.Image:
+    """Read a picture of a face as grey levels; raises DataError, which says why not but does not name it."""
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            if max(picture.size) > MAX_SIDE:
+                raise DataError(f"is too large, {picture.width} × {picture.height} pixels")
+            if not picture.mode.startswith("I"):
+                return picture.convert("L")
+            deep = np.asarray(picture).astype(np.int64) >> 8  # 16 bits per pixel
+            return Image.fromarray(deep.clip(0, 255).astype(np.uint8))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot be read ({error})") from None
 
 
 def parse_large(content: bytes, path: Path) -> dict[str, tuple[int, Floats]]:
     """Parse a ``large.csv`` to line number and points (5, 2) float32 by picture; raises LabelError."""
     found: dict[str, tuple[int, Floats]] = {}
-    try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        for words in lines:
-            line = lines.line_num
-            if line == 1:
-                if tuple(words) != COLUMNS:
-                    raise LabelError(path, 1, "file", f"the first line must be {','.join(COLUMNS)}")
-                continue
-            if len(words) != len(COLUMNS) or not words[0]:
-                raise LabelError(path, line, "file", f"a line has {len(COLUMNS)} filled fields")
-            numbers = [number_of(word) for word in words]
-            for column, word, number in zip(COLUMNS[1:], words[1:], numbers[1:], strict=True):
-                if number is None:
-                    raise LabelError(path, line, column, f"{word!r} is no number")
-            found[words[0]] = (line, np.array(numbers[1:], np.float32).reshape(POINTS, 2))
-    except UnicodeDecodeError:
-        raise LabelError(path, 1, "file", "the text is not UTF-8; save the file as UTF-8") from None
-    except csv.Error as error:
-        raise LabelError(path, 1, "file", f"is not comma separated text ({error})") from None
+    for line, (file, *words) in csv_lines(content, path):
+        if line == 1:
+            if (file, *words) != COLUMNS:
+                raise LabelError(path, 1, "file", f"the first line must be {','.join(COLUMNS)}")
+            continue
+        if len(words) != 2 * POINTS or not file:
+            raise LabelError(path, line, "file", f"a line has {len(COLUMNS)} filled fields")
+        numbers = [number_of(word) for word in words]
+        if None in numbers:
+            wrong = numbers.index(None)
+            raise LabelError(path, line, COLUMNS[1 + wrong], f"{words[wrong]!r} is no number")
+        found[file] = (line, np.array(numbers, np.float32).reshape(POINTS, 2))
     return found
 
 

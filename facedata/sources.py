@@ -57,12 +57,14 @@ class FileSource:
         return (self._root / name).is_file()
 
     def read(self, name: str) -> bytes:
-        """Read the whole file.  Raises OSError or DataError if it cannot be read."""
-        if self._archive is None:
-            return self.where(name).read_bytes()
+        """Read the whole file; raises DataError if that cannot be done."""
         try:
+            if self._archive is None:
+                return self.where(name).read_bytes()
             with (self._root / name).open("rb") as file:
                 content: bytes = file.read(MAX_FILE_BYTES + 1)  # whatever size the directory claims
+        except OSError as error:
+            raise DataError(f"{self.where(name)} cannot be read ({error.strerror}).") from None
         except _DAMAGED as error:
             raise DataError(f"{self.where(name)} cannot be unpacked ({error}).") from None
         if len(content) > MAX_FILE_BYTES:

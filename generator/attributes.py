@@ -170,13 +170,10 @@ class Vocabulary:
     @cached_property
     def one_hots(self) -> Floats:
         """(codes, size) float32: the network's input for every code, zeros and a one for each group."""
-        table = np.zeros((len(self.combinations), self.size), np.float32)
-        places = np.unravel_index(np.arange(len(table)), [len(group.values) for group in self.groups])
-        first = 0
-        for group, place in zip(self.groups, places, strict=True):
-            table[np.arange(len(table)), first + place] = 1.0
-            first += len(group.values)
-        return table
+        sizes = [len(group.values) for group in self.groups]
+        places = np.indices(sizes).reshape(len(sizes), -1)  # of each group's value in every combination
+        ones = (np.eye(size, dtype=np.float32)[place] for size, place in zip(sizes, places, strict=True))
+        return np.concatenate([*ones], axis=1)
 
 
 def parse_wishes(texts: Sequence[str]) -> dict[str, str]:

@@ -101,9 +101,7 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{weights_path} cannot be read ({first_line(error)}); {_REMEDY}") from None
     if weights_id(config, tensors) != identity:
-        old = (
-            identity  # of a config.json that a kill kept from being replaced, as the copy beside the weights
-        )
+        old = identity  # if a kill kept config.json from being replaced, there is a copy beside the weights
         with contextlib.suppress(ValueError, RecursionError):
             config, identity = _parse_config(words.get("config", ""))
         if identity == old or weights_id(config, tensors) != identity:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from string import Template
 from typing import Any, TypeVar
 
@@ -16,40 +17,7 @@ from generator.networks import Architecture
 FORMAT = 1
 Kind = TypeVar("Kind")
 _KINDS = {dict: "JSON object", list: "list", str: "text", float: "number", int: "whole number"}
-_CARD = Template("""# $name
-
-Draws a face anew with one thing changed ($attributes), and gives the features by which anotheryou
-finds photographs of that person.  Two convolutional encoder-decoders after Ghodrati, Jia, Pedersoli and
-Tuytelaars, "Towards Automatic Image Editing: Learning to See another You" (2015), $parameters weights.
-
-| | |
-|---|---|
-| weights | `$weights_id` |
-| takes | a grey face of $size × $size pixels, eyes at $eye_y of its height, nose base $nose_distance below |
-| standardised by | mean $mean, deviation $std (grey levels 0-255) |
-| features | layer `$feature_layer` of the second network |
-| recipe | $preset |
-| made with | anotheryou $version |
-
-## Wishes
-
-$wishes
-
-## Data
-
-$data
-
-## Measured
-
-$metrics
-
-## Use and limits
-
-Load it with `load_generator`, or name it with `--weights`.  It knows only faces cropped as above and the
-values listed; a face far from those it was trained on is drawn badly.  What it draws is a query for a search,
-not a likeness: do not take it for a photograph of anybody, and do not use it to identify people without their
-consent.
-""")
+_CARD = Path(__file__).with_name("model_card.md")
 
 
 @dataclass(frozen=True)
@@ -170,7 +138,7 @@ def _member(table: Mapping[str, Any], name: str, kind: type[Kind], within: str =
 def model_card(config: ModelConfig, *, name: str, weights_id: str, parameters: int, version: str) -> str:
     """Return the card as Markdown."""
     groups = config.vocabulary.groups
-    return _CARD.substitute(
+    return Template(_CARD.read_text(encoding="utf-8")).substitute(
         name=name,
         attributes=", ".join(group.name for group in groups),
         parameters=f"{parameters:,}",

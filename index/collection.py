@@ -135,18 +135,12 @@ class Snapshot:
         asked, view = np.asarray(ids, np.int64), self._view
         found: dict[int, Halves] = {}
         if view.file is not None:
-            places = np.searchsorted(view.file.ids, asked)
-            there = places < len(view.file)
-            there[there] = (view.file.ids[places[there]] == asked[there]) & view.alive[places[there]]
-            found = dict(zip(asked[there].tolist(), view.file.vectors[places[there]], strict=True))
-        missed = np.setdiff1d(asked, list(found))
-        unknown = np.setdiff1d(missed, view.added)
-        if len(unknown):
-            raise KeyError(int(unknown[0]))
-        for some, vectors in self._read(missed):
+            there = view.alive & np.isin(view.file.ids, asked)
+            found = dict(zip(view.file.ids[there].tolist(), view.file.vectors[there], strict=True))
+        for some, vectors in self._read(np.setdiff1d(asked, list(found))):
             found |= zip(some.tolist(), vectors, strict=True)
-        rows_ = [found[face_id] for face_id in asked.tolist()]
-        return np.array(rows_, np.float16).reshape(len(asked), self.layout.dimension)
+        in_order = [found[face_id] for face_id in asked.tolist()]
+        return np.array(in_order, np.float16).reshape(len(asked), self.layout.dimension)
 
     def faces(self, ids: Sequence[int]) -> list[StoredFace]:
         """Give these faces, in this order; raises KeyError if an id is not there."""

@@ -150,23 +150,16 @@ def face_ids(connection: Connection, layout_id: int) -> Ints:
 
 
 def read_vectors(
-    connection: Connection, layout_id: int, dimension: int, ids: Ints | None = None
+    connection: Connection, layout_id: int, dimension: int, ids: Ints
 ) -> Iterator[tuple[Ints, Halves]]:
-    """Ids (n,) int64 and vectors (n, D) float16, ``STREAMED`` at a time: of these faces, or of all.
+    """Ids (n,) int64 and vectors (n, D) float16 of these faces, ascending, ``STREAMED`` at a time.
 
-    All come in ascending order of their ids.  Raises CollectionError for a vector cut short.
+    Raises CollectionError for a vector cut short.
     """
-    wanted = (
-        select(VectorRow.face_id, VectorRow.vector)
-        .where(VectorRow.layout_id == layout_id)
-        .order_by(VectorRow.face_id)
-    )
-    if ids is None:
-        parts: Iterable[Any] = connection.execution_options(yield_per=STREAMED).execute(wanted).partitions()
-    else:
-        chosen = (wanted.where(VectorRow.face_id.in_(some)) for some in chunks(ids.tolist(), STREAMED))
-        parts = (connection.execute(some).all() for some in chosen)
-    for part in parts:
+    wanted = select(VectorRow.face_id, VectorRow.vector).where(VectorRow.layout_id == layout_id)
+    for start in range(0, len(ids), STREAMED):
+        some = VectorRow.face_id.in_(ids[start : start + STREAMED].tolist())
+        part = connection.execute(wanted.where(some).order_by(VectorRow.face_id)).all()
         names = np.array([face_id for face_id, _ in part], np.int64)
         wrong = names[[len(vector) != 2 * dimension for _, vector in part]]
         if len(wrong):

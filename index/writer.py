@@ -154,7 +154,7 @@ class CollectionWriter:
             with underway(progress, "Writing the vectors", len(ids), "faces") as writing:
 
                 def blocks() -> Iterator[tuple[Ints, Halves]]:
-                    for block in rows.read_vectors(connection, state.layout_id, dimension):
+                    for block in rows.read_vectors(connection, state.layout_id, dimension, ids):
                         yield block
                         writing.advance(len(block[0]))
 

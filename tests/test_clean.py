@@ -88,7 +88,7 @@ def test_a_set_keeps_them_on_disk_and_in_its_zip(
     assert np.array_equal(again.clean[lacking], again.crops[lacking])
     assert np.array_equal(again.clean[~lacking], faces.clean[~lacking])
     (folder / "0000/clean/pose0_light00.png").write_bytes(b"no picture")
-    with pytest.raises(LabelError, match=r"clean/pose0_light00\.png.*not a readable picture"):
+    with pytest.raises(LabelError, match=r"clean/pose0_light00\.png.*cannot be read"):
         read_labelled(folder, cropped=True, geometry=SMALL)
 
 

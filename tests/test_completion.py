@@ -15,13 +15,13 @@ from typer.testing import Result
 
 import facedata.completion
 from facedata.completion import bar_over_eyes, make_completion_set
-from facedata.labelled import read_labelled
+from facedata.labelled import read_labelled, write_picture
 from facedata.labels import LabelRow, write_labels
 from facedata.packing import pack_labelled
 from facedata.pairs import ordered_pairs
 from faces.crop import CropGeometry
 from faces.errors import DataError
-from faces.files import write_atomically
+from faces.types import Pixels
 
 SMALL = CropGeometry(size=8)
 
@@ -78,14 +78,14 @@ def test_what_was_made_is_kept_and_what_is_missing_is_made(
     out = tmp_path / "out"
     written = 0
 
-    def interrupted(path: Path, content: bytes) -> None:
+    def interrupted(path: Path, pixels: Pixels, **options: int) -> None:
         nonlocal written
         written += 1
         if written == 4:
             raise KeyboardInterrupt
-        write_atomically(path, content)
+        write_picture(path, pixels, **options)
 
-    monkeypatch.setattr(facedata.completion, "write_atomically", interrupted)
+    monkeypatch.setattr(facedata.completion, "write_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_completion_set(source, out)
     assert not (out / "labels.csv").exists()

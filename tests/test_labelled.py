@@ -110,7 +110,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_trouble(tmp_path: Path) 
         ("file,person\n..\\a.png,ann\n", 2, "file", "leaves the folder"),
         ("file,person\n/a.png,ann\n", 2, "file", "leaves the folder"),
         ("file,person\nC:\\a.png,ann\n", 2, "file", "leaves the folder"),
-        ("file,person\nb.png,ann\n", 2, "file", "not a readable picture"),
+        ("file,person\nb.png,ann\n", 2, "file", "cannot be read"),
         ("file,person\nwide.png,ann\n", 2, "file", "square"),
         (b"file,person\na.png,ann\nb.png,\xff\n", 3, "file", "UTF-8"),
         ('file,person\na.png,"ann\n', 2, "file", "comma separated"),
@@ -130,7 +130,7 @@ def test_a_wrong_line_is_named_with_its_column(
 def test_a_picture_cut_short_is_named(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     folder = folder_with(tmp_path / "set", "file,person\na.png,ann\n", a=png(noise)[:-900])
-    with pytest.raises(LabelError, match=r"line 2, column 'file': 'a\.png': is not a readable picture"):
+    with pytest.raises(LabelError, match=r"line 2, column 'file': 'a\.png': cannot be read"):
         read_labelled(folder, cropped=True, geometry=SMALL)
 
 

@@ -107,7 +107,7 @@ def test_a_set_without_larger_pictures_says_so(folder: Path) -> None:
         (f"{HEADER}\nann/a.png,1,2,3,x,5,6,7,8,9,10\n", 2, "y1", "'x' is no number"),
         (f"{HEADER}\nbob/b.png,1,2,3,4,5,6,7,8,9,10\n", 2, "file", "no picture 'large/bob/b.webp'"),
         ("\xff", 1, "file", "not UTF-8"),
-        (f'{HEADER}\n"ann', 1, "file", "comma separated"),
+        (f'{HEADER}\n"ann', 2, "file", "comma separated"),
     ],
 )
 def test_a_wrong_line_of_points_is_named(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from facedata.labelled import resized
+from facedata.labelled import resized, write_picture
 from facedata.labels import LABELS_FILE, csv_text, write_labels
 from facedata.large_pictures import LARGE_FILE, LargeFace, format_large, large_name
 from facedata.readers.common import Entry, Finder, LeftOutError, Plan
@@ -127,13 +126,6 @@ def _write(crop: Pixels, large: LargeFace | None, file: str, out: Path) -> None:
     """Write both pictures, the crop last: if it is there, both are."""
     text = PngInfo()
     if large is not None:
-        _save(large.pixels, out / large_name(file), "WEBP", quality=90, method=4)
+        write_picture(out / large_name(file), large.pixels, quality=90, method=4)
         text.add_text(_POINTS, " ".join(f"{value:.2f}" for value in large.points.ravel().tolist()))
-    _save(crop, out / file, "PNG", compress_level=6, pnginfo=text)
-
-
-def _save(pixels: Pixels, path: Path, form: str, **options: Any) -> None:
-    drawn = BytesIO()
-    Image.fromarray(pixels).save(drawn, form, **options)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, drawn.getvalue())
+    write_picture(out / file, crop, compress_level=6, pnginfo=text)

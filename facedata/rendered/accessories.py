@@ -21,7 +21,6 @@ _SUNK = 0.7  # cm by which hair lies lower farther up, where nobody sees that it
 _LINING = 0.15  # cm between the outside of a hat and the hair in it
 _PUFF = 0.75  # cm that hair gains per cm below a hat's edge
 _COLUMNS, _ROWS = 144, 28
-_FAR = 40.0  # cm: outside every head
 _PEAK = 64.0  # degrees to which the peak of a cap reaches on either side
 _CUFF = 4.4  # cm: height of a knitted hat's turned-up edge
 
@@ -118,17 +117,17 @@ def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
     return replace(mesh, vertices=vertices, normals=(mesh.normals @ turn).astype(np.float32))
 
 
-def _wire(line: Values, radius: float, sides: int = 6) -> Mesh:
-    """A tube along a polyline (k, 3)."""
+def _wire(line: Values, radius: float) -> Mesh:
+    """A tube of six sides along a polyline (k, 3)."""
     line = line.astype(np.float32)
     tangent = unit(np.gradient(line, axis=0))
     helper = np.where(np.abs(tangent[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     first = unit(np.cross(tangent, helper))
     second = np.cross(tangent, first)
-    turn = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    turn = np.linspace(0, 2 * np.pi, 6, endpoint=False)
     ring = first[:, None] * np.cos(turn)[:, None] + second[:, None] * np.sin(turn)[:, None]
     vertices = (line[:, None] + radius * ring).reshape(-1, 3)
-    return surface(vertices.astype(np.float32), grid_triangles(len(line), sides, wrap=True), Material.FRAME)
+    return surface(vertices.astype(np.float32), grid_triangles(len(line), 6, wrap=True), Material.FRAME)
 
 
 @dataclass(frozen=True)
@@ -229,20 +228,15 @@ class FittedHat:
     def _measured(self, head: Caster) -> tuple[float, Values, Values]:
         """Height of the hat's top, heights of its rows and the head's distance from the axis there."""
         up = self._axes[1]
-        above = (self._origin + up * _FAR)[None].astype(np.float32)
-        skull = _FAR - float(head.distance(above, -up[None])[0])
-        top = skull + _HATS[self.hat.kind][5]
+        top = float(head.reach(self._origin, up)) + _HATS[self.hat.kind][5]
         edge = self._edge(self._azimuth)
         # Closer rows at the top, where the crown is round.
         share = np.sin(np.linspace(0, np.pi / 2, _ROWS))[:, None]
         heights = edge + (top - edge) * share
         angle = np.radians(self._azimuth)[:, None]
         out = np.sin(angle) * self._axes[0] + np.cos(angle) * self._axes[2]  # in the plane of the band
-        start = self._origin + heights[..., None] * up + out * _FAR
-        aim = np.broadcast_to(-out, start.shape)
-        gap = head.distance(*(each.reshape(-1, 3).astype(np.float32) for each in (start, aim)))
-        gap = gap.reshape(heights.shape)
-        return top, heights, np.where(np.isfinite(gap), np.clip(_FAR - gap, 0, 14), 0.0)
+        reach = head.reach(self._origin + heights[..., None] * up, out)
+        return top, heights, np.clip(reach, 0, 14)
 
     def _shaped(self) -> tuple[Values, Values]:
         """Distance of the crown from the axis and its albedo, both (_ROWS, _COLUMNS)."""

@@ -103,10 +103,8 @@ def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = 
 
 def skull_radius(head: Caster) -> Array:
     """Measure how far, (ROWS, COLUMNS), a bald head's skin is from CENTRE, the ears smoothed away."""
-    far = 40.0
-    flat = _DIRECTIONS.reshape(-1, 3)
-    gap = head.distance(CENTRE + flat * far, -flat).reshape(ROWS, COLUMNS)
-    radius = np.where(np.isfinite(gap), far - gap, 9.0)
+    radius = head.reach(CENTRE, _DIRECTIONS)
+    radius = np.where(np.isfinite(radius), radius, 9.0)
     wrapped = np.pad(radius, ((0, 0), (8, 8)), mode="wrap")
     radius = median_filter(wrapped, size=13, mode="nearest")[:, 8:-8]
     return np.asarray(gaussian_filter(radius, (1.5, 1.5), mode=("nearest", "wrap")), np.float32)

@@ -15,6 +15,7 @@ Rng = np.random.Generator
 Array = NDArray[np.float32]
 Values = NDArray[np.floating]
 Triangles = NDArray[np.int32]
+FAR = 40.0  # cm; outside every head
 SHADOW_BIAS = 0.03  # cm; lifts a shadow ray's start off the surface it leaves
 
 Material = IntEnum("Material", "SKIN EYE TEETH MOUTH HAIR FRAME LENS CLOTH HAT", start=0)
@@ -136,6 +137,15 @@ class Caster:
         """Measure how far each ray goes to the first surface, cm, infinite if there is none: (r,) float32."""
         found = self._scene.run(origins, directions, None, query="INTERSECT", output=True)
         return np.where(found["primID"] >= 0, found["tfar"], np.inf).astype(np.float32)
+
+    def reach(self, middle: Values, outward: Values, far: float = FAR) -> Array:
+        """Measure how far the mesh reaches from points along unit directions, (..., 3) each.
+
+        It is looked at from ``far`` outside.  Returns (...) float32 cm, minus infinity if nothing is there.
+        """
+        starts = (middle + outward * far).astype(np.float32)
+        aims = np.broadcast_to(-outward, starts.shape).astype(np.float32)
+        return (far - self.distance(starts.reshape(-1, 3), aims.reshape(-1, 3))).reshape(starts.shape[:-1])
 
     def lit(self, points: Array, normals: Array, directions: Array) -> NDArray[np.bool_]:
         """Whether each point (n, 3) sees the light in its direction (n, 3): (n,) bool."""

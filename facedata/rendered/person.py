@@ -28,17 +28,24 @@ _FACE_VERTICES = 6706  # the first so many are the narrow face
 Expression = dict[str, float]
 """Weights 0..1 of blendshapes, by their names."""
 
-_EXPRESSIONS: tuple[Expression, ...] = (
-    {"mouthSmile_L": 0.8, "mouthSmile_R": 0.8, "cheekRaiser_L": 0.5, "cheekRaiser_R": 0.5},
-    {"mouthSmile_L": 0.9, "mouthSmile_R": 0.9, "jawOpen": 0.25, "mouthUpperUp_L": 0.4, "mouthUpperUp_R": 0.4},
-    {"mouthFrown_L": 0.8, "mouthFrown_R": 0.8, "browInnerUp_L": 0.7, "browInnerUp_R": 0.7},
-    {"browDown_L": 0.9, "browDown_R": 0.9, "mouthPress_L": 0.5, "mouthPress_R": 0.5, "noseSneer_L": 0.3,
-     "noseSneer_R": 0.3},
-    {"jawOpen": 0.6, "browOuterUp_L": 0.6, "browOuterUp_R": 0.6, "eyeWide_L": 0.6, "eyeWide_R": 0.6},
-    {"eyeSquint_L": 0.8, "eyeSquint_R": 0.8, "mouthStretch_L": 0.3, "mouthStretch_R": 0.3},
-    {"eyeBlink_L": 0.9, "eyeBlink_R": 0.9},
-    {"mouthPucker": 0.6},
-)  # fmt: skip
+
+def both_sides(**weights: float) -> Expression:
+    """Give the left and the right of each blendshape the same weight; those of the middle have no sides."""
+    middle = ("jawOpen", "mouthPucker")
+    sides = {name: ("",) if name in middle else ("_L", "_R") for name in weights}
+    return {name + side: weight for name, weight in weights.items() for side in sides[name]}
+
+
+_EXPRESSIONS = (
+    both_sides(mouthSmile=0.8, cheekRaiser=0.5),
+    both_sides(mouthSmile=0.9, jawOpen=0.25, mouthUpperUp=0.4),
+    both_sides(mouthFrown=0.8, browInnerUp=0.7),
+    both_sides(browDown=0.9, mouthPress=0.5, noseSneer=0.3),
+    both_sides(jawOpen=0.6, browOuterUp=0.6, eyeWide=0.6),
+    both_sides(eyeSquint=0.8, mouthStretch=0.3),
+    both_sides(eyeBlink=0.9),
+    both_sides(mouthPucker=0.6),
+)
 
 
 class Head:

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import get_context
@@ -166,7 +166,11 @@ def in_processes(work: Callable[[Any], None], jobs: Iterable[Any], count: int) -
     reader, writer = get_context("spawn").Pipe(duplex=False)
     pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin, initargs=(reader,))
     try:
-        yield from _each_done(pool, work, iter(jobs), count)
+        with interrupts_ignored():  # inherited by the processes that this starts
+            doing = [pool.submit(work, job) for job in jobs]
+        for done in as_completed(doing):
+            done.result()
+            yield
     except BrokenExecutor as error:
         raise DataError(
             "A rendering process ended unexpectedly, perhaps for want of memory; "
@@ -179,24 +183,6 @@ def in_processes(work: Callable[[Any], None], jobs: Iterable[Any], count: int) -
         pool.shutdown(wait=True, cancel_futures=True)
         writer.close()
         reader.close()
-
-
-def _each_done(
-    pool: ProcessPoolExecutor, work: Callable[[Any], None], jobs: Iterator[Any], count: int
-) -> Iterator[None]:
-    waiting: set[Future[None]] = set()
-    while True:
-        for job in jobs:
-            with interrupts_ignored():  # inherited by the processes that this starts
-                waiting.add(pool.submit(work, job))
-            if len(waiting) > count:  # one more than can be worked at, so that nobody waits
-                break
-        if not waiting:
-            return
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in done:
-            future.result()
-            yield
 
 
 def _begin(reader: Connection) -> None:

@@ -46,14 +46,8 @@ _SHARES = {
 def claimed(out: Path, identity: dict[str, object]) -> AbstractContextManager[None]:
     """Make ``out`` this training's folder and keep other processes from training in it meanwhile.
 
-    Raises TrainingError if it is another training's, an earlier version's, holds other things or is in use.
+    Raises TrainingError if it is another training's, holds other things or is in use.
     """
-    path = out / IDENTITY_FILE
-    if path.is_file() and b'"rate"' in path.read_bytes():
-        raise TrainingError(
-            f"{out} holds a training of an earlier version, which this one cannot go on with; its weights "
-            "stay usable. Name another --out folder."
-        )
     return claimed_folder(out, identity, file=IDENTITY_FILE, what="training", error=TrainingError)
 
 
