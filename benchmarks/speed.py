@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,11 +31,15 @@ from generator.training import train as train_networks
 from index import Collection, CollectionWriter, FaceVector, NewCollection, NewFace, NewPhoto, Status
 from retrieval.calibration import read_calibration
 from retrieval.engine import Engine
-from retrieval.identity import open_identity
-from retrieval.loading import load_encoding
+from retrieval.finder import Finder
+from retrieval.identity import open_identity, unit_length
+from retrieval.indexing import index_folders
+from retrieval.loading import load_encoding, load_engine
 
 _FACE = (Box(0, 0, 32, 32), Landmarks((10, 10), (22, 10), (16, 18)), 1.0)
 _BATCH = 64
+_ROOT = Path(__file__).resolve().parent.parent
+_PHOTOGRAPHS = sorted((_ROOT / "demo" / "album").glob("amara_pose*.jpg"))[:3]
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def main() -> None:
         figures = canonicalising(engine, crops, Path(folder) / "indexed")
         figures += describing(engine)
         figures += searching(engine, mini.crops, options.gallery, Path(folder) / "searched")
+        figures += asking(mini.crops, options.gallery, Path(folder) / "asked")
         figures += training(Path(folder) / "trained")
     rows = [
         [f.what, f"{f.value:,.1f} {f.unit}", f"{f.ratio:.1f} × {f.plain}" if f.ratio else ""] for f in figures
@@ -128,6 +134,45 @@ def searching(engine: Engine, crops: Pixels, count: int, folder: Path) -> list[F
     ]
 
 
+def asking(crops: Pixels, count: int, folder: Path) -> list[Figure]:
+    """Milliseconds per answer among ``count`` made-up faces, and processor seconds from the shell."""
+    engine, rng = load_engine(), np.random.default_rng(0)
+    index_folders(_PHOTOGRAPHS, collection=folder, engine=engine, workers=0)
+    made = engine.embed(crops[:512], unit_length(rng.normal(size=(512, 128))))
+
+    def batches() -> Iterator[Iterable[tuple[Pixels, Floats]]]:
+        for start in range(0, count, 1000):
+            vectors = made[rng.integers(len(made), size=min(1000, count - start))]
+            yield ((crops[0], vector + rng.normal(0, 0.02, vector.shape)) for vector in vectors)
+
+    _store(engine, batches(), folder)
+    known = str(_PHOTOGRAPHS[0])
+    with Finder(folder, engine=engine) as finder:
+        finder.search(known, wish="+30")
+        plain = _seconds(lambda: finder.search(known), times=20)
+        wished = _seconds(lambda: finder.search(known, wish="+30"), times=20)
+    command = (
+        sys.executable,
+        "-m",
+        "cli.main",
+        "search",
+        known,
+        "--pose",
+        "+30",
+        "--collection",
+        str(folder),
+    )
+    torch, shell = (
+        min(_processor_seconds(*words) for _ in range(3))
+        for words in ((sys.executable, "-c", "import torch"), command)
+    )
+    return [
+        Figure("answer without a wish", 1000 * plain, "ms"),
+        Figure("answer to a wish", 1000 * wished, "ms"),
+        Figure("search of a known photograph from the shell", shell, "s", shell / torch, "import torch"),
+    ]
+
+
 def training(out: Path) -> list[Figure]:
     """Pairs per second of both presets on rendered-mini."""
     faces = read_labelled(rendered_mini_path(), cropped=True, geometry=CropGeometry())
@@ -149,8 +194,9 @@ def training(out: Path) -> list[Figure]:
 
 
 def _store(engine: Engine, batches: Iterable[Iterable[tuple[Pixels, Floats]]], folder: Path) -> None:
-    """Make a collection of crops and vectors, each batch as the faces of one photograph."""
-    with CollectionWriter(folder, NewCollection(engine.layout, "none", 0)) as writer:
+    """Store crops and vectors, each batch as the faces of one photograph; make the collection if need be."""
+    new = None if folder.exists() else NewCollection(engine.layout, "none", 0)
+    with CollectionWriter(folder, new) as writer:
         for number, batch in enumerate(batches):
             faces = tuple(NewFace(*_FACE, FaceVector(crop, vector)) for crop, vector in batch)
             file = f"/benchmark/{number}.png", 1, number, f"{number:064x}"
@@ -163,6 +209,13 @@ def _seconds(work: Callable[[], object], times: int = 1) -> float:
     for _ in range(times):
         work()
     return (time.perf_counter() - begun) / times
+
+
+def _processor_seconds(*command: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, cwd=_ROOT)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _peak_mb() -> float:
