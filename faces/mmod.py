@@ -9,14 +9,14 @@ takes 3.5 µs for a pixel with its pyramid; this gives the same faces fifteen ti
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from faces.detect import overlap
+from faces.detect import Find, overlap
 from faces.dlib_weights import DlibWeights
 from faces.errors import DetectorError
 from faces.types import Box, Pixels
@@ -36,13 +36,6 @@ _BORDER = 11  # black pixels around a picture, as in dlib's pyramid
 _STEP = 5 / 6  # between two levels
 _SMALLEST = 45  # pixels of a level's shorter side, below which half a face does not fit
 _SAME = 0.3383  # intersection over union from which two finds are one, an option in the file
-
-
-class Find(NamedTuple):
-    """A face found: where, in pixels of the picture, and how sure (0: unsure, above 1: sure)."""
-
-    box: Box
-    score: float
 
 
 class MmodNetwork(nn.Module):
@@ -89,7 +82,7 @@ def load_mmod_network(path: Path) -> MmodNetwork:
                 folded = numbers[:weights].reshape(layer.weight.shape) * gain[:, None, None, None]
                 if layer is first:
                     folded = folded / np.float32(_SCALE)
-                    offset = offset - folded.sum(axis=(2, 3)) @ np.float32(_MEAN_RGB)
+                    offset = offset - folded.sum(axis=(2, 3)) @ np.array(_MEAN_RGB, np.float32)
                 layer.weight.copy_(torch.from_numpy(folded))
                 cast(Tensor, layer.bias).copy_(torch.from_numpy(numbers[weights:] * gain + offset))
     except OSError as error:
@@ -105,7 +98,8 @@ def find_faces(
 ) -> list[list[Find]]:
     """Find faces from ``WINDOW`` pixels on in pictures (N, H, W, 3) uint8 RGB; surest first, one of each.
 
-    Only those with a score above ``threshold``; of the pyramid all levels, or only the finest ``levels``.
+    Only those with a score above ``threshold`` (0: unsure, from 1 on: sure); of the pyramid all levels, or
+    only the finest ``levels``.
     """
     found: list[list[Find]] = [[] for _ in pictures]
     height, width = pictures.shape[1:3]
@@ -117,7 +111,7 @@ def find_faces(
             scores = network(F.pad(level, [_BORDER] * 4)).numpy()
             across, down = width / level.shape[3], height / level.shape[2]
             for one, row, column in zip(*np.nonzero(scores > threshold), strict=True):
-                x, y = ((_FIRST - _BORDER + 0.5 + _STRIDE * place) for place in (column, row))
+                x, y = (_FIRST - _BORDER + 0.5 + _STRIDE * int(place) for place in (column, row))
                 half = WINDOW / 2
                 box = Box((x - half) * across, (y - half) * down, (x + half) * across, (y + half) * down)
                 found[one].append(Find(box, float(scores[one, row, column])))
