@@ -59,7 +59,7 @@ class HogFilters:
         self._detector: Any = dlib.get_frontal_face_detector()
 
     def find(self, grey: Image.Image, scale: float, threshold: float) -> list[Find]:
-        """Find faces from 80 pixels on in a grey picture enlarged ``scale`` times; surest first, one of each.
+        """Find faces from 80 pixels on in a grey picture enlarged ``scale`` times, some more than once.
 
         ``score`` is the distance from the filter's threshold; none below ``threshold`` are given.
         """
@@ -67,7 +67,7 @@ class HogFilters:
         for view in views(grey, scale, window=_WINDOW):
             rectangles, scores, _ = self._detector.run(view.pixels, 0, threshold)
             finds += _finds(view, zip(rectangles, scores, strict=True))
-        return best_of_each(finds)
+        return finds
 
 
 class DlibDetector:

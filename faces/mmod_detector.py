@@ -94,7 +94,8 @@ class MmodDetector:
 
     def _proposed(self, grey: Image.Image, smallest: float, largest: float) -> list[Box]:
         """Places that may show faces of these sizes, the surest of both ways by turns."""
-        by_filters = self._filters.find(grey, WINDOW / (_FILTERS_FROM * smallest), _PROPOSED_BY_FILTERS)
+        scale = WINDOW / (_FILTERS_FROM * smallest)
+        by_filters = best_of_each(self._filters.find(grey, scale, _PROPOSED_BY_FILTERS))
         by_network = propose(
             self._proposals, grey, smallest=smallest, largest=largest, threshold=_PROPOSED_BY_NETWORK
         )
