@@ -28,8 +28,9 @@ def index(
         int | None,
         typer.Option(
             metavar="PIXELS",
-            min=8,
-            help="Leave out faces whose box has a shorter side; otherwise as last time, 24 at first.",
+            min=0,
+            help="Leave out faces whose box has a shorter side; 0: 1/40 of the photograph's longer side, but "
+            "never under 24. Otherwise as last time, 0 at first.",
         ),
     ] = None,
     include_forgotten: Annotated[
@@ -116,6 +117,7 @@ def info(
         anotheryou info
         anotheryou info --skipped
     """
+    from faces.detect import RELATIVE, SHARE, SMALLEST
     from index import Collection, Status
     from retrieval.location import collection_folder
 
@@ -140,6 +142,9 @@ def info(
             for one in made["encodings"]
         ]
         identity = made.get("identity")
+        smallest = f"{summary.min_face} pixels"
+        if summary.min_face == RELATIVE:
+            smallest = f"1/{SHARE} of the photograph or {SMALLEST} pixels"
         lines = {
             "collection": opened.folder,
             "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:,.1f} MB, since {summary.created}",
@@ -147,7 +152,7 @@ def info(
             "skipped": f"{summary.skipped:,}" + (" (see --skipped)" if summary.skipped else ""),
             "forgotten": f"{summary.forgotten:,}",
             "faces": f"{summary.faces:,}",
-            "too small": f"{summary.too_small:,} (below {summary.min_face} pixels)",
+            "too small": f"{summary.too_small:,} (below {smallest})",
             "detector": summary.detector or "none used yet",
             "weights": ", ".join(weights),
             "identity": f"{identity['source']} ({identity['digest']})" if identity else "none",
@@ -205,6 +210,8 @@ def _can_ask() -> bool:
 
 
 def _print_index_summary(summary: IndexSummary) -> None:
+    from faces.detect import SHARE, SMALLEST
+
     parts = {
         "unchanged": summary.unchanged,
         "moved": summary.moved,
@@ -217,6 +224,12 @@ def _print_index_summary(summary: IndexSummary) -> None:
     typer.echo(f"{_counted(summary.faces, 'face')} added in {in_words(summary.seconds)}{rate}")
     if summary.too_small:
         typer.echo(f"{_counted(summary.too_small, 'face')} left out as too small")
+    if summary.coarse:
+        large = f"In {_counted(summary.coarse, 'large photograph')}"
+        typer.echo(
+            f"{large} faces narrower than 1/{SHARE} of the longer side were not looked for; "
+            f"`--min-face {SMALLEST}` finds them"
+        )
     if summary.skipped:
         typer.echo(f"{_counted(summary.skipped, 'photograph')} skipped:")
         for path, reason in summary.reasons:

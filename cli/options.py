@@ -40,7 +40,8 @@ DetectorOption = Annotated[
     Path | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="What finds the faces: hog+cnn (the default), hog (quicker), cnn, or YuNet's .onnx file.",
+        help="What finds the faces: mmod, dlib's own hog+cnn, hog and cnn, or YuNet's .onnx file; otherwise "
+        "what the collection was made with, mmod at first.",
     ),
 ]
 PoseOption = Annotated[

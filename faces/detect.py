@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -14,11 +14,14 @@ from PIL import Image
 from faces.errors import DetectorError
 from faces.types import Box, DetectedFace, Photo, Pixels
 
-METHODS = ("hog+cnn", "hog", "cnn")
+METHODS = ("mmod", "hog+cnn", "hog", "cnn")
 """Detectors that come with the project, the default first."""
 
-MIN_FACE = 24
-"""Pixels across the smallest face that is looked for by default."""
+RELATIVE = 0
+"""The smallest face that is looked for by default: what ``smallest_face`` gives for each photograph."""
+
+SMALLEST, SHARE = 24, 40
+"""By default faces are looked for down to 24 pixels and a 40th of the photograph's longer side."""
 
 SAME_FACE = 0.3
 _WITHIN = 0.7  # of the smaller box: an eye and a mouth found as a face inside the face
@@ -37,15 +40,25 @@ class Detector(Protocol):
         """Find every usable face, largest first; some may be smaller than the detector was opened for."""
 
 
-def open_detector(model: Path | str | None = None, *, min_face: int = MIN_FACE) -> Detector:
+def smallest_face(min_face: int, width: int, height: int) -> float:
+    """Return the smallest face, in pixels, that is looked for in a photograph of this size."""
+    return min_face if min_face != RELATIVE else max(SMALLEST, max(width, height) / SHARE)
+
+
+def open_detector(model: Path | str | None = None, *, min_face: int = RELATIVE) -> Detector:
     """Open a detector: one of ``METHODS`` (None: the first), or YuNet if ``model`` is an .onnx file.
 
-    ``min_face`` is the width in pixels of the smallest face looked for; a larger one makes large photographs
-    quicker.  Raises DetectorError if there is no such detector, or its model is missing or broken.
+    ``min_face`` is the width in pixels of the smallest face looked for (``RELATIVE``: it grows with the
+    photograph); a larger one makes large photographs quicker.  Raises DetectorError if there is no such
+    detector, or its model is missing or broken.
     """
-    if min_face < 1:
+    if min_face < 0:
         raise DetectorError(f"the smallest face must be 1 pixel or more wide, not {min_face}.")
     method = METHODS[0] if model is None else str(model)
+    if method == "mmod":
+        from faces.mmod_detector import MmodDetector
+
+        return MmodDetector(min_face=min_face)
     if method in METHODS:
         from faces.dlib_detector import DlibDetector
 
@@ -57,6 +70,12 @@ def open_detector(model: Path | str | None = None, *, min_face: int = MIN_FACE) 
     raise DetectorError(
         f"there is no detector {method}; choose {', '.join(METHODS)} or the path of YuNet's .onnx file."
     )
+
+
+def method_named(name: str) -> str | None:
+    """Return the method of a detector by its ``name``; None for other detectors."""
+    method = name.removeprefix("dlib-")
+    return method if method in METHODS else None
 
 
 def shared_area(one: Box, other: Box) -> float:
@@ -77,6 +96,13 @@ def same_face(one: Box, other: Box) -> bool:
     """Tell whether two boxes mean one face: they overlap, or one lies mostly within the other."""
     smaller = min(one.area, other.area)
     return overlap(one, other) >= SAME_FACE or (smaller > 0 and shared_area(one, other) / smaller >= _WITHIN)
+
+
+class Find(NamedTuple):
+    """A place that may show a face, in pixels of the photograph; ``score`` is on its finder's own scale."""
+
+    box: Box
+    score: float
 
 
 class Scored(Protocol):
@@ -133,7 +159,7 @@ def cut(image: Image.Image, region: Box, scale: float) -> View:
     bottom = min(image.height, math.ceil(region.bottom))
     width, height = max(1, int((right - left) * scale)), max(1, int((bottom - top) * scale))
     box = (left, top, min(image.width, left + width / scale), min(image.height, top + height / scale))
-    pixels = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    pixels = image.resize((width, height), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
     return View(np.asarray(pixels), scale, float(left), float(top))
 
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from faces.detect import View, best_of_each, cut, overlap, views
+from faces.detect import Find, View, best_of_each, cut, overlap, smallest_face, views
 from faces.errors import DetectorError
 from faces.landmarks import FivePoints
 from faces.types import Box, DetectedFace, Photo
@@ -39,12 +38,6 @@ _MOST_CHECKED = 24  # proposals of one photograph that the network judges, sures
 _PATCH_FACE, _PATCH_MARGIN = 96, 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class _Find:
-    box: Box
-    score: float
-
-
 def model_file(name: str) -> Path:
     """Find a file of ``face_recognition_models``, whose import needs an old setuptools; or DetectorError."""
     spec = importlib.util.find_spec("face_recognition_models")
@@ -55,6 +48,26 @@ def model_file(name: str) -> Path:
     raise DetectorError(
         f"the model {name} is missing; install it with 'pip install face_recognition_models'."
     )
+
+
+class HogFilters:
+    """dlib's frontal face detector."""
+
+    def __init__(self) -> None:
+        import dlib
+
+        self._detector: Any = dlib.get_frontal_face_detector()
+
+    def find(self, grey: Image.Image, scale: float, threshold: float) -> list[Find]:
+        """Find faces from 80 pixels on in a grey picture enlarged ``scale`` times, some more than once.
+
+        ``score`` is the distance from the filter's threshold; none below ``threshold`` are given.
+        """
+        finds = []
+        for view in views(grey, scale, window=_WINDOW):
+            rectangles, scores, _ = self._detector.run(view.pixels, 0, threshold)
+            finds += _finds(view, zip(rectangles, scores, strict=True))
+        return finds
 
 
 class DlibDetector:
@@ -69,8 +82,8 @@ class DlibDetector:
         import dlib
 
         self.name = f"dlib-{method}"
-        self._min_face = max(1, min_face)
-        self._hog: Any = dlib.get_frontal_face_detector() if "hog" in method else None
+        self._min_face = min_face
+        self._hog = HogFilters() if "hog" in method else None
         self._cnn: Any = None
         if "cnn" in method:
             model = model_file("mmod_human_face_detector.dat")
@@ -91,9 +104,9 @@ class DlibDetector:
         if self._hog is None:
             finds = self._seen_by_cnn(colour, _CNN_MOST)
         elif self._cnn is None:
-            finds = self._seen_by_hog(grey, 0.0)
+            finds = self._seen_by_hog(self._hog, grey, 0.0)
         else:
-            finds = self._confirmed(colour, self._seen_by_hog(grey, _PROPOSED))
+            finds = self._confirmed(colour, self._seen_by_hog(self._hog, grey, _PROPOSED))
             if not finds:
                 finds = self._seen_by_cnn(colour, _SECOND_LOOK)
         faces = [
@@ -103,23 +116,22 @@ class DlibDetector:
         ]
         return sorted(faces, key=lambda face: -face.box.area)
 
-    def _seen_by_hog(self, grey: Image.Image, threshold: float) -> list[_Find]:
+    def _seen_by_hog(self, hog: HogFilters, grey: Image.Image, threshold: float) -> list[Find]:
         pixels = grey.width * grey.height
-        wished = _WINDOW / self._min_face
+        wished = _WINDOW / smallest_face(self._min_face, grey.width, grey.height)
         promised = min(wished, _WINDOW / _PROMISED)
         scale = min(wished, max(promised, math.sqrt(_CHEAP / pixels)), math.sqrt(_MOST / pixels))
         finds = []
         for one in (scale, scale * _HALF_STEP) if pixels * scale * scale < _INTERLEAVED else (scale,):
-            for view in views(grey, one, window=_WINDOW):
-                rectangles, scores, _ = self._hog.run(view.pixels, 0, threshold)
-                finds += _finds(view, zip(rectangles, scores, strict=True))
+            finds += hog.find(grey, one, threshold)
         return best_of_each(finds)
 
-    def _seen_by_cnn(self, colour: Image.Image, most: int) -> list[_Find]:
-        scale = min(_WINDOW / self._min_face, math.sqrt(most / (colour.width * colour.height)))
+    def _seen_by_cnn(self, colour: Image.Image, most: int) -> list[Find]:
+        smallest = smallest_face(self._min_face, colour.width, colour.height)
+        scale = min(_WINDOW / smallest, math.sqrt(most / (colour.width * colour.height)))
         return self._judge(cut(colour, Box(0, 0, colour.width, colour.height), scale))
 
-    def _judge(self, view: View) -> list[_Find]:
+    def _judge(self, view: View) -> list[Find]:
         height, width = view.pixels.shape[:2]
         if min(height, width) < _WINDOW // 2:
             return []  # half a face at best
@@ -129,7 +141,7 @@ class DlibDetector:
         found = ((each.rect, each.confidence) for each in self._cnn(pixels, 0))
         return [find for find in _finds(view, found) if find.score > _CONFIRMED]
 
-    def _confirmed(self, colour: Image.Image, proposed: list[_Find]) -> list[_Find]:
+    def _confirmed(self, colour: Image.Image, proposed: list[Find]) -> list[Find]:
         """The sure proposals, and what the network sees where the others point."""
         finds = [find for find in proposed if find.score >= _SURE]
         for box in [find.box for find in proposed if find.score < _SURE][:_MOST_CHECKED]:
@@ -140,9 +152,9 @@ class DlibDetector:
         return finds
 
 
-def _finds(view: View, found: Iterable[tuple[Any, float]]) -> list[_Find]:
+def _finds(view: View, found: Iterable[tuple[Any, float]]) -> list[Find]:
     """dlib's rectangles, whose right and bottom pixels are within, as boxes of the photograph."""
     return [
-        _Find(view.in_photo(r.left(), r.top(), r.right() + 1, r.bottom() + 1), float(score))
+        Find(view.in_photo(r.left(), r.top(), r.right() + 1, r.bottom() + 1), float(score))
         for r, score in found
     ]

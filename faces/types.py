@@ -29,6 +29,10 @@ class Box:
     bottom: float
 
     @property
+    def sides(self) -> tuple[float, float, float, float]:
+        return self.left, self.top, self.right, self.bottom
+
+    @property
     def width(self) -> float:
         return self.right - self.left
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.detect import best_of_each, cut
+from faces.detect import best_of_each, cut, smallest_face
 from faces.errors import DetectorError
 from faces.landmarks import landmarks_of
 from faces.types import Box, DetectedFace, Photo
@@ -45,13 +45,14 @@ class YuNetDetector:
             raise DetectorError(f"{model} is not a YuNet model that OpenCV can read.") from error
         self._error: type[Exception] = cv2.error
         self._model = model
-        self._min_face = max(1, min_face)
+        self._min_face = min_face
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
         """Find every face, largest first, with YuNet's score, 0..1; DetectorError for another network."""
         image = Image.fromarray(photo.pixels)
         longest = max(image.size)
-        fine = min(max(1.0, _SMALLEST / self._min_face), _LONG / longest)
+        smallest = smallest_face(self._min_face, image.width, image.height)
+        fine = min(max(1.0, _SMALLEST / smallest), _LONG / longest)
         if longest * fine < _SHORT:  # the network's coarsest cells are 32 pixels wide
             fine = _SHORT / longest
         found = self._look(image, fine)

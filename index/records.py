@@ -31,7 +31,10 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class NewCollection:
-    """What a new collection is made with: the detector's name and the smallest face in pixels."""
+    """What a new collection is made with: the detector's name and the smallest face.
+
+    That is in pixels, here and wherever a ``min_face`` is kept; 0: a share of each photograph.
+    """
 
     layout: Layout
     detector: str

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from faces.dlib_weights import DlibWeights
 from faces.errors import WeightsError
 
 _DESCRIPTOR = 128
@@ -78,16 +78,16 @@ def load_dlib_network(path: Path) -> DlibNetwork:
     """Build the network from dlib's ``.dat`` file; raises WeightsError if it is another file."""
     network = DlibNetwork()
     try:
-        content = _Content(path.read_bytes())
+        content = DlibWeights(path.read_bytes())
         with torch.no_grad():
             for layer in network.modules():
                 if isinstance(layer, nn.Conv2d) and layer.bias is not None:
                     filters = layer.out_channels
-                    numbers = content.numbers("con_4", layer.weight.numel() + filters)
-                    gain, offset = content.numbers("affine_", 2 * filters).view(2, filters)
+                    numbers = torch.from_numpy(content.numbers("con_4", layer.weight.numel() + filters))
+                    gain, offset = torch.from_numpy(content.numbers("affine_", 2 * filters)).view(2, filters)
                     layer.weight.copy_(numbers[:-filters].view_as(layer.weight) * gain[:, None, None, None])
                     layer.bias.copy_(numbers[-filters:] * gain + offset)
-            weights = content.numbers("fc_2", network.last.weight.numel(), skip=2)
+            weights = torch.from_numpy(content.numbers("fc_2", network.last.weight.numel(), skip=2))
             network.last.weight.copy_(weights.view(-1, _DESCRIPTOR).T)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror}).") from None
@@ -96,44 +96,3 @@ def load_dlib_network(path: Path) -> DlibNetwork:
             f"{path} is not dlib's face descriptor ({error}); install face_recognition_models again."
         ) from None
     return network.eval()
-
-
-class _Content:
-    """Read the parameters of one layer after another from dlib's serialisation (dlib/serialize.h).
-
-    A layer writes its name and, after ``skip`` whole numbers, its parameters: the version of the tensor, its
-    four dimensions and float32 numbers.  Whole numbers and names are preceded by their count of bytes.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._at = 0
-
-    def numbers(self, layer: str, count: int, *, skip: int = 0) -> Tensor:
-        """Give the ``count`` parameters of the next layer of this name; raises ValueError for any others."""
-        name = bytes([1, len(layer)]) + layer.encode()
-        found = self._content.find(name, self._at)
-        if found < 0:
-            raise ValueError(f"it has no further layer {layer}")
-        self._at = found + len(name)
-        for _ in range(skip):
-            self._whole()
-        version, *shape = (self._whole() for _ in range(5))
-        if version != 2 or np.prod(shape) != count:
-            raise ValueError(f"a layer {layer} has {shape} parameters instead of {count:,}")
-        part = self._content[self._at : self._at + 4 * count]
-        if len(part) != 4 * count:
-            raise ValueError("it ends too early")
-        self._at += 4 * count
-        numbers = torch.from_numpy(np.frombuffer(part, "<f4").astype(np.float32))
-        if not numbers.isfinite().all():
-            raise ValueError(f"a layer {layer} holds impossible numbers")
-        return numbers
-
-    def _whole(self) -> int:
-        length = self._content[self._at] if self._at < len(self._content) else 0
-        if not 1 <= length <= 8:
-            raise ValueError("a number is damaged")
-        value = int.from_bytes(self._content[self._at + 1 : self._at + 1 + length], "little")
-        self._at += 1 + length
-        return value

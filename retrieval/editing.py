@@ -11,7 +11,6 @@ from PIL import Image
 
 from facedata.labelled import resized
 from faces.crop import CropGeometry, crop_face
-from faces.detect import MIN_FACE
 from faces.errors import NoFaceError, PhotoError, WishError
 from faces.types import Pixels
 from retrieval.engine import Encoder
@@ -127,7 +126,7 @@ def _crop(
             reason = f"is {photo.width} × {photo.height} pixels, but a crop is square; leave --cropped out"
             raise PhotoError(source.name, reason)
         return np.asarray(resized(Image.fromarray(photo.pixels).convert("L"), geometry.size)), 0, 0
-    found, chosen, count = choose_face(photo, source.name, detector_factory(detector, MIN_FACE)(), number)
+    found, chosen, count = choose_face(photo, source.name, detector_factory(detector)(), number)
     try:
         return crop_face(photo.pixels, found.landmarks, geometry), chosen, count
     except ValueError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from faces.detect import MIN_FACE
+from faces.detect import RELATIVE
 from faces.types import Box, Floats, Landmarks, Pixels
 from retrieval.engine import Engine
 from retrieval.examine import DetectorFactory, detector_factory
@@ -30,7 +30,7 @@ def embed(
     *,
     engine: Engine | None = None,
     detector: DetectorFactory | str | Path | None = None,
-    min_face: int = MIN_FACE,
+    min_face: int = RELATIVE,
 ) -> list[Embedded]:
     """Embed every face of a picture, the largest first; an empty list if it shows none.
 

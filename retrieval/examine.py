@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faces.chips import Cut
 from faces.crop import CropGeometry, crop_face
-from faces.detect import Detector, open_detector
+from faces.detect import RELATIVE, Detector, open_detector, smallest_face
 from faces.errors import DetectorError, PhotoError
 from faces.photo import read_photo
 from faces.types import DetectedFace, Pixels
@@ -21,7 +21,9 @@ DetectorFactory = Callable[[], Detector]
 """Opens a detector; a module's function or a ``functools.partial`` of one, so that workers can call it."""
 
 
-def detector_factory(detector: DetectorFactory | str | Path | None, min_face: int) -> DetectorFactory:
+def detector_factory(
+    detector: DetectorFactory | str | Path | None, min_face: int = RELATIVE
+) -> DetectorFactory:
     """Give what opens the detector that is meant: the caller's function, or a name for ``open_detector``."""
     if detector is None or isinstance(detector, str | Path):
         return partial(open_detector, detector, min_face=min_face)
@@ -61,7 +63,8 @@ def examine(
 ) -> Examined:
     """Read one photograph and crop its faces of at least ``min_face`` pixels (the box's shorter side).
 
-    Whatever is wrong with the file becomes a reason; DetectorError is raised if the detector is at fault.
+    ``RELATIVE``: of what ``smallest_face`` says.  Whatever is wrong with the file becomes a reason;
+    DetectorError is raised if the detector is at fault.
     """
     try:
         content = content_of(found.path)
@@ -70,7 +73,8 @@ def examine(
     try:
         photo = read_photo(Path(found.path))
         faces = detector.detect(photo)
-        large = [face for face in faces if min(face.box.width, face.box.height) >= min_face]
+        smallest = smallest_face(min_face, photo.width, photo.height)
+        large = [face for face in faces if min(face.box.width, face.box.height) >= smallest]
         cropped = []
         for face in large:
             try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.detect import MIN_FACE, Detector
+from faces.detect import Detector, method_named
 from faces.errors import CollectionError, NoFaceError, WishError
 from faces.progress import Progress
 from faces.types import Box, Floats, Ints, Landmarks, Pixels
@@ -113,8 +113,9 @@ class Finder:
     """Search one collection; load weights and detector once for any number of queries.
 
     ``collection`` is an open one, or its folder, by default the default collection.  ``detector`` is as in
-    ``index_folders``.  Raises CollectionMissingError if there is no collection, CollectionWeightsError if it
-    was made by an older version or not by ``engine``, WeightsError and DetectorError as those say.
+    ``index_folders``, by default that of the collection.  Raises CollectionMissingError if there is no
+    collection, CollectionWeightsError if it was made by an older version or not by ``engine``, WeightsError
+    and DetectorError as those say.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class Finder:
         )
         try:
             with self.collection.snapshot() as snapshot:
-                layout = snapshot.layout
+                layout, found_by = snapshot.layout, snapshot.summary().detector
                 if not len(snapshot):
                     raise CollectionError(
                         f"the collection in {self.collection.folder} holds no faces yet; "
@@ -145,7 +146,7 @@ class Finder:
             if not opened:
                 self.collection.close()
             raise
-        self._open_detector = detector_factory(detector, MIN_FACE)
+        self._open_detector = detector_factory(detector or method_named(found_by))
         self._detector: Detector | None = None
 
     def search(

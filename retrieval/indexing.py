@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from faces.chips import five_points
-from faces.detect import MIN_FACE
+from faces.detect import RELATIVE, SMALLEST, method_named, smallest_face
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress, underway
 from faces.types import Floats
@@ -54,6 +54,7 @@ class IndexSummary:
     removed: int = 0  # no longer there
     faces: int = 0  # added
     too_small: int = 0  # left out
+    coarse: int = 0  # read without a look for faces of 24 pixels, since the photograph is large
     seconds: float = 0.0
     interrupted: bool = False  # the run was asked to stop; the same command goes on
     reasons: list[tuple[str, str]] = field(default_factory=list)  # (path, why) of the first ten skipped
@@ -80,11 +81,12 @@ def index_folders(
 
     ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name the networks and
     ``identity`` the model of identity (see ``load_engine``), by default those that made it; ``engine`` gives
-    them ready loaded.  ``min_face``: the shorter side, in pixels, of the smallest face taken in, by default
-    as in the last run.  ``include_forgotten`` takes back what was forgotten; single files that are named
-    always are.  ``detector`` names one (see ``open_detector``), or is a function that opens one in each of
-    ``workers`` processes (by default one per core; 0: none, everything in this process).  ``stop`` is asked
-    now and then whether to finish early; what is ready is stored then.
+    them ready loaded.  ``min_face``: the shorter side, in pixels, of the smallest face taken in, or 0 for
+    1/40 of each photograph's longer side and never under 24; by default as in the last run, 0 at first.
+    ``include_forgotten`` takes back what was forgotten; single files that are named always are.  ``detector``
+    names one (see ``open_detector``), by default that of the last run, or is a function that opens one in
+    each of ``workers`` processes (by default one per core; 0: none, everything in this process).  ``stop`` is
+    asked now and then whether to finish early; what is ready is stored then.
 
     Raises PhotoError if a folder does not exist, CollectionLockedError if another process is writing,
     CollectionWeightsError if the collection was made with other weights, CollectionError if it cannot
@@ -100,7 +102,7 @@ def index_folders(
             writer = stack.enter_context(CollectionWriter(place))
         except CollectionMissingError:
             engine = engine or load_engine(weights, identity)
-            new = NewCollection(engine.layout, "", min_face or MIN_FACE)
+            new = NewCollection(engine.layout, "", RELATIVE if min_face is None else min_face)
             writer = stack.enter_context(CollectionWriter(place, new))
 
         @cache
@@ -112,8 +114,9 @@ def index_folders(
 
         if any(one is not None for one in (engine, weights, identity)) or is_outdated(writer.layout):
             loaded()
-        smallest = writer.detection[1] if min_face is None else min_face
-        factory = detector_factory(detector, smallest)
+        used_before, smallest = writer.detection
+        smallest = smallest if min_face is None else min_face
+        factory = detector_factory(detector or method_named(used_before), smallest)
 
         @cache
         def examiners() -> Examiners:
@@ -290,6 +293,8 @@ class _Run:
             summary.reasons.append((photo.path, photo.reason))
         summary.faces += len(examined.faces)
         summary.too_small += photo.too_small
+        if self.min_face == RELATIVE:
+            summary.coarse += smallest_face(RELATIVE, photo.width, photo.height) > SMALLEST
 
     def _sweep(self) -> None:
         """Remove the photographs that were deleted below the folders of this run."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import dlib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,9 +18,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from faces.crop import CropGeometry, crop_transform
+from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.detect import (
     METHODS,
+    RELATIVE,
     Detector,
     View,
     best_of_each,
@@ -27,16 +29,20 @@ from faces.detect import (
     open_detector,
     overlap,
     same_face,
+    smallest_face,
     views,
 )
 from faces.dlib_detector import model_file
 from faces.errors import DetectorError
 from faces.landmarks import FivePoints, landmarks_of
+from faces.mmod import MmodNetwork, answers, find_faces, load_mmod_network
 from faces.photo import read_photo
+from faces.proposals import load_proposal_network, propose
 from faces.types import Box, DetectedFace, Photo, Pixels
 
 Point = tuple[float, float]
 
+ALBUM = Path(__file__).parent.parent / "demo" / "album"
 EYES, NOSE_BASE = 0.10, 0.18  # of the drawn face's width: above and below its middle
 GROUND = 60
 
@@ -187,6 +193,116 @@ def test_the_crop_hardly_depends_on_the_exact_box() -> None:
     assert np.std(at, axis=0).max() < 0.8  # picture pixels, of which the crop shows some 48
 
 
+@cache
+def network() -> MmodNetwork:
+    return load_mmod_network(model_file("mmod_human_face_detector.dat"))
+
+
+@pytest.mark.parametrize("name", ["amara_pose0_kitchen", "chloe_pose+45_seaside", "daichi-and-mei_kitchen"])
+def test_the_network_in_torch_finds_what_it_finds_in_dlib(name: str) -> None:
+    photo = read_photo(ALBUM / f"{name}.jpg")
+    seen = dlib.cnn_face_detection_model_v1(str(model_file("mmod_human_face_detector.dat")))(photo.pixels, 0)
+    [found] = find_faces(network(), photo.pixels[None], threshold=0.0)
+    assert len(found) == len(seen) > 0
+    for one in seen:
+        box = Box(one.rect.left(), one.rect.top(), one.rect.right() + 1, one.rect.bottom() + 1)
+        nearest = max(found, key=lambda find: overlap(find.box, box))
+        # Answers come at every eighth pixel of a level, which dlib places elsewhere from the second level on,
+        # and we set the box between them.
+        assert overlap(nearest.box, box) > 0.6
+        assert nearest.score == pytest.approx(one.confidence, abs=0.1)
+
+
+def test_on_the_finest_level_both_place_a_face_alike(photos_path: Path) -> None:
+    photo = read_photo(photos_path / "cmu_faces" / "boland_straight_neutral_open.pgm")
+    pixels = np.asarray(Image.fromarray(photo.pixels).resize((photo.width * 2, photo.height * 2)))
+    [one] = dlib.cnn_face_detection_model_v1(str(model_file("mmod_human_face_detector.dat")))(pixels, 0)
+    [every] = answers(network(), pixels[None], threshold=0.0)
+    find = max(every, key=lambda find: find.score)
+    corners = (one.rect.left(), one.rect.top(), one.rect.right() + 1, one.rect.bottom() + 1)
+    assert find.box.sides == pytest.approx(corners, abs=1)
+    assert find.score == pytest.approx(one.confidence, abs=0.02)
+
+
+def test_the_landmarks_hardly_depend_on_where_and_how_large_the_face_lies(default: Detector) -> None:
+    photo = Image.open(ALBUM / "chloe_pose+45_seaside.jpg")
+    seen = []
+    for scale, shift in [(1, 0), (1.07, 0), (0.94, 0), (1, 3), (1.03, 2)]:
+        picture = photo.resize((round(photo.width * scale), round(photo.height * scale)))
+        picture = picture.crop((shift, shift, picture.width, picture.height))
+        [face] = default.detect(Photo(np.asarray(picture)))
+        marks = face.landmarks
+        points = np.array([marks.left_eye, marks.right_eye, marks.nose_base])
+        seen.append((points + shift) / scale)
+    assert np.std(seen, axis=0).max() < 1.5  # of a face 85 pixels wide
+
+
+def test_pictures_looked_at_together_are_answered_each_for_itself() -> None:
+    photo = photo_with(300, 300, (150, 150, 90)).pixels
+    both = np.stack([np.full_like(photo, GROUND), photo])
+    nothing, found = find_faces(network(), both, threshold=0.2)
+    assert nothing == [] and [found] == find_faces(network(), photo[None], threshold=0.2)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_faces_of_a_photograph_held_the_wrong_way_are_found_and_cropped_upright(
+    default: Detector, quarters: int
+) -> None:
+    photo = read_photo(ALBUM / "amara_pose0_kitchen.jpg")
+    [face] = default.detect(photo)
+    [other] = default.detect(Photo(np.ascontiguousarray(np.rot90(photo.pixels, quarters))))
+    back = (photo.width, photo.height) if quarters == 2 else (photo.height, photo.width)
+    assert 0 <= other.box.left < other.box.right <= back[0] + 20
+    geometry = CropGeometry(32)
+    crops = [
+        crop_face(pixels, found.landmarks, geometry).astype(float)
+        for pixels, found in ((photo.pixels, face), (np.rot90(photo.pixels, quarters), other))
+    ]
+    assert np.corrcoef(crops[0].ravel(), crops[1].ravel())[0, 1] > 0.97
+
+
+def test_small_and_large_faces_of_a_large_photograph_are_found_by_default(default: Detector) -> None:
+    """Faces are shrunk album photographs in the corners of a photograph that one of them fills."""
+    names = ("amara_pose0_kitchen", "bruno_pose+30_evening", "hugo_pose+15_garden", "indira_pose+45_evening")
+    wall = Image.fromarray(np.full((1200, 1600, 3), 90, np.uint8))
+    wall.paste(Image.open(ALBUM / "kofi_pose0_window.jpg").resize((700, 856)), (450, 172))
+    for number, name in enumerate(names):
+        small = Image.open(ALBUM / f"{name}.jpg").resize((160, 196))
+        wall.paste(small, (number % 2 * 1400 + 20, number // 2 * 960 + 20))
+    found = default.detect(Photo(np.asarray(wall)))
+    assert len(found) == 5
+    assert found[0].box.width > 170 and all(40 < face.box.width < 90 for face in found[1:])
+
+
+def test_the_smallest_face_grows_with_the_photograph_unless_it_is_told() -> None:
+    assert smallest_face(RELATIVE, 300, 200) == smallest_face(RELATIVE, 960, 700) == 24
+    assert smallest_face(RELATIVE, 3000, 4000) == 100
+    assert smallest_face(30, 3000, 4000) == 30
+
+
+def test_missing_weights_of_the_proposals_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DetectorError, match=r"gone\.safetensors cannot be read; install anotheryou again"):
+        load_proposal_network(tmp_path / "gone.safetensors")
+    (tmp_path / "bad.safetensors").write_bytes(b"no weights")
+    with pytest.raises(DetectorError, match=r"bad\.safetensors cannot be read"):
+        load_proposal_network(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.parametrize(("width", "smallest"), [(26, 24), (60, 24), (150, 24), (400, 120)])
+def test_a_face_is_among_the_first_proposals_at_every_size(width: int, smallest: int) -> None:
+    side = 3 * width
+    photo = Image.open(ALBUM / "amara_pose0_kitchen.jpg").convert("L")
+    scale = width / 85  # of the face in this photograph
+    grey = Image.new("L", (2 * side, 2 * side), 100)
+    grey.paste(
+        photo.resize((round(photo.width * scale), round(photo.height * scale))), (side // 2, side // 2)
+    )
+    proposed = propose(load_proposal_network(), grey, smallest=smallest, largest=side, threshold=-3)
+    [face] = opened("mmod").detect(Photo(np.asarray(grey.convert("RGB"))))
+    assert any(overlap(one.box, face.box) > 0.4 for one in proposed[:3])
+    assert proposed == sorted(proposed, key=lambda one: -one.score)
+
+
 def test_the_same_photograph_gives_the_same_faces(default: Detector) -> None:
     photo = photo_with(260, 140, (70, 70, 45), (180, 70, 55))
     assert default.detect(photo) == default.detect(photo) == open_detector().detect(photo)
@@ -324,19 +440,31 @@ def test_points_that_make_no_face_are_dropped(points: NDArray[np.float64]) -> No
 
 
 def test_an_unknown_detector_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DetectorError, match=r"no detector haar; choose hog\+cnn, hog, cnn or the path"):
+    with pytest.raises(DetectorError, match=r"no detector haar; choose mmod, hog\+cnn, hog, cnn or the path"):
         open_detector("haar")
 
 
 def test_a_smallest_face_of_no_pixels_is_refused() -> None:
     with pytest.raises(DetectorError, match="1 pixel or more"):
-        open_detector(min_face=0)
+        open_detector(min_face=-1)
 
 
 def test_missing_models_are_named_with_the_way_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(DetectorError, match="pip install face_recognition_models"):
         model_file("shape_predictor_5_face_landmarks.dat")
+
+
+def test_a_damaged_model_of_the_network_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.dat").write_bytes(b"no model" * 20)
+    with pytest.raises(DetectorError, match=r"model\.dat is not dlib's neural face detector"):
+        load_mmod_network(tmp_path / "model.dat")
+    with pytest.raises(DetectorError, match=r"gone\.dat cannot be read"):
+        load_mmod_network(tmp_path / "gone.dat")
+    whole = model_file("mmod_human_face_detector.dat").read_bytes()
+    (tmp_path / "model.dat").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DetectorError, match="is not dlib's neural face detector"):
+        load_mmod_network(tmp_path / "model.dat")
 
 
 @pytest.mark.parametrize("method", ["hog", "cnn"])
@@ -350,8 +478,9 @@ def test_damaged_models_are_named(method: str, tmp_path: Path, monkeypatch: pyte
 
 def test_models_are_found_without_importing_their_package_and_dlib_only_when_needed() -> None:
     program = (
-        "import sys, faces.detect; early = 'dlib' in sys.modules; faces.detect.open_detector('hog');"
-        "print(early, 'dlib' in sys.modules, 'face_recognition_models' in sys.modules)"
+        "import sys, faces.detect; early = {'dlib', 'torch'} & sys.modules.keys();"
+        "faces.detect.open_detector('hog');"
+        "print(bool(early), 'dlib' in sys.modules, 'face_recognition_models' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True", "False"]

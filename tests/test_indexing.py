@@ -30,6 +30,7 @@ from fake_faces import (
     unused_detector,
 )
 from old_collections import old_collection, old_crop
+from PIL import Image
 
 import retrieval.scan
 from anotheryou import IndexSummary, forget, index_folders, open_collection, reindex
@@ -40,6 +41,7 @@ from faces.errors import (
     DetectorError,
     PhotoError,
 )
+from faces.types import DetectedFace, Photo
 from index import Collection, CollectionWriter, Status
 from retrieval.engine import Engine
 from retrieval.forgetting import count_known
@@ -216,6 +218,45 @@ def test_small_faces_are_counted_and_left_out_and_another_limit_reads_again(
     assert counts(place)["small.png"] == 2
     with Collection(place) as collection, collection.snapshot() as snapshot:
         assert snapshot.summary().min_face == 8
+
+
+def test_by_default_the_smallest_face_grows_with_the_photograph_and_what_that_leaves_out_is_counted(
+    run: Run, place: Path, photos: Path
+) -> None:
+    save_photo(photos / "small.png", 8, faces=2, small=True)
+    with Image.open(photos / "small.png") as small:
+        small.crop((0, 0, 40 * FACE + 40, small.height)).save(photos / "wide.png")
+    summary = run(min_face=None)
+    assert summary.coarse == 1
+    assert counts(place)["wide.png"] == 0
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        assert snapshot.summary().min_face == 0
+    assert run(min_face=None, detector=unused_detector).unchanged == 6
+    again = run(min_face=16)
+    assert (again.coarse, counts(place)["wide.png"]) == (0, 1)
+
+
+@pytest.mark.parametrize(("before", "opened"), [("dlib-hog+cnn", "hog+cnn"), ("dlib-mmod", "mmod")])
+def test_a_collection_goes_on_with_the_detector_and_the_smallest_face_that_it_has(
+    run: Run, place: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, before: str, opened: str
+) -> None:
+    asked = []
+
+    class Known:
+        name = before
+
+        def detect(self, photo: Photo) -> list[DetectedFace]:
+            return open_fake_detector().detect(photo)
+
+    def open_known(model: str, *, min_face: int) -> Known:
+        asked.append((model, min_face))
+        return Known()
+
+    monkeypatch.setattr("retrieval.examine.open_detector", open_known)
+    run(detector=Known, min_face=24)
+    save_photo(photos / "new.png", 30, faces=1)
+    assert run(detector=None, min_face=None).read == 1
+    assert asked == [(opened, 24)]
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ PACKAGE_DATA = [
     "evaluation/templates/style.css",
     "facedata/mini/rendered-accessories-mini.zip",
     "facedata/mini/rendered-mini.zip",
+    "faces/weights/proposals.safetensors",
     "generator/weights/rotation-32/MODEL_CARD.md",
     "generator/weights/rotation-32/config.json",
     "generator/weights/accessories-32/projection.safetensors",
