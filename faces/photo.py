@@ -110,6 +110,8 @@ def _decode(image: Image.Image) -> Pixels:
     except Exception:  # damaged metadata beside a sound picture
         turn = None
     flat = _rgb(image)
+    if flat is not image:
+        image.close()  # each copy has half a gigabyte at most: as few at a time as can be
     return np.asarray(flat if turn is None else flat.transpose(turn))
 
 
@@ -117,9 +119,11 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.has_transparency_data:
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-    return image.convert("RGB")
+        clear = image if image.mode == "RGBA" else image.convert("RGBA")
+        paper = Image.new("RGB", image.size, "white")
+        paper.paste(clear, mask=clear.getchannel("A"))
+        return paper
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bits(values: NDArray[np.generic]) -> Pixels:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -323,6 +325,31 @@ def test_a_decompression_bomb_is_refused_without_a_warning(tmp_path: Path, side:
     )
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     assert reason_of(tmp_path / "a.png").startswith("too large")
+
+
+_READING = """
+import sys
+from pathlib import Path
+from faces.photo import read_photo
+def peak():  # not getrusage's, which begins with that of the process that started this one
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+read_photo(Path(sys.argv[1]))
+before = peak()
+read_photo(Path(sys.argv[2]))
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="this system does not tell the peak")
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_no_more_copies_are_in_memory_than_needed(tmp_path: Path, mode: str) -> None:
+    side = 3000
+    scene().convert(mode).save(tmp_path / "small.png")
+    Image.new(mode, (side, side)).save(tmp_path / "large.png", compress_level=1)
+    command = [sys.executable, "-c", _READING, tmp_path / "small.png", tmp_path / "large.png"]
+    grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert int(grown) < 12 * side**2  # bytes: a picture of Pillow's, 4 each, and its pixels twice, 3 each
 
 
 @pytest.mark.parametrize("header", [b"P6 99999 99999 255\n", b"P5 1000000000 1000000000 255\n"])
