@@ -18,6 +18,8 @@ from faces.errors import CollectionError
 if TYPE_CHECKING:
     from retrieval.indexing import IndexSummary
 
+_LISTED = 10  # of what was passed over
+
 
 def index(
     folders: Annotated[
@@ -240,6 +242,12 @@ def _print_index_summary(summary: IndexSummary) -> None:
     if summary.skipped_before:
         before = _counted(summary.skipped_before, "photograph")
         typer.echo(f"{before} skipped before and unchanged since (see `anotheryou info --skipped`)")
+    for path, reason in summary.passed_over[:_LISTED]:
+        say(f"{path} {reason}")
+    if len(summary.passed_over) > _LISTED:
+        say(
+            f"and {len(summary.passed_over) - _LISTED:,} more that are no photographs in spite of their names"
+        )
     for path, reason in summary.unreadable:
         say(f"{path}: {reason}; what is in this folder was left as it was")
     for folder, count in summary.unplugged.items():

@@ -59,6 +59,9 @@ class IndexSummary:
     interrupted: bool = False  # the run was asked to stop; the same command goes on
     reasons: list[tuple[str, str]] = field(default_factory=list)  # (path, why) of the first ten skipped
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # folders (path, why)
+    passed_over: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # links to nowhere, pipes, devices (path, why)
     # Folders that are empty or gone as if their disk was not plugged in, with how many photographs are kept.
     unplugged: dict[str, int] = field(default_factory=dict)
 
@@ -201,7 +204,7 @@ class _Run:
             self._sweep()
             self.writer.remember_detection(self.writer.detection[0], self.min_face)
             self.writer.refresh_vectors(progress=progress)
-        self.summary.unreadable = self.scan.unreadable
+        self.summary.unreadable, self.summary.passed_over = self.scan.unreadable, self.scan.passed_over
         self.summary.seconds = time.monotonic() - self.began
         return self.summary
 

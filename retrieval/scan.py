@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 from faces.errors import PhotoError
 from faces.photo import PHOTO_SUFFIXES
 
+_NO_FILE = "is not an ordinary file"
 # Folders in which the system mounts disks, each under a name that is gone with the disk.
 _DISKS = re.compile(r"/mnt|/Volumes|(/run)?/media(/[^/]+)?|/run/user/[^/]+/gvfs")
 
@@ -30,7 +32,8 @@ class Scan:
     """Find the photographs in folders and below, each under its real path, in the order of the names.
 
     Links are followed, each folder is entered once, hidden files and folders are passed over unless named.
-    Folders in ``leave_out`` are not entered.  Raises PhotoError if one of ``folders`` does not exist.
+    Folders in ``leave_out`` are not entered.  After each pass ``unreadable`` and ``passed_over`` say what was
+    left out and why.  Raises PhotoError if one of ``folders`` does not exist.
     """
 
     def __init__(self, folders: Sequence[Path], leave_out: Sequence[Path] = ()) -> None:
@@ -38,9 +41,12 @@ class Scan:
         self._left_out = {key for folder in leave_out if (key := _key(str(folder))) is not None}
         self.roots = list(self._named)  # everything below was looked at; links that lead elsewhere add to it
         self.unreadable: list[tuple[str, str]] = []  # folders, each with the reason
+        self.passed_over: list[
+            tuple[str, str]
+        ] = []  # what has a photograph's name and is none, with the reason
 
     def __iter__(self) -> Iterator[Found]:
-        self.unreadable = []
+        self.unreadable, self.passed_over = [], []
         entered = set(self._left_out)
         for path in self._named:
             status = Path(path).stat()
@@ -48,6 +54,8 @@ class Scan:
                 yield from self._folder(path, entered)
             elif stat.S_ISREG(status.st_mode):
                 yield Found(path, status.st_size, status.st_mtime_ns, named=True)
+            else:
+                self.passed_over.append((path, _NO_FILE))
 
     def count(self) -> int:
         """Count the photographs; one met twice counts twice."""
@@ -70,19 +78,23 @@ class Scan:
             inner: list[str] = []
             for name in names:
                 # A Path for each would take longer than looking at the file.
-                path = os.path.join(folder, name)  # noqa: PTH118
+                path = here = os.path.join(folder, name)  # noqa: PTH118
                 try:
                     status = os.lstat(path)
                     if stat.S_ISLNK(status.st_mode):
                         path = os.path.realpath(path)
                         self._reach(path)
                         status = Path(path).stat()
-                except OSError:
-                    continue  # just deleted, or a link to nowhere
-                suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+                except OSError as error:
+                    if _may_be_photo(here) and os.path.islink(here):  # noqa: PTH114  (else it was just deleted)
+                        self.passed_over.append((here, _link_fault(error)))
+                    continue
                 if stat.S_ISDIR(status.st_mode):
                     inner.append(path)
-                elif stat.S_ISREG(status.st_mode) and suffix in PHOTO_SUFFIXES:
+                elif not stat.S_ISREG(status.st_mode):
+                    if _may_be_photo(here):
+                        self.passed_over.append((here, _NO_FILE))
+                elif _may_be_photo(path):
                     yield Found(path, status.st_size, status.st_mtime_ns)
             waiting += reversed(inner)
 
@@ -124,6 +136,18 @@ def _real(folder: Path) -> str:
     if not os.path.exists(path):  # noqa: PTH110
         raise PhotoError(folder, "there is no such file or folder")
     return path
+
+
+def _may_be_photo(path: str) -> bool:
+    return os.path.splitext(path)[1].lower() in PHOTO_SUFFIXES  # noqa: PTH122
+
+
+def _link_fault(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "is a link to what is not there"
+    if error.errno == errno.ELOOP:
+        return "is a link that leads in a circle"
+    return f"is a link that cannot be followed ({(error.strerror or str(error)).lower()})"
 
 
 def _key(folder: str) -> tuple[int, int] | None:

@@ -311,6 +311,25 @@ def test_links_are_followed_once_and_loops_end(tmp_path: Path, photos: Path) -> 
     }
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_has_a_photographs_name_and_is_no_file_is_named(run: Run, photos: Path) -> None:
+    os.mkfifo(photos / "pipe.jpg")
+    os.mkfifo(photos / "pipe.txt")
+    (photos / "a" / "circle.jpg").symlink_to(photos / "a" / "circle.jpg")
+    (photos / "a" / "gone.png").symlink_to(photos / "nowhere")
+    (photos / "b" / "device.jpg").symlink_to("/dev/zero")
+    (photos / "b" / "notes").symlink_to(photos / "nowhere")
+    found = [
+        (str(photos / "pipe.jpg"), "is not an ordinary file"),
+        (str(photos / "a" / "circle.jpg"), "is a link that leads in a circle"),
+        (str(photos / "a" / "gone.png"), "is a link to what is not there"),
+        (str(photos / "b" / "device.jpg"), "is not an ordinary file"),
+    ]
+    summary = run()
+    assert (summary.photographs, summary.skipped, summary.passed_over) == (4, 0, found)
+    assert run(photos / "pipe.jpg").passed_over == found[:1]
+
+
 def test_a_photograph_reached_by_two_ways_is_stored_once(run: Run, place: Path, photos: Path) -> None:
     (photos / "link.png").symlink_to(photos / "a" / "0.png")
     (photos.parent / "other").symlink_to(photos)
