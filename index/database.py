@@ -8,6 +8,7 @@ the catalogue can be read alone.  See https://www.sqlite.org/wal.html, "Read-Onl
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ CATALOG = "catalog.sqlite"
 _WAIT_MS = 20_000  # for the short moments in which another process commits
 _PAGE = 16384  # smaller ones are not filled as well by crops of 1 KB
 _DAMAGED = "the catalogue is damaged: put back a copy, or delete the folder and index again"
+_SCARCE = 1 << 20  # bytes of a disk that SQLite may need at once
 _ADVICE = (
     ("full", "free some space and run the same command again; nothing stored so far is lost"),
     ("locked", "another program is holding it; close that and try again"),
@@ -143,7 +145,10 @@ def plain_errors(folder: Path) -> Iterator[None]:
     """Turn what SQLite complains about into a CollectionError that says what to do."""
     try:
         yield
-    except DBAPIError as error:
-        message = str(error.orig)
+    except (DBAPIError, sqlite3.Error) as error:  # the latter while connecting
+        message = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())[:120]
+        # SQLite has other words if there is no room for the index of its log.
+        if "I/O error" in message and shutil.disk_usage(folder).free < _SCARCE:
+            message = "the disk is full"
         advice = next(advice for word, advice in _ADVICE if word in message)
         raise CollectionError(f"{folder / CATALOG}: {message}; {advice}") from error

@@ -42,7 +42,7 @@ from index import (
     writer,
 )
 from index import rows as index_rows
-from index.database import CATALOG
+from index.database import CATALOG, plain_errors
 from index.models import Base
 
 
@@ -386,6 +386,16 @@ def test_a_folder_of_other_things_is_not_made_a_collection(tmp_path: Path) -> No
     with pytest.raises(CollectionError, match=r"holiday\.jpg"):
         CollectionWriter(tmp_path, new_collection())
     assert [entry.name for entry in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+@pytest.mark.parametrize(("free", "told"), [(0, "the disk is full; free some space"), (1 << 30, "disk I/O")])
+def test_a_disk_too_full_for_the_index_of_the_log_is_told_as_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: str
+) -> None:
+    usage = shutil._ntuple_diskusage(1 << 30, 0, free)  # type: ignore[attr-defined]
+    monkeypatch.setattr("index.database.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(CollectionError, match=told), plain_errors(tmp_path):
+        raise sqlite3.OperationalError("disk I/O error")  # what SQLite says of either
 
 
 def test_a_damaged_catalogue_is_one_plain_error(tmp_path: Path) -> None:
