@@ -392,7 +392,7 @@ def test_a_folder_of_other_things_is_not_made_a_collection(tmp_path: Path) -> No
 def test_a_disk_too_full_for_the_index_of_the_log_is_told_as_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: str
 ) -> None:
-    usage = shutil._ntuple_diskusage(1 << 30, 0, free)  # type: ignore[attr-defined]
+    usage = shutil._ntuple_diskusage(1 << 30, 0, free)
     monkeypatch.setattr("index.database.shutil.disk_usage", lambda _: usage)
     with pytest.raises(CollectionError, match=told), plain_errors(tmp_path):
         raise sqlite3.OperationalError("disk I/O error")  # what SQLite says of either

@@ -347,7 +347,12 @@ def test_no_more_copies_are_in_memory_than_needed(tmp_path: Path, mode: str) -> 
     side = 3000
     scene().convert(mode).save(tmp_path / "small.png")
     Image.new(mode, (side, side)).save(tmp_path / "large.png", compress_level=1)
-    command = [sys.executable, "-c", _READING, tmp_path / "small.png", tmp_path / "large.png"]
+    command = [
+        sys.executable,
+        "-c",
+        _READING,
+        *(str(tmp_path / f"{size}.png") for size in ("small", "large")),
+    ]
     grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert int(grown) < 12 * side**2  # bytes: a picture of Pillow's, 4 each, and its pixels twice, 3 each
 
