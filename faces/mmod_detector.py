@@ -12,6 +12,7 @@ upright ones to the network, not surely.)
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from itertools import chain, zip_longest
 
 import numpy as np
@@ -52,8 +53,11 @@ class MmodDetector:
         self._min_face = min_face
         self._network = load_mmod_network(model_file("mmod_human_face_detector.dat"))
         self._proposals = load_proposal_network()
-        self._filters = HogFilters()
         self._five_points = FivePoints(model_file("shape_predictor_5_face_landmarks.dat"))
+
+    @cached_property
+    def _filters(self) -> HogFilters:
+        return HogFilters()  # takes a third of a second to open, and small photographs do without
 
     def detect(self, photo: Photo) -> list[DetectedFace]:
         """Find every face, largest first; ``score`` is the network's confidence, 0.2 to about 1.2."""
