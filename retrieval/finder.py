@@ -310,8 +310,12 @@ class Finder:
     def _remarks(self, query: Query, scores: Scores, fulfilling: int) -> list[str]:
         """Tell what the user should know if no hit is probably right."""
         words = [f"{wanted.attribute.group.name} {wanted.word}" for wanted in query.wanted]
-        count = f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show"
-        remarks = [f"{count} {' and '.join(words)}; none of them is probably this person"]
+        shown = " and ".join(words)
+        count = (
+            f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show {shown}"
+        )
+        none = f"no face here seems to show {shown}"
+        remarks = [f"{count}; none of them is probably this person" if fulfilling else none]
         person = scores.same_person >= SHOWS
         if len(query.wanted) > 1 and person.any():
             never = [
