@@ -85,6 +85,7 @@ def search(
 
 
 def _print_hits(answer: Answer) -> None:
+    from generator.attributes import everyday
     from retrieval.sheet import percent
 
     if not answer.hits:
@@ -99,7 +100,7 @@ def _print_hits(answer: Answer) -> None:
         chances = (hit.probability, hit.same_person, *(hit.met[name] for name in answer.wish))
         face = f"{hit.number} of {hit.count}"
         path = hit.path if hit.exists else f"{hit.path} (not there any more)"
-        rows.append([hit.rank, *map(percent, chances), *hit.estimates.values(), face, path])
+        rows.append([hit.rank, *map(percent, chances), *map(everyday, hit.estimates.values()), face, path])
     print_table(columns, rows, right=columns[:-1])
     if answer.doubt:
         say(answer.doubt)

@@ -28,6 +28,12 @@ EVERYDAY = {
     "square-glasses": "glasses-2",
     "sunglasses": "glasses-3",
 }
+_CALLED = {value: name for name, value in EVERYDAY.items()}
+
+
+def everyday(value: str) -> str:
+    """Return the name that people know a value by: ``sunglasses`` for ``glasses-3``; most have only one."""
+    return _CALLED.get(value, value)
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ class AttributeGroup:
             if not distance:
                 return nearest
             hint = f"the nearest is {nearest}; "
-        called = {value: f"{value} ({name})" for name, value in EVERYDAY.items()}
+        called = {value: f"{value} ({name})" for value, name in _CALLED.items()}
         listed = ", ".join(called.get(value, value) for value in self.values)
         raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {listed}.")
 

@@ -13,6 +13,7 @@ from faces.detect import Detector, method_named
 from faces.errors import CollectionError, NoFaceError, WishError
 from faces.progress import Progress
 from faces.types import Box, Floats, Ints, Landmarks, Pixels
+from generator.attributes import everyday
 from index import Collection, Snapshot, StoredFace
 from retrieval.engine import Engine, Query, Scores, Wanted, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
@@ -309,7 +310,7 @@ class Finder:
 
     def _remarks(self, query: Query, scores: Scores, fulfilling: int) -> list[str]:
         """Tell what the user should know if no hit is probably right."""
-        words = [f"{wanted.attribute.group.name} {wanted.word}" for wanted in query.wanted]
+        words = [f"{wanted.attribute.group.name} {everyday(wanted.word)}" for wanted in query.wanted]
         shown = " and ".join(words)
         count = (
             f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show {shown}"
@@ -319,10 +320,8 @@ class Finder:
         person = scores.same_person >= SHOWS
         if len(query.wanted) > 1 and person.any():
             never = [
-                f"{name} {word}"
-                for (name, met), word in zip(
-                    scores.met.items(), (wanted.word for wanted in query.wanted), strict=True
-                )
+                word
+                for met, word in zip(scores.met.values(), words, strict=True)
                 if (met[person] < SHOWS).all()
             ]
             if never:

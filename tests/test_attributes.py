@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faces.errors import WishError
-from generator.attributes import AttributeGroup, Vocabulary
+from generator.attributes import EVERYDAY, AttributeGroup, Vocabulary, everyday
 
 POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
 POSE = Vocabulary((AttributeGroup("pose", POSES),))
@@ -107,3 +107,10 @@ def test_a_vocabulary_needs_groups_of_different_names_and_not_too_many_combinati
     for groups in ((), (group, AttributeGroup("A", ("x",))), (group, AttributeGroup("b", group.values))):
         with pytest.raises(ValueError, match=r"given once|combinations"):
             Vocabulary(groups)
+
+
+def test_people_read_the_names_that_they_ask_by() -> None:
+    assert [everyday(value) for value in ("glasses-3", "hat-1", "none", "+45")] == [
+        *("sunglasses", "cap", "none", "+45")
+    ]
+    assert all(everyday(value) == name for name, value in EVERYDAY.items())

@@ -117,9 +117,9 @@ def test_several_wishes_are_told_together(cli: Cli, photos: Path) -> None:
     assert found["wish"] == {"pose": "+45", "accessory": "none"}
     assert found["hits"][0]["photo"] == str(photos / "ann+45.png") and found["probable"] == 1
     result = cli("search", photos / "ann0.png", "--pose", "+45", "--accessory", "cap")
-    remark = "faces here seem to show pose +45 and accessory hat-1; none of them is probably this person"
+    remark = "faces here seem to show pose +45 and accessory cap; none of them is probably this person"
     assert remark in result.stderr
-    assert "no likely picture of this person shows accessory hat-1" in result.stderr
+    assert "no likely picture of this person shows accessory cap" in result.stderr
     assert "this person is here, but probably not as wished: every hit is less likely" in result.stderr
 
 

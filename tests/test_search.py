@@ -267,7 +267,7 @@ def test_wishes_that_cannot_be_met_together_are_told(both: Finder, photos: Path)
     assert answer.probable == 0 and answer.hits[0].same_person > 0.9
     assert answer.doubt.startswith("this person is here, but probably not as wished")
     assert answer.remarks[0].endswith(
-        "to show pose +45 and accessory hat-1; none of them is probably this person"
+        "to show pose +45 and accessory cap; none of them is probably this person"
     )
     assert answer.remarks[1] == "each wish is met by some picture of this person, but no picture meets all"
     (photos / "ann0.png").unlink()
@@ -279,7 +279,7 @@ def test_wishes_that_cannot_be_met_together_are_told(both: Finder, photos: Path)
         workers=0,
     )
     answer = both.search(query, wish={"pose": "+45", "accessory": "cap"})
-    assert answer.remarks[1] == "no likely picture of this person shows accessory hat-1"
+    assert answer.remarks[1] == "no likely picture of this person shows accessory cap"
 
 
 def test_a_summary_says_how_many_faces_show_the_wish_if_none_is_the_person(
