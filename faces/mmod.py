@@ -28,10 +28,8 @@ _MEAN_RGB, _SCALE = (122.782, 117.001, 104.298), 256.0
 _LAYERS = ((3, 16), (16, 32), (32, 32), (32, 45), (45, 45), (45, 45))  # channels before and after
 _HALVING = 3  # the first layers halve the picture
 _EPSILON = 1e-4  # of the batch normalisation
-_STRIDE, _FIRST = (
-    8,
-    14,
-)  # an output (row, column) stands for a face centred on pixel _FIRST + _STRIDE * column
+# An answer (row, column) stands for a face centred on the pixel _FIRST + _STRIDE * column, and so on down.
+_STRIDE, _FIRST = 8, 14
 _BORDER = 11  # black pixels around a picture, as in dlib's pyramid
 _STEP = 5 / 6  # between two levels
 _SMALLEST = 45  # pixels of a level's shorter side, below which half a face does not fit
