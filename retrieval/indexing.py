@@ -59,9 +59,7 @@ class IndexSummary:
     interrupted: bool = False  # the run was asked to stop; the same command goes on
     reasons: list[tuple[str, str]] = field(default_factory=list)  # (path, why) of the first ten skipped
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # folders (path, why)
-    passed_over: list[tuple[str, str]] = field(
-        default_factory=list
-    )  # links to nowhere, pipes, devices (path, why)
+    passed_over: list[tuple[str, str]] = field(default_factory=list)  # broken links, pipes (path, why)
     # Folders that are empty or gone as if their disk was not plugged in, with how many photographs are kept.
     unplugged: dict[str, int] = field(default_factory=dict)
 

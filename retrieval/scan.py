@@ -41,9 +41,7 @@ class Scan:
         self._left_out = {key for folder in leave_out if (key := _key(str(folder))) is not None}
         self.roots = list(self._named)  # everything below was looked at; links that lead elsewhere add to it
         self.unreadable: list[tuple[str, str]] = []  # folders, each with the reason
-        self.passed_over: list[
-            tuple[str, str]
-        ] = []  # what has a photograph's name and is none, with the reason
+        self.passed_over: list[tuple[str, str]] = []  # what only has a photograph's name, with the reason
 
     def __iter__(self) -> Iterator[Found]:
         self.unreadable, self.passed_over = [], []
