@@ -53,7 +53,9 @@ def open_detector(model: Path | str | None = None, *, min_face: int = RELATIVE) 
     detector, or its model is missing or broken.
     """
     if min_face < 0:
-        raise DetectorError(f"the smallest face must be 1 pixel or more wide, not {min_face}.")
+        raise DetectorError(
+            f"the smallest face must be 1 pixel or more wide, or 0 for its usual share, not {min_face}."
+        )
     method = METHODS[0] if model is None else str(model)
     if method == "mmod":
         from faces.mmod_detector import MmodDetector
