@@ -20,7 +20,7 @@ from facedata.labelled import Attribute, FaceSet, Words
 from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably
 from faces.progress import Progress, underway
-from faces.types import Floats, Ints
+from faces.types import Doubles, Floats, Ints
 from generator.checkpoint import find_weights
 from index.search import Vectors
 
@@ -35,7 +35,6 @@ _ROWS = 1024  # converted or moved at a time
 
 Model = Literal["logistic", "lda", "svc"]
 MODELS: tuple[Model, ...] = get_args(Model)
-Doubles = NDArray[np.float64]
 Reduced = tuple[Any, Any, Doubles]  # scikit-learn's fitted PCA and scaler, and what they made (N, P)
 _Arrays = Mapping[str, NDArray[Any]]
 

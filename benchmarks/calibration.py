@@ -39,8 +39,8 @@ from evaluation.recall import KS
 from facedata.labelled import Attribute, FaceSet, read_labelled
 from faces.detect import open_detector
 from faces.errors import DataError
-from faces.types import Floats, Ints
-from retrieval.calibration import Calibration, Doubles, IdentityCalibration, read_calibration
+from faces.types import Doubles, Floats, Ints
+from retrieval.calibration import Calibration, IdentityCalibration, read_calibration
 from retrieval.engine import Engine
 from retrieval.identity import DlibIdentity
 from retrieval.loading import DEFAULT_WEIGHTS, load_encoding

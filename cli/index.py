@@ -130,11 +130,11 @@ def info(
             return
         summary = snapshot.summary()
         layout, made = summary.layout, summary.layout.description
-        files = [entry for entry in opened.folder.iterdir() if entry.is_file()]
-        vectors = "missing, made again by the next search or index run"
-        if snapshot.has_file:
-            lacking = "lacks the newest changes, which searches add"
-            vectors = "complete" if snapshot.whole_file else lacking
+        files = [entry for entry in opened.folder.rglob("*") if entry.is_file()]
+        searched = "missing, made again by the next search or index run"
+        if snapshot.store_kind:
+            lacking = "lacking the newest changes, which searches add"
+            searched = f"{'complete' if snapshot.in_line else lacking}; {snapshot.store_kind}"
         attributes = made.get("attributes", {})
         wishes = "; ".join(f"{name}: {' '.join(values)}" for name, values in attributes.items())
         weights = [
@@ -160,7 +160,7 @@ def info(
             "identity": f"{identity['source']} ({identity['digest']})" if identity else "none",
             "wishes": wishes or "none before `anotheryou reindex`, since an older version made it",
             "crops": f"{layout.geometry.size} × {layout.geometry.size} pixels",
-            "vectors": f"{layout.dimension:,} numbers each, file {vectors}",
+            "vectors": f"{layout.dimension:,} numbers each, {searched}",
         }
     width = max(map(len, lines)) + 2
     for name, value in lines.items():

@@ -31,8 +31,18 @@ def search(
         float,
         typer.Option(metavar="P", min=0, max=1, help="Keep to hits of this probability, 0 to 1."),
     ] = 0.0,
+    below: Annotated[
+        Path | None,
+        typer.Option("--in", metavar="FOLDER", help="Keep to photographs in this folder or below it."),
+    ] = None,
     same_photo: Annotated[
         bool, typer.Option("--same-photo", help="PHOTO itself and copies of it may be among the answers.")
+    ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", help="Compare every face, also where there are so many that codes choose some."
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object (docs/json.md) instead of a table.")
@@ -56,6 +66,7 @@ def search(
 
         anotheryou search me.jpg --pose +30
         anotheryou search me.jpg --accessory sunglasses --only
+        anotheryou search me.jpg --in ~/Pictures/2024
         anotheryou search in-my-hat.jpg --pose 0 --accessory none
         anotheryou search me.jpg --pose -20 -k 10 --sheet answer.png
     """
@@ -67,7 +78,15 @@ def search(
     progress = RichProgress()
     with Finder(collection, detector=detector, progress=progress) as finder:
         answer = finder.search(
-            photo, wish=wishes, k=k, face=face, same_photo=same_photo, only=only, at_least=at_least
+            photo,
+            wish=wishes,
+            k=k,
+            face=face,
+            same_photo=same_photo,
+            only=only,
+            at_least=at_least,
+            below=below,
+            exact=exact,
         )
         if answer.query.count > 1 and face is None:
             say(f"{photo} shows {answer.query.count} faces; taking the largest (--face picks another)")

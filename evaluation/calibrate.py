@@ -23,12 +23,10 @@ from baselines.network_features import IdentityFeatures
 from facedata.labelled import FaceSet
 from faces.errors import DataError
 from faces.progress import Progress
-from faces.types import Floats, Ints
-from retrieval.calibration import Calibration, Doubles, IdentityCalibration, InDomain
+from faces.types import Bools, Doubles, Floats, Ints
+from retrieval.calibration import Calibration, IdentityCalibration, InDomain
 from retrieval.engine import Engine, Query
 from retrieval.identity import open_identity
-
-Bools = NDArray[np.bool_]
 
 STEEPNESS = (20.0, 40.0, 60.0, 80.0)
 ENOUGH = (0.92, 0.94, 0.96)

@@ -22,7 +22,7 @@ from facedata.labelled import Attribute, FaceSet, Words, number_of
 from facedata.large_pictures import Pictures
 from facedata.pairs import ordered_pairs
 from faces.progress import underway
-from faces.types import Ints, Pixels
+from faces.types import Doubles, Ints, Pixels
 
 PAIRS = 10_000
 STAGES = (1, 2)
@@ -42,8 +42,6 @@ MISALIGNED = 1000  # queries that are asked with faces cropped badly
 
 Row = tuple[str, str]
 """The name of a row of the tables, and the weights that it was made with."""
-
-Doubles = NDArray[np.float64]
 
 
 def recall_values(

@@ -18,8 +18,8 @@ from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet
 from facedata.large_pictures import Pictures
 from faces.progress import Progress, underway
-from faces.types import Floats, Ints, Pixels
-from index.search import Doubles, Vectors, exact_search, in_blocks, nearest
+from faces.types import Doubles, Floats, Ints, Pixels
+from index.search import Vectors, exact_search, in_blocks, nearest
 from retrieval.engine import Engine, shortlist_size
 
 _ROWS = 512  # faces drawn with every value at a time

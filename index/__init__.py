@@ -1,4 +1,4 @@
-"""The collection on disk: ``catalog.sqlite`` holds the truth, ``vectors.faiss`` makes it fast to search."""
+"""The collection on disk: ``catalog.sqlite`` holds the truth, ``vectors/`` makes it fast to search."""
 
 from index.collection import Collection as Collection
 from index.collection import Snapshot as Snapshot

@@ -11,29 +11,33 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from faces.types import Floats, Halves, Ints
+from faces.types import Doubles, Floats, Halves, Ints
 from index import migrations, rows
 from index.database import CATALOG, missing, open_engine, outdated, reading
+from index.faiss_store import FaissStore, identity_on_disk, open_store
 from index.models import FaceRow, PhotoRow
 from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
-from index.search import Bools, Doubles, check_queries, in_blocks, merge, rescore, search_file
-from index.vectorfile import CatalogState, VectorFile, identity_on_disk, open_vectors
+from index.search import best_of, check_queries, merge, rescore
+from index.store import CatalogState
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """How the file of vectors has to be read to show one state of the catalogue."""
+    """How the store of vectors has to be read to show one state of the catalogue."""
 
     state: CatalogState
-    file: VectorFile | None  # None if there is none to be used
-    alive: Bools  # (n,): which of its rows still count
+    store: FaissStore | None  # None if there is none to be used
     added: Ints  # the faces it does not have yet
+
+    @property
+    def in_line(self) -> bool:
+        return self.store is not None and self.store.state == self.state
 
 
 class Collection:
     """An existing collection, opened for reading.
 
-    Every ``snapshot`` shows one committed state of the catalogue, the newest at that moment.  The file of
+    Every ``snapshot`` shows one committed state of the catalogue, the newest at that moment.  The store of
     vectors may be older, damaged or missing: faces it lacks are read from the catalogue, and those deleted
     since are passed over, so that it only decides how fast a search is.  The folder may be read-only.
 
@@ -89,58 +93,86 @@ class Snapshot:
 
     def __len__(self) -> int:
         """The number of faces."""
-        return int(self._view.alive.sum()) + len(self._view.added)
+        return rows.count_vectors(self._connection, self._layout_id)
 
     @property
-    def has_file(self) -> bool:
-        """Whether there is a file of vectors that can be used."""
-        return self._view.file is not None
+    def is_empty(self) -> bool:
+        """Whether there is no face at all."""
+        return rows.has_no_vectors(self._connection, self._layout_id)
 
     @property
-    def whole_file(self) -> bool:
-        """Whether the file of vectors shows exactly this state."""
-        return self._view.file is not None and self._view.file.state == self._view.state
+    def detector(self) -> str:
+        """The name of the detector that found the faces."""
+        return rows.read_detector(self._connection)
+
+    @property
+    def store_kind(self) -> str | None:
+        """How the store of vectors searches, in words; None if there is none that can be used."""
+        return None if self._view.store is None else self._view.store.kind
+
+    @property
+    def in_line(self) -> bool:
+        """Whether the store of vectors shows exactly this state."""
+        return self._view.in_line
 
     def search(
-        self, queries: Floats, k: int, *, exclude_photo_ids: Iterable[int] = (), among: Ints | None = None
+        self,
+        queries: Floats,
+        k: int,
+        *,
+        exclude_photo_ids: Iterable[int] = (),
+        among: Ints | None = None,
+        exact: bool = False,
     ) -> tuple[Doubles, Ints]:
-        """Find the k faces whose stored vectors have the largest inner product with each query, exactly.
+        """Find the k faces whose stored vectors have the largest inner product with each query.
 
         ``queries`` is (Q, D) float32; faces of the photographs in ``exclude_photo_ids`` are passed over,
-        and so are those that are not ``among`` these ids, if some are given.  Returns scores (Q, k') float64,
-        largest first, and face ids (Q, k') int64, equal scores in the order of the ids; k' = min(k, faces
-        that count).  Raises ValueError if the queries have another shape or type or are not finite.
+        and so are those that are not ``among`` these ids, if some are given.  The answer is exact, unless
+        there are more than ``index.faiss_store.FLAT`` faces and neither ``exact`` nor ``among`` is given.
+        Returns scores (Q, k') float64, largest first, and face ids (Q, k') int64, equal scores in the order
+        of the ids; k' = min(k, faces that count).  Raises ValueError if the queries
+        have another shape or type or are not finite.
         """
         check_queries(queries, k)
         if queries.shape[1] != self.layout.dimension or queries.dtype != np.float32:
             expected = f"(Q, {self.layout.dimension}) float32"
             raise ValueError(f"expected {expected}, got {queries.shape} {queries.dtype}")
-        view = self._view
-        excluded = [*chain(*rows.faces_by_photo(self._connection, exclude_photo_ids).values())]
+        own = [*chain(*rows.faces_by_photo(self._connection, exclude_photo_ids).values())]
+        excluded = np.array(sorted(own), np.int64)
+        among = None if among is None else np.setdiff1d(among, excluded)
+        answers = [self._search(query, k, excluded, among, exact) for query in queries]
+        count = answers[0][1].shape[1] if answers else 0
+        scores = np.concatenate([np.empty((0, count)), *(found for found, _ in answers)])
+        return scores, np.concatenate([np.empty((0, count), np.int64), *(ids for _, ids in answers)])
 
-        def counts(ids: Ints) -> Bools:
-            kept = np.isin(ids, excluded, invert=True)
-            return kept if among is None else kept & np.isin(ids, among)
+    def _search(
+        self, query: Floats, k: int, excluded: Ints, among: Ints | None, exact: bool
+    ) -> tuple[Doubles, Ints]:
+        """Answer one query (D,): scores (1, k') and ids (1, k')."""
+        store, added = self._view.store, np.setdiff1d(self._view.added, excluded)
+        best: tuple[Doubles, Ints] = np.empty((1, 0)), np.empty((1, 0), np.int64)
+        if store is not None:
 
-        best: tuple[Doubles, Ints] = np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
-        if view.file is not None:
-            best = search_file(view.file, view.alive & counts(view.file.ids), queries, k)
-        for ids, vectors in self._read(view.added[counts(view.added)]):
-            scores = np.stack([rescore(query, vectors) for query in queries])
-            best = merge(best, (scores, np.broadcast_to(ids, scores.shape)), k)
+            def ask(count: int) -> tuple[Floats, Ints]:
+                if among is not None:
+                    return store.search_among(query[None], count, among)
+                return store.search(query[None], count, exact=exact)
+
+            def read(ids: Ints) -> tuple[Ints, Halves]:
+                return self._true_vectors(np.setdiff1d(ids, excluded))
+
+            best = best_of(ask, read, query, k, spare=len(excluded))
+        for ids, vectors in self._read(added if among is None else np.intersect1d(added, among)):
+            best = merge(best, (rescore(query, vectors)[None], ids[None]), k)
         return best
 
     def vectors(self, ids: Sequence[int] | Ints) -> Halves:
         """Give the stored vectors of these faces, (n, D) float16, in this order; raises KeyError."""
-        asked, view = np.asarray(ids, np.int64), self._view
-        found: dict[int, Halves] = {}
-        if view.file is not None:
-            there = view.alive & np.isin(view.file.ids, asked)
-            found = dict(zip(view.file.ids[there].tolist(), view.file.vectors[there], strict=True))
-        for some, vectors in self._read(np.setdiff1d(asked, list(found))):
-            found |= zip(some.tolist(), vectors, strict=True)
-        in_order = [found[face_id] for face_id in asked.tolist()]
-        return np.array(in_order, np.float16).reshape(len(asked), self.layout.dimension)
+        asked = np.asarray(ids, np.int64)
+        there, vectors = self._true_vectors(np.unique(asked))
+        if len(lacking := np.setdiff1d(asked, there)):
+            raise KeyError(int(lacking[0]))
+        return vectors[np.searchsorted(there, asked)]
 
     def faces(self, ids: Sequence[int]) -> list[StoredFace]:
         """Give these faces, in this order; raises KeyError if an id is not there."""
@@ -150,10 +182,13 @@ class Snapshot:
     def blocks(self) -> Iterator[tuple[Ints, Halves]]:
         """Give all faces, some at a time: ids (n,) int64 and vectors (n, D) float16."""
         view = self._view
-        if view.file is not None:
-            for places, part in in_blocks(view.file.vectors):
-                alive = view.alive[places]
-                yield view.file.ids[places][alive], part[alive].astype(np.float16, copy=False)
+        if view.store is not None:
+            here = None
+            if not (view.in_line and view.store.only_alive):
+                here = rows.face_ids(self._connection, self._layout_id)
+            for ids, vectors in view.store.blocks():
+                alive = slice(None) if here is None else np.isin(ids, here, assume_unique=True)
+                yield ids[alive], vectors[alive]
         yield from self._read(view.added)
 
     def photos_like(self, path: str | None, content: str | None) -> list[int]:
@@ -180,6 +215,11 @@ class Snapshot:
         photographs, faces = self._connection.execute(counted.outerjoin(FaceRow).where(here)).one()
         return photographs, faces
 
+    def faces_below(self, path: str) -> Ints:
+        """Give the ids (n,) int64, ascending, of the faces of photographs at this path or below it."""
+        wanted = select(FaceRow.id).join(PhotoRow).where(rows.at_or_below(path)).order_by(FaceRow.id)
+        return np.fromiter(self._connection.execute(wanted).scalars(), np.int64)
+
     def photos(self, status: Status) -> Iterable[KnownPhoto]:
         """Give the photographs of one status, in the order of their paths."""
         return rows.known_photos(self._connection, PhotoRow.status == status, order=PhotoRow.path)
@@ -187,21 +227,26 @@ class Snapshot:
     def _read(self, ids: Ints) -> Iterator[tuple[Ints, Halves]]:
         return rows.read_vectors(self._connection, self._layout_id, self.layout.dimension, ids)
 
+    def _true_vectors(self, ids: Ints) -> tuple[Ints, Halves]:
+        """Those of some faces (n,) ascending that are there, with the catalogue's vectors."""
+        blocks = [(np.empty(0, np.int64), np.empty((0, self.layout.dimension), np.float16)), *self._read(ids)]
+        return np.concatenate([part for part, _ in blocks]), np.concatenate([part for _, part in blocks])
+
 
 def _look(folder: Path, connection: Connection, last: _View | None) -> _View:
-    """How the file of vectors shows the state the connection sees; ``last`` is used again if it fits."""
+    """How the store of vectors shows the state the connection sees; ``last`` is used again if it fits."""
     state = rows.catalog_state(connection)
-    file = last.file if last is not None else None
-    if file is None or identity_on_disk(folder) not in (None, file.identity):
-        file = open_vectors(folder)
-    # A file newer than the snapshot is usable as well: a face id keeps its vector for ever.
-    if file is not None and not file.state.fits(state):
-        file = None
-    if last is not None and last.state == state and last.file is file:
+    store = last.store if last is not None else None
+    if store is None or identity_on_disk(folder) not in (None, store.identity):
+        found = open_store(folder)
+        # One that is newer than the snapshot lacks what was deleted in between.
+        if found is not None and found.state.generation <= state.generation:
+            store = found
+    if store is not None and not store.state.fits(state):
+        store = None
+    if last is not None and last.state == state and last.store is store:
         return last
-    if file is not None and file.state == state:
-        return _View(state, file, np.ones(len(file), np.bool_), np.empty(0, np.int64))
-    ids = rows.face_ids(connection, state.layout_id)
-    kept = np.empty(0, np.int64) if file is None else file.ids
-    alive = np.isin(kept, ids, assume_unique=True)
-    return _View(state, file, alive, ids[~np.isin(ids, kept, assume_unique=True)])
+    if store is not None and store.state == state:
+        return _View(state, store, np.empty(0, np.int64))
+    after = 0 if store is None else store.newest
+    return _View(state, store, rows.face_ids(connection, state.layout_id, after=after))

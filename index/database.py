@@ -23,6 +23,7 @@ from faces.errors import CollectionError, CollectionMissingError, CollectionWeig
 CATALOG = "catalog.sqlite"
 _WAIT_MS = 20_000  # for the short moments in which another process commits
 _PAGE = 16384  # smaller ones are not filled as well by crops of 1 KB
+_CACHE_KB = 65536  # of pages kept in memory: many searches read some 200 vectors each
 _DAMAGED = "the catalogue is damaged: put back a copy, or delete the folder and index again"
 _SCARCE = 1 << 20  # bytes of a disk that SQLite may need at once
 _ADVICE = (
@@ -96,6 +97,7 @@ def _begins(connection: Connection) -> bool:
     """Begin to read; False if SQLite cannot make the files it needs beside the catalogue."""
     try:
         connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1").close()
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KB}").close()
     except OperationalError as error:
         # The low byte is the kind of error, the others say more about it.
         kind = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF

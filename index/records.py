@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+import numpy as np
+
 from faces.crop import CropGeometry
 from faces.types import Box, Floats, Halves, Landmarks, Pixels
 
@@ -24,9 +26,19 @@ class Layout:
     """What the numbers of a collection's vectors mean, and all that must be known to go on with them."""
 
     digest: str  # identifies it
-    description: Mapping[str, Any]  # JSON values that only the engine reads
+    description: Mapping[str, Any]  # JSON values that only the engine reads, but for ``importance``
     geometry: CropGeometry  # how the crops were cut
     dimension: int  # D, the length of a vector
+
+    @property
+    def importance(self) -> Floats:
+        """(D,) float32: how large the numbers of queries are in each place, root mean square.
+
+        The description has it as [numbers, size] for one part of a vector after the other; collections of
+        before have not, and all are alike.
+        """
+        parts = self.description.get("importance", [[self.dimension, 1.0]])
+        return np.concatenate([np.full(int(count), size, np.float32) for count, size in parts])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal, select, update
 from sqlalchemy.types import LargeBinary
 
 from faces.crop import CropGeometry
@@ -18,12 +18,19 @@ from faces.errors import CollectionError
 from faces.types import Box, Halves, Ints, Landmarks
 from index.models import CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow, storable
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace, Summary
-from index.vectorfile import CatalogState
+from index.store import CatalogState
 
 Item = TypeVar("Item")
 
 STREAMED = 4096  # vectors read from the catalogue at a time, some MB
 ASKED = 500  # values in one IN (...), rows in one answer
+_VECTORS = (  # made once: a search asks it some hundred faces
+    select(VectorRow.face_id, VectorRow.vector)
+    .where(
+        VectorRow.layout_id == bindparam("layout_id"), VectorRow.face_id.in_(bindparam("ids", expanding=True))
+    )
+    .order_by(VectorRow.face_id)
+)
 
 
 def catalog_state(connection: Connection) -> CatalogState:
@@ -143,10 +150,27 @@ def insert_vector(connection: Connection, layout_id: int, face_id: int, stored: 
     connection.execute(insert(CropRow).values(id=row_id, crop=stored.crop.tobytes()))
 
 
-def face_ids(connection: Connection, layout_id: int) -> Ints:
-    """(n,) int64, ascending: the faces that have vectors of this layout."""
-    wanted = select(VectorRow.face_id).where(VectorRow.layout_id == layout_id).order_by(VectorRow.face_id)
-    return np.fromiter(connection.execute(wanted).scalars(), np.int64)
+def face_ids(connection: Connection, layout_id: int, *, after: int = 0) -> Ints:
+    """(n,) int64, ascending: the faces above an id that have vectors of this layout."""
+    wanted = select(VectorRow.face_id).where(VectorRow.layout_id == layout_id, VectorRow.face_id > after)
+    return np.fromiter(connection.execute(wanted.order_by(VectorRow.face_id)).scalars(), np.int64)
+
+
+def count_vectors(connection: Connection, layout_id: int) -> int:
+    """The number of faces that have vectors of this layout."""
+    counted = select(func.count(VectorRow.face_id)).where(VectorRow.layout_id == layout_id)
+    return connection.execute(counted).scalar_one()
+
+
+def has_no_vectors(connection: Connection, layout_id: int) -> bool:
+    """Whether no face has a vector of this layout."""
+    one = select(VectorRow.face_id).where(VectorRow.layout_id == layout_id).limit(1)
+    return connection.execute(one).first() is None
+
+
+def read_detector(connection: Connection) -> str:
+    """The name of the detector that found the faces."""
+    return connection.execute(select(CollectionRow.detector)).scalar_one()
 
 
 def read_vectors(
@@ -156,10 +180,9 @@ def read_vectors(
 
     Raises CollectionError for a vector cut short.
     """
-    wanted = select(VectorRow.face_id, VectorRow.vector).where(VectorRow.layout_id == layout_id)
     for start in range(0, len(ids), STREAMED):
-        some = VectorRow.face_id.in_(ids[start : start + STREAMED].tolist())
-        part = connection.execute(wanted.where(some).order_by(VectorRow.face_id)).all()
+        asked = {"layout_id": layout_id, "ids": ids[start : start + STREAMED].tolist()}
+        part = connection.execute(_VECTORS, asked).all()
         names = np.array([face_id for face_id, _ in part], np.int64)
         wrong = names[[len(vector) != 2 * dimension for _, vector in part]]
         if len(wrong):

@@ -1,30 +1,26 @@
-"""Exact search by inner product: the k vectors of the largest score, equal scores in the order of the ids.
+"""Search by inner product: the k vectors of the largest score, equal scores in the order of the ids.
 
-``exact_search`` is plain and needs nothing but NumPy.  ``search_file`` is what a collection uses: few queries
-go to FAISS, which compares them with the 16-bit vectors directly, many share the work of unpacking these.
-Either way the best are scored again in float64, and if rounding may have kept a better one from being among
-them, all are: neither rounding nor the way taken shows.
+``exact_search`` is plain and needs nothing but NumPy.  ``best_of`` is what a collection does with a store's
+candidates: it scores them again in float64 by the catalogue's own vectors, and asks for more as long as
+rounding may have kept a better one from being among them, so that neither rounding nor the store shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faces.progress import Progress, underway
-from faces.types import Floats, Ints
-from index.vectorfile import VectorFile
+from faces.types import Doubles, Floats, Halves, Ints
 
 Vectors = NDArray[np.float16] | NDArray[np.float32]
-Doubles = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Blocks = Iterable[tuple[Ints, Vectors]]
 """Ids (n,) int64, ascending over all blocks, and vectors (n, D)."""
 
-_FEW = 16  # queries up to which FAISS's direct comparison is the faster way
 _SPARE = 16  # more candidates than asked for, so that rounding cannot push a right one out
+_WIDER = 4  # times as many candidates if those were not enough
 _ROWS = 1024  # vectors unpacked at a time: 64 MB of 16,384 numbers
 _UNIT = 2.0**-24  # what rounding to float32 changes, relative to the number
 _LARGEST = 1e28  # in a query: beyond it, products with 16-bit numbers may overflow float32
@@ -71,45 +67,33 @@ def nearest(vectors: Vectors, queries: Vectors, k: int, *, progress: Progress | 
     return exact_search(in_blocks(vectors), queries, k, progress=progress)[1]
 
 
-def search_file(file: VectorFile, wanted: Bools | None, queries: Floats, k: int) -> tuple[Doubles, Ints]:
-    """Find the k best rows of a file; ``wanted`` (n,) tells which rows count, None all.
+def best_of(
+    ask: Callable[[int], tuple[Floats, Ints]],
+    read: Callable[[Ints], tuple[Ints, Halves]],
+    query: Floats,
+    k: int,
+    *,
+    spare: int = 0,
+) -> tuple[Doubles, Ints]:
+    """Find the k best faces for one query (D,).
 
-    Returns scores (Q, k') float64 and ids (Q, k') int64 with k' = min(k, rows that count).
+    ``ask`` gives a store's candidates, as many as it is told or all there are: scores (1, n) and ids (1, n),
+    ``spare`` of which may not count.  ``read`` gives those of some faces that do count, with their true
+    vectors.  Returns scores (1, k') float64 and ids (1, k').
     """
-    if wanted is not None and wanted.all():
-        wanted = None
-    count = len(file) if wanted is None else int(wanted.sum())
-    shortlisted = min(k + _SPARE, count)
-    if not shortlisted:
-        return np.empty((len(queries), 0)), np.empty((len(queries), 0), np.int64)
-    if len(queries) > _FEW:
-        rough, rows = exact_search(_kept(file, wanted), queries, shortlisted)
-    else:
-        rough, rows = _faiss_search(file, wanted, queries, shortlisted)
-    scores = np.empty((len(queries), min(k, count)))
-    ids = np.empty(scores.shape, np.int64)
-    for number, query in enumerate(queries):
-        vectors = file.vectors[rows[number]]
-        found = rescore(query, vectors)[None], file.ids[rows[number]][None]
-        scores[number], ids[number] = _best(*found, k)
-        # What any vector left out may have lost to rounding, if the sums of sizes are alike.
-        rounding = len(query) * _UNIT * float((np.abs(vectors, dtype=np.float64) @ np.abs(query)).max())
-        if shortlisted < count and rough[number].min() >= scores[number, -1] - 2 * rounding:
-            scores[number], ids[number] = _scan(file, wanted, query, scores.shape[1])
-    return scores, ids
-
-
-def _scan(file: VectorFile, wanted: Bools | None, query: Floats, k: int) -> tuple[Doubles, Ints]:
-    """Score every row of a file that counts in float64; the k best of one query, (1, k)."""
-    best: tuple[Doubles, Ints] = np.empty((1, 0)), np.empty((1, 0), np.int64)
-    for rows, vectors in _kept(file, wanted):
-        best = merge(best, (rescore(query, vectors)[None], file.ids[rows][None]), k)
-    return best
-
-
-def _kept(file: VectorFile, wanted: Bools | None) -> Blocks:
-    blocks = in_blocks(file.vectors)
-    return blocks if wanted is None else ((rows[wanted[rows]], part[wanted[rows]]) for rows, part in blocks)
+    asked = k + spare + _SPARE
+    while True:
+        rough, found = ask(asked)
+        ids, vectors = read(found[0])
+        scores, ids = _best(rescore(query, vectors)[None], ids[None], k)
+        if rough.shape[1] < asked:
+            return scores, ids
+        if scores.shape[1] == k:
+            # What any vector left out may have lost to rounding, if the sums of sizes are alike.
+            sizes = np.abs(vectors, dtype=np.float64) @ np.abs(query)
+            if rough.min() < scores[0, -1] - 2 * len(query) * _UNIT * float(sizes.max()):
+                return scores, ids
+        asked *= _WIDER
 
 
 def rescore(query: Floats, vectors: Vectors) -> Doubles:
@@ -132,19 +116,6 @@ def check_queries(queries: Vectors, k: int) -> None:
         raise ValueError("queries must be finite and smaller than 1e28")
     if k < 1:
         raise ValueError(f"k must be 1 or more, not {k}")
-
-
-def _faiss_search(file: VectorFile, wanted: Bools | None, queries: Floats, k: int) -> tuple[Floats, Ints]:
-    """Scores and rows (Q, k) of the file that FAISS takes for the best; a tie may fall out either way."""
-    import faiss
-
-    parameters = None
-    if wanted is not None:
-        bits = np.packbits(wanted, bitorder="little")
-        selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]  # FAISS wraps it at run time
-        parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-    scores, rows = file.index.search(queries, k, params=parameters)
-    return np.asarray(scores), np.asarray(rows)
 
 
 def _best(scores: Doubles, ids: Ints, k: int) -> tuple[Doubles, Ints]:

@@ -6,26 +6,21 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import Connection, Exists, delete, exists, func, select, update
 
 from faces.claims import Lock
 from faces.errors import CollectionError, CollectionLockedError
-from faces.progress import Progress, underway
-from faces.types import Halves, Ints
+from faces.progress import Progress
 from index import migrations, rows
 from index.database import CATALOG, missing, open_engine, plain_errors
+from index.faiss_store import bring_in_line, open_store, remove_store
 from index.models import CollectionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace
-from index.vectorfile import VECTORS, identity_on_disk, open_vectors, remove_vectors, write_vectors
 
 _LOCK = "write.lock"
-# Changes since the file of vectors was made up to which a large one is left as it is: searches read what it
-# lacks, at most 16 MB, from the catalogue.  A small one is always made again.
-_FEW_CHANGES = 512
-_SMALL_FILE = 4096
 _MUCH_UNUSED = 1 << 20  # bytes of the catalogue that are worth giving back
 
 
@@ -137,29 +132,20 @@ class CollectionWriter:
         with self.transaction() as connection:
             connection.execute(update(CollectionRow).values(detector=detector, min_face=min_face))
 
-    def refresh_vectors(self, *, always: bool = False, progress: Progress | None = None) -> bool:
-        """Make the file of vectors again if it is missing, wrong or lacks much; returns whether it was.
+    def refresh_vectors(self, *, clean: bool = False, progress: Progress | None = None) -> bool:
+        """Bring the store of vectors in line with the catalogue; returns whether it was not.
 
-        ``always``: whenever it does not show exactly the present state.  Memory stays constant.  Raises
-        OSError if it cannot be written; the old file then stays.
+        ``clean``: leave nothing of deleted faces on the disk.  Memory stays constant.  Raises OSError if it
+        cannot be written; the old store then stays.
         """
         with self.transaction() as connection:
             state = rows.catalog_state(connection)
             ids = rows.face_ids(connection, state.layout_id)
-            file = open_vectors(self.folder)
-            if file is not None and (file.state == state or not (always or _lacks_much(file.ids, ids))):
-                return False
-            dimension = rows.read_layout(connection).dimension
-            del file
-            with underway(progress, "Writing the vectors", len(ids), "faces") as writing:
-
-                def blocks() -> Iterator[tuple[Ints, Halves]]:
-                    for block in rows.read_vectors(connection, state.layout_id, dimension, ids):
-                        yield block
-                        writing.advance(len(block[0]))
-
-                write_vectors(self.folder, state, len(ids), dimension, blocks())
-        return True
+            layout = rows.read_layout(connection)
+            read = partial(rows.read_vectors, connection, state.layout_id, layout.dimension)
+            return bring_in_line(
+                self.folder, state, layout.importance, ids, read, clean=clean, progress=progress
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -223,16 +209,13 @@ class CollectionWriter:
                 raise CollectionError(f"{self.folder / CATALOG}: {error}") from error
 
     def _drop_wrong_vectors(self) -> None:
-        """Delete a file of vectors that is damaged or shows another collection, or a future of this one
-        (the catalogue was put back from a copy), since it could be taken for a right one later."""
-        (self.folder / f"{VECTORS}.new").unlink(missing_ok=True)
-        if identity_on_disk(self.folder) is None:
-            return
-        file = open_vectors(self.folder)
+        """Delete a store of vectors that is damaged or of an older version, or shows another collection, or a
+        future of this one (the catalogue was put back), since it could be taken for a right one later."""
+        store = open_store(self.folder, checked=True)
         with self.transaction() as connection:
             now = rows.catalog_state(connection)
-        if file is None or not file.state.fits(now) or file.state.generation > now.generation:
-            remove_vectors(self.folder)
+        if store is None or not store.state.fits(now) or store.state.generation > now.generation:
+            remove_store(self.folder)
 
 
 class Reindexing:
@@ -290,7 +273,7 @@ class Reindexing:
             _delete_layouts(connection, keep=(self._new,))
             rows.bump(connection)
         self._writer.shrink()  # first, since the file of vectors may need that very space
-        self._writer.refresh_vectors(always=True)
+        self._writer.refresh_vectors(clean=True)
         return count
 
     def _done(self) -> Exists:
@@ -300,11 +283,6 @@ class Reindexing:
 def _delete_layouts(connection: Connection, *, keep: tuple[int, ...]) -> None:
     connection.execute(delete(VectorRow).where(VectorRow.layout_id.not_in(keep)))
     connection.execute(delete(LayoutRow).where(LayoutRow.id.not_in(keep)))
-
-
-def _lacks_much(in_file: Ints, ids: Ints) -> bool:
-    changes = len(np.setxor1d(in_file, ids, assume_unique=True))
-    return len(ids) < _SMALL_FILE or changes > _FEW_CHANGES
 
 
 def _make_folder(folder: Path) -> None:

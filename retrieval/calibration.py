@@ -29,16 +29,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from platformdirs import user_data_dir
 
 from faces.errors import WeightsError
 from faces.files import write_durably
+from faces.types import Doubles
 
 CALIBRATION_FILE = "calibration.json"
 FORMAT = 1
 _SHARPNESS = 3.0  # of the bend where a similarity is enough
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

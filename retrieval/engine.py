@@ -30,11 +30,10 @@ from numpy.typing import NDArray
 from faces.chips import five_points, yaw_of
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import WeightsError, WishError
-from faces.types import Floats, Halves, Ints, Landmarks, Pixels
+from faces.types import Doubles, Floats, Halves, Ints, Landmarks, Pixels
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.projection import Projection
 from index import Layout
-from index.search import Doubles
 from retrieval.calibration import Calibration, logistic
 from retrieval.identity import Identity
 
@@ -186,7 +185,9 @@ class Engine:
         for part in (essential["identity"] or {}, *essential["encodings"]):
             part.pop("source", None), part.pop("name", None)
         digest = hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()[:12]
-        return Layout(digest, description, self.geometry, self.dimension)
+        return Layout(
+            digest, {**description, "importance": self._importance()}, self.geometry, self.dimension
+        )
 
     def cut(self, pixels: Pixels, landmarks: Landmarks) -> tuple[Pixels, Pixels | None]:
         """Cut a face of a photograph, (H, W) grey or (H, W, 3) RGB uint8.
@@ -234,7 +235,7 @@ class Engine:
         if self.identity is not None and descriptors is not None:
             vectors[:, self._identity] = descriptors
         for number, (features, distances) in enumerate(canonical):
-            appearance = self._appearance[number]
+            appearance = self.appearance[number]
             vectors[:, appearance] = self.encodings[number].projection(features)
             vectors[:, appearance.stop] = distances.min(axis=1) / self.geometry.size
             for attribute in self.attributes.values():
@@ -326,7 +327,7 @@ class Engine:
             similarity = stored[:, self._identity] @ query.face[self._identity].astype(np.float64)
         looks = {}
         for number in query.drawn or range(len(self.encodings)):
-            part = self._appearance[number]
+            part = self.appearance[number]
             looks[number] = stored[:, part] @ query.drawn.get(number, query.face[part]).astype(np.float64)
         met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
         return Comparison(similarity, looks, met)
@@ -354,7 +355,7 @@ class Engine:
 
     def error(self, number: int, face: Floats) -> float:
         """Tell by how many grey levels (root mean square) an encoding draws a face (D,) wrongly as it is."""
-        return float(face[self._appearance[number].stop])
+        return float(face[self.appearance[number].stop])
 
     def estimates(self, vector: Halves | Floats) -> dict[str, str]:
         """Tell what a face (D,) seems to show: of numbers the expected one, else the likeliest value."""
@@ -378,9 +379,9 @@ class Engine:
         """Give every part its place in a vector."""
         at = 0 if self.identity is None else self.identity.dimension
         self._identity = slice(0, at)
-        self._appearance: list[slice] = []
+        self.appearance: list[slice] = []
         for encoding in self.encodings:
-            self._appearance.append(slice(at, at + encoding.projection.dimension))
+            self.appearance.append(slice(at, at + encoding.projection.dimension))
             at += encoding.projection.dimension + 1  # the error stands behind the appearance
         self.attributes: dict[str, Attribute] = {}
         for number, encoding in enumerate(self.encodings):
@@ -394,6 +395,31 @@ class Engine:
                     unit = max(abs(number) for number in group.numbers) or 1.0
                 self.attributes[group.name.casefold()] = Attribute(group, number, posterior, moments, unit)
         self.dimension = at
+
+    def _importance(self) -> list[list[float]]:
+        """Tell how large the numbers of queries (``_linear``) are, part after part, as ``Layout`` has it."""
+        parts: list[list[float]] = []
+        if self.identity is not None:
+            known = self.calibration.identities.get(self.identity.digest)
+            steepness = 1.0 if known is None else known.steepness
+            parts.append([self.identity.dimension, steepness / self.identity.dimension**0.5])
+        for number, place in enumerate(self.appearance):
+            size = place.stop - place.start
+            weights = [self.calibration.alone] if self.identity is None else []
+            for attribute in self.attributes.values():
+                if self.identity is not None and attribute.encoding == number:
+                    # Of photographs, and of faces like the rendered ones: the middle of both.
+                    both = [self.calibration.weight(attribute.group.name, error)[0] for error in (0, 255)]
+                    weights.append(float(np.sqrt(np.prod(both))))
+            parts += [[size, max(weights, default=0.0) / size**0.5], [1, 0.0]]
+        for attribute in self.attributes.values():
+            values = len(attribute.group.values)
+            if attribute.moments is None:
+                parts.append([values, values**-0.5])
+            else:
+                scale = attribute.unit**2 / (2 * self._deviation(attribute) ** 2)
+                parts += [[values, 0.0], [2, scale]]
+        return parts
 
     def _estimate(
         self,
@@ -450,7 +476,7 @@ class Engine:
             steepness = calibration.identity(self.identity.digest, self.identity.name).steepness
             query[self._identity] = steepness * face[self._identity]
         for number, (weight, _) in self._weights(face, drawn, wish).items():
-            query[self._appearance[number]] = weight * drawn.get(number, face[self._appearance[number]])
+            query[self.appearance[number]] = weight * drawn.get(number, face[self.appearance[number]])
         for wanted in wish:
             attribute = wanted.attribute
             if attribute.moments is not None:

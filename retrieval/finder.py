@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -81,19 +83,24 @@ class Hit:
     crop: Pixels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """The answer to a search, the best hit first.
 
-    ``wish`` holds the wished words, empty without a wish; ``drawing`` (S, S) uint8 the face as wished, or as
-    it is; ``remarks`` are sentences about what could not be met.
+    ``wish`` holds the wished words, empty without a wish; ``remarks`` are sentences about what could not be
+    met; ``draw`` makes the drawing.
     """
 
     query: QueryFace
     wish: Mapping[str, str]
-    drawing: Pixels
     hits: tuple[Hit, ...]
     remarks: tuple[str, ...]
+    draw: Callable[[], Pixels] = field(repr=False, compare=False)
+
+    @cached_property
+    def drawing(self) -> Pixels:
+        """Draw the face (S, S) uint8 as wished, or as it is; only when somebody looks."""
+        return self.draw()
 
     @property
     def probable(self) -> int:
@@ -108,6 +115,18 @@ class Answer:
         person = any(hit.same_person >= SHOWS for hit in self.hits)
         found = "this person is here, but probably not as wished" if person else "probably nobody here"
         return f"{found}: every hit is less likely than not"
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What ``Finder.search`` is told besides photograph, wish and face."""
+
+    k: int
+    same_photo: bool
+    only: bool
+    at_least: float
+    below: Path | str | None
+    exact: bool
 
 
 class Finder:
@@ -135,8 +154,8 @@ class Finder:
         )
         try:
             with self.collection.snapshot() as snapshot:
-                layout, found_by = snapshot.layout, snapshot.summary().detector
-                if not len(snapshot):
+                layout, found_by = snapshot.layout, snapshot.detector
+                if snapshot.is_empty:
                     raise CollectionError(
                         f"the collection in {self.collection.folder} holds no faces yet; "
                         "add some with `anotheryou index FOLDER`"
@@ -160,6 +179,8 @@ class Finder:
         same_photo: bool = False,
         only: bool = False,
         at_least: float = 0.0,
+        below: Path | str | None = None,
+        exact: bool = False,
     ) -> Answer:
         """Find the k faces that are most probably the person in a photograph, as wished.
 
@@ -167,13 +188,14 @@ class Finder:
         name may be anything.  ``face`` picks one of several faces, from 1, the largest first, which is the
         default.  Faces of the query's own photograph, also of copies of the file, are left out unless
         ``same_photo``.  ``only`` keeps to faces that seem to show every wished value, ``at_least`` to hits of
-        this probability.
+        this probability, ``below`` to photographs in this folder or anywhere below it.  ``exact`` compares
+        every vector however many there are.
 
         Raises PhotoError if the photograph cannot be read, NoFaceError if there is no (such) face, WishError
         for an unknown attribute or value.
         """
         asked = [(photo, wish, face)]
-        return self._answers(asked, k=k, same_photo=same_photo, only=only, at_least=at_least)[0]
+        return self._answers(asked, _Options(k, same_photo, only, at_least, below, exact))[0]
 
     def search_many(
         self,
@@ -184,6 +206,8 @@ class Finder:
         same_photo: bool = False,
         only: bool = False,
         at_least: float = 0.0,
+        below: Path | str | None = None,
+        exact: bool = False,
     ) -> list[Answer]:
         """Search for the largest face of each photograph, with one wish for all or one each; see ``search``.
 
@@ -195,7 +219,7 @@ class Finder:
         if not each:
             return []
         asked = [(photo, wish, None) for photo, wish in zip(photos, each, strict=True)]
-        return self._answers(asked, k=k, same_photo=same_photo, only=only, at_least=at_least)
+        return self._answers(asked, _Options(k, same_photo, only, at_least, below, exact))
 
     def close(self) -> None:
         """Let go of the collection."""
@@ -207,18 +231,10 @@ class Finder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answers(
-        self,
-        asked: Sequence[tuple[Picture, Wish, int | None]],
-        *,
-        k: int,
-        same_photo: bool,
-        only: bool,
-        at_least: float,
-    ) -> list[Answer]:
+    def _answers(self, asked: Sequence[tuple[Picture, Wish, int | None]], options: _Options) -> list[Answer]:
         """Answer questions, each a photograph, a wish and a face, on one state of the collection."""
-        if k < 1:
-            raise ValueError(f"k must be 1 or more, not {k}")
+        if options.k < 1:
+            raise ValueError(f"k must be 1 or more, not {options.k}")
         wishes = [self._wanted(wish) for _, wish, _ in asked]  # a wrong wish is told before any work
         with self.collection.snapshot() as snapshot:
             check_layout(self.collection.folder, snapshot.layout, self.engine.layout)
@@ -231,26 +247,26 @@ class Finder:
             vectors = np.stack([vector for _, vector in found])
             queries = self.engine.queries(np.stack([face.crop for face in faces]), vectors, wishes)
             return [
-                self._answer(
-                    snapshot, face, query, k, at_least, only, [] if same_photo else _own(snapshot, source)
-                )
+                self._answer(snapshot, source, face, query, options)
                 for face, query, source in zip(faces, queries, sources, strict=True)
             ]
 
     def _answer(
-        self,
-        snapshot: Snapshot,
-        face: QueryFace,
-        query: Query,
-        k: int,
-        at_least: float,
-        only: bool,
-        own: Sequence[int],
+        self, snapshot: Snapshot, source: Source, face: QueryFace, query: Query, options: _Options
     ) -> Answer:
         wish = {wanted.attribute.group.name: wanted.word for wanted in query.wanted}
-        fulfilling = self._fulfilling(snapshot, query.wanted) if wish and only else None
+        fulfilling = self._fulfilling(snapshot, query.wanted) if wish and options.only else None
+        among = fulfilling
+        if options.below is not None:
+            among = snapshot.faces_below(os.path.realpath(Path(options.below).expanduser()))
+            among = among if fulfilling is None else np.intersect1d(among, fulfilling)
         _, ids = snapshot.search(
-            query.vector[None], shortlist_size(k), exclude_photo_ids=own, among=fulfilling
+            query.vector[None],
+            shortlist_size(options.k),
+            # The photographs of the collection that are the query's own, or copies of its file.
+            exclude_photo_ids=[] if options.same_photo else snapshot.photos_like(source.path, source.content),
+            among=among,
+            exact=options.exact,
         )
         scores = self.engine.score(query, snapshot.vectors(ids[0]))
         best = np.lexsort((ids[0], -scores.probability))
@@ -259,16 +275,20 @@ class Finder:
             # Only then: it looks at every face of the collection.
             fulfilling = self._fulfilling(snapshot, query.wanted) if fulfilling is None else fulfilling
             remarks = self._remarks(query, scores, len(fulfilling))
-        best = best[scores.probability[best] >= at_least][:k]
+        best = best[scores.probability[best] >= options.at_least][: options.k]
         stored = snapshot.faces(ids[0][best].tolist())
         hits = tuple(
             self._hit(rank, one, scores, int(place))
             for rank, (one, place) in enumerate(zip(stored, best, strict=True), 1)
         )
-        drawing = query.image
-        if drawing is None or len({wanted.attribute.encoding for wanted in query.wanted}) > 1:
-            drawing = self.engine.drawing(face.crop, query.face, query.wanted)
-        return Answer(face, wish, drawing, hits, tuple(remarks))
+        several = len({wanted.attribute.encoding for wanted in query.wanted}) > 1
+
+        def draw() -> Pixels:
+            if query.image is None or several:
+                return self.engine.drawing(face.crop, query.face, query.wanted)
+            return query.image
+
+        return Answer(face, wish, hits, tuple(remarks), draw)
 
     def _wanted(self, wish: Wish) -> tuple[Wanted, ...]:
         """Give what is wished; raises WishError, with advice if other weights know more attributes."""
@@ -306,7 +326,7 @@ class Finder:
             ids[np.min([self.engine.met(wanted, vectors) for wanted in wish], axis=0) >= SHOWS]
             for ids, vectors in snapshot.blocks()
         ]
-        return np.concatenate([np.empty(0, np.int64), *found])
+        return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
 
     def _remarks(self, query: Query, scores: Scores, fulfilling: int) -> list[str]:
         """Tell what the user should know if no hit is probably right."""
@@ -358,18 +378,23 @@ def search(
     same_photo: bool = False,
     only: bool = False,
     at_least: float = 0.0,
+    below: Path | str | None = None,
+    exact: bool = False,
     collection: Path | str | None = None,
 ) -> Answer:
     """Search once; see ``Finder``, which is the way to search often."""
     with Finder(collection) as finder:
         return finder.search(
-            photo, wish=wish, k=k, face=face, same_photo=same_photo, only=only, at_least=at_least
+            photo,
+            wish=wish,
+            k=k,
+            face=face,
+            same_photo=same_photo,
+            only=only,
+            at_least=at_least,
+            below=below,
+            exact=exact,
         )
-
-
-def _own(snapshot: Snapshot, source: Source) -> list[int]:
-    """Give the photographs of the collection that are the query's own, or copies of its file."""
-    return snapshot.photos_like(source.path, source.content)
 
 
 def _advice(wish: Wish, engine: Engine, folder: Path) -> str:

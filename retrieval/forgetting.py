@@ -36,7 +36,7 @@ def forget(path: Path | str, *, collection: Path | str | None = None) -> tuple[i
             photographs += len(some)
         if not photographs:
             raise CollectionError(f"the collection in {place} has no photograph at or below {path}")
-        writer.refresh_vectors(always=True)
+        writer.refresh_vectors(clean=True)
         writer.empty_log()
     return photographs, faces
 

@@ -38,7 +38,7 @@ def open_collection(folder: Path | str | None = None, *, progress: Progress | No
     place = collection_folder(folder)
     collection = Collection(place)
     with collection.snapshot() as snapshot:
-        wanting = len(snapshot) > 0 and not snapshot.has_file
+        wanting = not snapshot.is_empty and snapshot.store_kind is None
     if wanting:
         # Without it searches are slower, but right; readers tell if the catalogue itself is broken.
         with suppress(CollectionError, OSError), CollectionWriter(place) as writer:

@@ -75,7 +75,7 @@ def reindex(
                 making.advance(len(faces))
         if not summary.interrupted:
             summary.lost = work.finish()
-            writer.refresh_vectors(always=True, progress=progress)
+            writer.refresh_vectors(progress=progress)
     return summary
 
 

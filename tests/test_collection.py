@@ -37,12 +37,11 @@ from index import (
     Reindexing,
     Status,
     migrations,
-    search,
-    vectorfile,
-    writer,
+    segment,
 )
 from index import rows as index_rows
 from index.database import CATALOG, plain_errors
+from index.faiss_store import VECTORS, FaissStore
 from index.models import Base
 
 
@@ -179,13 +178,14 @@ def test_the_vector_file_is_what_faiss_writes_itself(tmp_path: Path, rng: np.ran
     vectors = unit_rows(rng, 70)
     with filled(tmp_path, vectors) as writing:
         writing.refresh_vectors()
+    (file,) = (tmp_path / VECTORS).glob("*.faiss")
     kind = (faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     index = faiss.IndexIDMap(faiss.IndexScalarQuantizer(DIMENSION, *kind))
     index.add_with_ids(vectors, np.arange(1, 71))
     faiss.write_index(index, str(tmp_path / "plain.faiss"))
     plain = (tmp_path / "plain.faiss").read_bytes()
-    assert (tmp_path / vectorfile.VECTORS).read_bytes()[: len(plain)] == plain
-    assert faiss.read_index(str(tmp_path / vectorfile.VECTORS)).ntotal == 70
+    assert file.read_bytes()[: len(plain)] == plain
+    assert faiss.read_index(str(file)).ntotal == 70
 
 
 def _cut(path: Path) -> None:
@@ -208,9 +208,10 @@ def _footer(path: Path) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize("name", ["000001.faiss", "manifest.json"])
 @pytest.mark.parametrize("damage", [Path.unlink, _cut, _flip, _nonsense, _footer])
-def test_a_damaged_vector_file_changes_no_answer_and_is_made_again(
-    tmp_path: Path, rng: np.random.Generator, damage: object
+def test_damaged_vectors_change_no_answer_and_are_made_again(
+    tmp_path: Path, rng: np.random.Generator, damage: object, name: str
 ) -> None:
     vectors = unit_rows(rng, 50)
     with filled(tmp_path, vectors) as writing:
@@ -218,25 +219,25 @@ def test_a_damaged_vector_file_changes_no_answer_and_is_made_again(
     with Collection(tmp_path) as collection:
         before = collection.search(vectors[:3], 9)
     assert callable(damage)
-    damage(tmp_path / vectorfile.VECTORS)
+    damage(tmp_path / VECTORS / name)
     with Collection(tmp_path) as collection:
         after = collection.search(vectors[:3], 9)
         with collection.snapshot() as snapshot:
-            assert not snapshot.whole_file
+            assert not snapshot.in_line
     np.testing.assert_array_equal(before[1], after[1])
     with CollectionWriter(tmp_path) as writing:
         assert writing.refresh_vectors()
         assert not writing.refresh_vectors()
     with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
-        assert snapshot.whole_file
+        assert snapshot.in_line
 
 
 def test_an_undamaged_copy_of_a_collection_is_used_as_it_is(tmp_path: Path, rng: np.random.Generator) -> None:
     with filled(tmp_path, unit_rows(rng, 5)) as writing:
         writing.refresh_vectors()
-    os.utime(tmp_path / vectorfile.VECTORS)  # as a plain copy would have it
-    with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
-        assert snapshot.whole_file
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    with Collection(tmp_path / "copy") as collection, collection.snapshot() as snapshot:
+        assert snapshot.in_line
 
 
 def test_a_vector_file_from_the_future_of_an_older_catalogue_is_deleted(
@@ -251,7 +252,7 @@ def test_a_vector_file_from_the_future_of_an_older_catalogue_is_deleted(
     for name in ("catalog.sqlite-wal", "catalog.sqlite-shm"):
         (tmp_path / name).unlink(missing_ok=True)
     with CollectionWriter(tmp_path):
-        assert not (tmp_path / vectorfile.VECTORS).exists()
+        assert not (tmp_path / VECTORS).exists()
 
 
 def test_a_full_disk_leaves_the_old_vector_file(
@@ -259,38 +260,36 @@ def test_a_full_disk_leaves_the_old_vector_file(
 ) -> None:
     with filled(tmp_path, unit_rows(rng, 4)) as writing:
         writing.refresh_vectors()
-        old = (tmp_path / vectorfile.VECTORS).read_bytes()
         writing.store([photo("later.jpg", unit_rows(rng, 2))])
 
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(vectorfile._Counted, "write", full)
+        monkeypatch.setattr(segment._Counted, "write", full)
         with pytest.raises(OSError, match="No space left"):
             writing.refresh_vectors()
-        assert (tmp_path / vectorfile.VECTORS).read_bytes() == old
-        assert not list(tmp_path.glob("*.new"))
+        assert len(FaissStore(tmp_path)) == 4
+        assert sorted(file.name for file in (tmp_path / VECTORS).iterdir()) == [
+            "000001.faiss",
+            "manifest.json",
+        ]
     with Collection(tmp_path) as collection:
         assert collection.search(unit_rows(rng, 1), 99)[1].shape == (1, 6)
 
 
-def test_a_few_changes_do_not_rewrite_a_large_vector_file(
-    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "_SMALL_FILE", 10)
-    monkeypatch.setattr(writer, "_FEW_CHANGES", 3)
-    vectors = unit_rows(rng, 26)
-    with filled(tmp_path, vectors[:20]) as writing:
-        assert writing.refresh_vectors()
-        writing.store([photo("a.jpg", vectors[20:22])])
-        assert not writing.refresh_vectors()
-        writing.store([photo("b.jpg", vectors[22:24])])
-        assert writing.refresh_vectors()
-        writing.store([photo("c.jpg", vectors[24:])])
-        assert not writing.refresh_vectors()
-        assert writing.refresh_vectors(always=True)
+def test_a_few_new_faces_do_not_rewrite_many(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors, sizes = unit_rows(rng, 60), []
+    with filled(tmp_path, vectors[:40]) as writing:
+        for last in range(40, 61, 2):
+            if last > 40:
+                writing.store([photo(f"{last}.jpg", vectors[last - 2 : last])])
+            assert writing.refresh_vectors()
+            assert not writing.refresh_vectors()
+            sizes.append([len(one) for one in FaissStore(tmp_path).segments])
+    assert sizes[:5] == [[40], [40, 2], [40, 4], [40, 6], [40, 6, 2]]
+    assert all(one[0] == 40 and len(one) <= 3 for one in sizes) and sum(sizes[-1]) == 60
     with Collection(tmp_path) as collection:
-        np.testing.assert_array_equal(collection.search(vectors, 1)[1][:, 0], np.arange(1, 27))
+        np.testing.assert_array_equal(collection.search(vectors, 1)[1][:, 0], np.arange(1, 61))
 
 
 def test_the_vector_file_is_written_as_a_stream(
@@ -298,32 +297,17 @@ def test_the_vector_file_is_written_as_a_stream(
 ) -> None:
     monkeypatch.setattr(index_rows, "STREAMED", 256)
     most = 0
-    original = vectorfile._Counted.write
+    original = segment._Counted.write
 
-    def watched(self: vectorfile._Counted, piece: bytes) -> None:
+    def watched(self: segment._Counted, piece: bytes) -> None:
         nonlocal most
         most = max(most, len(piece))
         original(self, piece)
 
-    monkeypatch.setattr(vectorfile._Counted, "write", watched)
+    monkeypatch.setattr(segment._Counted, "write", watched)
     with filled(tmp_path, unit_rows(rng, 600), per_photo=100) as writing:
         writing.refresh_vectors()
     assert most <= 256 * DIMENSION * 2
-
-
-def test_many_queries_unpack_one_block_at_a_time(
-    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vectors = unit_rows(rng, 250)
-    with filled(tmp_path, vectors) as writing:
-        writing.refresh_vectors()
-    monkeypatch.setattr(search, "_ROWS", 32)
-    with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
-        file = snapshot._view.file
-        assert file is not None
-        assert max(len(ids) for ids, _ in search.in_blocks(file.vectors)) == 32
-        _, ids = snapshot.search(vectors[:100], 3)
-    np.testing.assert_array_equal(ids, largest(vectors, vectors[:100], 3)[1] + 1)
 
 
 def test_readers_see_one_state_while_another_process_writes(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -354,7 +338,7 @@ def test_a_reader_opened_after_the_file_was_renewed_but_before_the_catalogue_mov
             assert len(after) == 12
         writing.refresh_vectors()
         with collection.snapshot() as fresh:
-            assert fresh.whole_file
+            assert fresh.in_line
 
 
 def test_a_second_writer_is_told_who_holds_the_collection(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -489,7 +473,7 @@ def test_new_vectors_replace_the_old_ones_at_once_and_only_when_all_are_there(
         assert again.finish() == 1
         with collection.snapshot() as snapshot:
             assert snapshot.layout.digest == "ffffffffffff"
-            assert snapshot.whole_file
+            assert snapshot.in_line
             assert len(snapshot) == 9
             np.testing.assert_array_equal(snapshot.search(new[:9], 1)[1][:, 0], np.arange(1, 10))
 
@@ -517,7 +501,7 @@ def test_a_collection_can_be_searched_where_nothing_can_be_written(
         for number in (0, 7):
             assert collection.search(vectors[number : number + 1], 3)[1][0, 0] == number + 1
         with collection.snapshot() as snapshot:
-            assert snapshot.whole_file
+            assert snapshot.in_line
             assert snapshot.count_below("/photos") == (5, 10)
             assert snapshot.count_below("/photos/00001.jpg") == (1, 2)
 

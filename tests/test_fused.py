@@ -23,11 +23,10 @@ from facedata.large_pictures import LargeFace, LargePictures, Pictures
 from faces.chips import five_points
 from faces.errors import RowUnavailable
 from faces.progress import Progress
-from faces.types import Box, Floats, Ints, Landmarks, Pixels
+from faces.types import Box, Doubles, Floats, Ints, Landmarks, Pixels
 from generator.checkpoint import load_generator
 from generator.projection import Projection
 from index import CollectionWriter, FaceVector, NewCollection, NewFace, NewPhoto, Status, StoredFace
-from index.search import Doubles
 from retrieval.calibration import Calibration, read_calibration
 from retrieval.engine import Encoding, Engine, shortlist_size
 from retrieval.finder import Finder

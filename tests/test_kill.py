@@ -131,7 +131,7 @@ def test_random_kills_and_a_finishing_run_give_the_same_collection_as_an_undistu
     assert content(killed) == content(undisturbed)
     for place in (killed, undisturbed):
         with Collection(place) as collection, collection.snapshot() as snapshot:
-            assert snapshot.whole_file
+            assert snapshot.in_line
             summary = snapshot.summary()
             assert len(snapshot) == summary.faces > 0
             assert (summary.photos, summary.skipped) == (PHOTOS, 1)

@@ -77,7 +77,7 @@ def test_a_reindex_brings_an_old_collection_over_and_gives_the_space_back(
     assert catalog_bytes(tmp_path) < 200 * 4096
     with Collection(tmp_path) as collection, collection.snapshot() as snapshot:
         assert snapshot.layout == layout()
-        assert snapshot.whole_file
+        assert snapshot.in_line
         _, ids = snapshot.search(vectors[:3], 20)
         np.testing.assert_array_equal(ids, largest(vectors, vectors[:3], 20)[1] + 1)
         assert snapshot.summary().forgotten == 1

@@ -121,6 +121,21 @@ def test_without_a_wish_a_face_finds_itself_first(finder: Finder, photos: Path) 
     np.testing.assert_array_equal(answer.hits[0].crop, answer.query.crop)
 
 
+def test_a_folder_keeps_to_what_lies_below_it(place: Path, photos: Path) -> None:
+    (photos / "kept").mkdir()
+    for name in ("ann0.png", "3.png"):
+        (photos / name).rename(photos / "kept" / name)
+    filled(place, photos)
+    with Finder(place, engine=fake_engine(), detector=open_fake_detector) as finder:
+        everything = finder.search(photos / "ann-45.png", wish="0", k=99)
+        below = finder.search(photos / "ann-45.png", wish="0", k=99, below=photos / "kept")
+        kept = [hit.face_id for hit in everything.hits if "/kept/" in hit.path]
+        assert [hit.face_id for hit in below.hits] == kept and len(kept) == 3
+        shown = finder.search(photos / "ann-45.png", wish="0", k=99, below=photos / "kept", only=True)
+        assert names(shown) == ["ann0.png"]
+        assert not finder.search(photos / "ann-45.png", below=photos / "nowhere").hits
+
+
 @pytest.mark.parametrize("pose", POSES)
 def test_a_wish_finds_the_person_as_wished_first(finder: Finder, photos: Path, pose: str) -> None:
     for person in ("ann", "bob"):
@@ -391,10 +406,10 @@ def test_the_answer_is_the_same_without_the_file_of_vectors(
     finder: Finder, place: Path, photos: Path
 ) -> None:
     before = told(finder.search(photos / "ann0.png", wish="+45", k=99))
-    (place / "vectors.faiss").unlink()
+    shutil.rmtree(place / "vectors")
     with CollectionWriter(place), Finder(place, engine=fake_engine(), detector=unused_detector) as slow:
         with slow.collection.snapshot() as snapshot:
-            assert not snapshot.has_file
+            assert snapshot.store_kind is None
         assert told(slow.search(photos / "ann0.png", wish="+45", k=99)) == before
 
 
@@ -402,7 +417,7 @@ def test_the_answer_is_the_same_without_the_file_of_vectors(
 def test_a_collection_on_a_read_only_disk_can_be_searched(finder: Finder, place: Path, photos: Path) -> None:
     before = told(finder.search(photos / "ann0.png", wish="+45"))
     finder.close()
-    (place / "vectors.faiss").unlink()
+    shutil.rmtree(place / "vectors")
     place.chmod(0o500)
     try:
         with Finder(place, engine=fake_engine(), detector=unused_detector) as reading:
@@ -481,7 +496,7 @@ def test_the_sheet_shows_query_drawing_and_hits(finder: Finder, photos: Path, tm
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width > narrow[0]
         assert sheet.height < narrow[1]
-    nobody = Answer(answer.query, answer.wish, answer.drawing, (), ())
+    nobody = Answer(answer.query, answer.wish, (), (), answer.draw)
     assert sheet_of(nobody).height < narrow[1]
 
 

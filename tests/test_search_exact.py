@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,48 @@ from collections_made import largest, some_vectors, unit_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faces.types import Floats
-from index import search
-from index.search import exact_search, in_blocks, merge, rescore, search_file
-from index.vectorfile import CatalogState, VectorFile, write_vectors
+from faces.types import Bools, Doubles, Floats, Halves, Ints
+from index.faiss_store import FaissStore, bring_in_line
+from index.search import best_of, exact_search, in_blocks, merge, rescore
+from index.store import CatalogState
 
-FEW, MANY = 1, search._FEW + 3
+FEW, MANY = 1, 19
 
 
-def file_of(folder: Path, vectors: Floats, ids: np.ndarray | None = None) -> VectorFile:
-    ids = np.arange(len(vectors)) if ids is None else ids
+def searched(
+    folder: Path,
+    vectors: Floats,
+    asked: Floats,
+    k: int,
+    ids: Ints | None = None,
+    wanted: Bools | None = None,
+) -> tuple[Doubles, Ints]:
+    """Search a store of these vectors as a collection does, among those ``wanted``."""
+    ids = np.arange(1, len(vectors) + 1) if ids is None else ids
     halves = vectors.astype(np.float16)
-    blocks = [(ids[:7], halves[:7]), (ids[7:], halves[7:])]
-    write_vectors(folder, CatalogState("token", 1, 0), len(vectors), vectors.shape[1], blocks)
-    return VectorFile(folder)
+
+    def read(some: Ints) -> Iterator[tuple[Ints, Halves]]:
+        places = np.flatnonzero(np.isin(ids, some))
+        for part in (places[:7], places[7:]):
+            yield ids[part], halves[part]
+
+    def true(some: Ints) -> tuple[Ints, Halves]:
+        places = np.flatnonzero(np.isin(ids, some))
+        return ids[places], halves[places]
+
+    importance = np.ones(vectors.shape[1], np.float32)
+    bring_in_line(folder, CatalogState("token", 1, 0), importance, ids, read)
+    store, answers = FaissStore(folder), []
+    for query in asked:
+
+        def ask(count: int, query: Floats = query) -> tuple[Floats, Ints]:
+            if wanted is None:
+                return store.search(query[None], count, exact=True)
+            return store.search_among(query[None], count, ids[wanted])
+
+        answers.append(best_of(ask, true, query, k))
+    scores, found = zip(*answers, strict=True)
+    return np.concatenate(scores), np.concatenate(found)
 
 
 @st.composite
@@ -66,34 +95,31 @@ def test_the_plain_search_agrees_with_numpy_up_to_rounding(
 
 
 @given(galleries(), st.booleans())
-def test_a_file_is_searched_exactly_whichever_way_is_taken(
+def test_a_store_is_searched_exactly_with_a_filter_and_without(
     tmp_path_factory: pytest.TempPathFactory, case: tuple[Floats, Floats, int], left_out: bool
 ) -> None:
     vectors, asked, k = case
     ids = np.cumsum(np.random.default_rng(len(vectors)).integers(1, 9, len(vectors)))
     wanted = np.arange(len(vectors)) % 3 != 1 if left_out else None
     kept = np.flatnonzero(wanted) if wanted is not None else np.arange(len(vectors))
-    file = file_of(tmp_path_factory.mktemp("file"), vectors, ids)
     expected, places = largest(vectors[kept], asked, k)
-    answers = [search_file(file, wanted, asked, k)]
-    answers += [search_file(file, wanted, asked[:1], k), search_file(file, wanted, asked[-1:], k)]
-    for (scores, found), part in zip(answers, (slice(None), slice(1), slice(-1, None)), strict=True):
-        assert scores.dtype == np.float64 and found.dtype == np.int64
-        assert found.shape == (len(asked[part]), min(k, len(kept)))
-        rounding = 1e-14 * (np.abs(asked) @ np.abs(vectors).T).max()
-        np.testing.assert_allclose(scores, expected[part], atol=rounding)
-        np.testing.assert_array_equal(found, ids[kept][places[part]])
+    scores, found = searched(tmp_path_factory.mktemp("store"), vectors, asked, k, ids, wanted)
+    assert scores.dtype == np.float64 and found.dtype == np.int64
+    assert found.shape == (len(asked), min(k, len(kept)))
+    rounding = 1e-14 * (np.abs(asked) @ np.abs(vectors).T).max()
+    np.testing.assert_allclose(scores, expected, atol=rounding)
+    np.testing.assert_array_equal(found, ids[kept][places])
 
 
 @pytest.mark.parametrize("queries", [FEW, MANY])
-def test_a_file_gives_the_answers_of_the_plain_search(
+def test_a_store_gives_the_answers_of_the_plain_search(
     tmp_path: Path, rng: np.random.Generator, queries: int
 ) -> None:
     vectors, asked = some_vectors(rng, 3000, 90), some_vectors(rng, queries, 90)
     asked -= asked.mean(axis=1, keepdims=True)  # so that large parts cancel
-    scores, ids = search_file(file_of(tmp_path, vectors), None, asked, 12)
+    scores, ids = searched(tmp_path, vectors, asked, 12)
     plain_scores, plain_ids = exact_search(in_blocks(vectors), asked, 12)
-    np.testing.assert_array_equal(ids, plain_ids)
+    np.testing.assert_array_equal(ids, plain_ids + 1)
     np.testing.assert_allclose(scores, plain_scores, rtol=1e-3)
 
 
@@ -104,9 +130,9 @@ def test_differences_that_float32_does_not_see_decide(
     vectors = np.tile(np.array([[100, 20, 0]], np.float32), (200, 1))
     vectors[:, 2] = rng.permutation(200) / 256
     asked = np.tile(np.array([[3000, -700, 1e-4]], np.float32), (queries, 1))
-    scores, ids = search_file(file_of(tmp_path, vectors), None, asked, 4)
+    scores, ids = searched(tmp_path, vectors, asked, 4)
     best = np.argsort(-vectors[:, 2], kind="stable")[:4]
-    np.testing.assert_array_equal(ids, np.tile(best, (queries, 1)))
+    np.testing.assert_array_equal(ids, np.tile(best + 1, (queries, 1)))
     assert (np.diff(scores) < 0).all()
 
 
@@ -117,17 +143,16 @@ def test_equal_scores_stand_in_the_order_of_the_ids_however_many_there_are(
     vectors = np.repeat(some_vectors(rng, 2, 30), 150, axis=0)
     asked = np.zeros((queries, 30), np.float32)
     ids = np.arange(300) + 5
-    _, found = search_file(file_of(tmp_path, vectors, ids), None, asked, 9)
+    _, found = searched(tmp_path, vectors, asked, 9, ids)
     np.testing.assert_array_equal(found, np.tile(ids[:9], (queries, 1)))
 
 
 @pytest.mark.parametrize("queries", [FEW, MANY])
 def test_nothing_to_find_is_an_empty_answer(tmp_path: Path, rng: np.random.Generator, queries: int) -> None:
     asked = unit_rows(rng, queries, 30)
-    empty = file_of(tmp_path, np.empty((0, 30), np.float32))
-    assert search_file(empty, None, asked, 3)[1].shape == (queries, 0)
-    full = file_of(tmp_path, unit_rows(rng, 9, 30))
-    assert search_file(full, np.zeros(9, np.bool_), asked, 3)[1].shape == (queries, 0)
+    assert searched(tmp_path, np.empty((0, 30), np.float32), asked, 3)[1].shape == (queries, 0)
+    full = unit_rows(rng, 9, 30)
+    assert searched(tmp_path, full, asked, 3, wanted=np.zeros(9, np.bool_))[1].shape == (queries, 0)
     scores, ids = exact_search([], asked, 3)
     assert (scores == -np.inf).all() and (ids == -1).all()
     assert exact_search(in_blocks(unit_rows(rng, 9, 30)), asked[:0], 3)[1].shape == (0, 3)
@@ -136,20 +161,20 @@ def test_nothing_to_find_is_an_empty_answer(tmp_path: Path, rng: np.random.Gener
 def test_scores_are_those_of_the_float16_numbers_on_disk(tmp_path: Path, rng: np.random.Generator) -> None:
     vectors = rng.standard_normal((50, 30)).astype(np.float32)  # which float16 cannot hold exactly
     asked = unit_rows(rng, 1, 30)
-    scores, ids = search_file(file_of(tmp_path, vectors), None, asked, 50)
+    scores, ids = searched(tmp_path, vectors, asked, 50)
     rounded = vectors.astype(np.float16).astype(np.float32)
     expected, places = largest(rounded, asked, 50)
-    np.testing.assert_array_equal(ids, places)
+    np.testing.assert_array_equal(ids, places + 1)
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
-    np.testing.assert_array_equal(scores[0], rescore(asked[0], rounded)[ids[0]])
+    np.testing.assert_array_equal(scores[0], rescore(asked[0], rounded)[ids[0] - 1])
 
 
 @pytest.mark.parametrize("queries", [FEW, MANY])
 def test_the_largest_numbers_do_not_overflow(tmp_path: Path, queries: int) -> None:
     vectors = np.tile(np.array([[65504], [-65504], [1]], np.float32), (1, 400))
     asked = np.full((queries, 400), 9.9e27, np.float32)
-    scores, ids = search_file(file_of(tmp_path, vectors), None, asked, 3)
-    np.testing.assert_array_equal(ids, np.tile([0, 2, 1], (queries, 1)))
+    scores, ids = searched(tmp_path, vectors, asked, 3)
+    np.testing.assert_array_equal(ids, np.tile([1, 3, 2], (queries, 1)))
     assert np.isfinite(scores).all()
 
 
