@@ -1,4 +1,4 @@
-"""``anotheryou index``, ``reindex``, ``info`` and ``forget``: looking after a collection."""
+"""``anotheryou index``, ``reindex``, ``rebuild``, ``info`` and ``forget``: looking after a collection."""
 
 from __future__ import annotations
 
@@ -104,6 +104,26 @@ def reindex(
     if summary.interrupted:
         say("interrupted: the collection still answers with the old weights; the same command goes on")
         raise typer.Exit(INTERRUPTED)
+
+
+def rebuild(collection: CollectionOption = None) -> None:
+    """Make the vectors that are searched again from the catalogue, which holds the truth.
+
+    Searches and `anotheryou index` do so by themselves if the vectors are missing or damaged; this is for
+    those who do not trust a disk. No photograph is read, and searches go on meanwhile.
+
+    Example:
+
+        anotheryou rebuild
+    """
+    from index import Collection, CollectionWriter
+    from retrieval.location import collection_folder
+
+    with CollectionWriter(collection_folder(collection)) as writer:
+        writer.refresh_vectors(afresh=True, progress=RichProgress())
+    end_drawing()
+    with Collection(collection_folder(collection)) as opened, opened.snapshot() as snapshot:
+        typer.echo(f"the vectors of {_counted(len(snapshot), 'face')} made again; {snapshot.store_kind}")
 
 
 def info(

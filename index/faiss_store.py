@@ -137,18 +137,18 @@ def bring_in_line(
     read: Read,
     *,
     clean: bool = False,
+    afresh: bool = False,
     progress: Progress | None = None,
 ) -> bool:
     """Make the store show exactly the faces ``ids`` (n,) int64 ascending; returns whether it was changed.
 
     What it lacks is read through ``read``; ``importance`` (D,) is as for ``Codes.of``.  Vectors of faces that
-    are gone may stay for a while where no search shows them, unless ``clean``.  Memory stays constant.
-    Raises OSError if something cannot be written; the store then is as before.
+    are gone may stay for a while where no search shows them, unless ``clean``; ``afresh`` takes over nothing.
+    Memory stays constant.  Raises OSError if something cannot be written; the store then is as before.
     """
     store = open_store(folder)
-    if store is not None and not store.state.fits(state):
-        store = None
-    kept = [] if store is None else store.segments
+    before = [] if store is None else store.segments
+    kept = before if store is not None and store.state.fits(state) and not afresh else []
     new = np.setdiff1d(ids, np.concatenate([np.empty(0, np.int64), *(segment.ids for segment in kept)]))
     dirty = False
     for segment in sorted(kept, key=len):
@@ -157,11 +157,11 @@ def bring_in_line(
             kept = [other for other in kept if other is not segment]
             new = np.union1d(new, np.intersect1d(segment.ids, ids, assume_unique=True))
             dirty = True
-    if store is not None and not dirty and not len(new) and store.state == state:
+    if store is not None and not dirty and not len(new) and store.state == state and not afresh:
         return False
     place = folder / VECTORS
     place.mkdir(mode=0o700, exist_ok=True)
-    _tidy(place, {segment.name for segment in kept} | ({s.name for s in store.segments} if store else set()))
+    _tidy(place, {segment.name for segment in before})
     names = [segment.name for segment in kept]
     if len(new):
         with underway(progress, "Writing the vectors", len(new), "faces") as writing:

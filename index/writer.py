@@ -132,11 +132,13 @@ class CollectionWriter:
         with self.transaction() as connection:
             connection.execute(update(CollectionRow).values(detector=detector, min_face=min_face))
 
-    def refresh_vectors(self, *, clean: bool = False, progress: Progress | None = None) -> bool:
+    def refresh_vectors(
+        self, *, clean: bool = False, afresh: bool = False, progress: Progress | None = None
+    ) -> bool:
         """Bring the store of vectors in line with the catalogue; returns whether it was not.
 
-        ``clean``: leave nothing of deleted faces on the disk.  Memory stays constant.  Raises OSError if it
-        cannot be written; the old store then stays.
+        ``clean``: leave nothing of deleted faces on the disk; ``afresh``: make all of it again.  Memory stays
+        constant.  Raises OSError if it cannot be written; the old store then stays.
         """
         with self.transaction() as connection:
             state = rows.catalog_state(connection)
@@ -144,7 +146,14 @@ class CollectionWriter:
             layout = rows.read_layout(connection)
             read = partial(rows.read_vectors, connection, state.layout_id, layout.dimension)
             return bring_in_line(
-                self.folder, state, layout.importance, ids, read, clean=clean, progress=progress
+                self.folder,
+                state,
+                layout.importance,
+                ids,
+                read,
+                clean=clean,
+                afresh=afresh,
+                progress=progress,
             )
 
     @contextmanager

@@ -38,6 +38,7 @@ _LISTED = 10  # skipped photographs named in the summary
 _PATIENCE = 0.2  # seconds between two looks whether to stop
 # A batch is stored when it has so many faces or photographs, or is so many seconds old.
 _FACES, _PHOTOS, _SECONDS = 64, 256, 10.0
+_REFRESHED = 8192  # new faces after which searches need not read them from the catalogue any more
 
 
 @dataclass(slots=True)
@@ -144,6 +145,7 @@ class _Batch:
     examined: list[Examined] = field(default_factory=list)
     found_again: dict[int, KnownPhoto] = field(default_factory=dict)  # with another path or time, by id
     began: float = field(default_factory=time.monotonic)
+    fresh: int = 0  # faces stored since the store of vectors was brought in line
 
     def store_if_due(self) -> None:
         photos = len(self.examined) + len(self.found_again)
@@ -163,6 +165,10 @@ class _Batch:
                 vectors = iter(engine.embed(np.stack([crop for _, crop, _ in faces]), descriptors, points))
             photos = [self._photo(item, vectors) for item in self.examined]
             self.writer.store(photos, list(self.found_again.values()))
+            self.fresh += len(faces)
+            if self.fresh >= _REFRESHED:
+                self.writer.refresh_vectors()
+                self.fresh = 0
         self.examined, self.found_again, self.began = [], {}, time.monotonic()
 
     def _photo(self, item: Examined, vectors: Iterator[Floats]) -> NewPhoto:

@@ -284,6 +284,20 @@ def test_reindex_changes_the_identity_model_and_says_what_is_coarse(cli: Cli, ph
     assert all(hit["similarity"] is None for hit in found["hits"])
 
 
+def test_rebuild_makes_the_vectors_again_and_changes_no_answer(
+    cli: Cli, photos: Path, tmp_path: Path
+) -> None:
+    before = cli("search", photos / "4.png", "--json").stdout
+    segments = tmp_path / "collection" / "vectors"
+    (old,) = (file.name for file in segments.glob("*.faiss"))
+    result = cli("rebuild")
+    assert result.exit_code == 0
+    assert result.stdout == "the vectors of 12 faces made again; every vector compared\n"
+    (new,) = (file.name for file in segments.glob("*.faiss"))
+    assert new != old
+    assert cli("search", photos / "4.png", "--json").stdout == before
+
+
 def test_a_collection_of_an_older_version_says_what_to_run(
     run_cli: Cli, photos: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,8 @@ from faces.errors import (
 )
 from faces.types import DetectedFace, Photo
 from index import Collection, CollectionWriter, Status
+from index.faiss_store import FaissStore
+from retrieval import indexing
 from retrieval.engine import Engine
 from retrieval.forgetting import count_known
 from retrieval.scan import Scan, unplugged
@@ -574,6 +577,24 @@ def test_a_folder_can_be_forgotten_and_what_is_unknown_is_named(run: Run, place:
     assert run().removed == 0
     with pytest.raises(CollectionError, match="no photograph"):
         forget(photos / "nowhere", collection=place)
+
+
+def test_long_runs_bring_the_vectors_in_line_now_and_then(
+    run: Run, place: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "_REFRESHED", 3)
+    monkeypatch.setattr(indexing, "_FACES", 1)
+    seen = []
+    refresh = CollectionWriter.refresh_vectors
+
+    def counted(self: CollectionWriter, *args: Any, **options: Any) -> bool:
+        done = refresh(self, *args, **options)
+        seen.append(len(FaissStore(place)))
+        return done
+
+    monkeypatch.setattr(CollectionWriter, "refresh_vectors", counted)
+    run()
+    assert len(seen) >= 3 and seen == sorted(seen) and seen[-1] == 7
 
 
 def test_opening_a_collection_mends_its_vector_file_unless_somebody_writes(run: Run, place: Path) -> None:
