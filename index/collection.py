@@ -103,7 +103,7 @@ class Snapshot:
     @property
     def detector(self) -> str:
         """The name of the detector that found the faces."""
-        return rows.read_detector(self._connection)
+        return str(rows.read_collection(self._connection).detector)
 
     @property
     def store_kind(self) -> str | None:

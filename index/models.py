@@ -1,4 +1,7 @@
-"""The tables of ``catalog.sqlite``; ``migrations/`` creates them, a test holds both together."""
+"""The tables of ``catalog.sqlite``; ``migrations/`` creates them, a test holds both together.
+
+The last column of each is the checksum of the others, see ``checksums``.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +61,7 @@ class CollectionRow(Base):
     min_face: Mapped[int]
     generation: Mapped[int]  # grows with every change of faces or features
     created: Mapped[str]
+    checksum: Mapped[int]
 
 
 class LayoutRow(Base):
@@ -71,6 +75,7 @@ class LayoutRow(Base):
     nose_distance: Mapped[float]
     dimension: Mapped[int]
     description: Mapped[dict[str, Any]] = mapped_column(JSON)
+    checksum: Mapped[int]
 
 
 class PhotoRow(Base):
@@ -89,6 +94,7 @@ class PhotoRow(Base):
     height: Mapped[int]
     too_small: Mapped[int]
     min_face: Mapped[int]
+    checksum: Mapped[int]
 
 
 class FaceRow(Base):
@@ -104,6 +110,7 @@ class FaceRow(Base):
     box_bottom: Mapped[float]
     landmarks: Mapped[bytes] = mapped_column(LargeBinary)  # see ``rows.pack_landmarks``
     score: Mapped[float]
+    checksum: Mapped[int]
 
 
 class VectorRow(Base):
@@ -115,6 +122,7 @@ class VectorRow(Base):
     layout_id: Mapped[int] = mapped_column(ForeignKey("layouts.id"))
     face_id: Mapped[int] = mapped_column(ForeignKey("faces.id", ondelete="CASCADE"))
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int]
 
 
 class CropRow(Base):
@@ -123,3 +131,4 @@ class CropRow(Base):
     __tablename__ = "crops"
     id: Mapped[int] = mapped_column(ForeignKey("vectors.id", ondelete="CASCADE"), primary_key=True)
     crop: Mapped[bytes] = mapped_column(LargeBinary)
+    checksum: Mapped[int]

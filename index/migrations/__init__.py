@@ -14,6 +14,7 @@ from importlib.resources import files
 from sqlalchemy import Connection
 
 from faces.errors import CollectionError
+from index import checksums
 
 
 def latest() -> int:
@@ -34,6 +35,8 @@ def migrate(connection: Connection) -> None:
     if isinstance(raw, sqlite3.Connection):
         raw.create_function("pack_landmarks", 1, _pack_landmarks, deterministic=True)
         raw.create_function("hex_bytes", 1, _hex_bytes, deterministic=True)
+        for name in ("collection", "layout", "photo", "face", "vector", "crop"):  # for 0003
+            raw.create_function(f"{name}_checksum", -1, getattr(checksums, name), deterministic=True)
     for number, script in _migrations():
         if number > done:
             for statement in _statements(script):
