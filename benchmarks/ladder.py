@@ -162,9 +162,9 @@ def _answers(snapshot: Snapshot, queries: list[Floats], *, exact: bool) -> tuple
     answers, seconds = [], []
     for query in queries:
         begun = time.perf_counter()
-        _, ids = snapshot.search(query[None], shortlist_size(_K), exact=exact)
+        ids = snapshot.best(query, shortlist_size(_K), exact=exact).ids
         seconds.append(time.perf_counter() - begun)
-        answers.append(ids[0, :_K])
+        answers.append(ids[:_K])
     return answers, np.array(seconds)
 
 

@@ -17,7 +17,7 @@ from index.database import CATALOG, missing, open_engine, outdated, reading
 from index.faiss_store import FaissStore, identity_on_disk, open_store
 from index.models import FaceRow, PhotoRow
 from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
-from index.search import best_of, check_queries, merge, rescore
+from index.search import Ranked, best_of, check_queries, ranked
 from index.store import CatalogState
 
 
@@ -115,43 +115,42 @@ class Snapshot:
         """Whether the store of vectors shows exactly this state."""
         return self._view.in_line
 
-    def search(
+    def search(self, queries: Floats, k: int) -> tuple[Doubles, Ints]:
+        """As ``best``, for several queries (Q, D): scores (Q, k') float64 and face ids (Q, k') int64."""
+        check_queries(queries, k)
+        found = [self.best(query, k) for query in queries]
+        count = len(found[0].ids) if found else 0
+        scores = np.array([one.scores for one in found]).reshape(len(found), count)
+        return scores, np.array([one.ids for one in found], np.int64).reshape(len(found), count)
+
+    def best(
         self,
-        queries: Floats,
+        query: Floats,
         k: int,
         *,
         exclude_photo_ids: Iterable[int] = (),
         among: Ints | None = None,
         exact: bool = False,
-    ) -> tuple[Doubles, Ints]:
-        """Find the k faces whose stored vectors have the largest inner product with each query.
+    ) -> Ranked:
+        """Find the k faces whose stored vectors have the largest inner product with a query (D,) float32.
 
-        ``queries`` is (Q, D) float32; faces of the photographs in ``exclude_photo_ids`` are passed over,
-        and so are those that are not ``among`` these ids, if some are given.  The answer is exact, unless
-        there are more than ``index.faiss_store.FLAT`` faces and neither ``exact`` nor ``among`` is given.
-        Returns scores (Q, k') float64, largest first, and face ids (Q, k') int64, equal scores in the order
-        of the ids; k' = min(k, faces that count).  Raises ValueError if the queries
-        have another shape or type or are not finite.
+        Faces of the photographs in ``exclude_photo_ids`` are passed over, and so are those that are not
+        ``among`` these ids, if some are given.  The answer is exact, unless there are more than
+        ``index.faiss_store.FLAT`` faces and neither ``exact`` nor ``among`` is given.  Fewer than k faces are
+        found only if there are no more.  Raises ValueError if the query has another shape or type or is not
+        finite.
         """
-        check_queries(queries, k)
-        if queries.shape[1] != self.layout.dimension or queries.dtype != np.float32:
-            expected = f"(Q, {self.layout.dimension}) float32"
-            raise ValueError(f"expected {expected}, got {queries.shape} {queries.dtype}")
+        check_queries(query[None], k)
+        if len(query) != self.layout.dimension or query.dtype != np.float32:
+            expected = f"({self.layout.dimension},) float32"
+            raise ValueError(f"expected a query {expected}, got {query.shape} {query.dtype}")
         own = [*chain(*rows.faces_by_photo(self._connection, exclude_photo_ids).values())]
         excluded = np.array(sorted(own), np.int64)
-        among = None if among is None else np.setdiff1d(among, excluded)
-        answers = [self._search(query, k, excluded, among, exact) for query in queries]
-        count = answers[0][1].shape[1] if answers else 0
-        scores = np.concatenate([np.empty((0, count)), *(found for found, _ in answers)])
-        return scores, np.concatenate([np.empty((0, count), np.int64), *(ids for _, ids in answers)])
-
-    def _search(
-        self, query: Floats, k: int, excluded: Ints, among: Ints | None, exact: bool
-    ) -> tuple[Doubles, Ints]:
-        """Answer one query (D,): scores (1, k') and ids (1, k')."""
-        store, added = self._view.store, np.setdiff1d(self._view.added, excluded)
-        best: tuple[Doubles, Ints] = np.empty((1, 0)), np.empty((1, 0), np.int64)
-        if store is not None:
+        added = np.setdiff1d(self._view.added, excluded)
+        if among is not None:
+            among, added = np.setdiff1d(among, excluded), np.intersect1d(added, among)
+        best = ranked(query, k, self._true_vectors(added[:0]))
+        if (store := self._view.store) is not None:
 
             def ask(count: int) -> tuple[Floats, Ints]:
                 if among is not None:
@@ -162,8 +161,8 @@ class Snapshot:
                 return self._true_vectors(np.setdiff1d(ids, excluded))
 
             best = best_of(ask, read, query, k, spare=len(excluded))
-        for ids, vectors in self._read(added if among is None else np.intersect1d(added, among)):
-            best = merge(best, (rescore(query, vectors)[None], ids[None]), k)
+        for block in self._read(added):
+            best = ranked(query, k, (best.ids, best.vectors), block)
         return best
 
     def vectors(self, ids: Sequence[int] | Ints) -> Halves:

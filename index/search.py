@@ -8,6 +8,7 @@ rounding may have kept a better one from being among them, so that neither round
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,24 @@ def nearest(vectors: Vectors, queries: Vectors, k: int, *, progress: Progress | 
     return exact_search(in_blocks(vectors), queries, k, progress=progress)[1]
 
 
+class Ranked(NamedTuple):
+    """The best faces for one query: scores (n,) float64, largest first, equal ones in the order of the ids
+    (n,) int64, and vectors (n, D) float16."""
+
+    scores: Doubles
+    ids: Ints
+    vectors: Halves
+
+
+def ranked(query: Floats, k: int, *parts: tuple[Ints, Halves]) -> Ranked:
+    """Rank faces, ids (n,) and vectors (n, D) in one part or several, for a query (D,); the k best."""
+    ids = np.concatenate([part for part, _ in parts])
+    vectors = np.concatenate([part for _, part in parts])
+    scores = rescore(query, vectors)
+    order = np.lexsort((ids, -scores))[:k]
+    return Ranked(scores[order], ids[order], vectors[order])
+
+
 def best_of(
     ask: Callable[[int], tuple[Floats, Ints]],
     read: Callable[[Ints], tuple[Ints, Halves]],
@@ -74,25 +93,24 @@ def best_of(
     k: int,
     *,
     spare: int = 0,
-) -> tuple[Doubles, Ints]:
+) -> Ranked:
     """Find the k best faces for one query (D,).
 
     ``ask`` gives a store's candidates, as many as it is told or all there are: scores (1, n) and ids (1, n),
     ``spare`` of which may not count.  ``read`` gives those of some faces that do count, with their true
-    vectors.  Returns scores (1, k') float64 and ids (1, k').
+    vectors.
     """
     asked = k + spare + _SPARE
     while True:
         rough, found = ask(asked)
-        ids, vectors = read(found[0])
-        scores, ids = _best(rescore(query, vectors)[None], ids[None], k)
+        best = ranked(query, k, read(found[0]))
         if rough.shape[1] < asked:
-            return scores, ids
-        if scores.shape[1] == k:
+            return best
+        if len(best.ids) == k:
             # What any vector left out may have lost to rounding, if the sums of sizes are alike.
-            sizes = np.abs(vectors, dtype=np.float64) @ np.abs(query)
-            if rough.min() < scores[0, -1] - 2 * len(query) * _UNIT * float(sizes.max()):
-                return scores, ids
+            sizes = np.abs(best.vectors, dtype=np.float64) @ np.abs(query)
+            if rough.min() < best.scores[-1] - 2 * len(query) * _UNIT * float(sizes.max()):
+                return best
         asked *= _WIDER
 
 
@@ -103,11 +121,6 @@ def rescore(query: Floats, vectors: Vectors) -> Doubles:
     return np.asarray(products.sum(axis=1))
 
 
-def merge(one: tuple[Doubles, Ints], other: tuple[Doubles, Ints], k: int) -> tuple[Doubles, Ints]:
-    """The k best of two answers to the same queries, scores (Q, ...) and ids (Q, ...)."""
-    return _best(np.concatenate([one[0], other[0]], axis=1), np.concatenate([one[1], other[1]], axis=1), k)
-
-
 def check_queries(queries: Vectors, k: int) -> None:
     """Raise ValueError unless queries are (Q, D) float16 or float32 below 1e28, and k is 1 or more."""
     if queries.ndim != 2 or queries.dtype not in (np.float16, np.float32):
@@ -116,11 +129,6 @@ def check_queries(queries: Vectors, k: int) -> None:
         raise ValueError("queries must be finite and smaller than 1e28")
     if k < 1:
         raise ValueError(f"k must be 1 or more, not {k}")
-
-
-def _best(scores: Doubles, ids: Ints, k: int) -> tuple[Doubles, Ints]:
-    order = np.lexsort((ids, -scores))[:, :k]
-    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
 
 
 def _largest(scores: Floats, ids: Ints, k: int) -> tuple[Floats, Ints]:

@@ -260,23 +260,23 @@ class Finder:
         if options.below is not None:
             among = snapshot.faces_below(os.path.realpath(Path(options.below).expanduser()))
             among = among if fulfilling is None else np.intersect1d(among, fulfilling)
-        _, ids = snapshot.search(
-            query.vector[None],
+        found = snapshot.best(
+            query.vector,
             shortlist_size(options.k),
             # The photographs of the collection that are the query's own, or copies of its file.
             exclude_photo_ids=[] if options.same_photo else snapshot.photos_like(source.path, source.content),
             among=among,
             exact=options.exact,
         )
-        scores = self.engine.score(query, snapshot.vectors(ids[0]))
-        best = np.lexsort((ids[0], -scores.probability))
+        scores = self.engine.score(query, found.vectors)
+        best = np.lexsort((found.ids, -scores.probability))
         remarks = []
         if wish and not (scores.probability >= SHOWS).any():
             # Only then: it looks at every face of the collection.
             fulfilling = self._fulfilling(snapshot, query.wanted) if fulfilling is None else fulfilling
             remarks = self._remarks(query, scores, len(fulfilling))
         best = best[scores.probability[best] >= options.at_least][: options.k]
-        stored = snapshot.faces(ids[0][best].tolist())
+        stored = snapshot.faces(found.ids[best].tolist())
         hits = tuple(
             self._hit(rank, one, scores, int(place))
             for rank, (one, place) in enumerate(zip(stored, best, strict=True), 1)

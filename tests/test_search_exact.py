@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from faces.types import Bools, Doubles, Floats, Halves, Ints
 from index.faiss_store import FaissStore, bring_in_line
-from index.search import best_of, exact_search, in_blocks, merge, rescore
+from index.search import best_of, exact_search, in_blocks, ranked, rescore
 from index.store import CatalogState
 
 FEW, MANY = 1, 19
@@ -51,8 +51,7 @@ def searched(
             return store.search_among(query[None], count, ids[wanted])
 
         answers.append(best_of(ask, true, query, k))
-    scores, found = zip(*answers, strict=True)
-    return np.concatenate(scores), np.concatenate(found)
+    return np.stack([one.scores for one in answers]), np.stack([one.ids for one in answers])
 
 
 @st.composite
@@ -195,13 +194,11 @@ def test_queries_that_cannot_be_compared_are_refused(asked: Floats, k: int) -> N
         exact_search(in_blocks(np.zeros((3, 4), np.float32)), asked, k)
 
 
-def test_two_answers_make_the_answer_of_all(rng: np.random.Generator) -> None:
-    vectors, asked = np.repeat(some_vectors(rng, 20, 30), 2, axis=0), some_vectors(rng, 3, 30)
-    scores, ids = largest(vectors, asked, 40)
-    odd = ids % 2 == 1
-    one, other = (
-        (scores[each].reshape(3, -1)[:, :5], ids[each].reshape(3, -1)[:, :5]) for each in (odd, ~odd)
-    )
-    merged = merge(one, other, 5)
-    np.testing.assert_array_equal(merged[0], scores[:, :5])
-    np.testing.assert_array_equal(merged[1], ids[:, :5])
+def test_the_best_of_several_parts_are_the_best_of_all(rng: np.random.Generator) -> None:
+    vectors, asked = np.repeat(some_vectors(rng, 20, 30), 2, axis=0), some_vectors(rng, 1, 30)
+    scores, ids = largest(vectors, asked, 9)
+    halves, places = vectors.astype(np.float16), rng.permutation(40)
+    found = ranked(asked[0], 9, (places[:7], halves[places[:7]]), (places[7:], halves[places[7:]]))
+    np.testing.assert_array_equal(found.scores, scores[0])
+    np.testing.assert_array_equal(found.ids, ids[0])
+    np.testing.assert_array_equal(found.vectors, halves[ids[0]])

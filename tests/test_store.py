@@ -54,7 +54,7 @@ def test_codes_find_nearly_all_of_the_best_and_exact_finds_all(
     with Collection(folder) as collection, collection.snapshot() as snapshot:
         assert snapshot.store_kind is not None and "codes of 3,000" in snapshot.store_kind
         _, ids = snapshot.search(asked, 20)
-        np.testing.assert_array_equal(snapshot.search(asked, 20, exact=True)[1], expected)
+        np.testing.assert_array_equal([snapshot.best(query, 20, exact=True).ids for query in asked], expected)
     found = [len(np.intersect1d(*each)) / 20 for each in zip(ids, expected, strict=True)]
     assert np.mean(found) >= 0.98
     assert FaissStore(folder).segments[0].codes is not None
@@ -93,8 +93,8 @@ def test_a_filter_gives_what_filtering_the_exact_ranking_gives(
     among = np.flatnonzero(rng.random(FACES) < share) + 1
     ranking = largest(vectors, asked, FACES)[1][0] + 1
     with Collection(folder) as collection, collection.snapshot() as snapshot:
-        _, ids = snapshot.search(asked, k, among=among)
-    np.testing.assert_array_equal(ids[0], ranking[np.isin(ranking, among)][:k])
+        ids = snapshot.best(asked[0], k, among=among).ids
+    np.testing.assert_array_equal(ids, ranking[np.isin(ranking, among)][:k])
 
 
 @pytest.fixture(scope="module")
