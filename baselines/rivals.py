@@ -21,7 +21,7 @@ from faces.errors import DataError, RowUnavailable, WeightsError
 from faces.files import write_durably
 from faces.progress import Progress, underway
 from faces.types import Doubles, Floats, Ints
-from generator.checkpoint import find_weights
+from generator.available import find_weights
 from index.search import Vectors
 
 CONFIG_FILE, TENSORS_FILE = "config.json", "rivals.safetensors"

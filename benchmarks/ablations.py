@@ -19,8 +19,8 @@ from cli.guard import run_script
 from evaluation.protocol import criteria, draw_queries
 from evaluation.recall import KS, recall_at
 from facedata.labelled import read_labelled, rendered_mini_path
+from generator.architecture import FEATURE_LAYERS
 from generator.checkpoint import load_generator
-from generator.networks import FEATURE_LAYERS
 from index.search import nearest
 
 

@@ -28,7 +28,8 @@ from faces.crop import CropGeometry
 from faces.errors import DataError, RowUnavailable
 from faces.progress import Progress
 from faces.types import Ints
-from generator.checkpoint import load_generator, shipped_names
+from generator.available import shipped_names
+from generator.checkpoint import load_generator
 from retrieval.engine import Encoder
 
 DEFAULT_WEIGHTS = ("rotation-32", "completion-32", "accessories-32")

@@ -11,8 +11,8 @@ from string import Template
 from typing import Any, TypeVar
 
 from faces.crop import CropGeometry
+from generator.architecture import Architecture
 from generator.attributes import AttributeGroup, Vocabulary
-from generator.networks import Architecture
 
 FORMAT = 1
 Kind = TypeVar("Kind")

@@ -15,9 +15,10 @@ from torch.nn import functional
 
 from faces.errors import WeightsError
 from faces.types import Floats, Ints, Pixels
+from generator.architecture import FEATURE_LAYERS
 from generator.config import ModelConfig
 from generator.devices import keep_freed_memory, pick_device, pick_precision
-from generator.networks import FEATURE_LAYERS, TwoStage, as_features
+from generator.networks import TwoStage, as_features
 
 Precision = Literal["auto", "float32", "bfloat16"]
 # Pictures of 32 x 32 in one pass. More do not make a processor faster, they only leave its caches.
@@ -85,7 +86,7 @@ class Generator:
         self.config = config
         self.vocabulary = config.vocabulary
         self.geometry = config.geometry
-        self.feature_size = self._layer_size(config.architecture.feature_layer)
+        self.feature_size = config.architecture.features_of()
         self.name = name
         self.weights_id = weights_id
         self.folder = folder
@@ -130,7 +131,7 @@ class Generator:
             raise ValueError(f"there is no layer {layer!r}; there are {', '.join(FEATURE_LAYERS)}")
         codes = self._check(crops, wishes)
         stage1, stage2 = np.empty_like(crops), np.empty_like(crops)
-        features = np.empty((len(crops), self._layer_size(layer)), np.float32)
+        features = np.empty((len(crops), self.config.architecture.features_of(layer)), np.float32)
         with torch.inference_mode():
             for part in self._parts(len(crops)):
                 x = self._standardised(crops[part]).to(self.dtype)
@@ -219,12 +220,6 @@ class Generator:
     def _parts(self, count: int) -> Iterator[slice]:
         for first in range(0, count, self._batch):
             yield slice(first, min(first + self._batch, count))
-
-    def _layer_size(self, name: str) -> int:
-        a = self.config.architecture
-        maps = a.fused_maps if name in ("conv3", "conv4", "conv5") else a.maps
-        side = a.size if name in ("conv1", "conv2", "conv7") else a.half
-        return maps * side**2
 
     def _check(self, crops: Pixels, wishes: Ints | Floats) -> Ints | Floats:
         """Check all input; return the codes as int64, or the mixtures as float32."""

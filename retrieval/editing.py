@@ -89,7 +89,7 @@ def _steps(
     words: dict[str, str], varied: list[str], weights: str | Path | None
 ) -> list[tuple[str | Path, dict[str, str]]]:
     """Give weights and the part of the wish that each draws, that with all values last; raises WishError."""
-    from generator.checkpoint import weights_for
+    from generator.available import weights_for
 
     single = {name: word for name, word in words.items() if name not in varied}
     if weights is not None:

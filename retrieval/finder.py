@@ -399,7 +399,7 @@ def search(
 
 def _advice(wish: Wish, engine: Engine, folder: Path) -> str:
     """Give the command that teaches a collection attributes it does not know; "" if no weights know them."""
-    from generator.checkpoint import weights_knowing
+    from generator.available import weights_knowing
 
     try:
         named = named_wish(wish, engine)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from faces.errors import CollectionWeightsError, WeightsError
+from faces.errors import CollectionWeightsError
+from generator.deferred import DeferredGenerator
 from generator.projection import load_projection
 from index import Layout, outdated
 from retrieval.calibration import Calibration, read_calibration
@@ -40,12 +41,8 @@ def load_engine(
 
 def load_encoding(weights: str | Path) -> Encoding:
     """Open weights, a name or a folder, with their projection; raises WeightsError."""
-    from generator.checkpoint import load_generator
-
-    generator = load_generator(weights)
-    if generator.folder is None:
-        raise WeightsError(f"the weights {weights} lie in no folder.")
-    projection = load_projection(generator.folder, generator.feature_size).first()
+    generator = DeferredGenerator(weights)
+    projection = load_projection(generator.folder, generator.config.architecture.features_of()).first()
     return Encoding(generator, projection, str(generator.folder) if Path(weights).is_dir() else str(weights))
 
 

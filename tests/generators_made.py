@@ -7,10 +7,11 @@ from functools import cache
 import torch
 
 from faces.crop import CropGeometry
+from generator.architecture import Architecture
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.config import ModelConfig
 from generator.model import Generator, Precision
-from generator.networks import Architecture, TwoStage
+from generator.networks import TwoStage
 
 POSES = ("-45", "-30", "-15", "0", "+15", "+30", "+45")
 

@@ -19,16 +19,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from faces.errors import WeightsError
-from generator import checkpoint
-from generator.checkpoint import (
-    CARD_FILE,
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    load_checkpoint,
-    load_generator,
-    save_checkpoint,
-    shipped_names,
-)
+from generator import available
+from generator.available import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, shipped_names
+from generator.checkpoint import load_checkpoint, load_generator, save_checkpoint, weights_id
 from generator.config import from_json, to_json
 from generator.networks import TwoStage
 
@@ -152,7 +145,7 @@ def resealed(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) 
     """Change the tensors and make the configuration's id agree, as a careful forger would."""
     rewritten(folder, change)
     content = json.loads((folder / CONFIG_FILE).read_text())
-    content["weights_id"] = checkpoint.weights_id(from_json(content), load_file(folder / WEIGHTS_FILE))
+    content["weights_id"] = weights_id(from_json(content), load_file(folder / WEIGHTS_FILE))
     (folder / CONFIG_FILE).write_text(json.dumps(content))
 
 
@@ -194,7 +187,7 @@ def test_sizes_that_would_fill_the_memory_are_refused_before_any_is_taken(folder
     content = json.loads((folder / CONFIG_FILE).read_text())
     content["architecture"] |= {"size": 4096, "maps": 4096, "fused_maps": 4096, "attribute_hidden": 4096}
     content["crop"]["size"] = 4096
-    content["weights_id"] = checkpoint.weights_id(from_json(content), load_file(folder / WEIGHTS_FILE))
+    content["weights_id"] = weights_id(from_json(content), load_file(folder / WEIGHTS_FILE))
     (folder / CONFIG_FILE).write_text(json.dumps(content))
     with pytest.raises(WeightsError, match="does not fit"):
         load_checkpoint(folder)
@@ -310,7 +303,7 @@ def test_a_name_means_the_shipped_weights_and_a_wrong_one_lists_them(
 ) -> None:
     shutil.copytree(sound, tmp_path / "weights" / "turner-16")
     (tmp_path / "weights" / "half-made").mkdir()
-    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "weights")
+    monkeypatch.setattr(available, "SHIPPED", tmp_path / "weights")
     assert shipped_names() == ["turner-16"]
     assert load_generator("turner-16", device="cpu").name == "turner-16"
     with pytest.raises(WeightsError, match=r"no weights 'turner-64'; name a folder .*, or one of: turner-16"):
@@ -341,7 +334,7 @@ def test_the_weights_that_come_along_load_and_are_small(name: str) -> None:
     if name == "none":
         pytest.skip("no weights come along yet")
     generator = load_generator(name, device="cpu")
-    files = list((checkpoint.SHIPPED / name).iterdir())
+    files = list((available.SHIPPED / name).iterdir())
     assert max(path.stat().st_size for path in files) < 10_000_000
     drawing = generator.draw(
         np.full((1, generator.geometry.size, generator.geometry.size), 120, np.uint8), np.zeros(1, np.int64)

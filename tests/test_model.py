@@ -9,8 +9,9 @@ from generators_made import generator_made, network_for, pose_config
 
 from faces.errors import WeightsError
 from faces.types import Floats, Ints, Pixels
+from generator.architecture import FEATURE_LAYERS
 from generator.model import Generator
-from generator.networks import FEATURE_LAYERS, as_features
+from generator.networks import as_features
 
 MAPS = 16  # a quarter of the paper's, which is enough to see every mistake
 

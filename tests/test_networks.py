@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from generator.networks import FEATURE_LAYERS, Architecture, TwoStage, as_features, unpool_conv
+from generator.architecture import FEATURE_LAYERS, Architecture
+from generator.networks import TwoStage, as_features, unpool_conv
 
 # A 3x3 convolution from m to n maps has 9 * m * n weights and n biases; a fully connected layer m * n and n.
 STAGE1 = {

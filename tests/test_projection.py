@@ -11,7 +11,8 @@ from sklearn.decomposition import PCA
 
 from faces.errors import WeightsError
 from faces.types import Floats
-from generator.checkpoint import SHIPPED, load_generator
+from generator.available import SHIPPED
+from generator.checkpoint import load_generator
 from generator.projection import COMPONENTS, PROJECTION_FILE, Projection, load_projection
 
 SIZE, DIMENSION = 40, 6

@@ -129,7 +129,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generat
         save_checkpoint(weights / name, network_for((32, 8, two_groups)), config)
         features = rng.normal(size=(20, 16 * 16 * 8)).astype(np.float32)
         Projection.fit(features, 8).save(weights / name)
-    monkeypatch.setattr("generator.checkpoint.SHIPPED", weights)
+    monkeypatch.setattr("generator.available.SHIPPED", weights)
     monkeypatch.setattr("retrieval.examine.open_detector", open_middle)
     monkeypatch.setattr("retrieval.indexing.default_workers", lambda: 0)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -12,7 +12,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from generator.checkpoint import read_metadata, read_tensors
+from generator.available import read_metadata
+from generator.checkpoint import read_tensors
 
 SIZES = (1000, 2000)
 REPLACE_AGAIN_AND_AGAIN = """

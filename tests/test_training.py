@@ -21,8 +21,9 @@ from training_made import POSES, made_faces, write_faces
 from typer.testing import Result
 
 from faces.errors import TrainingError
+from generator.architecture import Architecture
 from generator.checkpoint import load_checkpoint
-from generator.networks import Architecture, TwoStage
+from generator.networks import TwoStage
 from generator.training import Budget, Entry, Options, Recipe, TrainingData, prepare, recipe, train
 from generator.training.state import (
     HISTORY_FILE,

@@ -11,9 +11,10 @@ import torch
 from training_made import made_faces
 
 from faces.errors import TrainingError
+from generator.architecture import Architecture
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.devices import autocast, pick_precision
-from generator.networks import Architecture, TwoStage
+from generator.networks import TwoStage
 from generator.training import Augmentation, Budget, adjusted, join_sets, prepare, recipe, restrict_people
 from generator.training.batches import (
     BatchMaker,

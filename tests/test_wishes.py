@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import Result
 
-import generator.checkpoint
+import generator.available
 from faces.errors import WishError
+from generator.architecture import Architecture
 from generator.attributes import EVERYDAY, AttributeGroup, Vocabulary, parse_wishes
-from generator.checkpoint import load_generator, save_checkpoint, weights_for, weights_knowing
-from generator.networks import Architecture, TwoStage
+from generator.available import weights_for, weights_knowing
+from generator.checkpoint import load_generator, save_checkpoint
+from generator.networks import TwoStage
 from retrieval.finder import Finder
 from retrieval.indexing import index_folders
 
@@ -84,7 +86,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save(place / "accessories-32", ACCESSORY)
     save(place / "completion-32", AttributeGroup("accessory", ("none",)))
     save(place / "rotation-32", AttributeGroup("pose", POSES))
-    monkeypatch.setattr(generator.checkpoint, "SHIPPED", place)
+    monkeypatch.setattr(generator.available, "SHIPPED", place)
     return place
 
 

@@ -26,7 +26,8 @@ from faces.crop import CropGeometry
 from faces.errors import WeightsError, WishError
 from faces.files import write_durably
 from faces.types import Floats, Ints
-from generator.checkpoint import find_weights, read_tensors
+from generator.available import find_weights
+from generator.checkpoint import read_tensors
 from generator.devices import autocast, pick_precision
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "weights.safetensors"

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from faces.claims import claimed as claimed_folder
 from faces.errors import TrainingError
 from faces.files import write_durably
-from generator.checkpoint import first_line, read_metadata, read_tensors
+from generator.available import first_line, read_metadata
+from generator.checkpoint import read_tensors
 from generator.training.recipes import ErrorKind
 
 IDENTITY_FILE, STATE_FILE = "training.json", "state.safetensors"

@@ -21,10 +21,11 @@ from facedata.pairs import ATTRIBUTES, groups
 from faces.crop import CropGeometry
 from faces.errors import TrainingError
 from faces.types import Ints
+from generator.architecture import Architecture
 from generator.checkpoint import Checkpoint, save_checkpoint
 from generator.config import ModelConfig
 from generator.devices import autocast, pick_device, pick_precision
-from generator.networks import Architecture, TwoStage
+from generator.networks import TwoStage
 from generator.training.batches import Batch, BatchMaker
 from generator.training.data import PairSet, Stream, TrainingData, drawn_as
 from generator.training.recipes import Budget, ErrorKind, Recipe, check_recipe

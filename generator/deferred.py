@@ -1,0 +1,56 @@
+"""Weights that are read when the first face comes: a search for somebody known needs none."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+
+from faces.types import Floats, Ints, Pixels
+from generator.available import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    parse_config,
+    read_config,
+    read_metadata,
+    weights_folder,
+)
+
+if TYPE_CHECKING:
+    from generator.model import Canonical, Drawing, Generator
+
+
+class DeferredGenerator:
+    """A ``Generator`` of which only the configuration is read, until it has to draw.
+
+    What a kill while saving left (see ``checkpoint``) is loaded at once.  Raises WeightsError if there are no
+    such weights, or when drawing if they cannot be used.
+    """
+
+    def __init__(self, name_or_folder: str | Path) -> None:
+        self.folder = weights_folder(name_or_folder).resolve()
+        self.name = self.folder.name
+        self.config, self.weights_id = read_config(self.folder / CONFIG_FILE)
+        try:
+            beside = parse_config(read_metadata(self.folder / WEIGHTS_FILE).get("config", ""))[1]
+        except (SafetensorError, OSError, ValueError, RecursionError):
+            beside = ""
+        if beside != self.weights_id:
+            self.config, self.weights_id = self._loaded.config, self._loaded.weights_id
+        self.geometry, self.vocabulary = self.config.geometry, self.config.vocabulary
+
+    def draw(self, crops: Pixels, wishes: Ints | Floats) -> Drawing:
+        """Draw as ``Generator.draw`` does."""
+        return self._loaded.draw(crops, wishes)
+
+    def canonicalise(self, crops: Pixels) -> Canonical:
+        """Canonicalise as ``Generator.canonicalise`` does."""
+        return self._loaded.canonicalise(crops)
+
+    @cached_property
+    def _loaded(self) -> Generator:
+        from generator.checkpoint import load_generator
+
+        return load_generator(self.folder)
