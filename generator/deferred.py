@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class DeferredGenerator:
     """A ``Generator`` of which only the configuration is read, until it has to draw.
 
-    What a kill while saving left (see ``checkpoint``) is loaded at once.  Raises WeightsError if there are no
-    such weights, or when drawing if they cannot be used.
+    If the weights do not carry the same configuration they are loaded at once (see ``checkpoint``).  Raises
+    WeightsError if there are no such weights, or when drawing if they cannot be used.
     """
 
     def __init__(self, name_or_folder: str | Path) -> None:
@@ -34,10 +34,10 @@ class DeferredGenerator:
         self.name = self.folder.name
         self.config, self.weights_id = read_config(self.folder / CONFIG_FILE)
         try:
-            beside = parse_config(read_metadata(self.folder / WEIGHTS_FILE).get("config", ""))[1]
+            beside = parse_config(read_metadata(self.folder / WEIGHTS_FILE).get("config", ""))
         except (SafetensorError, OSError, ValueError, RecursionError):
-            beside = ""
-        if beside != self.weights_id:
+            beside = None
+        if beside != (self.config, self.weights_id):
             self.config, self.weights_id = self._loaded.config, self._loaded.weights_id
         self.geometry, self.vocabulary = self.config.geometry, self.config.vocabulary
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from generator import available
 from generator.available import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, shipped_names
 from generator.checkpoint import load_checkpoint, load_generator, save_checkpoint, weights_id
 from generator.config import from_json, to_json
+from generator.deferred import DeferredGenerator
 from generator.networks import TwoStage
 
 CONFIG = pose_config(16, 4)
@@ -250,6 +253,35 @@ def test_a_folder_without_a_file_is_no_checkpoint(folder: Path, missing: str) ->
     (folder / missing).unlink()
     with pytest.raises(WeightsError, match=f"is no checkpoint, {missing} is missing"):
         load_checkpoint(folder)
+
+
+def test_weights_are_not_read_before_something_is_drawn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator, loaded = DeferredGenerator(folder), load_generator(folder)
+    assert (generator.name, generator.weights_id) == (loaded.name, loaded.weights_id)
+    assert (generator.geometry, generator.vocabulary) == (loaded.geometry, loaded.vocabulary)
+    assert generator.config.architecture.features_of() == loaded.feature_size
+    crops = np.random.default_rng(0).integers(0, 256, (2, 16, 16)).astype(np.uint8)
+    np.testing.assert_array_equal(generator.canonicalise(crops).codes, loaded.canonicalise(crops).codes)
+    code = np.array([1, 0])
+    np.testing.assert_array_equal(generator.draw(crops, code).stage2, loaded.draw(crops, code).stage2)
+    program = "import sys, retrieval.loading as l; l.load_engine().layout; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_weights_that_carry_another_configuration_are_read_at_once(folder: Path, tmp_path: Path) -> None:
+    newer = save_checkpoint(tmp_path / "newer", network(1), CONFIG)
+    # As a kill between both files leaves it.
+    shutil.copy(tmp_path / "newer" / WEIGHTS_FILE, folder / WEIGHTS_FILE)
+    assert DeferredGenerator(folder).weights_id == newer
+    content = json.loads((folder / CONFIG_FILE).read_text())
+    (folder / CONFIG_FILE).write_text(json.dumps({**content, "mean": 100.0, "weights_id": newer}))
+    with pytest.raises(WeightsError, match=r"config\.json and .* do not belong together"):
+        DeferredGenerator(folder)
+    (folder / WEIGHTS_FILE).unlink()
+    with pytest.raises(WeightsError, match="is no checkpoint"):
+        DeferredGenerator(folder)
 
 
 json_values = st.recursive(
