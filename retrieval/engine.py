@@ -45,6 +45,7 @@ SHORTLIST = 512
 VERSION = 3
 _LEAST = -7.0  # log-probabilities below it count as little: about the logarithm of the calibrations' doubt
 _ROWS = 256  # faces embedded at a time
+_ASKED = 3**-0.5  # if one query in three wishes for an attribute, in the root mean square of them all
 
 
 class Encoder(Protocol):
@@ -410,15 +411,15 @@ class Engine:
                 if self.identity is not None and attribute.encoding == number:
                     # Of photographs, and of faces like the rendered ones: the middle of both.
                     both = [self.calibration.weight(attribute.group.name, error)[0] for error in (0, 255)]
-                    weights.append(float(np.sqrt(np.prod(both))))
+                    weights.append(_ASKED * float(np.sqrt(np.prod(both))))
             parts += [[size, max(weights, default=0.0) / size**0.5], [1, 0.0]]
         for attribute in self.attributes.values():
             values = len(attribute.group.values)
             if attribute.moments is None:
-                parts.append([values, values**-0.5])
+                parts.append([values, _ASKED * values**-0.5])
             else:
                 scale = attribute.unit**2 / (2 * self._deviation(attribute) ** 2)
-                parts += [[values, 0.0], [2, scale]]
+                parts += [[values, 0.0], [2, _ASKED * scale]]
         return parts
 
     def _estimate(
