@@ -133,6 +133,11 @@ class CollectionWriter:
         with self.transaction() as connection:
             rows.update_collection(connection, detector=detector, min_face=min_face)
 
+    def remember_layout(self, layout: Layout) -> None:
+        """Note what may change of the layout in use: where its weights lie, and what queries look at."""
+        with self.transaction() as connection:
+            rows.insert_layout(connection, layout)
+
     def refresh_vectors(
         self, *, clean: bool = False, afresh: bool = False, progress: Progress | None = None
     ) -> bool:

@@ -112,6 +112,8 @@ def index_folders(
             """Load the weights if needed; it takes longer than finding that nothing has changed."""
             used = engine or load_engine(weights, identity, layout=writer.layout)
             check_layout(place, writer.layout, used.layout)
+            if writer.layout.description != used.layout.description:
+                writer.remember_layout(used.layout)
             return used
 
         if any(one is not None for one in (engine, weights, identity)) or is_outdated(writer.layout):

@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -577,6 +578,20 @@ def test_a_folder_can_be_forgotten_and_what_is_unknown_is_named(run: Run, place:
     assert run().removed == 0
     with pytest.raises(CollectionError, match="no photograph"):
         forget(photos / "nowhere", collection=place)
+
+
+def test_a_run_notes_what_queries_look_at(run: Run, place: Path, photos: Path) -> None:
+    run()
+    with CollectionWriter(place) as writer:
+        known = writer.layout
+        before = {name: value for name, value in known.description.items() if name != "importance"}
+        writer.remember_layout(replace(known, description=before))
+        assert "importance" not in writer.layout.description
+        assert (writer.layout.importance == 1).all()
+    save_photo(photos / "new.png", 90)
+    run()
+    with CollectionWriter(place) as writer:
+        assert writer.layout == known
 
 
 def test_long_runs_bring_the_vectors_in_line_now_and_then(
