@@ -10,9 +10,9 @@ ANSWER := demo/out/answer.png
 
 WORKERS ?= 2
 # The tests run side by side; more threads within each would only make them wait for one another.
-test: export OMP_NUM_THREADS = 1
+test test-cluster: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test lint docs check report clean
+.PHONY: demo test test-cluster lint docs check report clean
 
 demo: $(READY)  ## Index the pictures that come with the project and search them
 	rm -rf demo/out
@@ -22,6 +22,10 @@ demo: $(READY)  ## Index the pictures that come with the project and search them
 
 test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+test-cluster: $(READY)  ## Install what collections beyond one machine need, and run their tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,cluster-tests]'
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests/cluster
 
 lint: $(READY)  ## Check style, types and layers
 	$(BIN)/ruff check .

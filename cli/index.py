@@ -117,12 +117,12 @@ def rebuild(collection: CollectionOption = None) -> None:
         anotheryou rebuild
     """
     from index import Collection, CollectionWriter
-    from retrieval.location import collection_folder
+    from retrieval.location import collection_place
 
-    with CollectionWriter(collection_folder(collection)) as writer:
+    with CollectionWriter(collection_place(collection)) as writer:
         writer.refresh_vectors(afresh=True, progress=RichProgress())
     end_drawing()
-    with Collection(collection_folder(collection)) as opened, opened.snapshot() as snapshot:
+    with Collection(collection_place(collection)) as opened, opened.snapshot() as snapshot:
         typer.echo(f"the vectors of {_counted(len(snapshot), 'face')} made again; {snapshot.store_kind}")
 
 
@@ -141,16 +141,15 @@ def info(
     """
     from faces.detect import RELATIVE, SHARE, SMALLEST
     from index import Collection, Status
-    from retrieval.location import collection_folder
+    from retrieval.location import collection_place
 
-    with Collection(collection_folder(collection)) as opened, opened.snapshot() as snapshot:
+    with Collection(collection_place(collection)) as opened, opened.snapshot() as snapshot:
         if skipped:
             rows = ((photo.path, photo.reason) for photo in snapshot.photos(Status.SKIPPED))
             print_table(("photograph", "reason"), rows)
             return
         summary = snapshot.summary()
         layout, made = summary.layout, summary.layout.description
-        files = [entry for entry in opened.folder.rglob("*") if entry.is_file()]
         searched = "missing, made again by the next search or index run"
         if snapshot.store_kind:
             lacking = "lacking the newest changes, which searches add"
@@ -168,8 +167,8 @@ def info(
         if summary.min_face == RELATIVE:
             smallest = f"1/{SHARE} of the photograph or {SMALLEST} pixels"
         lines = {
-            "collection": opened.folder,
-            "on disk": f"{sum(file.stat().st_size for file in files) / 1e6:,.1f} MB, since {summary.created}",
+            "collection": opened.place,
+            "on disk": f"{opened.size() / 1e6:,.1f} MB, since {summary.created}",
             "photographs": f"{summary.photos:,}",
             "skipped": f"{summary.skipped:,}" + (" (see --skipped)" if summary.skipped else ""),
             "forgotten": f"{summary.forgotten:,}",

@@ -14,10 +14,11 @@ AttributeName = Literal["pose", "light", "accessory"]
 
 PhotoArgument = Annotated[Path, typer.Argument(metavar="PHOTO", help="A photograph of the person.")]
 CollectionOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        metavar="DIR",
-        help="The collection's folder; otherwise $ANOTHERYOU_COLLECTION or one among your user data.",
+        metavar="DIR|URL",
+        help="The collection's folder, or postgresql://USER@HOST/DATABASE; otherwise $ANOTHERYOU_COLLECTION "
+        "or a folder among your user data.",
     ),
 ]
 WeightsOption = Annotated[

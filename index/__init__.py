@@ -1,8 +1,11 @@
-"""The collection on disk: ``catalog.sqlite`` holds the truth, ``vectors/`` makes it fast to search."""
+"""A collection: its catalogue holds the truth, and an index of the vectors makes it fast to search."""
 
 from index.collection import Collection as Collection
 from index.collection import Snapshot as Snapshot
-from index.database import outdated as outdated
+from index.place import Address as Address
+from index.place import Place as Place
+from index.place import outdated as outdated
+from index.place import place_of as place_of
 from index.records import FaceVector as FaceVector
 from index.records import KnownPhoto as KnownPhoto
 from index.records import Layout as Layout

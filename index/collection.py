@@ -13,9 +13,10 @@ from sqlalchemy import Connection, func, select
 
 from faces.types import Doubles, Floats, Halves, Ints
 from index import migrations, rows
-from index.database import CATALOG, missing, open_engine, outdated, reading
+from index.database import database_at
 from index.faiss_store import FaissStore, identity_on_disk, open_store
 from index.models import FaceRow, PhotoRow
+from index.place import Place, missing, outdated
 from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
 from index.search import Ranked, best_of, check_queries, ranked
 from index.store import CatalogState
@@ -45,30 +46,38 @@ class Collection:
     tables of an older version, CollectionError if the catalogue cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        if not (folder / CATALOG).is_file():
-            raise missing(folder)
-        self._engine = open_engine(folder, writing=False)
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._database = database_at(place)
+        self._engine = self._database.engine()
         self._view: _View | None = None
-        with reading(self._engine, folder) as connection:
-            migrations.check_not_newer(connection)
-            if not migrations.current(connection):
-                raise missing(folder)
-            if migrations.current(connection) < migrations.latest():
-                raise outdated(folder)
+        try:
+            with self._database.reading(self._engine) as connection:
+                migrations.check_not_newer(connection)
+                if not migrations.current(connection):
+                    raise missing(place)
+                if migrations.current(connection) < migrations.latest():
+                    raise outdated(place)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Show one state of the collection, the same until the block ends."""
-        with reading(self._engine, self.folder) as connection:
-            self._view = _look(self.folder, connection, self._view)
+        with self._database.reading(self._engine) as connection:
+            self._view = _look(self._database.vectors, connection, self._view)
             yield Snapshot(connection, self._view)
 
     def search(self, queries: Floats, k: int) -> tuple[Doubles, Ints]:
         """As ``Snapshot.search``, on the newest state."""
         with self.snapshot() as snapshot:
             return snapshot.search(queries, k)
+
+    def size(self) -> int:
+        """Count the bytes that the collection takes."""
+        with self._database.reading(self._engine) as connection:
+            return self._database.size(connection)
 
     def close(self) -> None:
         """Let go of the files."""

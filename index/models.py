@@ -1,4 +1,4 @@
-"""The tables of ``catalog.sqlite``; ``migrations/`` creates them, a test holds both together.
+"""The tables of a catalogue.  In SQLite ``migrations/`` creates them, and a test holds both together.
 
 The last column of each is the checksum of the others, see ``checksums``.
 """
@@ -6,28 +6,34 @@ The last column of each is the checksum of the others, see ``checksums``.
 from __future__ import annotations
 
 import os
-from typing import Any
+from contextlib import suppress
+from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Dialect, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
-
-
-def storable(path: str) -> str | bytes:
-    """The path as SQLite keeps it: text, or bytes if it is no valid UTF-8, so that nothing is lost."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path)
-    return path
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class PathText(TypeDecorator[str]):
+    """A path, of which nothing is lost if it is no valid UTF-8.
+
+    SQLite keeps text, or bytes if it must, which it sorts behind all text; PostgreSQL keeps bytes always.
+    """
+
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: object) -> Any:
-        return None if value is None else storable(value)
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(String() if dialect.name == "sqlite" else LargeBinary())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if dialect.name == "sqlite":
+            with suppress(UnicodeEncodeError):
+                value.encode()
+                return value
+        return os.fsencode(value)
 
     def process_result_value(self, value: Any, dialect: object) -> str | None:
         return os.fsdecode(value) if isinstance(value, bytes) else value
@@ -47,7 +53,7 @@ class HexBytes(TypeDecorator[str]):
 
 
 class Base(DeclarativeBase):
-    pass
+    type_annotation_map: ClassVar[dict[Any, Any]] = {int: BigInteger}  # SQLite's are that large anyway
 
 
 class CollectionRow(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -28,7 +29,7 @@ from faces.crop import CropGeometry
 from faces.errors import CollectionError
 from faces.types import Box, Halves, Ints, Landmarks
 from index import checksums
-from index.models import Base, CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow, storable
+from index.models import Base, CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace, Summary
 from index.store import CatalogState
 
@@ -133,7 +134,7 @@ def read_summary(connection: Connection) -> Summary:
         skipped=counts.get(Status.SKIPPED, 0),
         forgotten=counts.get(Status.FORGOTTEN, 0),
         faces=connection.execute(select(func.count(FaceRow.id))).scalar_one(),
-        too_small=sum(small for _, _, small in statuses),
+        too_small=int(sum(small for _, _, small in statuses)),
         detector=own.detector,
         min_face=own.min_face,
         created=own.created,
@@ -158,12 +159,11 @@ def known_photos(
 
 
 def at_or_below(path: str) -> ColumnElement[bool]:
-    """Match the photographs at a path or below it; names that are no valid text sort apart, as bytes."""
+    """Match the photographs at a path or below it; SQLite sorts names that are no valid text apart."""
     inside = path.rstrip("/") + "/"
-    low, high = storable(inside), storable(inside[:-1] + "0")  # "0" follows "/"
-    text = (PhotoRow.path >= low) & (PhotoRow.path < high)
-    raw = low if isinstance(low, bytes) else low.encode()
-    first, last = literal(raw, LargeBinary), literal(raw[:-1] + b"0", LargeBinary)
+    after = inside[:-1] + "0"  # "0" follows "/"
+    text = (PhotoRow.path >= inside) & (PhotoRow.path < after)
+    first, last = (literal(os.fsencode(edge), LargeBinary) for edge in (inside, after))
     return (PhotoRow.path == path) | text | ((PhotoRow.path >= first) & (PhotoRow.path < last))
 
 
@@ -194,7 +194,7 @@ def insert_vector(connection: Connection, layout_id: int, face_id: int, stored: 
     packed, crop = vector.tobytes(), stored.crop.tobytes()
     checksum = checksums.vector(0, layout_id, face_id, packed)
     row = insert(VectorRow).values(layout_id=layout_id, face_id=face_id, vector=packed, checksum=checksum)
-    row_id = connection.execute(row).lastrowid
+    row_id = connection.execute(row.returning(VectorRow.id)).scalar_one()
     connection.execute(insert(CropRow).values(id=row_id, crop=crop, checksum=checksums.crop(row_id, crop)))
 
 
@@ -202,9 +202,10 @@ def _insert(
     connection: Connection, table: type[Base], checksum: Callable[..., int], values: dict[str, Any]
 ) -> int:
     """Insert a row, and its checksum once its id is known; returns the id."""
-    row_id: int = connection.execute(insert(table).values(**values, checksum=0)).lastrowid
+    key = table.__table__.c.id
+    row_id: int = connection.execute(insert(table).values(**values, checksum=0).returning(key)).scalar_one()
     found = {"checksum": checksum(row_id, *values.values())}
-    connection.execute(update(table).where(table.__table__.c.id == row_id).values(found))
+    connection.execute(update(table).where(key == row_id).values(found))
     return row_id
 
 

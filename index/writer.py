@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection, Exists, delete, exists, func, select
 
-from faces.claims import Lock
-from faces.errors import CollectionError, CollectionLockedError
 from faces.progress import Progress
 from index import migrations, rows
-from index.database import CATALOG, check_structure, missing, open_engine, plain_errors
+from index.database import database_at
 from index.faiss_store import bring_in_line, open_store, remove_store
 from index.models import CollectionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
+from index.place import Place, missing
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace
-
-_LOCK = "write.lock"
-_MUCH_UNUSED = 1 << 20  # bytes of the catalogue that are worth giving back
 
 
 class CollectionWriter:
@@ -34,22 +27,19 @@ class CollectionWriter:
     CollectionError if the catalogue cannot be used or the folder is not ours.
     """
 
-    def __init__(self, folder: Path, new: NewCollection | None = None) -> None:
-        self.folder = folder
-        if new is not None:
-            _make_folder(folder)
-        elif not (folder / CATALOG).is_file():
-            raise missing(folder)
-        self._lock = Lock(folder / _LOCK, self._busy)
-        self._engine = open_engine(folder, writing=True)
+    def __init__(self, place: Place, new: NewCollection | None = None) -> None:
+        self.place = place
+        self._database = database_at(place)
+        self._stack = ExitStack()
         self._connection: Connection | None = None
+        self._engine = self._stack.enter_context(self._database.writing(make=new is not None))
         try:
             with self.transaction() as connection:
-                check_structure(connection, folder, writing=True)
+                self._database.check(connection)
                 migrations.migrate(connection)
                 if connection.execute(select(CollectionRow.id)).first() is None:
                     if new is None:
-                        raise missing(folder)
+                        raise missing(place)
                     rows.insert_collection(connection, new)
             self._drop_wrong_vectors()
         except BaseException:
@@ -152,7 +142,7 @@ class CollectionWriter:
             layout = rows.read_layout(connection)
             read = partial(rows.read_vectors, connection, state.layout_id, layout.dimension)
             return bring_in_line(
-                self.folder,
+                self._database.vectors,
                 state,
                 layout.importance,
                 ids,
@@ -165,42 +155,30 @@ class CollectionWriter:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open a transaction on the catalogue, rolled back if the block raises."""
-        with plain_errors(self.folder):
+        with self._database.plain_errors():
             if self._connection is None:
                 self._connection = self._engine.connect()
             with self._connection.begin():
                 yield self._connection
 
     def wipe_deleted(self) -> None:
-        """Overwrite what is deleted from now on; ``empty_log`` then also clears SQLite's log of it."""
+        """Overwrite what is deleted from now on; ``empty_log`` then also clears the database's log of it."""
         with self.transaction() as connection:
-            connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            self._database.wipe_deleted(connection)
 
     def empty_log(self) -> None:
-        """Move everything from SQLite's log into the catalogue itself, as far as readers allow."""
-        self._alone("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Clear out what the database still keeps of deleted rows, as far as readers allow."""
+        self._database.empty_log(self._engine)
 
     def shrink(self) -> None:
-        """Give unused pages of the catalogue back to the disk if they are many and there is room to do it.
-
-        SQLite does all of it or nothing.  A failure is no error: a catalogue that is too large works as well.
-        """
-        names = ("page_count", "freelist_count", "page_size")
-        pages, unused, size = (self._alone(f"PRAGMA {name}") for name in names)
-        if unused * size < _MUCH_UNUSED or unused < pages / 4:
-            return
-        if shutil.disk_usage(self.folder).free < 2 * (pages - unused) * size + _MUCH_UNUSED:
-            return
-        with suppress(CollectionError):
-            self._alone("VACUUM")
-            self.empty_log()
+        """Give unused space back to the disk if it is much and there is room to do it."""
+        self._database.shrink(self._engine)
 
     def close(self) -> None:
         """Give the collection back to other writers."""
         if self._connection is not None:
             self._connection.close()
-        self._engine.dispose()
-        self._lock.release()
+        self._stack.close()
 
     def __enter__(self) -> CollectionWriter:
         return self
@@ -208,29 +186,14 @@ class CollectionWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _busy(self, who: str) -> CollectionLockedError:
-        what = f"{who} is writing to the collection in {self.folder}"
-        return CollectionLockedError(f"{what}; wait until it has finished")
-
-    def _alone(self, command: str) -> int:
-        """Run a command outside of any transaction, which SQLAlchemy would open for it; returns a number."""
-        with plain_errors(self.folder), closing(self._engine.raw_connection()) as raw:
-            try:
-                cursor = raw.cursor()
-                cursor.execute(command)
-                found = cursor.fetchone()
-                return int(found[0]) if found else 0
-            except sqlite3.Error as error:  # which SQLAlchemy does not see
-                raise CollectionError(f"{self.folder / CATALOG}: {error}") from error
-
     def _drop_wrong_vectors(self) -> None:
         """Delete a store of vectors that is damaged or of an older version, or shows another collection, or a
         future of this one (the catalogue was put back), since it could be taken for a right one later."""
-        store = open_store(self.folder, checked=True)
+        store = open_store(self._database.vectors, checked=True)
         with self.transaction() as connection:
             now = rows.catalog_state(connection)
         if store is None or not store.state.fits(now) or store.state.generation > now.generation:
-            remove_store(self.folder)
+            remove_store(self._database.vectors)
 
 
 class Reindexing:
@@ -302,17 +265,3 @@ class Reindexing:
 def _delete_layouts(connection: Connection, *, keep: tuple[int, ...]) -> None:
     connection.execute(delete(VectorRow).where(VectorRow.layout_id.not_in(keep)))
     connection.execute(delete(LayoutRow).where(LayoutRow.id.not_in(keep)))
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder of a new collection, for its owner alone; an existing one must be empty or ours."""
-    if folder.exists() and not folder.is_dir():
-        raise CollectionError(f"{folder} is not a folder; name another one for the collection")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (folder / CATALOG).exists():
-        others = sorted(entry.name for entry in folder.iterdir() if entry.name != _LOCK)
-        if others:
-            raise CollectionError(
-                f"{folder} holds other things ({others[0]}) and no collection; name an empty or a new folder"
-            )
-        (folder / CATALOG).touch(mode=0o600)

@@ -16,7 +16,7 @@ from faces.errors import CollectionError, NoFaceError, WishError
 from faces.progress import Progress
 from faces.types import Box, Floats, Ints, Landmarks, Pixels
 from generator.attributes import everyday
-from index import Collection, Snapshot, StoredFace
+from index import Collection, Place, Snapshot, StoredFace
 from retrieval.engine import Engine, Query, Scores, Wanted, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.loading import check_layout, load_engine
@@ -140,7 +140,7 @@ class Finder:
 
     def __init__(
         self,
-        collection: Collection | Path | str | None = None,
+        collection: Collection | Place | str | None = None,
         *,
         engine: Engine | None = None,
         detector: DetectorFactory | str | Path | None = None,
@@ -157,11 +157,11 @@ class Finder:
                 layout, found_by = snapshot.layout, snapshot.detector
                 if snapshot.is_empty:
                     raise CollectionError(
-                        f"the collection in {self.collection.folder} holds no faces yet; "
+                        f"the collection in {self.collection.place} holds no faces yet; "
                         "add some with `anotheryou index FOLDER`"
                     )
             self.engine = engine or load_engine(layout=layout)
-            check_layout(self.collection.folder, layout, self.engine.layout)
+            check_layout(self.collection.place, layout, self.engine.layout)
         except BaseException:
             if not opened:
                 self.collection.close()
@@ -237,7 +237,7 @@ class Finder:
             raise ValueError(f"k must be 1 or more, not {options.k}")
         wishes = [self._wanted(wish) for _, wish, _ in asked]  # a wrong wish is told before any work
         with self.collection.snapshot() as snapshot:
-            check_layout(self.collection.folder, snapshot.layout, self.engine.layout)
+            check_layout(self.collection.place, snapshot.layout, self.engine.layout)
             sources = [source_of(photo) for photo, _, _ in asked]
             found = [
                 self._query_face(snapshot, source, number)
@@ -295,7 +295,7 @@ class Finder:
         try:
             return wanted_by(wish, self.engine)
         except WishError as error:
-            raise WishError(f"{error}{_advice(wish, self.engine, self.collection.folder)}") from None
+            raise WishError(f"{error}{_advice(wish, self.engine, self.collection.place)}") from None
 
     def _query_face(self, snapshot: Snapshot, source: Source, number: int | None) -> tuple[QueryFace, Floats]:
         """Give the face that is meant and its vector (D,) float32: as the collection has it, or detected."""
@@ -397,7 +397,7 @@ def search(
         )
 
 
-def _advice(wish: Wish, engine: Engine, folder: Path) -> str:
+def _advice(wish: Wish, engine: Engine, place: Place) -> str:
     """Give the command that teaches a collection attributes it does not know; "" if no weights know them."""
     from generator.available import weights_knowing
 
@@ -411,6 +411,6 @@ def _advice(wish: Wish, engine: Engine, folder: Path) -> str:
         return ""
     weights = [*(one.source for one in engine.encodings), *dict.fromkeys(found[0] for found in able)]
     words = ["anotheryou", "reindex", *(word for one in weights for word in ("--weights", one))]
-    if folder != default_collection():
-        words += ["--collection", str(folder)]
+    if place != default_collection():
+        words += ["--collection", str(place)]
     return f" `{shlex.join(words)}` makes a collection know {' and '.join(unknown)} as well."

@@ -24,12 +24,12 @@ from faces.detect import RELATIVE, SMALLEST, method_named, smallest_face
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress, underway
 from faces.types import Floats
-from index import CollectionWriter, FaceVector, KnownPhoto, NewCollection, NewFace, NewPhoto, Status
+from index import CollectionWriter, FaceVector, KnownPhoto, NewCollection, NewFace, NewPhoto, Place, Status
 from retrieval.engine import Engine
 from retrieval.examine import DetectorFactory, Examined, content_if_readable, detector_factory, examine
 from retrieval.forgetting import count_known
 from retrieval.loading import check_layout, is_outdated, load_engine
-from retrieval.location import collection_folder
+from retrieval.location import collection_place
 from retrieval.scan import Found, Scan, is_gone, unplugged
 from retrieval.workers import Examiners, default_workers
 
@@ -68,7 +68,7 @@ class IndexSummary:
 def index_folders(
     folders: Sequence[Path | str],
     *,
-    collection: Path | str | None = None,
+    collection: Place | str | None = None,
     weights: Sequence[str | Path] | None = None,
     identity: str | Path | None = None,
     min_face: int | None = None,
@@ -81,10 +81,11 @@ def index_folders(
 ) -> IndexSummary:
     """Bring a collection up to date with folders (or single files); make it if there is none.
 
-    ``collection`` is its folder, by default ``default_collection()``.  ``weights`` name the networks and
-    ``identity`` the model of identity (see ``load_engine``), by default those that made it; ``engine`` gives
-    them ready loaded.  ``min_face``: the shorter side, in pixels, of the smallest face taken in, or 0 for
-    1/40 of each photograph's longer side and never under 24; by default as in the last run, 0 at first.
+    ``collection`` is its folder or address (see ``place_of``), by default ``default_collection()``.
+    ``weights`` name the networks and ``identity`` the model of identity (see ``load_engine``), by default
+    those that made it; ``engine`` gives them ready loaded.  ``min_face``: the shorter side, in pixels, of the
+    smallest face taken in, or 0 for 1/40 of each photograph's longer side and never under 24; by default as
+    in the last run, 0 at first.
     ``include_forgotten`` takes back what was forgotten; single files that are named always are.  ``detector``
     names one (see ``open_detector``), by default that of the last run, or is a function that opens one in
     each of ``workers`` processes (by default one per core; 0: none, everything in this process).  ``stop`` is
@@ -94,9 +95,10 @@ def index_folders(
     CollectionWeightsError if the collection was made with other weights, CollectionError if it cannot
     be used or was made with another detector, DetectorError and WeightsError as those say.
     """
-    place = collection_folder(collection)
+    place = collection_place(collection)
     try:
-        scan = Scan([Path(folder) for folder in folders], leave_out=[place])
+        own = [place] if isinstance(place, Path) else []
+        scan = Scan([Path(folder) for folder in folders], leave_out=own)
     except PhotoError as error:
         raise _with_advice(error, place) from error
     with ExitStack() as stack:
@@ -325,7 +327,7 @@ class _Run:
             self.summary.unplugged |= kept  # roots may lie within one another: no photograph counts twice
 
 
-def _with_advice(error: PhotoError, place: Path) -> PhotoError:
+def _with_advice(error: PhotoError, place: Place) -> PhotoError:
     """Add what can be done to the error, if the collection knows photographs in the missing folder."""
     try:
         photographs, _ = count_known(error.path, collection=place)
@@ -348,6 +350,6 @@ def _check_detector(writer: CollectionWriter, detector: str, min_face: int) -> N
         writer.remember_detection(detector, min_face)
     elif before != detector:
         raise CollectionError(
-            f"the faces of the collection in {writer.folder} were found with the detector {before}, not with "
+            f"the faces of the collection in {writer.place} were found with the detector {before}, not with "
             f"{detector}; use that one, or another collection"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from faces.errors import CollectionWeightsError
 from generator.deferred import DeferredGenerator
 from generator.projection import load_projection
-from index import Layout, outdated
+from index import Layout, Place, outdated
 from retrieval.calibration import Calibration, read_calibration
 from retrieval.engine import VERSION, Encoding, Engine
 from retrieval.identity import Identity, open_identity
@@ -51,14 +51,14 @@ def is_outdated(layout: Layout) -> bool:
     return layout.description.get("version") != VERSION
 
 
-def check_layout(folder: Path, found: Layout, wanted: Layout) -> None:
+def check_layout(place: Place, found: Layout, wanted: Layout) -> None:
     """Raise CollectionWeightsError if a collection was made by an older version or with something else."""
     if found.digest == wanted.digest:
         return
     if is_outdated(found):
-        raise outdated(folder)
+        raise outdated(place)
     raise CollectionWeightsError(
-        f"the collection in {folder} was made with {_words(found)}, not with {_words(wanted)}; use those, or "
+        f"the collection in {place} was made with {_words(found)}, not with {_words(wanted)}; use those, or "
         "make its vectors again with `anotheryou reindex`"
     )
 

@@ -14,10 +14,10 @@ from faces.errors import PhotoError
 from faces.photo import read_photo
 from faces.progress import Progress, underway
 from faces.types import Pixels
-from index import CollectionWriter, FaceVector, Layout, Reindexing, StoredFace
+from index import CollectionWriter, FaceVector, Layout, Place, Reindexing, StoredFace
 from retrieval.engine import Engine
 from retrieval.loading import is_outdated, load_engine
-from retrieval.location import collection_folder
+from retrieval.location import collection_place
 
 _FACES = 64
 
@@ -34,7 +34,7 @@ class ReindexSummary:
 
 def reindex(
     *,
-    collection: Path | str | None = None,
+    collection: Place | str | None = None,
     weights: Sequence[str | Path] | None = None,
     identity: str | Path | None = None,
     engine: Engine | None = None,
@@ -50,7 +50,7 @@ def reindex(
     Raises as ``index_folders`` does.
     """
     summary = ReindexSummary()
-    with CollectionWriter(collection_folder(collection)) as writer:
+    with CollectionWriter(collection_place(collection)) as writer:
         before = writer.layout
         engine = engine or load_engine(weights, identity, layout=before)
         kept = _kept_identity(before, engine)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
 
 import numpy as np
 
 from faces.crop import CropGeometry
 from faces.types import Box, Floats, Landmarks
-from index import CollectionWriter, FaceVector, Layout, NewCollection, NewFace, NewPhoto, Status
+from index import CollectionWriter, FaceVector, Layout, NewCollection, NewFace, NewPhoto, Place, Status
 
 DIMENSION = 48
 SIDE = 8
@@ -54,9 +53,9 @@ def photo(name: str, vectors: Floats, *, size: int = 1000) -> NewPhoto:
     return NewPhoto(f"/photos/{name}", size, 77, content, Status.OK, "", 640, 480, 1, 24, faces)
 
 
-def filled(folder: Path, vectors: Floats, *, per_photo: int = 2) -> CollectionWriter:
+def filled(place: Place, vectors: Floats, *, per_photo: int = 2) -> CollectionWriter:
     """A writer on a new collection with these faces, its file of vectors not yet made."""
-    writer = CollectionWriter(folder, new_collection(vectors.shape[1]))
+    writer = CollectionWriter(place, new_collection(vectors.shape[1]))
     parts = [vectors[start : start + per_photo] for start in range(0, len(vectors), per_photo)]
     writer.store([photo(f"{number:05}.jpg", part) for number, part in enumerate(parts)])
     return writer

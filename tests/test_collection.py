@@ -40,9 +40,9 @@ from index import (
     segment,
 )
 from index import rows as index_rows
-from index.database import CATALOG, plain_errors
 from index.faiss_store import VECTORS, FaissStore
 from index.models import Base
+from index.sqlite import CATALOG, SqliteFolder
 
 
 def ids_by_path(collection: Collection, ids: np.ndarray) -> list[str]:
@@ -377,8 +377,8 @@ def test_a_disk_too_full_for_the_index_of_the_log_is_told_as_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, told: str
 ) -> None:
     usage = shutil._ntuple_diskusage(1 << 30, 0, free)
-    monkeypatch.setattr("index.database.shutil.disk_usage", lambda _: usage)
-    with pytest.raises(CollectionError, match=told), plain_errors(tmp_path):
+    monkeypatch.setattr("index.sqlite.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(CollectionError, match=told), SqliteFolder(tmp_path).plain_errors():
         raise sqlite3.OperationalError("disk I/O error")  # what SQLite says of either
 
 

@@ -11,8 +11,8 @@ from collections_made import new_collection, some_vectors
 
 from faces.types import Box, Floats, Landmarks
 from index import CollectionWriter, FaceVector, NewFace, NewPhoto, Status
-from index.database import CATALOG
 from index.faiss_store import VECTORS
+from index.sqlite import CATALOG
 
 FACES = 4000
 DIMENSION = 402  # what the weights and the identity model that come along make of a face

@@ -13,8 +13,8 @@ from collections_made import filled, layout, photo, some_vectors
 
 from faces.errors import AnotherYouError, CollectionError
 from faces.types import Floats
-from index import Collection, CollectionWriter, Reindexing, Status, database
-from index.database import CATALOG
+from index import Collection, CollectionWriter, Reindexing, Status, sqlite
+from index.sqlite import CATALOG
 
 FACES = 120
 TABLES = ("collection", "layouts", "photos", "faces", "vectors", "crops")
@@ -126,7 +126,7 @@ def test_random_flips_in_the_catalogue_are_told_or_make_no_difference(
     made: tuple[Path, Floats], monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
     if large:  # as one that is not read through when it is opened
-        monkeypatch.setattr(database, "_CHECKED_READING", 0)
+        monkeypatch.setattr(sqlite, "_CHECKED_READING", 0)
     folder, vectors = made
     query = vectors[:1]
     shutil.rmtree(folder / "vectors")

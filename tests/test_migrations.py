@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from collections_made import filled, largest, layout, photo, some_vectors, stored, unit_rows
 from old_collections import OLD_SOURCE, old_collection, old_crop, old_landmarks
+from sqlalchemy import Engine
 from test_collection import assert_tables_are_the_models
 
 from faces.errors import CollectionError, CollectionWeightsError
 from faces.types import Box, Floats, Landmarks
-from index import Collection, CollectionWriter, Reindexing, Status, database, writer
-from index.database import CATALOG
+from index import Collection, CollectionWriter, Reindexing, Status, sqlite
+from index.sqlite import CATALOG, SqliteFolder
 
 
 def reindex(folder: Path, vectors: Floats) -> None:
@@ -118,12 +119,12 @@ def test_a_full_disk_does_not_fail_a_reindex(
     reindex(tmp_path / "little room", vectors)
     monkeypatch.undo()
     old_collection(tmp_path / "full", 100)
-    original = CollectionWriter._alone
+    original = SqliteFolder._alone
 
-    def full(self: CollectionWriter, command: str) -> int:
-        return original(self, "VACUUM INTO '/dev/full/x'" if command == "VACUUM" else command)
+    def full(self: SqliteFolder, engine: Engine, command: str) -> int:
+        return original(self, engine, "VACUUM INTO '/dev/full/x'" if command == "VACUUM" else command)
 
-    monkeypatch.setattr(CollectionWriter, "_alone", full)
+    monkeypatch.setattr(SqliteFolder, "_alone", full)
     reindex(tmp_path / "full", vectors)
     monkeypatch.undo()
     for name in ("little room", "full"):
@@ -148,6 +149,7 @@ from sqlalchemy import event
 sys.path.insert(0, sys.argv[2])
 from collections_made import layout, stored
 from index import CollectionWriter, Reindexing
+from index.sqlite import SqliteFolder
 folder = pathlib.Path(sys.argv[1])
 vectors = np.load(folder / "vectors.npy")
 steps = 0
@@ -156,13 +158,13 @@ def step():
     steps += 1
     if steps == 20:
         os.kill(os.getpid(), signal.SIGKILL)
-original = CollectionWriter._alone
-def alone(self, command):
+original = SqliteFolder._alone
+def alone(self, engine, command):
     if command == "VACUUM":
         connected = lambda connection, *_: connection.set_progress_handler(step, 100)
-        event.listen(self._engine, "checkout", connected)
-    return original(self, command)
-CollectionWriter._alone = alone
+        event.listen(engine, "checkout", connected)
+    return original(self, engine, command)
+SqliteFolder._alone = alone
 writing = CollectionWriter(folder)
 work = Reindexing(writing, layout())
 for faces in work.pending(50):
@@ -183,8 +185,8 @@ def test_a_catalogue_shrinks_while_others_read_it_and_only_if_it_is_worth_it(
     tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors = unit_rows(rng, 400)
-    monkeypatch.setattr(writer, "_MUCH_UNUSED", 1 << 14)
-    monkeypatch.setattr(database, "_WAIT_MS", 100)  # for the reader, which does not go away
+    monkeypatch.setattr(sqlite, "_MUCH_UNUSED", 1 << 14)
+    monkeypatch.setattr(sqlite, "_WAIT_MS", 100)  # for the reader, which does not go away
     with filled(tmp_path, vectors) as writing, Collection(tmp_path) as collection:
         writing.empty_log()
         before = (tmp_path / CATALOG).stat().st_size

@@ -288,7 +288,7 @@ def test_wishes_that_cannot_be_met_together_are_told(both: Finder, photos: Path)
     (photos / "ann0.png").unlink()
     index_folders(
         [photos],
-        collection=both.collection.folder,
+        collection=both.collection.place,
         engine=both.engine,
         detector=open_fake_detector,
         workers=0,

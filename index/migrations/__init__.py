@@ -1,6 +1,8 @@
 """Numbered migrations of the catalogue: ``0001_begin.sql`` and whatever comes after it.
 
-``PRAGMA user_version`` holds the number of the last one applied.  A published migration never changes.
+A published migration never changes.  In SQLite ``PRAGMA user_version`` holds the number of the last one
+applied.  A catalogue in PostgreSQL is made from the models, with that number in a table of its own; from
+0003 on, a migration has a twin for it, ``0003_name.postgresql.sql``.
 """
 
 from __future__ import annotations
@@ -11,10 +13,13 @@ import struct
 from collections.abc import Iterator
 from importlib.resources import files
 
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, inspect, select, update
 
 from faces.errors import CollectionError
 from index import checksums
+from index.models import Base
+
+_NUMBER = Table("anotheryou_migrations", MetaData(), Column("number", Integer, nullable=False))
 
 
 def latest() -> int:
@@ -24,24 +29,36 @@ def latest() -> int:
 
 def current(connection: Connection) -> int:
     """The number of the last migration this database has seen; 0 for an empty one."""
-    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    if connection.dialect.name == "sqlite":
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    if not inspect(connection).has_table(_NUMBER.name):
+        return 0
+    return int(connection.execute(select(_NUMBER.c.number)).scalar_one())
 
 
 def migrate(connection: Connection) -> None:
     """Bring the database up to date within the connection's transaction; raises as ``check_not_newer``."""
     check_not_newer(connection)
-    done = current(connection)
+    done, dialect = current(connection), connection.dialect.name
     raw = connection.connection.driver_connection
     if isinstance(raw, sqlite3.Connection):
         raw.create_function("pack_landmarks", 1, _pack_landmarks, deterministic=True)
         raw.create_function("hex_bytes", 1, _hex_bytes, deterministic=True)
         for name in ("collection", "layout", "photo", "face", "vector", "crop"):  # for 0003
             raw.create_function(f"{name}_checksum", -1, getattr(checksums, name), deterministic=True)
-    for number, script in _migrations():
+    elif not done:
+        Base.metadata.create_all(connection, checkfirst=False)
+        _NUMBER.create(connection)
+        connection.execute(insert(_NUMBER).values(number=latest()))
+        return
+    for number, script in _migrations(dialect):
         if number > done:
             for statement in _statements(script):
                 connection.exec_driver_sql(statement)
-            connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+            if dialect == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA user_version = {number}")
+            else:
+                connection.execute(update(_NUMBER).values(number=number))
 
 
 def check_not_newer(connection: Connection) -> None:
@@ -63,8 +80,10 @@ def _hex_bytes(text: str | None) -> bytes | None:
     return None if text is None else bytes.fromhex(text)
 
 
-def _migrations() -> list[tuple[int, str]]:
-    scripts = [entry for entry in files(__name__).iterdir() if entry.name.endswith(".sql")]
+def _migrations(dialect: str = "sqlite") -> list[tuple[int, str]]:
+    """The numbers and scripts of a dialect, ascending; SQLite's names say no dialect."""
+    ending = "sql" if dialect == "sqlite" else f"{dialect}.sql"
+    scripts = [entry for entry in files(__name__).iterdir() if entry.name.partition(".")[2] == ending]
     return sorted((int(entry.name.split("_")[0]), entry.read_text("utf-8")) for entry in scripts)
 
 
