@@ -1,4 +1,4 @@
-"""``anotheryou index``, ``reindex``, ``rebuild``, ``info`` and ``forget``: looking after a collection."""
+"""``anotheryou index``, ``reindex``, ``rebuild``, ``info``, ``copy`` and ``forget``: a collection's life."""
 
 from __future__ import annotations
 
@@ -124,6 +124,35 @@ def rebuild(collection: CollectionOption = None) -> None:
     end_drawing()
     with Collection(collection_place(collection)) as opened, opened.snapshot() as snapshot:
         typer.echo(f"the vectors of {_counted(len(snapshot), 'face')} made again; {snapshot.store_kind}")
+
+
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The collection's folder or URL.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TO", help="A new folder, or the URL of an empty PostgreSQL database.")
+    ],
+) -> None:
+    """Copy a collection from a folder to a database, or the other way, and compare both sides.
+
+    The copy is a collection of its own; the photographs stay where they are. It can be interrupted at any
+    time (Ctrl-C) and goes on when the same command is given again; before it is complete nothing else can
+    use it. Nothing that the target holds is ever overwritten.
+
+    Example:
+
+        anotheryou copy ~/collection postgresql://me@server/faces
+        anotheryou copy postgresql://me@server/faces /media/backup/faces
+    """
+    from index import copy_collection, place_of
+
+    with asked_to_stop(signal.SIGINT) as stop:
+        summary = copy_collection(place_of(source), place_of(target), progress=RichProgress(), stop=stop)
+    end_drawing()
+    if summary.interrupted:
+        say("interrupted: the copy is not complete; the same command goes on")
+        raise typer.Exit(INTERRUPTED)
+    faces, photographs = _counted(summary.faces, "face"), _counted(summary.photographs, "photograph")
+    typer.echo(f"copied {faces} of {photographs}, and compared them")
 
 
 def info(

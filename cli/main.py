@@ -22,12 +22,12 @@ from cli.data import app as data
 from cli.edit import edit
 from cli.fit import calibrate, fit_projection
 from cli.guard import INTERRUPTED, GuardedGroup
-from cli.index import forget, index, info, rebuild, reindex
+from cli.index import copy, forget, index, info, rebuild, reindex
 from cli.search import search
 from cli.train import train, train_cpi, train_rivals
 
 # In the order in which a user meets them: before the group `data`, and after it.
-_FIRST = (index, search, edit, info, reindex, rebuild, forget)
+_FIRST = (index, search, edit, info, reindex, rebuild, copy, forget)
 _LAST = (train, train_rivals, train_cpi, fit_projection, calibrate, benchmark)
 
 

@@ -2,6 +2,8 @@
 
 from index.collection import Collection as Collection
 from index.collection import Snapshot as Snapshot
+from index.copying import CopySummary as CopySummary
+from index.copying import copy_collection as copy_collection
 from index.place import Address as Address
 from index.place import Place as Place
 from index.place import outdated as outdated

@@ -58,6 +58,7 @@ class Collection:
                     raise missing(place)
                 if migrations.current(connection) < migrations.latest():
                     raise outdated(place)
+                rows.check_complete(connection, place)
         except BaseException:
             self.close()
             raise

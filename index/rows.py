@@ -30,6 +30,7 @@ from faces.errors import CollectionError
 from faces.types import Box, Halves, Ints, Landmarks
 from index import checksums
 from index.models import Base, CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow
+from index.place import Place
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace, Summary
 from index.store import CatalogState
 
@@ -37,6 +38,7 @@ Item = TypeVar("Item")
 
 STREAMED = 4096  # vectors read from the catalogue at a time, some MB
 ASKED = 500  # values in one IN (...), rows in one answer
+COPYING = "copying "  # begins the token of a copy that is not complete yet, before that of its source
 _VECTORS = (  # made once: a search asks it some hundred faces
     select(VectorRow.__table__)
     .where(
@@ -67,6 +69,15 @@ def update_collection(connection: Connection, **changes: Any) -> None:
     del values["checksum"], values["generation"]
     changes["checksum"] = checksums.collection(_generation=0, id_=values.pop("id"), **values)
     connection.execute(update(CollectionRow).values(changes))
+
+
+def check_complete(connection: Connection, place: Place) -> None:
+    """Raise CollectionError for a copy that is not complete yet."""
+    token = connection.execute(select(CollectionRow.token)).scalar()
+    if token is not None and token.startswith(COPYING):
+        raise CollectionError(
+            f"the collection in {place} is an unfinished copy; run the same `anotheryou copy` again"
+        )
 
 
 def bump(connection: Connection) -> None:

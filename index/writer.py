@@ -41,6 +41,7 @@ class CollectionWriter:
                     if new is None:
                         raise missing(place)
                     rows.insert_collection(connection, new)
+                rows.check_complete(connection, place)
             self._drop_wrong_vectors()
         except BaseException:
             self.close()

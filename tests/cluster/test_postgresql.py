@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from collections_made import filled, new_collection, photo, unit_rows
+from lives_made import answers, live
 from sqlalchemy import create_engine, inspect
 
-from cluster.lives import answers, live
 from cluster.server import PASSWORD, USER, Server
 from faces.errors import CollectionError, CollectionLockedError, CollectionMissingError
 from index import Address, Collection, CollectionWriter, Place, migrations, place_of
