@@ -63,7 +63,7 @@ def _comparable(value: Any) -> Any:
 def answers(place: Place, seed: int) -> dict[str, Any]:
     """What a collection says to many questions, all of it comparable with ``==``."""
     rng = np.random.default_rng(seed)
-    asked = np.concatenate([some_vectors(rng, 3), some_vectors(rng, 20)])
+    asked = some_vectors(rng, 12)
     found: dict[str, Any] = {}
     with Collection(place) as collection, collection.snapshot() as snapshot:
         summary = snapshot.summary()
@@ -78,11 +78,11 @@ def answers(place: Place, seed: int) -> dict[str, Any]:
             for face in snapshot.faces(ids.tolist())
         ]
         left_out, among = [one.id for one in photos[::3]], rng.permutation(ids)[: len(ids) // 2]
-        for queries in (asked[:1], asked):
+        for number, query in enumerate(asked):
             for k in (1, 5, 1000):
                 for options in ({}, {"exclude_photo_ids": left_out}, {"among": among}):
-                    scores, best = snapshot.search(queries, k, **options)
-                    found[f"{len(queries)} {k} {[*options]}"] = scores.tolist(), best.tolist()
+                    scores, best, _ = snapshot.best(query, k, **options)
+                    found[f"{number} {k} {[*options]}"] = scores.tolist(), best.tolist()
         for path in ("/", "/photos", "/photos/", *(f"/photos/{name}" for name in _FOLDERS), photos[0].path):
             found[path] = snapshot.count_below(path)
         for one in photos:
