@@ -192,7 +192,7 @@ class Finder:
         every vector however many there are.
 
         Raises PhotoError if the photograph cannot be read, NoFaceError if there is no (such) face, WishError
-        for an unknown attribute or value.
+        for an unknown attribute or value, CollectionError if nothing is known ``below``.
         """
         asked = [(photo, wish, face)]
         return self._answers(asked, _Options(k, same_photo, only, at_least, below, exact))[0]
@@ -259,6 +259,9 @@ class Finder:
         among = fulfilling
         if options.below is not None:
             among = snapshot.faces_below(os.path.realpath(Path(options.below).expanduser()))
+            if not len(among):
+                known = "name a folder that was indexed, or leave it out to search everywhere"
+                raise CollectionError(f"the collection has no faces in {options.below}; {known}")
             among = among if fulfilling is None else np.intersect1d(among, fulfilling)
         found = snapshot.best(
             query.vector,
