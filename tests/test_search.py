@@ -133,7 +133,7 @@ def test_a_folder_keeps_to_what_lies_below_it(place: Path, photos: Path) -> None
         assert [hit.face_id for hit in below.hits] == kept and len(kept) == 3
         shown = finder.search(photos / "ann-45.png", wish="0", k=99, below=photos / "kept", only=True)
         assert names(shown) == ["ann0.png"]
-        with pytest.raises(CollectionError, match="no faces in .*nowhere; name a folder that was indexed"):
+        with pytest.raises(CollectionError, match=r"no faces in .*nowhere; name a folder that was indexed"):
             finder.search(photos / "ann-45.png", below=photos / "nowhere")
 
 

@@ -20,7 +20,7 @@ from endure.survey import Survey, survey
 from faces.errors import AnotherYouError
 from faces.progress import Progress, underway
 from index import CollectionWriter
-from index.database import CATALOG
+from index.sqlite import CATALOG
 
 OUTCOMES = ("no difference", "made again", "told", "an earlier state", "wrong", "traceback")
 _NO_DIFFERENCE, _MADE_AGAIN, _TOLD, _EARLIER, _WRONG, _TRACEBACK = range(len(OUTCOMES))

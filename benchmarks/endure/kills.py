@@ -11,7 +11,7 @@ from pathlib import Path
 from endure.processes import run, run_killed
 from endure.survey import survey
 from faces.progress import Progress, underway
-from index.database import CATALOG
+from index.sqlite import CATALOG
 
 _IN_A_ROW = 5  # kills until the command is run to its end
 
