@@ -203,7 +203,10 @@ def judge(hits: Sequence[Path], own: Path, gallery: dict[Path, str]) -> bool:
 
 
 class Memory:
-    """Watches how much memory a process and its children take together; pages that they share count once."""
+    """Watches how much memory a process and its children take together.
+
+    What they have mapped from files is mostly the same in all, and counts once.
+    """
 
     def __init__(self, process: int) -> None:
         self.peak_megabytes = 0.0
@@ -220,10 +223,13 @@ class Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(0.2):
+        page = os.sysconf("SC_PAGE_SIZE")
+        while not self._over.wait(0.1):
             with suppress(OSError):  # one of them has just ended
-                kilobytes = sum(map(self._kilobytes, self._tree()))
-                self.peak_megabytes = max(self.peak_megabytes, kilobytes / 1024)
+                sizes = [Path(f"/proc/{process}/statm").read_text().split()[1:3] for process in self._tree()]
+                resident, shared = np.array(sizes, np.int64).T  # in pages
+                taken = (resident - shared).sum() + shared.max()
+                self.peak_megabytes = max(self.peak_megabytes, float(taken) * page / 2**20)
 
     def _tree(self) -> list[int]:
         tree = [self._process]
@@ -231,11 +237,6 @@ class Memory:
             for children in Path(f"/proc/{process}/task").glob("*/children"):
                 tree += map(int, children.read_text().split())
         return tree
-
-    @staticmethod
-    def _kilobytes(process: int) -> int:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 @contextmanager
