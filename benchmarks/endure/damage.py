@@ -98,14 +98,15 @@ def _catalogue_classes(collection: Path) -> Iterator[tuple[str, list[Span]]]:
         tables = {row[0] for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         pages = database.execute("SELECT name, pageno, pagetype, ncell FROM dbstat").fetchall()
     database.close()
+    whole = (collection / CATALOG).read_bytes()
     structure: list[Span] = []
     content: dict[str, list[Span]] = {}
     for name, number, kind, cells in pages:
         start, end = (number - 1) * size, number * size
         if kind != "overflow":
             begin = start + (100 if number == 1 else 0)
-            start = begin + (12 if kind == "internal" else 8) + 2 * cells
-            structure.append((file, begin, start))
+            structure.append((file, begin, begin + (12 if kind == "internal" else 8) + 2 * cells))
+            start += int.from_bytes(whole[begin + 5 : begin + 7])  # before it nothing is used
         what = f"rows of {name}" if name in tables else "schema" if name == "sqlite_schema" else "indexes"
         content.setdefault(what, []).append((file, start, end))
     yield "catalogue: structure of pages", structure

@@ -85,8 +85,8 @@ def _bytes_changed(folder: Path, number: int, chance: random.Random, whole: dict
     suffix, data = _any(chance, whole)
     changed = bytearray(data)
     for _ in range(chance.randrange(1, 30)):
-        # Mostly in the headers, where it hurts.
-        changed[chance.randrange(chance.choice((64, 1024, len(data))) % len(data))] = chance.randrange(256)
+        end = min(chance.choice((64, 1024, len(data))), len(data))  # mostly in the headers, where it hurts
+        changed[chance.randrange(end)] = chance.randrange(256)
     (folder / f"{number}{suffix}").write_bytes(changed)
 
 
