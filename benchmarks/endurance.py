@@ -38,7 +38,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _ALBUM = sorted((_ROOT / "demo" / "album").glob("*_pose*.jpg"))
 _PARTS = ("pictures", "kills", "disk", "together", "bytes")
 _PHOTOGRAPHS = 12  # in the folder that is indexed and killed
-_WEIGHTS = (("rotation-32",), ("rotation-32", "accessories-32"))  # a reindex goes from one to the other
+_WEIGHTS = (("rotation-32", "accessories-32"), ("rotation-32",))  # a reindex goes from one to the other
 
 
 class Folder:
@@ -72,8 +72,9 @@ def anotheryou(*words: str | Path, workers: int = 0) -> None:
     import retrieval.indexing
     import retrieval.reindexing
     from cli.main import main
-    from index import segment
+    from index import copying, segment
 
+    copying._PHOTOS = 3
     retrieval.indexing._FACES = retrieval.reindexing._FACES = 4
     segment._CODED = 16
     setattr(retrieval.indexing, "default_workers", lambda: workers)  # noqa: B010  (not its own name)
@@ -91,7 +92,21 @@ def commands(photographs: Folder) -> tuple[Command, ...]:
         weights = [word for name in _WEIGHTS[number % 2] for word in ("--weights", name)]
         anotheryou("reindex", *weights, "--collection", collection)
 
-    return (Command("index", index, photographs.change), Command("reindex", reindex))
+    def rebuild(collection: Path, _number: int) -> None:
+        anotheryou("rebuild", "--collection", collection)
+
+    def target(collection: Path, number: int) -> Path:
+        return collection.with_name(f"{collection.name}, copy {number}")
+
+    def copy(collection: Path, number: int) -> None:
+        anotheryou("copy", collection, target(collection, number))
+
+    return (
+        Command("index", index, photographs.change),
+        Command("reindex", reindex),
+        Command("rebuild", rebuild),
+        Command("copy", copy, result=target),
+    )
 
 
 def main() -> None:

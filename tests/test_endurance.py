@@ -26,7 +26,7 @@ from cli.guard import tell
 from faces.errors import AnotherYouError
 from faces.types import DetectedFace, Photo
 from index import CollectionWriter, segment
-from index.database import CATALOG
+from index.sqlite import CATALOG
 from retrieval.indexing import index_folders
 from retrieval.reindexing import reindex
 

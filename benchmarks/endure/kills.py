@@ -20,13 +20,14 @@ _IN_A_ROW = 5  # kills until the command is run to its end
 class Command:
     """What is killed: ``run`` does it to a collection, in the round of this number.
 
-    ``prepare`` makes work for it first, such as other photographs; ``result`` is the folder that it writes.
+    ``prepare`` makes work for it first, such as other photographs; ``result`` is the folder that it writes in
+    that round.
     """
 
     name: str
     run: Callable[[Path, int], None]
     prepare: Callable[[int], None] = lambda number: None
-    result: Callable[[Path], Path] = lambda collection: collection
+    result: Callable[[Path, int], Path] = lambda collection, number: collection
 
 
 @dataclass
@@ -64,7 +65,7 @@ def kill(
             if expected.status:
                 tally.stop(expected.output)
                 break
-            result = command.result(killed)
+            result = command.result(killed, number)
             before = survey(result)
             for _ in range(_IN_A_ROW):
                 watched = result / f"{CATALOG}-wal"
@@ -79,10 +80,9 @@ def kill(
                 tally.lost += now.lost_since(before)
                 tally.doubled += now.doubled
                 before = now
-            finished = run(work)
-            if finished.status:
+            if ended.status and (finished := run(work)).status:
                 tally.stop(finished.output)
-            now, never_killed = survey(result), survey(command.result(undisturbed))
+            now, never_killed = survey(result), survey(command.result(undisturbed, number))
             tally.lost += now.lost_since(before) + (never_killed.photos - now.photos).total()
             tally.lost += (never_killed.faces - now.faces).total()
             tally.doubled += now.doubled + (now.faces - never_killed.faces).total()

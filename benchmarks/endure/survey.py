@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faces.errors import CollectionMissingError
+from faces.errors import CollectionError, CollectionMissingError
 from faces.types import Floats
 from index import Collection, Snapshot, Status, StoredFace
 
@@ -69,11 +69,15 @@ NOTHING = Survey(Counter(), Counter(), Counter(), {}, {}, {})
 
 
 def survey(folder: Path) -> Survey:
-    """Open a collection as a reader does, read and search it; ``NOTHING`` if there is none yet."""
+    """Open a collection as a reader does, read and search it; ``NOTHING`` if none is complete yet."""
     try:
         with Collection(folder) as collection, collection.snapshot() as snapshot:
             return _survey(snapshot)
     except CollectionMissingError:
+        return NOTHING
+    except CollectionError as error:
+        if "unfinished copy" not in str(error):
+            raise
         return NOTHING
 
 
