@@ -91,14 +91,16 @@ class CollectionWriter:
     def store(self, photos: Sequence[NewPhoto], found_again: Sequence[KnownPhoto] = ()) -> None:
         """Store photographs, some hundred, each in place of what is known under its path.
 
+        So storing one twice changes nothing, also within ``photos``, where the last of a path counts.
         ``found_again`` are known ones (by id) whose path, size or time has changed, but not their content.
         """
         with self.transaction() as connection:
             rows.update_photos(connection, found_again)
-            old = delete(PhotoRow).where(PhotoRow.path.in_([photo.path for photo in photos]))
+            by_path = {photo.path: photo for photo in photos}
+            old = delete(PhotoRow).where(PhotoRow.path.in_(list(by_path)))
             gone = connection.execute(old).rowcount
             layout = rows.read_collection(connection).layout_id
-            for photo in photos:
+            for photo in by_path.values():
                 rows.insert_photo(connection, photo, layout)
             if gone or any(photo.faces for photo in photos):
                 rows.bump(connection)

@@ -25,6 +25,7 @@ from collections_made import (
     unit_rows,
 )
 from sqlalchemy import UniqueConstraint, create_engine, inspect
+from test_kill import content
 
 from faces.errors import (
     CollectionError,
@@ -442,6 +443,21 @@ def test_storing_a_photograph_again_replaces_it(tmp_path: Path, rng: np.random.G
             assert len(snapshot) == 3
             assert len(list(snapshot.photos(Status.OK))) == 2
         assert collection.search(vectors[4:], 1)[1].tolist() == [[5]]
+
+
+def test_a_result_that_arrives_twice_changes_nothing(tmp_path: Path, rng: np.random.Generator) -> None:
+    vectors = unit_rows(rng, 3)
+    results = [photo("a.jpg", vectors[:2]), photo("b.jpg", vectors[2:])]
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    for place, batches in ((once, [results]), (twice, [results, results[:1], results + results])):
+        with CollectionWriter(place, new_collection()) as writing:
+            for batch in batches:
+                writing.store(batch)
+            writing.refresh_vectors()
+    assert content(twice) == content(once)
+    for place in (once, twice):
+        with Collection(place) as collection, collection.snapshot() as snapshot:
+            assert (len(snapshot), snapshot.summary().photos) == (3, 2)
 
 
 def test_names_that_are_no_valid_text_are_kept_and_found_below_their_folder(
