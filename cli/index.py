@@ -41,6 +41,13 @@ def index(
     weights: WeightsOption = None,
     identity: IdentityOption = None,
     detector: DetectorOption = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Find and describe faces on the nodes of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT.",
+        ),
+    ] = None,
 ) -> None:
     """Add the faces in folders of photographs to the collection, and keep it up to date.
 
@@ -66,6 +73,7 @@ def index(
             min_face=min_face,
             include_forgotten=include_forgotten,
             detector=detector,
+            ray=ray,
             progress=RichProgress(),
             stop=stop,
         )

@@ -11,6 +11,7 @@ AnotherYouError
 ├── WishError             a wish names an attribute or value that the weights do not know
 ├── WeightsError          weights are missing, damaged or do not fit
 ├── TrainingError         training cannot start or go on
+├── ClusterError          a Ray cluster cannot be reached, or its nodes cannot do the work
 └── CollectionError       a collection cannot be opened or used
     ├── CollectionMissingError   there is no collection in that folder
     ├── CollectionLockedError    another process is writing to it
@@ -83,6 +84,10 @@ class WeightsError(AnotherYouError):
 
 class TrainingError(AnotherYouError):
     """Training cannot start or go on."""
+
+
+class ClusterError(AnotherYouError):
+    """A Ray cluster cannot be reached, or its nodes cannot do the work."""
 
 
 class CollectionError(AnotherYouError):

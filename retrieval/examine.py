@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from faces.chips import Cut
+import numpy as np
+
+from faces.chips import Cut, five_points
 from faces.crop import CropGeometry, crop_face
 from faces.detect import RELATIVE, Detector, open_detector, smallest_face
 from faces.errors import DetectorError, PhotoError
 from faces.photo import read_photo
-from faces.types import DetectedFace, Pixels
+from faces.types import DetectedFace, Floats, Pixels
 from index import NewPhoto, Status
 from retrieval.scan import Found
+
+if TYPE_CHECKING:
+    from retrieval.engine import Engine
 
 DetectorFactory = Callable[[], Detector]
 """Opens a detector; a module's function or a ``functools.partial`` of one, so that workers can call it."""
@@ -32,11 +38,13 @@ def detector_factory(
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A photograph that was read, or could not be, and its faces, which have no vectors yet."""
+    """A photograph that was read, or could not be, and its faces."""
 
     photo: NewPhoto
     faces: tuple[tuple[DetectedFace, Pixels, Pixels | None], ...] = ()
     """With crop (S, S) uint8 grey and chip (C, C, 3) uint8 RGB, None without an identity model."""
+    vectors: Floats | None = None
+    """(F, D) of the faces; None before ``described``."""
 
 
 def content_of(path: str | Path) -> str:
@@ -93,3 +101,18 @@ def examine(
     counts = (photo.width, photo.height, len(faces) - len(large))
     read = NewPhoto(found.path, found.size, found.mtime_ns, content, Status.OK, "", *counts)
     return Examined(read, tuple(cropped))
+
+
+def described(examined: Sequence[Examined], engine: Engine) -> list[Examined]:
+    """Make the vectors of all faces, at once; the chips have served and are dropped."""
+    faces = [face for item in examined for face in item.faces]
+    if not faces:
+        return list(examined)
+    descriptors = engine.describe([chip for _, _, chip in faces if chip is not None])
+    points = np.stack([five_points(face.landmarks) for face, _, _ in faces])
+    vectors = engine.embed(np.stack([crop for _, crop, _ in faces]), descriptors, points)
+    ends = np.cumsum([len(item.faces) for item in examined])[:-1]
+    return [
+        replace(item, faces=tuple((face, crop, None) for face, crop, _ in item.faces), vectors=own)
+        for item, own in zip(examined, np.split(vectors, ends), strict=True)
+    ]

@@ -1,7 +1,8 @@
 """Bring folders of photographs into a collection.
 
-Workers read photographs and find faces; this process encodes the faces, a batch at a time, and stores each
-batch in one transaction.  Whatever ends a run, the next one goes on from there.
+Workers read photographs and find faces; this process encodes the faces, a batch at a time, unless a Ray
+cluster has done it, and stores each batch in one transaction.  Whatever ends a run, the next one goes on from
+there.
 """
 
 from __future__ import annotations
@@ -10,26 +11,30 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from faces.chips import five_points
 from faces.detect import RELATIVE, SMALLEST, method_named, smallest_face
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress, underway
-from faces.types import Floats
 from index import CollectionWriter, FaceVector, KnownPhoto, NewCollection, NewFace, NewPhoto, Place, Status
 from retrieval.engine import Engine
-from retrieval.examine import DetectorFactory, Examined, content_if_readable, detector_factory, examine
+from retrieval.examine import (
+    DetectorFactory,
+    Examined,
+    content_if_readable,
+    described,
+    detector_factory,
+    examine,
+)
 from retrieval.forgetting import count_known
 from retrieval.loading import check_layout, is_outdated, load_engine
 from retrieval.location import collection_place
+from retrieval.ray_workers import RayExaminers, Work
 from retrieval.scan import Found, Scan, is_gone, unplugged
 from retrieval.workers import Examiners, default_workers
 
@@ -76,6 +81,7 @@ def index_folders(
     engine: Engine | None = None,
     detector: DetectorFactory | str | Path | None = None,
     workers: int | None = None,
+    ray: str | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> IndexSummary:
@@ -88,12 +94,13 @@ def index_folders(
     in the last run, 0 at first.
     ``include_forgotten`` takes back what was forgotten; single files that are named always are.  ``detector``
     names one (see ``open_detector``), by default that of the last run, or is a function that opens one in
-    each of ``workers`` processes (by default one per core; 0: none, everything in this process).  ``stop`` is
-    asked now and then whether to finish early; what is ready is stored then.
+    each of ``workers`` processes (by default one per core; 0: none, everything in this process).  ``ray`` is
+    the address of a Ray cluster, whose nodes then do the work (see docs/cluster.md).  ``stop`` is asked now
+    and then whether to finish early; what is ready is stored then.
 
     Raises PhotoError if a folder does not exist, CollectionLockedError if another process is writing,
     CollectionWeightsError if the collection was made with other weights, CollectionError if it cannot
-    be used or was made with another detector, DetectorError and WeightsError as those say.
+    be used or was made with another detector, DetectorError, WeightsError and ClusterError as those say.
     """
     place = collection_place(collection)
     try:
@@ -125,12 +132,18 @@ def index_folders(
         factory = detector_factory(detector or method_named(used_before), smallest)
 
         @cache
-        def examiners() -> Examiners:
-            model, geometry = loaded().identity, loaded().geometry
-            cut = None if model is None else model.cut
-            look = partial(examine, geometry=geometry, min_face=smallest, cut=cut)
-            count = default_workers() if workers is None else workers
-            opened = stack.enter_context(Examiners(factory, look, count))
+        def examiners() -> Examiners | RayExaminers:
+            used = loaded()
+            cut = None if used.identity is None else used.identity.cut
+            look = partial(examine, geometry=used.geometry, min_face=smallest, cut=cut)
+            opened: Examiners | RayExaminers
+            if ray is None:
+                count = default_workers() if workers is None else workers
+                opened = stack.enter_context(Examiners(factory, look, count))
+            else:
+                same = partial(load_engine, layout=used.layout, calibration=used.calibration)
+                work = Work(factory, look, same, used.layout.digest)
+                opened = stack.enter_context(RayExaminers(ray, work))
             _check_detector(writer, opened.detector, smallest)
             return opened
 
@@ -160,25 +173,21 @@ class _Batch:
     def store(self) -> None:
         """Embed the faces, write everything at once and begin anew."""
         if self.examined or self.found_again:
-            faces = [face for item in self.examined for face in item.faces]
-            vectors: Iterator[Floats] = iter(())
-            if faces:
-                engine = self.engine()
-                descriptors = engine.describe([chip for _, _, chip in faces if chip is not None])
-                points = np.stack([five_points(face.landmarks) for face, _, _ in faces])
-                vectors = iter(engine.embed(np.stack([crop for _, crop, _ in faces]), descriptors, points))
-            photos = [self._photo(item, vectors) for item in self.examined]
+            if any(item.faces and item.vectors is None for item in self.examined):
+                self.examined = described(self.examined, self.engine())
+            photos = [self._photo(item) for item in self.examined]
             self.writer.store(photos, list(self.found_again.values()))
-            self.fresh += len(faces)
+            self.fresh += sum(len(item.faces) for item in self.examined)
             if self.fresh >= _REFRESHED:
                 self.writer.refresh_vectors()
                 self.fresh = 0
         self.examined, self.found_again, self.began = [], {}, time.monotonic()
 
-    def _photo(self, item: Examined, vectors: Iterator[Floats]) -> NewPhoto:
+    def _photo(self, item: Examined) -> NewPhoto:
+        vectors = () if item.vectors is None else item.vectors
         faces = tuple(
-            NewFace(face.box, face.landmarks, face.score, FaceVector(crop, next(vectors)))
-            for face, crop, _ in item.faces
+            NewFace(face.box, face.landmarks, face.score, FaceVector(crop, vector))
+            for (face, crop, _), vector in zip(item.faces, vectors, strict=True)
         )
         return replace(item.photo, min_face=self.min_face, faces=faces)
 
@@ -192,7 +201,7 @@ class _Run:
     batch: _Batch
     min_face: int
     include_forgotten: bool
-    examiners: Callable[[], Examiners]  # opened for the first photograph that must be read
+    examiners: Callable[[], Examiners | RayExaminers]  # opened for the first photograph that must be read
     stop: Callable[[], bool]
     met: set[str] = field(default_factory=set)
     waiting: int = 0

@@ -61,6 +61,15 @@ def cli(run_cli: Cli, photos: Path) -> Cli:
     return run_cli
 
 
+def test_index_on_a_ray_cluster_says_how_to_install_ray_where_it_is_missing(
+    run_cli: Cli, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = run_cli("index", photos, "--ray", "auto")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.endswith("needs Ray; install it with: pip install 'anotheryou[cluster]'\n")
+
+
 def test_index_sums_up_what_it_did(run_cli: Cli, photos: Path) -> None:
     for number in range(12):
         (photos / f"bad{number:02}.jpg").write_text("no picture")
