@@ -14,12 +14,12 @@ from sqlalchemy import Connection, func, select
 from faces.types import Doubles, Floats, Halves, Ints
 from index import migrations, rows
 from index.database import database_at
-from index.faiss_store import FaissStore, identity_on_disk, open_store
 from index.models import FaceRow, PhotoRow
 from index.place import Place, missing, outdated
 from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
 from index.search import Ranked, best_of, check_queries, ranked
-from index.store import CatalogState
+from index.store import CatalogState, StoreChangedError, VectorStore
+from index.stores import open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class _View:
     """How the store of vectors has to be read to show one state of the catalogue."""
 
     state: CatalogState
-    store: FaissStore | None  # None if there is none to be used
+    store: VectorStore | None  # None if there is none to be used
     added: Ints  # the faces it does not have yet
 
     @property
@@ -170,7 +170,12 @@ class Snapshot:
             def read(ids: Ints) -> tuple[Ints, Halves]:
                 return self._true_vectors(np.setdiff1d(ids, excluded))
 
-            best = best_of(ask, read, query, k, spare=len(excluded))
+            try:
+                best = best_of(ask, read, query, k, spare=len(excluded))
+            except StoreChangedError:  # the catalogue alone still shows this state
+                every = rows.face_ids(self._connection, self._layout_id)
+                self._view = _View(self._view.state, None, every)
+                return self.best(query, k, exclude_photo_ids=exclude_photo_ids, among=among)
         for block in self._read(added):
             best = ranked(query, k, (best.ids, best.vectors), block)
         return best
@@ -242,17 +247,10 @@ class Snapshot:
         return np.concatenate([part for part, _ in blocks]), np.concatenate([part for _, part in blocks])
 
 
-def _look(folder: Path, connection: Connection, last: _View | None) -> _View:
+def _look(where: Path | str, connection: Connection, last: _View | None) -> _View:
     """How the store of vectors shows the state the connection sees; ``last`` is used again if it fits."""
     state = rows.catalog_state(connection)
-    store = last.store if last is not None else None
-    if store is None or identity_on_disk(folder) not in (None, store.identity):
-        found = open_store(folder)
-        # One that is newer than the snapshot lacks what was deleted in between.
-        if found is not None and found.state.generation <= state.generation:
-            store = found
-    if store is not None and not store.state.fits(state):
-        store = None
+    store = open_store(where, state, last.store if last is not None else None)
     if last is not None and last.state == state and last.store is store:
         return last
     if store is not None and store.state == state:

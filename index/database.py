@@ -15,7 +15,7 @@ from index.sqlite import SqliteFolder
 class Database(Protocol):
     """Opens connections to a catalogue, and tells errors in one way."""
 
-    vectors: Path  # the folder of the store of vectors
+    vectors: Path | str  # the folder of the store of vectors, or the address of Milvus
 
     def engine(self) -> Engine:
         """Make an engine for ``reading``; raises CollectionMissingError if nothing is there."""

@@ -45,6 +45,7 @@ class FaissStore:
     """
 
     def __init__(self, folder: Path, *, checked: bool = False) -> None:
+        self._folder = folder
         for attempt in range(_ATTEMPTS):
             self.identity = identity_on_disk(folder)
             manifest = _read_manifest(folder)
@@ -75,6 +76,10 @@ class FaissStore:
             return "every vector compared"
         coded = sum(len(segment) for segment in self.segments if segment.codes is not None)
         return f"codes of {coded:,} choose which are compared (--exact: all of them)"
+
+    def changed(self) -> bool:
+        """Tell whether there is another one on the disk."""
+        return identity_on_disk(self._folder) not in (None, self.identity)
 
     def search(self, queries: Floats, k: int, *, exact: bool) -> tuple[Floats, Ints]:
         """Find the k best; see ``VectorStore.search``."""

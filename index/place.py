@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -22,7 +22,7 @@ class Address:
     """A catalogue in PostgreSQL.  Its text is for messages and logs: the password is left out."""
 
     url: URL
-    vectors: str  # a folder for the FAISS file
+    vectors: Path | str = field(repr=False)  # a folder, or the address of Milvus
 
     def __str__(self) -> str:
         return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
@@ -32,11 +32,13 @@ Place = Path | Address
 
 
 def place_of(named: Place | str) -> Place:
-    """Read where a collection is: a folder, or ``postgresql://user@host/database?vectors=FOLDER``.
+    """Read where a collection is: a folder, or ``postgresql://user@host/database?vectors=WHERE``.
 
-    Whatever else libpq knows may stand beside ``vectors`` (``sslmode``, or ``host`` for a socket).  Without
-    it the file of vectors, which can always be made again, lies in the user's cache folder.  Raises
-    CollectionError for the address of anything but PostgreSQL, or one that cannot be read.
+    WHERE is a folder for FAISS, ``http://host:19530`` for a Milvus server, or a file of Milvus Lite whose
+    name ends in .db; the latter two may end in an index's name, as in ``#IVF_SQ8``.  Without it the vectors,
+    which can always be made again, lie in the user's cache folder.  Whatever else libpq knows may stand
+    beside it (``sslmode``, or ``host`` for a socket).  Raises CollectionError for the address of anything but
+    PostgreSQL, or one that cannot be read.
     """
     if isinstance(named, Address):
         return named
@@ -56,7 +58,10 @@ def place_of(named: Place | str) -> Place:
     # The password goes where it is never shown.
     url = url.set(drivername="postgresql+psycopg", password=password or url.password)
     url = url.difference_update_query(["vectors", "password"])
-    return Address(url, vectors or str(_cached_vectors(url)))
+    if vectors is None:
+        return Address(url, _cached_vectors(url))
+    is_milvus = "://" in vectors or vectors.partition("#")[0].endswith(".db")
+    return Address(url, vectors if is_milvus else Path(vectors).expanduser())
 
 
 def missing(place: Place) -> CollectionMissingError:

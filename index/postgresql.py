@@ -48,7 +48,7 @@ class PostgresDatabase:
     """The catalogue in a database, or in a schema of it that ``search_path`` names; see ``Database``."""
 
     def __init__(self, address: Address) -> None:
-        self.address, self.vectors = address, Path(address.vectors)
+        self.address, self.vectors = address, address.vectors
 
     def engine(self) -> Engine:
         # A server may have been started anew since the last search.
@@ -68,7 +68,8 @@ class PostgresDatabase:
             if make:
                 with self.plain_errors(), engine.connect() as connection:
                     _check_room(connection)
-            self.vectors.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if isinstance(self.vectors, Path):
+                self.vectors.mkdir(mode=0o700, parents=True, exist_ok=True)
             yield engine
         finally:
             engine.dispose()

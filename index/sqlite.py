@@ -48,7 +48,8 @@ class SqliteFolder:
     """The catalogue in a folder, whose file of vectors lies beside it; see ``Database`` for the methods."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = self.vectors = folder
+        self.folder = folder
+        self.vectors: Path | str = folder
 
     def engine(self) -> Engine:
         if not (self.folder / CATALOG).is_file():

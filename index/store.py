@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from faces.errors import CollectionError
 from faces.types import Floats, Halves, Ints
 
 Read = Callable[[Ints], Iterator[tuple[Ints, Halves]]]
@@ -25,11 +26,16 @@ class CatalogState:
         return (self.token, self.layout_id) == (other.token, other.layout_id)
 
 
+class StoreChangedError(CollectionError):
+    """A store was changed so that it cannot answer any more for the moment at which it was opened."""
+
+
 class VectorStore(Protocol):
     """The vectors of a collection, opened for searching.
 
     A face id keeps its vector for ever, so a store that shows another moment is of use as well: what came
-    later is read from the catalogue, and what was deleted since is passed over by who asks.
+    later is read from the catalogue, and what was deleted since is passed over by who asks.  Where a store
+    is not a file that others replace but is changed in place, what reads it raises StoreChangedError.
     """
 
     @property
@@ -41,8 +47,15 @@ class VectorStore(Protocol):
         """The highest face id of that moment; 0 if there was none."""
 
     @property
+    def only_alive(self) -> bool:
+        """Whether no face in it was gone at that moment."""
+
+    @property
     def kind(self) -> str:
         """How the store searches, in plain words for the user."""
+
+    def changed(self) -> bool:
+        """Tell whether there is another version of it than the one that was opened."""
 
     def search(self, queries: Floats, k: int, *, exact: bool) -> tuple[Floats, Ints]:
         """Find vectors of the largest inner product with each query (Q, D) float32.

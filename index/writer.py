@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Exists, delete, exists, func, select
 from faces.progress import Progress
 from index import migrations, rows
 from index.database import database_at
-from index.faiss_store import bring_in_line, open_store, remove_store
 from index.models import CollectionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
 from index.place import Place, missing
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace
+from index.stores import bring_in_line, drop_wrong
 
 
 class CollectionWriter:
@@ -42,7 +42,7 @@ class CollectionWriter:
                         raise missing(place)
                     rows.insert_collection(connection, new)
                 rows.check_complete(connection, place)
-            self._drop_wrong_vectors()
+                drop_wrong(self._database.vectors, rows.catalog_state(connection))
         except BaseException:
             self.close()
             raise
@@ -144,15 +144,9 @@ class CollectionWriter:
             ids = rows.face_ids(connection, state.layout_id)
             layout = rows.read_layout(connection)
             read = partial(rows.read_vectors, connection, state.layout_id, layout.dimension)
+            where = self._database.vectors
             return bring_in_line(
-                self._database.vectors,
-                state,
-                layout.importance,
-                ids,
-                read,
-                clean=clean,
-                afresh=afresh,
-                progress=progress,
+                where, state, layout, ids, read, clean=clean, afresh=afresh, progress=progress
             )
 
     @contextmanager
@@ -188,15 +182,6 @@ class CollectionWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _drop_wrong_vectors(self) -> None:
-        """Delete a store of vectors that is damaged or of an older version, or shows another collection, or a
-        future of this one (the catalogue was put back), since it could be taken for a right one later."""
-        store = open_store(self._database.vectors, checked=True)
-        with self.transaction() as connection:
-            now = rows.catalog_state(connection)
-        if store is None or not store.state.fits(now) or store.state.generation > now.generation:
-            remove_store(self._database.vectors)
 
 
 class Reindexing:
