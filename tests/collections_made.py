@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 
 import numpy as np
 
@@ -67,3 +68,24 @@ def largest(vectors: Floats, queries: Floats, k: int) -> tuple[np.ndarray, np.nd
     scores = products.sum(-1)
     order = np.lexsort((np.broadcast_to(np.arange(len(vectors)), scores.shape), -scores))[:, :k]
     return np.take_along_axis(scores, order, axis=1), order
+
+
+Content = list[tuple[Any, ...]]
+
+
+def content(place: Path) -> tuple[Content, Content]:
+    """All rows of photographs and of faces with their vectors, without the ids that depend on the order."""
+    with sqlite3.connect(place / "catalog.sqlite") as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        photos = database.execute(
+            "SELECT path, size, mtime_ns, content, status, reason, width, height, too_small, min_face "
+            "FROM photos ORDER BY path"
+        ).fetchall()
+        faces = database.execute(
+            "SELECT path, box_left, box_top, box_right, box_bottom, landmarks, score, crop, vector "
+            "FROM photos JOIN faces ON photo_id = photos.id LEFT JOIN vectors ON face_id = faces.id "
+            "LEFT JOIN crops ON crops.id = vectors.id ORDER BY path, box_left"
+        ).fetchall()
+    database.close()
+    return photos, faces

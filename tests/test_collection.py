@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from collections_made import (
     DIMENSION,
+    content,
     filled,
     largest,
     layout,
@@ -25,7 +26,6 @@ from collections_made import (
     unit_rows,
 )
 from sqlalchemy import UniqueConstraint, create_engine, inspect
-from test_kill import content
 
 from faces.errors import (
     CollectionError,

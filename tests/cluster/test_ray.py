@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from collections_made import Content, content
 from conftest import REPOSITORY
 from fake_faces import BREAK, CRASH, OTHER, fake_engine, open_fake_detector, save_photo
-from test_kill import Content, content
 
 import retrieval.indexing
 import retrieval.ray_workers
@@ -143,7 +143,7 @@ def assert_same(one: tuple[Content, Content], other: tuple[Content, Content]) ->
     assert one[0] == other[0]
     assert [face[:-1] for face in one[1]] == [face[:-1] for face in other[1]]
     for mine, yours in zip(one[1], other[1], strict=True):
-        left, right = (np.frombuffer(face[-1], np.float16) for face in (mine, yours))  # type: ignore[call-overload]
+        left, right = (np.frombuffer(face[-1], np.float16) for face in (mine, yours))
         np.testing.assert_allclose(left, right, atol=4e-3)
 
 
