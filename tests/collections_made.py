@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
