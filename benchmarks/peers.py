@@ -80,7 +80,7 @@ class Result:
 
     ``processor_seconds`` are those of one photograph, of all cores.  ``first_answer`` counts from the start
     of the process, ``warm_answer`` is the median of all but the first.  ``unanswered`` are the questions
-    without a hit.  ``right_first`` is the percentage of all questions, None if it is not known who is there.
+    without a hit.  ``right_first`` is the percentage of all questions, None if none is answerable.
     """
 
     program: str
@@ -176,13 +176,18 @@ def lay_out(folder: Path, gallery: Path, limit: int, megapixels: float) -> dict[
     return laid_out
 
 
+def answerable(gallery: dict[Path, str]) -> list[Path]:
+    """List the photographs whose person is on others too."""
+    often = Counter(filter(None, gallery.values()))
+    return [path for path, person in gallery.items() if often[person] > 1]
+
+
 def draw_questions(gallery: dict[Path, str], count: int, place: Path) -> dict[Path, Path]:
     """Choose photographs at random, and write each anew; gives the path of the new file and of the old one.
 
-    People are known on them who are on others too, if there are such photographs.
+    They are answerable if any are.
     """
-    often = Counter(filter(None, gallery.values()))
-    fit = [path for path, person in gallery.items() if often[person] > 1] or list(gallery)
+    fit = answerable(gallery) or list(gallery)
     chosen = np.random.default_rng(0).permutation(len(fit))[:count]
     place.mkdir()
     questions = {}
@@ -305,7 +310,7 @@ def measure(
         ask_megabytes=asking.peak_megabytes,
         questions=len(questions),
         unanswered=sum(not hits for hits in answers),
-        right_first=100 * statistics.mean(right) if any(gallery.values()) else None,
+        right_first=100 * statistics.mean(right) if answerable(gallery) else None,
     )
 
 

@@ -73,6 +73,7 @@ def test_questions_are_of_people_with_several_photographs(
     gallery = peers.lay_out(folder, tmp_path / "gallery", 100, 0)
     questions = peers.draw_questions(gallery, 100, tmp_path / "questions")
 
+    assert peers.answerable({Path("/alone"): "anna", Path("/unknown"): "", Path("/too"): ""}) == []
     assert {gallery[own] for own in questions.values()} == {"anna"}
     assert len(questions) == 2 and not set(questions) & set(gallery)
 
