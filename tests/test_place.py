@@ -29,7 +29,7 @@ def test_an_address_shows_no_password(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_addresses_that_mean_the_same_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     first = place_of("postgres://me@host/db?vectors=/fast/disk")
-    assert isinstance(first, Address) and first.vectors == "/fast/disk"
+    assert isinstance(first, Address) and first.vectors == Path("/fast/disk")
     assert place_of(first) == place_of("postgresql+psycopg://me@host/db?vectors=%2Ffast%2Fdisk") == first
     monkeypatch.setenv("ANOTHERYOU_COLLECTION", "postgresql://me@host/db?vectors=/fast/disk")
     assert collection_place(None) == first
