@@ -15,6 +15,8 @@ from generator.architecture import Architecture
 from generator.attributes import AttributeGroup, Vocabulary
 
 FORMAT = 1
+PEAK_LAYERS = ("fuse1", "fuse2", "fuse3", "fuse4", "decode1", *(f"conv{number}" for number in range(1, 8)))
+"""Layers of both stages whose largest outputs a network in 8 bits must know (``generator.quantised``)."""
 Kind = TypeVar("Kind")
 _KINDS = {dict: "JSON object", list: "list", str: "text", float: "number", int: "whole number"}
 _CARD = Path(__file__).with_name("model_card.md")
@@ -32,6 +34,8 @@ class ModelConfig:
     preset: str = ""  # name of the training recipe
     data: Mapping[str, object] = field(default_factory=dict)  # what it was trained on, and the seed, in JSON
     metrics: Mapping[str, object] = field(default_factory=dict)  # what was measured; JSON values
+    # Largest outputs by PEAK_LAYERS, or nothing; measured of the weights, which therefore tell two apart.
+    peaks: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.geometry.size != self.architecture.size:
@@ -45,6 +49,10 @@ class ModelConfig:
             )
         if not (math.isfinite(self.mean) and math.isfinite(self.std) and self.std > 0):
             raise ValueError("mean and std must be numbers, std above 0")
+        if self.peaks and set(self.peaks) != set(PEAK_LAYERS):
+            raise ValueError(f"peaks must have {', '.join(PEAK_LAYERS)}")
+        if not all(math.isfinite(peak) and peak >= 0 for peak in self.peaks.values()):
+            raise ValueError("peaks must be numbers, none below 0")
 
 
 def essentials(config: ModelConfig) -> dict[str, object]:
@@ -72,6 +80,7 @@ def to_json(config: ModelConfig) -> dict[str, object]:
         "preset": config.preset,
         "data": dict(config.data),
         "metrics": dict(config.metrics),
+        "peaks": dict(config.peaks),
     }
 
 
@@ -82,8 +91,8 @@ def from_json(content: object) -> ModelConfig:
     version = content.get("format")
     if version != FORMAT or isinstance(version, bool):
         raise ValueError(f"format {version!r} is not known to this version, which reads {FORMAT}; update it")
-    optional = {"preset": "", "data": {}, "metrics": {}, **content}
-    crop = _member(content, "crop", dict)
+    optional = {"preset": "", "data": {}, "metrics": {}, "peaks": {}, **content}
+    crop, peaks = _member(content, "crop", dict), _member(optional, "peaks", dict)
     eye_y, nose_distance = (_member(crop, name, float, "crop.") for name in ("eye_y", "nose_distance"))
     if not (0 <= eye_y <= 1 and 0 < nose_distance <= 1):
         raise ValueError("crop.eye_y and crop.nose_distance must be fractions of the side")
@@ -96,6 +105,7 @@ def from_json(content: object) -> ModelConfig:
         preset=_member(optional, "preset", str),
         data=_member(optional, "data", dict),
         metrics=_member(optional, "metrics", dict),
+        peaks={name: _member(peaks, name, float, "peaks.") for name in peaks},
     )
 
 

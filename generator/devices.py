@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -35,44 +35,73 @@ def pick_device(name: str | None = None) -> torch.device:
 def prefers_bfloat16(device: torch.device) -> bool:
     """Tell whether a network runs faster in bfloat16 than in float32.
 
-    Processors that say they multiply it may still be slower at it, so there a convolution is timed once, and
-    the answer kept in the user's cache for this kind of processor and version of torch.
+    Processors that say they multiply it may still be slower at it, so there convolutions are timed once, and
+    the times kept in the user's cache for this kind of processor and version of torch.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    times = _measured() if device.type == "cpu" else {}
+    return "bfloat16" in times and times["bfloat16"] < times["float32"]
+
+
+def prefers_int8(device: torch.device) -> bool:
+    """Tell whether ``quantised`` networks run on a device, in clearly less time than in other numbers."""
+    times = dict(_measured()) if device.type == "cpu" else {}
+    return "int8" in times and times.pop("int8") < 0.8 * min(times.values())
+
+
+def _able() -> list[str]:
+    """List the types besides float32 that this processor says it multiplies, and the library too.
+
+    Without instructions for it, sums of int8 could overflow.
+    """
     abilities = torch.cpu.get_capabilities()
-    if device.type != "cpu" or not any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16")):
-        return False
-    return _measured()
+    needed = {"bfloat16": ("avx512_bf16", "amx_bf16"), "int8": ("avx512_vnni", "avx_vnni", "amx_int8")}
+    if not hasattr(torch.ops.onednn, "qconv2d_pointwise"):
+        del needed["int8"]
+    return [name for name, flags in needed.items() if any(abilities.get(flag) for flag in flags)]
 
 
 @cache
-def _measured() -> bool:
-    """Tell whether this processor convolves faster in bfloat16; remembered between runs."""
+def _measured() -> dict[str, float]:
+    """Give the seconds that convolutions take in each type, if there is a choice; remembered between runs."""
+    if not (able := _able()):
+        return {}
     machine = f"{_processor()}, torch {torch.__version__}"
-    path = Path(user_cache_dir("anotheryou", appauthor=False)) / "bfloat16.json"
-    remembered: dict[str, bool] = {}
+    path = Path(user_cache_dir("anotheryou", appauthor=False)) / "convolutions.json"
+    remembered: dict[str, dict[str, float]] = {}
     with contextlib.suppress(OSError, ValueError, TypeError):
         remembered = dict(json.loads(path.read_text("utf-8")))
+    names = ["float32", *able]
     known = remembered.get(machine)
-    if isinstance(known, bool):
+    if isinstance(known, dict) and list(known) == names and all(type(one) is float for one in known.values()):
         return known
-    faster = _seconds(torch.bfloat16) < _seconds(torch.float32)
+    times = {name: _seconds(name) for name in names}
     with contextlib.suppress(OSError):  # then it is measured again
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(remembered | {machine: faster}, indent=2).encode())
-    return faster
+        write_atomically(path, json.dumps(remembered | {machine: times}, indent=2).encode())
+    return times
 
 
-def _seconds(dtype: torch.dtype) -> float:
+def _seconds(name: str) -> float:
     """Time a convolution of the networks' kind, the best of five after one that does not count."""
-    maps = torch.ones(16, 64, 32, 32, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    dtype = getattr(torch, name)
     weights = torch.ones(64, 64, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    maps = torch.ones(16, 64, 32, 32, dtype=torch.uint8 if name == "int8" else dtype)
+    maps = maps.contiguous(memory_format=torch.channels_last)
+    convolve = partial(functional.conv2d, maps, weights, padding=1)
+    if name == "int8":
+        form, units, zeros = [[1, 1]] * 3, torch.ones(64), torch.zeros(64, dtype=torch.int32)
+        packed = torch.ops.onednn.qconv_prepack(weights, units, 1.0, 0, *form, 1, None)
+        ends = [1.0, 0, torch.uint8, "relu", [], ""]
+        convolve = partial(
+            torch.ops.onednn.qconv2d_pointwise, maps, 1.0, 0, packed, units, zeros, None, *form, 1, *ends
+        )
     taken = []
     with torch.inference_mode():
         for _ in range(6):
             start = time.perf_counter()
-            functional.conv2d(maps, weights, padding=1)
+            convolve()
             taken.append(time.perf_counter() - start)
     return min(taken[1:])
 

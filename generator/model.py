@@ -17,12 +17,14 @@ from faces.errors import WeightsError
 from faces.types import Floats, Ints, Pixels
 from generator.architecture import FEATURE_LAYERS
 from generator.config import ModelConfig
-from generator.devices import keep_freed_memory, pick_device, pick_precision
+from generator.devices import keep_freed_memory, pick_device, pick_precision, prefers_int8
 from generator.networks import TwoStage, as_features
+from generator.quantised import QuantisedNetwork
 
 Precision = Literal["auto", "float32", "bfloat16"]
 # Pictures of 32 x 32 in one pass. More do not make a processor faster, they only leave its caches.
 _BATCH = {"cpu": 32, "cuda": 1024}
+_DOUBT = 0.015  # by which part distances of drawings in 8 bits may be off
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ class Generator:
     there is one.
     ``vocabulary`` is what can be wished for, ``geometry`` how faces must be cropped, ``feature_size`` is D.
     ``precision`` "auto" means bfloat16 if that is quicker here (see ``devices.prefers_bfloat16``), at a
-    cosine of more than 0.999 to the features in float32.  Raises WeightsError if network
-    and configuration or device do not fit.
+    cosine of more than 0.999 to the features in float32; and where numbers of 8 bits are the quickest, that
+    canonicalising measures its distances in those, if the configuration has the peaks for it.  Raises
+    WeightsError if network and configuration or device do not fit.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Generator:
         self._batch = max(1, _BATCH.get(self.device.type, 32) * 32**2 // size**2)
         self._codes = len(self.vocabulary.one_hots)
         self._given = network
+        self._in_8_bits = precision == "auto" and bool(config.peaks) and prefers_int8(self.device)
 
     @cached_property
     def _shared(self) -> _Shared:
@@ -113,6 +117,10 @@ class Generator:
             network.load_state_dict(state, assign=True)
             table = table.permute(0, 2, 3, 1).to(self.device, self.dtype).contiguous()
             return _Shared(network.eval().requires_grad_(False), self._placed(weights[:, :-own]), maps, table)
+
+    @cached_property
+    def _quantised(self) -> QuantisedNetwork:
+        return QuantisedNetwork(self._given, self.config)
 
     def _placed(self, weights: Tensor) -> Tensor:
         """Copy weights to the device, in its type; those of convolutions channels last."""
@@ -153,7 +161,8 @@ class Generator:
         distances = np.empty((len(crops), self._codes), np.float32)
         with torch.inference_mode():
             for part in self._parts(len(crops)):
-                image, maps, apart = self._closest(self._standardised(crops[part]))
+                x = self._standardised(crops[part])
+                image, maps, apart = self._closest_in_8_bits(x) if self._in_8_bits else self._closest(x)
                 codes[part], distances[part] = _array(apart.argmin(1)), _array(apart) * self.config.std
                 images[part], features[part] = self._levels(image), _array(as_features(maps))
         return Canonical(codes, images, features, distances)
@@ -207,6 +216,30 @@ class Generator:
             ]
         return kept[0], kept[1], apart
 
+    def _closest_in_8_bits(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Do the same, but draw in 8 bits, and only the closest value as ever.
+
+        Where several values are about as close, the plain network decides.
+        """
+        shown, rows, values = x.to(self.dtype), torch.arange(len(x)), self._codes
+        looked = self._look(shown)
+        apart = torch.empty(len(x), values)
+        for some in torch.split(rows, max(1, self._batch // values)):
+            first = (looked[some, None] + self._shared.table[None]).flatten(0, 1)
+            faces = x[some].repeat_interleave(values, 0)
+            apart[some] = _apart(self._quantised.draw(faces, first), faces).view(-1, values)
+        close = apart <= apart.min(1, keepdim=True).values * (1 + _DOUBT)
+        one_hots = torch.from_numpy(self.vocabulary.one_hots)
+        pairs = (close & (close.sum(1, keepdim=True) > 1)).nonzero()
+        for face, code in (some.T for some in torch.split(pairs, self._batch)):
+            apart[face, code] = _apart(self._given(x[face], one_hots[code])[1], x[face])
+        codes = apart.argmin(1)
+        _, image, layers = self._draw(shown, looked + self._wished(codes))
+        kept = _apart(image, x)
+        apart = torch.maximum(apart, kept[:, None] * (1 + 1e-6))  # no other is closer
+        apart[rows, codes] = kept
+        return image, layers[self.config.architecture.feature_layer], apart
+
     def _standardised(self, crops: Pixels) -> Tensor:
         """(B, S, S) uint8 to (B, 1, S, S) float32 on the device."""
         x = torch.from_numpy(crops.astype(np.float32, order="C")).to(self.device)
@@ -241,6 +274,11 @@ class Generator:
         if not isinstance(crops, np.ndarray) or crops.dtype != np.uint8 or crops.shape[1:] != (size, size):
             found = f"{crops.dtype} {crops.shape}" if isinstance(crops, np.ndarray) else type(crops).__name__
             raise ValueError(f"crops must be (N, {size}, {size}) uint8, not {found}")
+
+
+def _apart(drawn: Tensor, x: Tensor) -> Tensor:
+    """Give the Euclidean distances (B,) of pictures (B, 1, S, S)."""
+    return (drawn.float() - x).flatten(1).square().sum(1).sqrt()
 
 
 def _array(values: Tensor) -> np.ndarray:

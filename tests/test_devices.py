@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from generator import devices
-from generator.devices import pick_precision, prefers_bfloat16
+from generator.devices import pick_precision, prefers_bfloat16, prefers_int8
 
 CPU = torch.device("cpu")
 
@@ -21,17 +21,17 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(devices, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     devices._measured.cache_clear()
-    yield tmp_path / "cache" / "bfloat16.json"
+    yield tmp_path / "cache" / "convolutions.json"
     devices._measured.cache_clear()
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, bfloat16: float) -> list[torch.dtype]:
-    """Let bfloat16 take so many seconds and float32 one; returns what has been timed, as it goes on."""
-    asked: list[torch.dtype] = []
+def timed(monkeypatch: pytest.MonkeyPatch, bfloat16: float, int8: float = 1.0) -> list[str]:
+    """Let bfloat16 and int8 take so many seconds and float32 one; returns what is timed, as it goes on."""
+    asked: list[str] = []
 
-    def seconds(dtype: torch.dtype) -> float:
-        asked.append(dtype)
-        return bfloat16 if dtype == torch.bfloat16 else 1.0
+    def seconds(name: str) -> float:
+        asked.append(name)
+        return {"float32": 1.0, "bfloat16": bfloat16, "int8": int8}[name]
 
     monkeypatch.setattr(devices, "_seconds", seconds)
     return asked
@@ -46,7 +46,7 @@ def test_auto_is_what_is_quicker_and_is_measured_once(
     assert len(asked) == 2
     devices._measured.cache_clear()  # as another process
     assert pick_precision("auto", CPU) == chosen and len(asked) == 2
-    assert list(json.loads(cache.read_text()).values()) == [chosen == torch.bfloat16]
+    assert list(json.loads(cache.read_text()).values()) == [{"float32": 1.0, "bfloat16": bfloat16}]
 
 
 def test_another_processor_is_measured_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_another_processor_is_measured_anew(cache: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(devices, "_processor", lambda: "another")
     timed(monkeypatch, 2.0)
     assert not prefers_bfloat16(CPU)
-    assert sorted(json.loads(cache.read_text()).values()) == [False, True]
+    assert [times["bfloat16"] for times in json.loads(cache.read_text()).values()] == [0.5, 2.0]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"x": 1}', "null"])
@@ -67,7 +67,7 @@ def test_a_damaged_memory_is_measured_anew(
     cache.write_text(content)
     timed(monkeypatch, 0.5)
     assert prefers_bfloat16(CPU)
-    assert True in json.loads(cache.read_text()).values()
+    assert {"float32": 1.0, "bfloat16": 0.5} in json.loads(cache.read_text()).values()
 
 
 def test_nothing_is_lost_if_nothing_can_be_remembered(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +82,28 @@ def test_processors_without_bfloat16_are_not_timed(cache: Path, monkeypatch: pyt
     assert pick_precision("auto", CPU) == torch.float32 and not asked
 
 
+@pytest.mark.parametrize(
+    ("bfloat16", "int8", "quickest"),
+    [(2.0, 0.5, True), (0.5, 0.3, True), (0.5, 0.45, False), (2.0, 0.9, False)],
+)
+def test_8_bits_are_chosen_only_if_they_are_clearly_the_quickest(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, bfloat16: float, int8: float, quickest: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "avx_vnni": True})
+    asked = timed(monkeypatch, bfloat16, int8)
+    assert prefers_int8(CPU) == prefers_int8(CPU) == quickest
+    assert asked == ["float32", "bfloat16", "int8"]
+    assert not prefers_int8(torch.device("meta"))
+
+
+def test_without_instructions_for_them_8_bits_are_not_chosen(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(monkeypatch, 1.0, 0.1)
+    assert not prefers_int8(CPU)
+
+
 def test_a_convolution_takes_time_and_a_processor_has_a_name() -> None:
-    assert 0 < devices._seconds(torch.float32) < 60
+    for name in ("float32", "bfloat16", "int8"):
+        assert 0 < devices._seconds(name) < 60
     assert devices._processor()

@@ -26,6 +26,7 @@ from generator.checkpoint import Checkpoint, save_checkpoint
 from generator.config import ModelConfig
 from generator.devices import autocast, pick_device, pick_precision
 from generator.networks import TwoStage
+from generator.quantised import activation_peaks
 from generator.training.batches import Batch, BatchMaker
 from generator.training.data import PairSet, Stream, TrainingData, drawn_as
 from generator.training.recipes import Budget, ErrorKind, Recipe, check_recipe
@@ -40,6 +41,7 @@ _PART = 32  # pictures that one thread passes forward and backward at a time, on
 _PAIRS, _QUERIES = 512, 300  # of people unseen
 _GALLERY, _EACH = 280, 14  # faces in all and of a person: two lights of the paper's seven poses
 _CHUNK = 128
+_WATCHED = 32  # faces by which the largest outputs of the layers are found
 
 Drawn = tuple[Tensor, Tensor | None, Tensor | None]  # both stages' pictures and features, as far as needed
 
@@ -96,6 +98,10 @@ def train(
             preset=recipe.name,
             data={**data.description, "seed": seed},
             metrics=metrics,
+        )
+        faces = data.train.faces.crops
+        config = replace(
+            config, peaks=activation_peaks(network, config, faces[:: -(-len(faces) // _WATCHED)])
         )
         save_checkpoint(out, network, config)
 
