@@ -178,15 +178,20 @@ def at_or_below(path: str) -> ColumnElement[bool]:
     return (PhotoRow.path == path) | text | ((PhotoRow.path >= first) & (PhotoRow.path < last))
 
 
-def insert_photo(connection: Connection, photo: NewPhoto, layout_id: int) -> None:
-    """Store a photograph with its faces."""
-    own = {name: getattr(photo, name) for name in _PHOTO}
-    photo_id = _insert(connection, PhotoRow, checksums.photo, own)
-    for face in photo.faces:
-        box = {f"box_{side}": value for side, value in asdict(face.box).items()}
-        place = {"photo_id": photo_id, **box, "landmarks": pack_landmarks(face.landmarks)}
-        face_id = _insert(connection, FaceRow, checksums.face, {**place, "score": face.score})
-        insert_vector(connection, layout_id, face_id, face.stored)
+def insert_photos(connection: Connection, photos: Sequence[NewPhoto], layout_id: int) -> None:
+    """Store some hundred photographs with their faces."""
+    photo_ids = _new_ids(connection, PhotoRow, len(photos))
+    own = [[getattr(photo, name) for name in _PHOTO] for photo in photos]
+    _insert(connection, PhotoRow, checksums.photo, zip(photo_ids, own, strict=True))
+    faces = [(id_, face) for id_, photo in zip(photo_ids, photos, strict=True) for face in photo.faces]
+    face_ids = _new_ids(connection, FaceRow, len(faces))
+    places = [
+        [photo_id, *asdict(face.box).values(), pack_landmarks(face.landmarks), face.score]
+        for photo_id, face in faces
+    ]
+    _insert(connection, FaceRow, checksums.face, zip(face_ids, places, strict=True))
+    stored = [face.stored for _, face in faces]
+    insert_vectors(connection, layout_id, list(zip(face_ids, stored, strict=True)))
 
 
 def update_photos(connection: Connection, photos: Iterable[KnownPhoto]) -> None:
@@ -197,27 +202,45 @@ def update_photos(connection: Connection, photos: Iterable[KnownPhoto]) -> None:
         connection.execute(update(PhotoRow).where(PhotoRow.id == photo.id).values(values))
 
 
-def insert_vector(connection: Connection, layout_id: int, face_id: int, stored: FaceVector) -> None:
-    """Store a face as a layout has it; raises ValueError for a vector that float16 cannot hold."""
-    vector = stored.vector.astype("<f2")
-    if vector.ndim != 1 or not np.isfinite(vector).all():
+def insert_vectors(connection: Connection, layout_id: int, faces: Sequence[tuple[int, FaceVector]]) -> None:
+    """Store some hundred faces (by id) as a layout has them; raises ValueError for a vector that float16
+    cannot hold."""
+    vectors = [stored.vector.astype("<f2") for _, stored in faces]
+    if not all(vector.ndim == 1 and np.isfinite(vector).all() for vector in vectors):
         raise ValueError("a vector must be one row of finite numbers")
-    packed, crop = vector.tobytes(), stored.crop.tobytes()
-    checksum = checksums.vector(0, layout_id, face_id, packed)
-    row = insert(VectorRow).values(layout_id=layout_id, face_id=face_id, vector=packed, checksum=checksum)
-    row_id = connection.execute(row.returning(VectorRow.id)).scalar_one()
-    connection.execute(insert(CropRow).values(id=row_id, crop=crop, checksum=checksums.crop(row_id, crop)))
+    ids = _new_ids(connection, VectorRow, len(faces))
+    packed = [[layout_id, id_, vector.tobytes()] for (id_, _), vector in zip(faces, vectors, strict=True)]
+    _insert(connection, VectorRow, checksums.vector, zip(ids, packed, strict=True))
+    crops = [[stored.crop.tobytes()] for _, stored in faces]
+    _insert(connection, CropRow, checksums.crop, zip(ids, crops, strict=True))
 
 
 def _insert(
-    connection: Connection, table: type[Base], checksum: Callable[..., int], values: dict[str, Any]
-) -> int:
-    """Insert a row, and its checksum once its id is known; returns the id."""
-    key = table.__table__.c.id
-    row_id: int = connection.execute(insert(table).values(**values, checksum=0).returning(key)).scalar_one()
-    found = {"checksum": checksum(row_id, *values.values())}
-    connection.execute(update(table).where(key == row_id).values(found))
-    return row_id
+    connection: Connection,
+    table: type[Base],
+    checksum: Callable[..., int],
+    rows: Iterable[tuple[int, list[Any]]],
+) -> None:
+    """Insert rows, each an id and the columns between it and the checksum."""
+    names = [column.name for column in table.__table__.columns]
+    made = [(id_, *values, checksum(id_, *values)) for id_, values in rows]
+    if made:
+        connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in made])
+
+
+def _new_ids(connection: Connection, table: type[Base], count: int) -> list[int]:
+    """Ids for new rows; those of photographs and faces were never used before."""
+    name, key = table.__tablename__, table.__table__.c.id
+    if connection.dialect.name == "postgresql":
+        given = select(func.nextval(func.pg_get_serial_sequence(name, "id")))
+        each = given.select_from(func.generate_series(1, count).table_valued("number"))
+        return list(connection.execute(each).scalars())
+    used = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?"
+    with checksums.checked("the list of numbers used") as require:
+        last = connection.exec_driver_sql(used, (name,)).scalar_one()
+        largest = connection.execute(select(func.coalesce(func.max(key), 0))).scalar_one()
+        require(isinstance(last, int) and isinstance(largest, int))
+    return list(range(max(last, largest) + 1, max(last, largest) + 1 + count))
 
 
 def face_ids(connection: Connection, layout_id: int, *, after: int = 0) -> Ints:

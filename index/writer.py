@@ -100,8 +100,7 @@ class CollectionWriter:
             old = delete(PhotoRow).where(PhotoRow.path.in_(list(by_path)))
             gone = connection.execute(old).rowcount
             layout = rows.read_collection(connection).layout_id
-            for photo in by_path.values():
-                rows.insert_photo(connection, photo, layout)
+            rows.insert_photos(connection, list(by_path.values()), layout)
             if gone or any(photo.faces for photo in photos):
                 rows.bump(connection)
 
@@ -222,8 +221,7 @@ class Reindexing:
     def store(self, vectors: Sequence[tuple[int, FaceVector]]) -> None:
         """Store the new vectors of some faces (by id)."""
         with self._writer.transaction() as connection:
-            for face_id, new in vectors:
-                rows.insert_vector(connection, self._new, face_id, new)
+            rows.insert_vectors(connection, self._new, vectors)
 
     def finish(self) -> int:
         """Put the new vectors in place of the old ones.

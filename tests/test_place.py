@@ -35,6 +35,13 @@ def test_addresses_that_mean_the_same_are_the_same(monkeypatch: pytest.MonkeyPat
     assert collection_place(None) == first
 
 
+@pytest.mark.parametrize("milvus", ["http://me:geheim@host:19530#IVF_SQ8", "faces.db", "/data/faces.db#HNSW"])
+def test_what_milvus_understands_is_left_as_it_is(milvus: str) -> None:
+    place = place_of(f"postgresql://me@host/db?vectors={milvus}")
+    assert isinstance(place, Address) and place.vectors == milvus
+    assert "geheim" not in f"{place} {place!r}"
+
+
 @pytest.mark.parametrize(
     ("address", "told"),
     [
