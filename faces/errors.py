@@ -13,7 +13,7 @@ AnotherYouError
 ├── TrainingError         training cannot start or go on
 ├── ClusterError          a Ray cluster cannot be reached, or its nodes cannot do the work
 └── CollectionError       a collection cannot be opened or used
-    ├── CollectionMissingError   there is no collection in that folder
+    ├── CollectionMissingError   there is no collection in that place
     ├── CollectionLockedError    another process is writing to it
     └── CollectionWeightsError   it was made with other weights
 
@@ -95,7 +95,7 @@ class CollectionError(AnotherYouError):
 
 
 class CollectionMissingError(CollectionError):
-    """There is no collection in that folder."""
+    """There is no collection in that place."""
 
 
 class CollectionLockedError(CollectionError):

@@ -40,9 +40,9 @@ class Collection:
 
     Every ``snapshot`` shows one committed state of the catalogue, the newest at that moment.  The store of
     vectors may be older, damaged or missing: faces it lacks are read from the catalogue, and those deleted
-    since are passed over, so that it only decides how fast a search is.  The folder may be read-only.
+    since are passed over, so that it only decides how fast a search is.  A folder may be read-only.
 
-    Raises CollectionMissingError if the folder holds no collection, CollectionWeightsError if it has the
+    Raises CollectionMissingError if the place holds no collection, CollectionWeightsError if it has the
     tables of an older version, CollectionError if the catalogue cannot be read.
     """
 

@@ -10,11 +10,12 @@ not all kinds of Milvus know the former.
 from __future__ import annotations
 
 import logging
+import uuid
 import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,13 +47,14 @@ _files_lock = Lock()
 
 @dataclass(frozen=True, slots=True)
 class _Notes:
-    """What a Milvus collection shows; ``target`` is another generation while it is being changed."""
+    """What a Milvus collection shows."""
 
-    generation: int
-    target: int
-    newest: int
-    count: int
+    generation: int  # of the catalogue, as far as all of it is here
+    target: int  # another one while it is being brought in line with that
+    newest: int  # face of ``generation``
+    count: int  # of its faces
     index: str
+    change: str  # tells one change from every other
 
 
 class MilvusStore:
@@ -181,8 +183,8 @@ def bring_in_line(
             return False
         if notes is None:
             notes = _create(client, name, dimension, urlsplit(address).fragment or _default(address))
-        before = asdict(notes)
-        _write_notes(client, name, _Notes(**before | {"target": state.generation}), dimension)
+        notes = replace(notes, target=state.generation, change=uuid.uuid4().hex)
+        _write_notes(client, name, notes, dimension)
         client.load_collection(name)
         here = _ids_here(client, name)
         gone, lacking = np.setdiff1d(here, ids), np.setdiff1d(ids, here)
@@ -193,8 +195,9 @@ def bring_in_line(
                 pairs = zip(some.tolist(), vectors.astype(np.float32), strict=True)
                 client.upsert(name, [{"id": face_id, "vector": vector} for face_id, vector in pairs])
                 writing.advance(len(some))
-        after = {"generation": state.generation, "newest": int(ids.max(initial=0)), "count": len(ids)}
-        _write_notes(client, name, _Notes(**before | after | {"target": state.generation}), dimension)
+        newest = int(ids.max(initial=0))
+        done = replace(notes, generation=state.generation, newest=newest, count=len(ids))
+        _write_notes(client, name, done, dimension)
     return True
 
 
@@ -215,7 +218,7 @@ def _create(client: Any, name: str, dimension: int, index: str) -> _Notes:
     wanted = client.prepare_index_params()
     wanted.add_index("vector", index_type=index, metric_type="IP", params=_INDEXES[index])
     client.create_collection(name, schema=schema, index_params=wanted, consistency_level="Strong")
-    return _Notes(-1, -1, 0, 0, index)
+    return _Notes(-1, -1, 0, 0, index, "")
 
 
 def _read_notes(client: Any, name: str) -> _Notes | None:

@@ -24,7 +24,7 @@ class CollectionWriter:
     With a ``new`` the collection is made if there is none; one of an older version is brought up to date,
     without vectors until a reindex.  Every method that changes something is one transaction.  Raises
     CollectionLockedError if another process writes, CollectionMissingError if there is no collection,
-    CollectionError if the catalogue cannot be used or the folder is not ours.
+    CollectionError if the catalogue cannot be used or the place holds other things.
     """
 
     def __init__(self, place: Place, new: NewCollection | None = None) -> None:
