@@ -13,7 +13,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, FromClause, Row, Table, delete, func, insert, select
 
 from faces.errors import CollectionError
-from faces.progress import Progress, underway
+from faces.progress import NoProgress, Progress, underway
 from index import migrations, rows
 from index.collection import Collection
 from index.database import database_at
@@ -49,8 +49,8 @@ def copy_collection(
     Photographs and faces keep their ids, vectors every bit.  Whatever ends a copy, the same call goes on;
     before it is complete the target cannot be used.  ``stop`` is asked now and then whether to finish early.
     Raises CollectionMissingError if there is no source, CollectionLockedError if another process writes to
-    the target, CollectionError if the target holds anything but an unfinished copy of this source, or if the
-    two differ in the end.
+    the target, CollectionError if the target holds anything but a copy of this source, or differs from it in
+    the end.
     """
     Collection(source).close()  # tells what is wrong with it
     summary = CopySummary()
@@ -112,12 +112,17 @@ def _prepare(reader: Connection, writer: Connection, own: Row[Any], target: Plac
     migrations.migrate(writer)
     found = writer.execute(select(CollectionRow.token)).scalar()
     mark = rows.COPYING + own.token
-    if found not in (None, mark):
-        raise CollectionError(
-            f"there is another collection in {target}; name a new or an empty place for the copy"
-        )
     layouts = select(LayoutRow.__table__).order_by(LayoutRow.id)
     kept = reader.execute(layouts).all()
+    if found not in (None, mark):
+        # A run that ended between the copy and its vectors has left a complete one.
+        same = found != own.token and kept == writer.execute(layouts).all()
+        if not (same and _checksum(reader, NoProgress()) == _checksum(writer, NoProgress())):
+            raise CollectionError(
+                f"there is another collection in {target}; name a new or an empty place for the copy"
+            )
+        rows.update_collection(writer, token=mark)
+        found = mark
     if found is not None and kept != writer.execute(layouts).all():  # the source was made again meanwhile
         for table in (PhotoRow, CollectionRow, LayoutRow):
             writer.execute(delete(table))

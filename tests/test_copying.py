@@ -159,6 +159,29 @@ def test_nothing_else_is_ever_overwritten(tmp_path: Path, rng: np.random.Generat
         copy_collection(other, one)
 
 
+def test_a_copy_ended_before_its_vectors_were_there_goes_on(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    with filled(one, unit_rows(rng, 20)) as writer:
+        writer.refresh_vectors()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(CollectionWriter, "refresh_vectors", interrupted)
+        copy_collection(one, two)
+    assert copy_collection(one, two).copied == 0
+    assert answers(two, 0) == answers(one, 0)
+    with Collection(two) as copied, copied.snapshot() as snapshot:
+        assert snapshot.in_line
+    with CollectionWriter(two) as writer:
+        writer.remove([1])
+    with pytest.raises(CollectionError, match="another collection"):
+        copy_collection(one, two)
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_the_command_tells_what_it_did(
     tmp_path: Path, rng: np.random.Generator, run_cli: Callable[..., Result]
 ) -> None:
