@@ -188,6 +188,7 @@ def test_the_command_tells_what_it_did(
     filled(tmp_path / "one", unit_rows(rng, 20)).close()
     done = run_cli("copy", tmp_path / "one", tmp_path / "two")
     assert (done.exit_code, done.stdout) == (0, "copied 20 faces of 10 photographs, and compared them\n")
-    again = run_cli("copy", tmp_path / "one", tmp_path / "two")
+    filled(tmp_path / "other", unit_rows(rng, 20)).close()
+    again = run_cli("copy", tmp_path / "other", tmp_path / "two")
     assert again.exit_code == 1
     assert "there is another collection in" in again.stderr
