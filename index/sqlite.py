@@ -89,7 +89,8 @@ class SqliteFolder:
     def plain_errors(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, sqlite3.Error) as error:  # the latter while connecting
+        # sqlite3.Error while connecting; UnicodeDecodeError if SQLite quotes what is damaged in its message.
+        except (DBAPIError, sqlite3.Error, UnicodeDecodeError) as error:
             message = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())[:120]
             # SQLite has other words if there is no room for the index of its log.
             if "I/O error" in message and shutil.disk_usage(self.folder).free < _SCARCE:

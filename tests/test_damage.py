@@ -147,3 +147,13 @@ def test_random_flips_in_the_catalogue_are_told_or_make_no_difference(
             told += 1
             assert len(str(error).splitlines()) == 1
     assert told > 30
+
+
+def test_a_schema_that_is_no_text_any_more_is_told(made: tuple[Path, Floats]) -> None:
+    folder, vectors = made
+    whole = (folder / CATALOG).read_bytes()
+    place = whole.index(b"CREATE TABLE crops") + len("CREATE TABL")
+    (folder / CATALOG).write_bytes(whole[:place] + b"\xe0" + whole[place + 1 :])
+    for opening in (Collection, CollectionWriter):
+        with pytest.raises(CollectionError, match="damaged"):
+            opening(folder)

@@ -98,12 +98,12 @@ def readers(command: Run, place: Path, times: int, expected: Survey) -> Tally:
         collection, seen = place / f"read {number}", NOTHING
         process = Process(partial(command, collection))
         while process.running():
-            tally.tried += 1
             try:
                 now = survey(collection)
             except AnotherYouError as error:
                 tally.stop(str(error))
                 continue
+            tally.tried += now is not NOTHING
             tally.lost += now.lost_since(seen)
             tally.doubled += now.doubled
             seen = now
