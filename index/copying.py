@@ -59,6 +59,8 @@ def copy_collection(
         summary.photographs, summary.faces = (
             reader.execute(select(func.count(table.id))).scalar_one() for table in (PhotoRow, FaceRow)
         )
+        if _is_complete(reader, own, target):
+            return _finish(target, summary, progress)
         with _writing(target) as begin:
             with begin() as writer:
                 _prepare(reader, writer, own, target)
@@ -81,9 +83,26 @@ def copy_collection(
                     )
             with begin() as writer:
                 _complete(writer)
+    return _finish(target, summary, progress)
+
+
+def _finish(target: Place, summary: CopySummary, progress: Progress | None) -> CopySummary:
+    """Make the vectors of a complete copy."""
     with CollectionWriter(target) as finished:
         finished.refresh_vectors(progress=progress)
     return summary
+
+
+def _is_complete(reader: Connection, own: Row[Any], target: Place) -> bool:
+    """Tell whether the target is a copy already, as after a run that ended before it made the vectors."""
+    try:
+        with _reading(target) as copied:
+            found = rows.read_collection(copied).token
+            if found == own.token or found.startswith(rows.COPYING):
+                return False
+            return _checksum(reader, NoProgress()) == _checksum(copied, NoProgress())
+    except CollectionError:  # what is wrong is told by who writes there
+        return False
 
 
 @contextmanager
@@ -112,17 +131,12 @@ def _prepare(reader: Connection, writer: Connection, own: Row[Any], target: Plac
     migrations.migrate(writer)
     found = writer.execute(select(CollectionRow.token)).scalar()
     mark = rows.COPYING + own.token
+    if found not in (None, mark):
+        raise CollectionError(
+            f"there is another collection in {target}; name a new or an empty place for the copy"
+        )
     layouts = select(LayoutRow.__table__).order_by(LayoutRow.id)
     kept = reader.execute(layouts).all()
-    if found not in (None, mark):
-        # A run that ended between the copy and its vectors has left a complete one.
-        same = found != own.token and kept == writer.execute(layouts).all()
-        if not (same and _checksum(reader, NoProgress()) == _checksum(writer, NoProgress())):
-            raise CollectionError(
-                f"there is another collection in {target}; name a new or an empty place for the copy"
-            )
-        rows.update_collection(writer, token=mark)
-        found = mark
     if found is not None and kept != writer.execute(layouts).all():  # the source was made again meanwhile
         for table in (PhotoRow, CollectionRow, LayoutRow):
             writer.execute(delete(table))

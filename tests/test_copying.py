@@ -118,7 +118,7 @@ def test_a_copy_that_differs_in_the_end_is_not_taken(
     original = copying._reading
 
     def flipping(place: Place) -> AbstractContextManager[Connection]:
-        if place == two:
+        if place == two and two.exists():
             with sqlite3.connect(two / "catalog.sqlite") as plain:
                 plain.execute("UPDATE faces SET score = 1.5000000000000002 WHERE id = 7")
             plain.close()

@@ -150,7 +150,7 @@ def test_random_flips_in_the_catalogue_are_told_or_make_no_difference(
 
 
 def test_a_schema_that_is_no_text_any_more_is_told(made: tuple[Path, Floats]) -> None:
-    folder, vectors = made
+    folder, _ = made
     whole = (folder / CATALOG).read_bytes()
     place = whole.index(b"CREATE TABLE crops") + len("CREATE TABL")
     (folder / CATALOG).write_bytes(whole[:place] + b"\xe0" + whole[place + 1 :])
