@@ -17,6 +17,7 @@ from generator.available import (
     read_metadata,
     weights_folder,
 )
+from generator.config import essentials
 
 if TYPE_CHECKING:
     from generator.model import Canonical, Drawing, Generator
@@ -34,10 +35,11 @@ class DeferredGenerator:
         self.name = self.folder.name
         self.config, self.weights_id = read_config(self.folder / CONFIG_FILE)
         try:
-            beside = parse_config(read_metadata(self.folder / WEIGHTS_FILE).get("config", ""))
+            config, identity = parse_config(read_metadata(self.folder / WEIGHTS_FILE).get("config", ""))
+            agreed = identity == self.weights_id and essentials(config) == essentials(self.config)
         except (SafetensorError, OSError, ValueError, RecursionError):
-            beside = None
-        if beside != (self.config, self.weights_id):
+            agreed = False
+        if not agreed:
             self.config, self.weights_id = self._loaded.config, self._loaded.weights_id
         self.geometry, self.vocabulary = self.config.geometry, self.config.vocabulary
 
