@@ -34,8 +34,7 @@ class ModelConfig:
     preset: str = ""  # name of the training recipe
     data: Mapping[str, object] = field(default_factory=dict)  # what it was trained on, and the seed, in JSON
     metrics: Mapping[str, object] = field(default_factory=dict)  # what was measured; JSON values
-    # Largest outputs by PEAK_LAYERS, or nothing; measured of the weights, which therefore tell two apart.
-    peaks: Mapping[str, float] = field(default_factory=dict, compare=False)
+    peaks: Mapping[str, float] = field(default_factory=dict)  # largest outputs by PEAK_LAYERS, or nothing
 
     def __post_init__(self) -> None:
         if self.geometry.size != self.architecture.size:
