@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
 
 from faces.detect import Detector
 from faces.errors import AnotherYouError, DetectorError
@@ -27,7 +28,7 @@ _AHEAD = 4  # photographs given to a worker at a time, so that it never waits fo
 
 @dataclass(slots=True)
 class _Worker:
-    process: SpawnProcess
+    process: BaseProcess
     connection: Connection
     given: deque[Found] = field(default_factory=deque)
     ready: bool = False
@@ -99,7 +100,7 @@ class Examiners:
         self.close()
 
     def _start(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._factory, self._look), daemon=True)
         with _main_left_alone(self._factory), interrupts_ignored():
@@ -151,6 +152,16 @@ class Examiners:
             self._done.append(skipped(found, content_if_readable(found.path), reason))
         self._waiting.extendleft(reversed(worker.given))
         self._workers.append(self._start())
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    """Give what starts processes: where there can be one, a server that has loaded what all of them need, so
+    that they begin at once and share its memory."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["faces.mmod_detector", __name__])
+    return context
 
 
 def _serve(connection: Connection, factory: DetectorFactory, look: Look) -> None:
