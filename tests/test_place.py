@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,3 +61,20 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(CollectionError, match=r"pip install 'anotheryou\[cluster\]'"):
         Collection(place_of("postgresql://me:geheim@host/db"))
+
+
+def test_a_folder_needs_nothing_of_the_cluster(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[2])\n"
+        "import numpy as np\n"
+        "from collections_made import filled\n"
+        "from index import Collection\n"
+        "folder, vectors = pathlib.Path(sys.argv[1]), np.ones((2, 48), np.float32)\n"
+        "with filled(folder, vectors) as writer: writer.refresh_vectors()\n"
+        "with Collection(folder) as collection: collection.search(vectors, 1)\n"
+        "names = {'index.postgresql', 'index.milvus', 'psycopg', 'pymilvus', 'milvus_lite', 'ray'}\n"
+        "sys.exit(', '.join(names & set(sys.modules)) or None)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
