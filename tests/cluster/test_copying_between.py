@@ -51,5 +51,7 @@ def test_a_copy_into_a_database_goes_on_and_overwrites_nothing(
     summary = copy_collection(tmp_path / "one", place)
     assert summary.copied == summary.photographs - 8
     assert answers(place, 2) == answers(tmp_path / "one", 2)
+    assert copy_collection(tmp_path / "one", place).copied == 0
     with pytest.raises(CollectionError, match="another collection"):
-        copy_collection(tmp_path / "one", place)
+        copy_collection(tmp_path / "other", place)
+    assert answers(place, 2) == answers(tmp_path / "one", 2)
