@@ -151,7 +151,8 @@ def main() -> None:
 def pictures(place: Path, count: int, chance: random.Random) -> Tally:
     """Index bad pictures and some good ones, then the largest that is read, with workers."""
     place.mkdir()
-    bad = hostile(place / "bad", _ALBUM[1], count, chance)
+    (place / "bad").mkdir()  # of its own, since some links lead to the folder above
+    bad = hostile(place / "bad" / "pictures", _ALBUM[1], count, chance)
     (place / "largest.png").write_bytes(black(11_300))
     good = Folder(place / "good", 5, chance)
     tally = Tally("bad pictures", tried=bad.total())
