@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -222,13 +223,18 @@ def training(out: Path) -> list[Figure]:
 
 
 def _store(engine: Engine, batches: Iterable[Iterable[tuple[Pixels, Floats]]], folder: Path) -> None:
-    """Store crops and vectors, each batch as the faces of one photograph; make the collection if need be."""
+    """Store crops and vectors, two to a photograph; make the collection if need be."""
     new = None if folder.exists() else NewCollection(engine.layout, "none", 0)
     with CollectionWriter(folder, new) as writer:
-        for number, batch in enumerate(batches):
-            faces = tuple(NewFace(*_FACE, FaceVector(crop, vector)) for crop, vector in batch)
-            file = f"/benchmark/{number}.png", 1, number, f"{number:064x}"
-            writer.store([NewPhoto(*file, Status.OK, width=32, height=32, faces=faces)])
+        number = 0
+        for batch in batches:
+            photos = []
+            faces = iter([NewFace(*_FACE, FaceVector(crop, vector)) for crop, vector in batch])
+            while pair := tuple(islice(faces, 2)):
+                number += 1
+                file = f"/benchmark/{number}.png", 1, number, f"{number:064x}"
+                photos.append(NewPhoto(*file, Status.OK, width=32, height=32, faces=pair))
+            writer.store(photos)
         writer.refresh_vectors()
 
 

@@ -168,7 +168,9 @@ class Snapshot:
                 return store.search(query[None], count, exact=exact)
 
             def read(ids: Ints) -> tuple[Ints, Halves]:
-                return self._true_vectors(np.setdiff1d(ids, excluded))
+                wanted = np.setdiff1d(ids, excluded)
+                known = store.vectors(wanted) if self.in_line and store.only_alive else None
+                return known or self._true_vectors(wanted)
 
             try:
                 best = best_of(ask, read, query, k, spare=len(excluded))

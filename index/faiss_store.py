@@ -95,6 +95,19 @@ class FaissStore:
                 found.append(segment.search(queries, k, exact=True, wanted=wanted))
         return _best(found, len(queries), k)
 
+    def vectors(self, ids: Ints) -> tuple[Ints, Halves] | None:
+        """Give the vectors of these faces; see ``VectorStore.vectors``."""
+        if not all(segment.checked for segment in self.segments):
+            return None
+        found: list[tuple[Ints, Halves]] = []
+        for segment in self.segments:
+            places = np.searchsorted(segment.ids, ids)
+            here = segment.ids[np.minimum(places, len(segment) - 1)] == ids
+            found.append((ids[here], segment.vectors[places[here]]))
+        if not found:
+            return None
+        return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
+
     def blocks(self) -> Iterator[tuple[Ints, Halves]]:
         """Give everything, some at a time: ids (n,) and views (n, D) of the mapped vectors."""
         for segment in self.segments:

@@ -112,6 +112,9 @@ class MilvusStore:
         parts = (ids[start : start + _ROWS] for start in range(0, len(ids), _ROWS))
         return _nearest((self._read(f"id in {part.tolist()}") for part in parts), queries, k)
 
+    def vectors(self, ids: Ints) -> None:
+        """Vouch for nothing; see ``VectorStore.vectors``."""
+
     def blocks(self) -> Iterator[tuple[Ints, Halves]]:
         """Give everything, some at a time: ids (n,) int64 and vectors (n, D) float16."""
         for condition in _ranges(self.newest):

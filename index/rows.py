@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -39,13 +40,21 @@ Item = TypeVar("Item")
 STREAMED = 4096  # vectors read from the catalogue at a time, some MB
 ASKED = 500  # values in one IN (...), rows in one answer
 COPYING = "copying "  # begins the token of a copy that is not complete yet, before that of its source
-_VECTORS = (  # made once: a search asks it some hundred faces
-    select(VectorRow.__table__)
-    .where(
-        VectorRow.layout_id == bindparam("layout_id"), VectorRow.face_id.in_(bindparam("ids", expanding=True))
-    )
-    .order_by(VectorRow.face_id)
+# What every search asks is made once: to put a question together takes SQLAlchemy longer than to ask it.
+_THESE: BindParameter[Any] = bindparam("ids", expanding=True)
+_OF_LAYOUT = VectorRow.layout_id == bindparam("layout_id")
+_VECTORS = (
+    select(VectorRow.__table__).where(_OF_LAYOUT, VectorRow.face_id.in_(_THESE)).order_by(VectorRow.face_id)
 )
+_STORED = (
+    select(VectorRow.__table__, CropRow.crop, CropRow.checksum.label("crop_checksum"))
+    .join(CropRow, CropRow.id == VectorRow.id, isouter=True)
+    .where(_OF_LAYOUT)
+)
+_STORED_OF = _STORED.where(VectorRow.face_id.in_(_THESE))
+_FACES = select(FaceRow.__table__).where(FaceRow.id.in_(_THESE))
+_TOGETHER = select(FaceRow.photo_id, FaceRow.id).where(FaceRow.photo_id.in_(_THESE)).order_by(FaceRow.id)
+_PHOTOS = select(PhotoRow.__table__).where(PhotoRow.id.in_(_THESE))
 _PHOTO = [column.name for column in PhotoRow.__table__.columns][1:-1]  # but the id and the checksum
 
 
@@ -162,8 +171,13 @@ def known_photos(
 ) -> Iterator[KnownPhoto]:
     """The photographs for which a condition holds."""
     wanted = select(PhotoRow.__table__).where(condition).order_by(order).limit(limit)
+    yield from _known(connection.execute(wanted))
+
+
+def _known(found: Iterable[Any]) -> Iterator[KnownPhoto]:
+    """Rows of photographs as plain values, compared with their checksums."""
     with checksums.checked("a photograph's record") as require:
-        for row in connection.execute(wanted):
+        for row in found:
             require(checksums.photo(*row[:-1]) == row.checksum)
             id_, path, size, mtime_ns, content, status, *rest = row[:-1]
             yield KnownPhoto(path, size, mtime_ns, content, Status(status), *rest, id=id_)
@@ -294,17 +308,18 @@ def read_faces(connection: Connection, layout_id: int, ids: Iterable[int]) -> It
     """These faces with their photographs, in no particular order; raises as ``read_vectors`` does."""
     for some in chunks(set(ids), ASKED):
         with checksums.checked("the place of a face") as require:
-            faces = connection.execute(select(FaceRow.__table__).where(FaceRow.id.in_(some))).all()
+            faces = connection.execute(_FACES, {"ids": some}).all()
             require(len(faces) == len(some))
             for *values, checksum in faces:
                 require(checksums.face(*values) == checksum)
-            photo_ids = {face.photo_id for face in faces}
-            photos = {photo.id: photo for photo in known_photos(connection, PhotoRow.id.in_(photo_ids))}
+            photo_ids = list({face.photo_id for face in faces})
+            photos = {one.id: one for one in _known(connection.execute(_PHOTOS, {"ids": photo_ids}))}
             together = faces_by_photo(connection, photo_ids)
             numbers = {face.id: together[face.photo_id].index(face.id) + 1 for face in faces}
             require(len(photos) == len(photo_ids))
         with checksums.checked("a face's vector or crop", checksums.REPAIR) as require:
-            stored = {row.face_id: row for row in _stored(connection, layout_id, VectorRow.face_id.in_(some))}
+            asked = {"layout_id": layout_id, "ids": some}
+            stored = {row.face_id: row for row in connection.execute(_STORED_OF, asked)}
             require(len(stored) == len(some) and all(map(_intact, stored.values())))
         for face_id, photo_id, left, top, right, bottom, landmarks, score, _ in faces:
             kept = stored[face_id]
@@ -328,23 +343,14 @@ def drop_damaged(connection: Connection, layout_id: int) -> None:
     """Delete the vectors of a layout that are damaged or whose crops are, with these."""
     last = 0
     while True:
-        some = _stored(connection, layout_id, VectorRow.id > last, limit=ASKED)
+        further = _STORED.where(VectorRow.id > last).order_by(VectorRow.id).limit(ASKED)
+        some = connection.execute(further, {"layout_id": layout_id}).all()
         if not some:
             break
         last = some[-1].id
         damaged = [row.id for row in some if not _intact(row)]
         if damaged:
             connection.execute(delete(VectorRow).where(VectorRow.id.in_(damaged)))
-
-
-def _stored(
-    connection: Connection, layout_id: int, which: ColumnElement[bool], limit: int | None = None
-) -> Sequence[Row[Any]]:
-    """Vectors of a layout with their crops, in the order of their ids."""
-    both = select(VectorRow.__table__, CropRow.crop, CropRow.checksum.label("crop_checksum"))
-    joined = both.join(CropRow, CropRow.id == VectorRow.id, isouter=True)
-    wanted = joined.where(VectorRow.layout_id == layout_id, which).order_by(VectorRow.id).limit(limit)
-    return connection.execute(wanted).all()
 
 
 def _intact(row: Row[Any]) -> bool:
@@ -360,8 +366,7 @@ def faces_by_photo(connection: Connection, photo_ids: Iterable[int]) -> dict[int
     """The faces of photographs, largest first: in the order in which they were stored."""
     together: dict[int, list[int]] = {}
     for some in chunks(photo_ids, ASKED):
-        found = select(FaceRow.photo_id, FaceRow.id).where(FaceRow.photo_id.in_(some)).order_by(FaceRow.id)
-        for photo_id, face_id in connection.execute(found):
+        for photo_id, face_id in connection.execute(_TOGETHER, {"ids": some}):
             together.setdefault(photo_id, []).append(face_id)
     return together
 

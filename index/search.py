@@ -1,7 +1,7 @@
 """Search by inner product: the k vectors of the largest score, equal scores in the order of the ids.
 
 ``exact_search`` is plain and needs nothing but NumPy.  ``best_of`` is what a collection does with a store's
-candidates: it scores them again in float64 by the catalogue's own vectors, and asks for more as long as
+candidates: it scores them again in float64 by vectors that were checked, and asks for more as long as
 rounding may have kept a better one from being among them, so that neither rounding nor the store shows.
 """
 

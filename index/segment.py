@@ -82,7 +82,7 @@ class Segment:
     """An opened segment.
 
     ``ids`` (n,) int64 ascending; ``vectors`` (n, D) float16, a view of the mapped file; ``codes`` of these
-    rows, None if they are few.  It stays usable when the file is deleted.
+    rows, None if they are few; ``checked`` whether every byte was.  It stays usable when the file is deleted.
     ``whole``: check every byte, whatever its size.  Raises SegmentError for anything but an undamaged file.
     """
 
@@ -98,7 +98,8 @@ class Segment:
                 width, (body, checksum) = padded(self.dimension), footer["body"]
                 header = _header(count, width)
                 _require(_read(file, 0, len(header)) == header, "its header")
-                if whole or body <= _CHECKED:
+                self.checked = whole or body <= _CHECKED
+                if self.checked:
                     _require(_checksum(file, body) == checksum, "its content")
                 packed = _read(file, body, footer["codes"][0])
                 _require(zlib.crc32(packed) == footer["codes"][1], "its codes")

@@ -67,6 +67,12 @@ class VectorStore(Protocol):
     def search_among(self, queries: Floats, k: int, ids: Ints) -> tuple[Floats, Ints]:
         """As an exact ``search``, among these faces (n,) int64 ascending, as far as they are here."""
 
+    def vectors(self, ids: Ints) -> tuple[Ints, Halves] | None:
+        """Give the faces (n,) that are here of some, in any order, and their vectors (n, D) float16.
+
+        None if the store does not vouch for every bit of them.
+        """
+
     def blocks(self) -> Iterator[tuple[Ints, Halves]]:
         """Give everything, some at a time: ids (n,) int64 and vectors (n, D) float16."""
 
