@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -207,19 +206,25 @@ def judge(hits: Sequence[Path], own: Path, gallery: dict[Path, str]) -> bool:
     return bool(others) and others[0] == gallery[own]
 
 
-class Memory:
-    """Watches how much memory a process and its children take together.
+class Watched:
+    """Watches how much memory and processor time a process and all that it starts take together.
 
     What they have mapped from files is mostly the same in all, and counts once.
     """
 
     def __init__(self, process: int) -> None:
         self.peak_megabytes = 0.0
+        self._used: dict[int, float] = {}  # by process, also those that have ended
         self._process = process
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Memory:
+    @property
+    def processor_seconds(self) -> float:
+        """Sum up what was used."""
+        return sum(self._used.values())
+
+    def __enter__(self) -> Watched:
         self._thread.start()
         return self
 
@@ -228,10 +233,14 @@ class Memory:
         self._thread.join()
 
     def _watch(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
+        page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
         while not self._over.wait(0.1):
             with suppress(OSError):  # one of them has just ended
-                sizes = [Path(f"/proc/{process}/statm").read_text().split()[1:3] for process in self._tree()]
+                tree = self._tree()
+                for process in tree:
+                    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+                    self._used[process] = sum(map(int, used)) / tick
+                sizes = [Path(f"/proc/{process}/statm").read_text().split()[1:3] for process in tree]
                 resident, shared = np.array(sizes, np.int64).T  # in pages
                 taken = (resident - shared).sum() + shared.max()
                 self.peak_megabytes = max(self.peak_megabytes, float(taken) * page / 2**20)
@@ -247,7 +256,7 @@ class Memory:
 @contextmanager
 def started(
     program: str, task: str, place: Path, python: Path
-) -> Iterator[tuple[subprocess.Popen[str], Memory]]:
+) -> Iterator[tuple[subprocess.Popen[str], Watched]]:
     """Run one program in a process of its own until it ends; raises PeerError if it fails."""
     log = place / "log.txt"
     script = Path(__file__).with_name("peer.py")
@@ -264,8 +273,8 @@ def started(
         ) as process,
     ):
         try:
-            with Memory(process.pid) as memory:
-                yield process, memory
+            with Watched(process.pid) as watched:
+                yield process, watched
         except BaseException:
             process.kill()
             raise
@@ -278,11 +287,10 @@ def measure(
     program: str, place: Path, python: Path, gallery: dict[Path, str], questions: dict[Path, Path]
 ) -> Result:
     """Let one program index the gallery and answer the questions; raises PeerError if it fails."""
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    begun = time.perf_counter()
     with started(program, "index", place, python) as (process, indexing):
         process.wait()
     seconds = time.perf_counter() - begun
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     answers: list[list[Path]] = []
     times = []
     begun = time.perf_counter()
@@ -302,8 +310,7 @@ def measure(
         program=program,
         photographs=len(gallery),
         index_seconds=seconds,
-        processor_seconds=(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        / len(gallery),
+        processor_seconds=indexing.processor_seconds / len(gallery),
         index_megabytes=indexing.peak_megabytes,
         first_answer=times[0],
         warm_answer=statistics.median(times[1:] or times),
