@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -88,9 +91,13 @@ def test_first_hit_is_judged_that_is_another_photograph_of_somebody_known(peers:
     assert not peers.judge([], own, gallery)
 
 
-def test_memory_of_a_process_counts_what_it_takes(peers: ModuleType) -> None:
-    with peers.Memory(os.getpid()) as memory:
+def test_what_a_process_and_those_below_it_take_is_counted(peers: ModuleType) -> None:
+    program = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-c', 'for _ in range(3 * 10**7): pass'])"
+    )
+    with subprocess.Popen([sys.executable, "-c", program]) as busy, peers.Watched(os.getpid()) as watched:
         taken = np.ones(100_000_000 // 8)
-        memory._over.wait(0.5)
-
-    assert taken.size and memory.peak_megabytes > 100_000_000 / 2**20
+        busy.wait()
+    assert taken.size and watched.peak_megabytes > 100_000_000 / 2**20
+    own = time.process_time()
+    assert watched.processor_seconds > own + 0.2
