@@ -5,7 +5,8 @@ it that are not much larger, so that a face is written again only as often as th
 new photographs cost as much as ten photographs.  ``manifest.json`` names the segments that count and the
 catalogue's state that they show, and is replaced atomically: what it does not name does not count.
 
-Up to ``FLAT`` faces every vector is compared.  Beyond that codes choose those worth it, segment by segment.
+Up to ``FLAT`` faces every vector is compared.  Beyond that codes choose those worth it, segment by segment,
+or a graphics card compares all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import numpy as np
 
 from faces.progress import Progress, underway
 from faces.types import Bools, Floats, Halves, Ints
+from index.gpu import MOST, GpuVectors, has_gpu, on_gpu
 from index.segment import Segment, SegmentError, write_segment
 from index.store import CatalogState, Read
 
@@ -45,7 +48,7 @@ class FaissStore:
     """
 
     def __init__(self, folder: Path, *, checked: bool = False) -> None:
-        self._folder = folder
+        self._folder, self._searches = folder, 0
         for attempt in range(_ATTEMPTS):
             self.identity = identity_on_disk(folder)
             manifest = _read_manifest(folder)
@@ -65,6 +68,10 @@ class FaissStore:
         if any(segment.owner != owner for segment in self.segments):
             raise SegmentError(f"{folder / VECTORS} holds vectors of another collection")
 
+    @cached_property
+    def _gpu(self) -> GpuVectors | None:
+        return on_gpu(self.segments)
+
     def __len__(self) -> int:
         """The number of vectors, those of deleted faces included."""
         return sum(map(len, self.segments))
@@ -75,7 +82,8 @@ class FaissStore:
         if len(self) <= FLAT:
             return "every vector compared"
         coded = sum(len(segment) for segment in self.segments if segment.codes is not None)
-        return f"codes of {coded:,} choose which are compared (--exact: all of them)"
+        chosen = f"codes of {coded:,} choose which are compared (--exact: all of them)"
+        return f"{chosen}; on the graphics card all, from the second search on" if has_gpu() else chosen
 
     def changed(self) -> bool:
         """Tell whether there is another one on the disk."""
@@ -83,6 +91,11 @@ class FaissStore:
 
     def search(self, queries: Floats, k: int, *, exact: bool) -> tuple[Floats, Ints]:
         """Find the k best; see ``VectorStore.search``."""
+        if len(self) > FLAT:
+            self._searches += 1
+            # A single search would wait longer for the card than for the processor.
+            if self._searches > 1 and k <= MOST and self._gpu is not None:
+                return self._gpu.search(queries, k)
         exact = exact or len(self) <= FLAT
         return _best([segment.search(queries, k, exact=exact) for segment in self.segments], len(queries), k)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 from collections_made import filled, largest, photo
@@ -14,6 +16,7 @@ from faces.types import Floats
 from index import Collection, Snapshot, faiss_store, segment
 from index.codes import Codes
 from index.faiss_store import VECTORS, FaissStore
+from index.gpu import has_gpu
 from index.segment import Segment, SegmentError
 
 DIMENSION = 64
@@ -81,6 +84,58 @@ def test_codes_come_back_from_their_bytes_and_are_the_same_each_time(rng: np.ran
     assert Codes.of(vectors, importance).packed() == codes.packed()
     again, asked = Codes.unpacked(codes.packed()), vectors[:3].astype(np.float32)
     np.testing.assert_array_equal(again.shortlist(asked, 9), codes.shortlist(asked, 9))
+
+
+def put_on_card(patch: pytest.MonkeyPatch, index: Any) -> None:
+    """Have FAISS find a card, whose flat index is ``index``."""
+    patch.setattr(faiss, "get_num_gpus", lambda: 1)
+    patch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    patch.setattr(faiss, "GpuIndexFlatIP", index, raising=False)
+
+
+def test_a_card_compares_all_from_the_second_search_on(
+    low_ladder: None, large: tuple[Path, Floats], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, vectors = large
+    asked = vectors[rng.choice(FACES, 8)] + 0.1 * people(rng, 8)
+    made = []
+
+    def flat(_: object, dimension: int) -> Any:
+        made.append(dimension)
+        return faiss.IndexFlatIP(dimension)
+
+    put_on_card(monkeypatch, flat)
+    with Collection(folder) as collection, collection.snapshot() as snapshot:
+        assert snapshot.store_kind is not None and "on the graphics card all" in snapshot.store_kind
+        snapshot.best(asked[0], 5)
+        assert not made
+        found = snapshot.search(asked, 20)[1]
+        assert made == [DIMENSION]
+        assert len(snapshot.best(asked[0], 2500).ids) == 2500  # more than a card finds
+    np.testing.assert_array_equal(found, largest(vectors, asked, 20)[1] + 1)
+
+
+def test_a_card_without_room_is_left_alone(
+    low_ladder: None, large: tuple[Path, Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Any:
+        raise RuntimeError("out of memory")
+
+    put_on_card(monkeypatch, full)
+    with Collection(large[0]) as collection:
+        for _ in range(3):
+            assert collection.search(large[1][7:8], 1)[1].tolist() == [[8]]
+
+
+@pytest.mark.skipif(not has_gpu(), reason="needs a graphics card and the GPU build of FAISS")
+def test_the_card_that_is_here_gives_the_answers_of_the_processor(
+    low_ladder: None, large: tuple[Path, Floats], rng: np.random.Generator
+) -> None:
+    folder, vectors = large
+    asked = vectors[rng.choice(FACES, 8)] + 0.1 * people(rng, 8)
+    with Collection(folder) as collection, collection.snapshot() as snapshot:
+        snapshot.best(asked[0], 5)
+        np.testing.assert_array_equal(snapshot.search(asked, 20)[1], largest(vectors, asked, 20)[1] + 1)
 
 
 @given(seed=st.integers(0, 2**32), share=st.sampled_from([0.0, 0.001, 0.02, 0.5, 1.0]), k=st.integers(1, 60))
