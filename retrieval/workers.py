@@ -155,9 +155,9 @@ class Examiners:
 
 
 def _context() -> ForkServerContext | SpawnContext:
-    """Give what starts processes: where there can be one, a server that has loaded what all of them need, so
-    that they begin at once and share its memory."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """Give what starts processes: on Linux a server that has loaded what all of them need, so that they begin
+    at once and share its memory.  Elsewhere libraries do not survive a fork, or there is none."""
+    if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["faces.mmod_detector", __name__])
