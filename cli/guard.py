@@ -7,6 +7,7 @@ traceback.  ``--debug``, anywhere on the line, shows the traceback of every erro
 
 from __future__ import annotations
 
+import gc
 import signal
 import traceback
 from collections.abc import Callable, Iterator
@@ -102,3 +103,17 @@ class GuardedGroup(TyperGroup):
             return super().invoke(ctx)
         except (KeyboardInterrupt, Exception) as error:
             raise typer.Exit(tell(error, debug=bool(ctx.params.get("debug")))) from None
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep Python from looking for garbage among what a short command loads: it takes a sixth of the time.
+
+    What was loaded is not looked through afterwards either, when the process ends.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

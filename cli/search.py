@@ -10,12 +10,14 @@ import typer
 
 from cli import options
 from cli.console import RichProgress, print_table, say
+from cli.guard import uncollected
 
 if TYPE_CHECKING:
     from faces.types import Box
     from retrieval.finder import Answer, Hit
 
 
+@uncollected()
 def search(
     photo: options.PhotoArgument,
     pose: options.PoseOption = None,
