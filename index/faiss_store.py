@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from faces.files import write_durably
 from faces.progress import Progress, underway
 from faces.types import Bools, Floats, Halves, Ints
 from index.gpu import MOST, GpuVectors, has_gpu, on_gpu
@@ -127,10 +128,6 @@ class FaissStore:
             for start in range(0, len(segment), _ROWS):
                 part = slice(start, start + _ROWS)
                 yield segment.ids[part], segment.vectors[part]
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self.segments = []
 
 
 def open_store(folder: Path, *, checked: bool = False) -> FaissStore | None:
@@ -241,16 +238,7 @@ def _write_manifest(place: Path, state: CatalogState, ids: Ints, names: list[str
         "segments": names,
     }
     text = json.dumps(content).encode()
-    temporary = place / f"{_MANIFEST}.new"
-    try:
-        with temporary.open("wb") as file:
-            file.write(b"%08x\n" % zlib.crc32(text) + text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(place / _MANIFEST)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_durably(place / _MANIFEST, b"%08x\n" % zlib.crc32(text) + text)
     _sync(place)
 
 

@@ -75,6 +75,3 @@ class VectorStore(Protocol):
 
     def blocks(self) -> Iterator[tuple[Ints, Halves]]:
         """Give everything, some at a time: ids (n,) int64 and vectors (n, D) float16."""
-
-    def close(self) -> None:
-        """Let go of files and connections."""
