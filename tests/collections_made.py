@@ -12,7 +12,17 @@ import numpy as np
 
 from faces.crop import CropGeometry
 from faces.types import Box, Floats, Landmarks
-from index import CollectionWriter, FaceVector, Layout, NewCollection, NewFace, NewPhoto, Place, Status
+from index import (
+    Collection,
+    CollectionWriter,
+    FaceVector,
+    Layout,
+    NewCollection,
+    NewFace,
+    NewPhoto,
+    Place,
+    Status,
+)
 
 DIMENSION = 48
 SIDE = 8
@@ -91,3 +101,20 @@ def content(place: Path) -> tuple[Content, Content]:
         ).fetchall()
     database.close()
     return photos, faces
+
+
+def check_readers_see_one_state(place: Place, rng: np.random.Generator) -> None:
+    """Hold a snapshot to the state it began with, while others write and bring the store in line."""
+    vectors = unit_rows(rng, 40)
+    with filled(place, vectors[:20]) as writing:
+        writing.refresh_vectors()
+        with Collection(place) as collection:
+            with collection.snapshot() as snapshot:
+                writing.store([photo("new.jpg", vectors[20:])])
+                writing.remove([1])
+                writing.refresh_vectors()
+                assert len(snapshot) == 20
+                _, ids = snapshot.search(vectors[:1], 99)
+                assert sorted(ids[0].tolist()) == list(range(1, 21))
+                assert len(snapshot.faces(ids[0].tolist())) == 20
+            assert sorted(collection.search(vectors[:1], 99)[1][0].tolist()) == list(range(3, 41))

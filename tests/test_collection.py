@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from collections_made import (
     DIMENSION,
+    check_readers_see_one_state,
     content,
     filled,
     largest,
@@ -312,19 +313,7 @@ def test_the_vector_file_is_written_as_a_stream(
 
 
 def test_readers_see_one_state_while_another_process_writes(tmp_path: Path, rng: np.random.Generator) -> None:
-    vectors = unit_rows(rng, 40)
-    with filled(tmp_path, vectors[:20]) as writing:
-        writing.refresh_vectors()
-        with Collection(tmp_path) as collection:
-            with collection.snapshot() as snapshot:
-                writing.store([photo("new.jpg", vectors[20:])])
-                writing.remove([1])
-                writing.refresh_vectors()
-                assert len(snapshot) == 20
-                _, ids = snapshot.search(vectors[:1], 99)
-                assert sorted(ids[0].tolist()) == list(range(1, 21))
-                assert len(snapshot.faces(ids[0].tolist())) == 20
-            assert sorted(collection.search(vectors[:1], 99)[1][0].tolist()) == list(range(3, 41))
+    check_readers_see_one_state(tmp_path, rng)
 
 
 def test_a_reader_opened_after_the_file_was_renewed_but_before_the_catalogue_moved_on_agrees(

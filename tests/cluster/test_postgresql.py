@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from collections_made import filled, new_collection, photo, unit_rows
+from collections_made import check_readers_see_one_state, filled, new_collection, photo, unit_rows
 from lives_made import answers, live
 from sqlalchemy import create_engine, inspect
 
@@ -69,19 +69,7 @@ def test_later_migrations_are_applied_from_scripts_of_their_own(
 
 
 def test_readers_see_one_state_while_another_process_writes(place: Place, rng: np.random.Generator) -> None:
-    vectors = unit_rows(rng, 40)
-    with filled(place, vectors[:20]) as writing:
-        writing.refresh_vectors()
-        with Collection(place) as collection:
-            with collection.snapshot() as snapshot:
-                writing.store([photo("new.jpg", vectors[20:])])
-                writing.remove([1])
-                writing.refresh_vectors()
-                assert len(snapshot) == 20
-                _, ids = snapshot.search(vectors[:1], 99)
-                assert sorted(ids[0].tolist()) == list(range(1, 21))
-                assert len(snapshot.faces(ids[0].tolist())) == 20
-            assert sorted(collection.search(vectors[:1], 99)[1][0].tolist()) == list(range(3, 41))
+    check_readers_see_one_state(place, rng)
 
 
 def test_a_second_writer_is_told_who_holds_the_collection_until_that_one_is_gone(
