@@ -20,7 +20,7 @@ from evaluation.measurements import STAGES
 from evaluation.protocol import QUERIES
 from evaluation.recall import KS
 from evaluation.results import Journal, Results
-from facedata.pairs import ATTRIBUTES
+from facedata.labelled import ATTRIBUTES
 from faces.errors import DataError
 from faces.progress import Progress
 

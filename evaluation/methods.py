@@ -15,9 +15,8 @@ from baselines.searcher import QueryBatch, Searcher, normalised
 from baselines.two_step import Arithmetic, TwoStep
 from evaluation.context import Context
 from evaluation.ours import Fused, Nearest, OursAllValues
-from facedata.labelled import Attribute, FaceSet, Words
+from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
-from facedata.pairs import ATTRIBUTES
 from faces.errors import DataError, RowUnavailable
 from index.search import Vectors
 

@@ -19,8 +19,7 @@ from evaluation.recall import first_right, right_answers
 from evaluation.results import SetHeader
 from evaluation.studio import Studio
 from facedata.completion import BAR
-from facedata.labelled import Attribute, FaceSet, Words, number_of
-from facedata.pairs import ATTRIBUTES
+from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, Words, number_of
 from faces.errors import DataError
 from faces.types import Ints
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facedata.labels import LABELS_FILE, LabelRow, clean_name, number_of, parse_labels, write_labels
+from facedata.labels import COLUMNS, LABELS_FILE, LabelRow, clean_name, number_of, parse_labels, write_labels
 from facedata.large_pictures import LargeFace, LargePictures, Pictures, read_grey, stored_large
 from facedata.sources import FileSource
 from faces.chips import five_points
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FaceSet", "LabelRow", "number_of", "read_labelled", "rendered_mini_path", "write_labels"]
 
-Attribute = Literal["pose", "light", "accessory"]
+Attribute = Literal["pose", "light", "accessory", "tilt", "expression"]
 Words = NDArray[np.str_]
 LARGE_CROP = 150  # pixels that a crop is wide in a larger picture, if the photograph has as many
 
 
-WORDS = ("persons", "poses", "lights", "accessories", "splits", "files")
+ATTRIBUTES: tuple[Attribute, ...] = get_args(Attribute)
+"""What can be wished for, and what else pictures may agree or differ in."""
+WORDS = ("persons", "poses", "lights", "accessories", "splits", "tilts", "expressions", "scenes", "files")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class FaceSet:
     lights: Words
     accessories: Words
     splits: Words  # train, val, test or ""
+    tilts: Words
+    expressions: Words
+    scenes: Words  # pictures of a person in one scene agree in what is not labelled
     files: Words  # the picture each face came from
     left_out: int = 0  # pictures that were labelled but in which no face was found
     large: LargePictures | None = None  # larger pictures of the same faces
@@ -89,9 +94,9 @@ class FaceSet:
 
     def attribute(self, name: Attribute) -> Words:
         """Return the (N,) words of an attribute; raises DataError if there is no such attribute."""
-        if name not in ("pose", "light", "accessory"):
-            raise DataError(f"{name!r} is no attribute; the attributes are pose, light and accessory.")
-        found: Words = {"pose": self.poses, "light": self.lights, "accessory": self.accessories}[name]
+        if name not in ATTRIBUTES:
+            raise DataError(f"{name!r} is no attribute; the attributes are {', '.join(ATTRIBUTES)}.")
+        found: Words = getattr(self, "accessories" if name == "accessory" else f"{name}s")
         return found
 
     def values(self, name: Attribute) -> tuple[str, ...]:
@@ -120,7 +125,7 @@ def face_set(
     clean: NDArray[np.uint8] | None = None,
 ) -> FaceSet:
     """Make a set from (N, S, S) uint8 crops, their N label rows, their larger pictures and clean versions."""
-    columns = zip(WORDS, ("person", "pose", "light", "accessory", "split", "file"), strict=True)
+    columns = zip(WORDS, (*COLUMNS[1:], "file"), strict=True)
     words: dict[str, Any] = {
         many: np.array([getattr(row, one) for row in rows], dtype=np.str_) for many, one in columns
     }

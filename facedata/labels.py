@@ -1,9 +1,10 @@
 """``labels.csv``: who and what is on each picture of a labelled folder.
 
 One line per picture, comma separated, UTF-8, first line the header.  The columns are ``file``, ``person``,
-``pose``, ``light``, ``accessory`` and ``split``, in any order; a column that is missing is empty throughout,
-and only ``file`` and ``person`` must be filled.  ``file`` is the path of the picture inside the folder,
-``split`` one of train, val, test or empty; everything else is free words.
+``pose``, ``light``, ``accessory``, ``split``, ``tilt``, ``expression`` and ``scene``, in any order; a column
+that is missing is empty throughout, and only ``file`` and ``person`` must be filled.  ``file`` is the path of
+the picture inside the folder, ``split`` one of train, val, test or empty; everything else is free words.
+Pictures of one ``scene`` agree in what no other column tells, such as hair and clothes.
 
 The clean version of ``0100/a.png`` is ``0100/clean/a.png``, what a network that is shown a photograph had
 better draw: the same person in the same light, as a studio's camera would have taken them, in the labelled
@@ -41,10 +42,14 @@ class LabelRow:
     light: str = ""
     accessory: str = ""
     split: str = ""
+    tilt: str = ""
+    expression: str = ""
+    scene: str = ""
     line: int = 0  # where it was read, 1-based and counting the header; 0 if it was not
 
 
 COLUMNS = tuple(field.name for field in fields(LabelRow))[:-1]
+_ALWAYS = 6  # the first columns are written even if nothing fills them
 
 
 def number_of(word: str) -> float | None:
@@ -104,7 +109,8 @@ def format_labels(rows: Iterable[LabelRow], path: Path) -> bytes:
     table = [[word.strip() for word in astuple(row)[:-1]] for row in rows]
     for line, words in enumerate(table, start=2):
         _checked_row(dict(zip(COLUMNS, words, strict=True)), path, line)
-    content = csv_text([COLUMNS, *table]).encode()
+    kept = [place for place in range(len(COLUMNS)) if place < _ALWAYS or any(row[place] for row in table)]
+    content = csv_text([[row[place] for place in kept] for row in (COLUMNS, *table)]).encode()
     parse_labels(content, path)
     return content
 

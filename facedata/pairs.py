@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from facedata.labelled import Attribute, FaceSet
+from facedata.labelled import ATTRIBUTES, Attribute, FaceSet
 from faces.types import Ints
-
-ATTRIBUTES: tuple[Attribute, ...] = ("pose", "light", "accessory")
 
 
 def ordered_pairs(faces: FaceSet, attribute: Attribute) -> Ints:
-    """List all (source, target) pairs of one person that differ in one attribute and in nothing else.
+    """List all (source, target) pairs of one person and scene that differ in one attribute and nothing else.
 
     (P, 2) int64 indices into ``faces``, by source, then target.  Both values of ``attribute`` are known; an
     unknown value of another attribute equals an unknown one.  100 people × 7 poses × 20 lights give
@@ -34,9 +32,9 @@ def ordered_pairs(faces: FaceSet, attribute: Attribute) -> Ints:
 
 
 def groups(faces: FaceSet, *attributes: Attribute) -> Ints:
-    """Number groups, (N,) int64 from 0: equal for faces of one person that agree in all these attributes."""
+    """Number groups, (N,) int64 from 0: equal for faces of one person, in one scene, that agree in these."""
     number = np.zeros(len(faces), np.int64)
-    for words in (faces.persons, *(faces.attribute(name) for name in attributes)):
+    for words in (faces.persons, faces.scenes, *(faces.attribute(name) for name in attributes)):
         known, code = np.unique(words, return_inverse=True)
         number = np.unique(number * len(known) + code, return_inverse=True)[1].astype(np.int64)
     return number

@@ -7,7 +7,6 @@ one-hot vectors one after the other (Ghodrati et al. 2015, section 3.1, where th
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from facedata.labelled import number_of
 from faces.errors import WishError
 from faces.types import Floats, Ints
 
-_MAX_COMBINATIONS = 1024  # every gallery face is drawn once for each of them
+_MOST_VALUES = 256  # every gallery face is drawn once for each of them
 # Everyday names of the accessory sets' values.
 EVERYDAY = {
     "cap": "hat-1",
@@ -110,8 +109,8 @@ class Vocabulary:
         names = [group.name.casefold() for group in self.groups]
         if not names or len(set(names)) < len(names):
             raise ValueError("a vocabulary needs attributes, each given once")
-        if math.prod(len(group.values) for group in self.groups) > _MAX_COMBINATIONS:
-            raise ValueError(f"the attributes have more than {_MAX_COMBINATIONS:,} combinations")
+        if self.size > _MOST_VALUES:
+            raise ValueError(f"the attributes have more than {_MOST_VALUES} values")
 
     @property
     def size(self) -> int:
@@ -122,6 +121,31 @@ class Vocabulary:
     def combinations(self) -> tuple[tuple[str, ...], ...]:
         """All tuples of one value per group, the last group changing fastest; a code is an index of them."""
         return tuple(itertools.product(*(group.values for group in self.groups)))
+
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Where each group's values stand in an attribute vector, by its name."""
+        ends = np.cumsum([len(group.values) for group in self.groups]).tolist()
+        return {
+            group.name: slice(end - len(group.values), end)
+            for group, end in zip(self.groups, ends, strict=True)
+        }
+
+    def vector(self, wish: Mapping[str, str], own: Floats | None = None) -> Floats:
+        """Return the attribute vector (A,) float32 of a wish: one-hot by group, a number between two values
+        spread over both (``AttributeGroup.spread``).
+
+        What is not wished for stays as in ``own`` (A,).  Raises WishError for unknown names and values, and
+        if a group is neither wished for nor in ``own``.
+        """
+        wished = {self.group(name).name: word for name, word in wish.items()}
+        missing = [name for name in self.places if name not in wished]
+        if missing and own is None:
+            raise WishError(f"The wish leaves open which {', '.join(missing)} is meant; name it as well.")
+        found = np.zeros(self.size, np.float32) if own is None else own.astype(np.float32)
+        for name, word in wished.items():
+            found[self.places[name]] = self.group(name).spread(word)
+        return found
 
     def group(self, name: str) -> AttributeGroup:
         """Return the group of that name; raises WishError that lists the names."""

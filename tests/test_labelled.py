@@ -251,7 +251,7 @@ def test_arrays_that_do_not_fit_together_make_no_set() -> None:
 
 def test_an_unknown_attribute_is_refused() -> None:
     faces = face_set("made", np.zeros((1, 2, 2), np.uint8), [LabelRow("a", "b")])
-    with pytest.raises(DataError, match="pose, light and accessory"):
+    with pytest.raises(DataError, match="pose, light, accessory, tilt, expression"):
         faces.attribute("hat")  # type: ignore[arg-type]
 
 

@@ -38,7 +38,10 @@ def made_faces(*, people: int = 4, lights: int = 2, size: int = 8, seed: int = 0
         poses=np.array(poses),
         lights=np.array(lit),
         accessories=unknown,
-        splits=unknown.copy(),
+        splits=unknown,
+        tilts=unknown,
+        expressions=unknown,
+        scenes=unknown,
         files=np.array([f"{number}.png" for number in range(len(crops))]),
     )
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.labelled import Attribute, FaceSet
-from facedata.pairs import ATTRIBUTES, ordered_pairs
+from facedata.labelled import ATTRIBUTES, WORDS, Attribute, FaceSet
+from facedata.pairs import ordered_pairs
 from faces.errors import TrainingError
 from faces.types import Ints
 from generator.attributes import AttributeGroup, Vocabulary
@@ -91,7 +91,7 @@ def join_sets(sets: Sequence[FaceSet]) -> FaceSet:
     sizes = {faces.size for faces in sets}
     if len(sizes) > 1:
         raise TrainingError(f"All sets must have crops of one size, not {sorted(sizes)} pixels.")
-    joined = ("crops", "poses", "lights", "accessories", "splits", "files")
+    joined = ("crops", *(name for name in WORDS if name != "persons"))
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(faces, name) for faces in sets]) for name in joined
     }

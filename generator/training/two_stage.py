@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter, functional
 
-from facedata.pairs import ATTRIBUTES, groups
+from facedata.labelled import ATTRIBUTES
+from facedata.pairs import groups
 from faces.crop import CropGeometry
 from faces.errors import TrainingError
 from faces.types import Ints
