@@ -27,6 +27,7 @@ EVERYDAY = {
     "square-glasses": "glasses-2",
     "sunglasses": "glasses-3",
 }
+_OPPOSITES = {"left": "right", "right": "left"}  # in a mirror
 _CALLED = {value: name for name, value in EVERYDAY.items()}
 
 
@@ -130,6 +131,27 @@ class Vocabulary:
             group.name: slice(end - len(group.values), end)
             for group, end in zip(self.groups, ends, strict=True)
         }
+
+    @cached_property
+    def mirrored(self) -> Ints | None:
+        """Where in an attribute vector the value stands that each becomes when a picture is mirrored, (A,):
+        signed numbers change sign, left and right their places, other words stay.
+
+        None if a group has a value without its opposite, so that mirrored pictures would show what the
+        vocabulary does not know.
+        """
+        found: list[int] = []
+        for group in self.groups:
+            numbers = group.numbers
+            for value in group.values:
+                opposite: str | None = _OPPOSITES.get(value, value)
+                if numbers is not None and min(numbers) < 0:
+                    number = -numbers[group.values.index(value)]
+                    opposite = group.values[numbers.index(number)] if number in numbers else None
+                if opposite not in group.values:
+                    return None
+                found.append(self.places[group.name].start + group.values.index(opposite))
+        return np.array(found, np.int64)
 
     def vector(self, wish: Mapping[str, str], own: Floats | None = None) -> Floats:
         """Return the attribute vector (A,) float32 of a wish: one-hot by group, a number between two values

@@ -127,3 +127,12 @@ def test_an_attribute_vector_names_every_group_or_keeps_what_it_had() -> None:
     assert whole[4] == 1  # what was given is not changed
     with pytest.raises(WishError, match="leaves open which hat"):
         vocabulary.vector({"pose": "0"})
+
+
+def test_a_mirror_turns_signs_and_sides() -> None:
+    groups = AttributeGroup("pose", ("-30", "0", "+30")), AttributeGroup("light", ("even", "left", "right"))
+    mirrored = Vocabulary(groups).mirrored
+    assert mirrored is not None
+    assert mirrored.tolist() == [2, 1, 0, 3, 5, 4]
+    assert Vocabulary((AttributeGroup("pose", ("-30", "0", "+15")),)).mirrored is None
+    assert Vocabulary((AttributeGroup("light", ("left", "even")),)).mirrored is None
