@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -16,10 +16,11 @@ from cli.guard import INTERRUPTED, asked_to_stop
 from cli.options import AttributeName
 
 if TYPE_CHECKING:
-    from facedata.labelled import FaceSet
+    from facedata.labelled import Attribute, FaceSet
     from faces.progress import Progress
     from generator.training import Entry, Options
 
+_ATTRIBUTES = ("pose", "light", "accessory", "tilt", "expression")  # as facedata.labelled, without loading it
 _Out = Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")]
 _Validate = Annotated[
     Path | None, typer.Option(help="Labelled folder or .zip to validate on, so that nobody is held out.")
@@ -43,7 +44,14 @@ def train(
         ),
     ],
     out: _Out,
-    attribute: Annotated[AttributeName, typer.Option(help="What shall be changed.")] = "pose",
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"What shall be changed, of {', '.join(_ATTRIBUTES)}; may be repeated. all: whatever the "
+            "faces differ in. Otherwise the pose.",
+            show_default=False,
+        ),
+    ] = None,
     to: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,9 +92,22 @@ def train(
             "places, 0 keeps the light in the search."
         ),
     ] = None,
+    any_scene: Annotated[
+        float | None,
+        typer.Option(help="Share of pairs that shall be found in any of the person's scenes, 0 to 1."),
+    ] = None,
+    attribute_dropout: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the attributes, 0 to 1, that are not told where source and target agree, so that "
+            "what a wish does not name stays as it is."
+        ),
+    ] = None,
     augment: Annotated[
         str | None,
-        typer.Option(help="How pictures are altered, instead of the preset's way: none, mirror or full."),
+        typer.Option(
+            help="How pictures are altered, instead of the preset's way: none, mirror, full or photographs."
+        ),
     ] = None,
     people: Annotated[
         str | None,
@@ -132,9 +153,19 @@ def train(
     """
     from cli.console import RichProgress, say
     from generator.checkpoint import load_checkpoint
-    from generator.training import Budget, Options, adjusted, join_sets, prepare, recipe, restrict_people
+    from generator.training import (
+        Budget,
+        Options,
+        adjusted,
+        join_sets,
+        prepare,
+        recipe,
+        restrict_people,
+        varying,
+    )
     from generator.training import train as run
 
+    wanted = _attributes(attribute or ["pose"])
     chosen = adjusted(
         recipe(preset),
         batch_size=batch_size,
@@ -142,6 +173,8 @@ def train(
         learning_rate=learning_rate,
         contrastive_weight=contrastive_weight,
         any_light=any_light,
+        any_scene=any_scene,
+        attribute_dropout=attribute_dropout,
         augment=augment,
     )
     budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
@@ -153,7 +186,7 @@ def train(
         faces = restrict_people(faces, *_range(people))
     prepared = prepare(
         faces,
-        attribute=attribute,
+        attribute=wanted or varying(faces),
         to=to,
         seed=seed,
         held_out=held_out,
@@ -164,6 +197,8 @@ def train(
         f"{learners.people:,} people, {len(learners.faces):,} faces, {len(learners.pairs):,} pairs; "
         + (f"validated on {unseen.people} others" if unseen else "nobody to validate on")
     )
+    for group in prepared.vocabulary.groups:
+        say(f"{group.name}: {', '.join(group.values)}")
     start = load_checkpoint(start_from) if start_from else None
     _run(
         partial(run, prepared, chosen, out=out, budget=budget, seed=seed, start=start),
@@ -307,6 +342,15 @@ def train_rivals(
     say(f"the best one is kept in {out}")
 
 
+def _attributes(words: list[str]) -> list[Attribute]:
+    """Return the attributes that are named, none for ``all``."""
+    for word in words:
+        if word not in (*_ATTRIBUTES, "all"):
+            known = ", ".join(_ATTRIBUTES)
+            raise typer.BadParameter(f"{word!r} is not one of {known} and all.", param_hint="--attribute")
+    return [] if "all" in words else cast("list[Attribute]", words)
+
+
 def _range(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)-(\d+)", text.strip())
     if match is None or int(match[1]) > int(match[2]):
@@ -363,6 +407,7 @@ def _report(entry: Entry) -> None:
         ("recall1_exact", "same light"),
         ("value_accuracy", "value recognised"),
         ("pose_right", "pose recognised"),
+        *((f"{name}_accuracy", name) for name in _ATTRIBUTES),
     ):
         if key in entry.validation:
             parts.append(f"{title} {100 * entry.validation[key]:.1f} %")

@@ -17,14 +17,15 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from training_made import POSES, made_faces, write_faces
+from training_made import POSES, made_faces, made_wishes, write_faces
 from typer.testing import Result
 
 from faces.errors import TrainingError
 from generator.architecture import Architecture
 from generator.checkpoint import load_checkpoint
 from generator.networks import TwoStage
-from generator.training import Budget, Entry, Options, Recipe, TrainingData, prepare, recipe, train
+from generator.training import Budget, Entry, Options, Recipe, TrainingData, prepare, recipe, train, varying
+from generator.training.recipes import AUGMENTATIONS
 from generator.training.state import (
     HISTORY_FILE,
     STATE_FILE,
@@ -37,6 +38,7 @@ from generator.training.state import (
 
 EXACT = Options(precision="float32", threads=1)
 SMALL = replace(recipe("default"), batch_size=8, people_per_batch=4)
+STILL = replace(SMALL, learning_rate=1e-12, ema_decay=0.0, weight_decay=0.0)
 TINY = Budget(pairs=8 * 8)
 
 
@@ -63,23 +65,45 @@ class StopAfter:
 def test_training_begins_as_the_weights_it_starts_from(data: TrainingData, tmp_path: Path) -> None:
     train(data, SMALL, out=tmp_path / "first", budget=TINY, options=EXACT)
     first = load_checkpoint(tmp_path / "first")
-    still = replace(SMALL, learning_rate=1e-12, ema_decay=0.0, weight_decay=0.0)
-    train(data, still, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
+    train(data, STILL, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
     second = load_checkpoint(tmp_path / "second")
     for name, value in first.network.state_dict().items():
         torch.testing.assert_close(second.network.state_dict()[name], value)
     with pytest.raises(TrainingError, match="another training"):
-        train(data, still, out=tmp_path / "second", budget=Budget(pairs=8), options=EXACT)
+        train(data, STILL, out=tmp_path / "second", budget=Budget(pairs=8), options=EXACT)
 
 
-def test_weights_for_other_values_give_all_but_what_encodes_the_value(
+def test_values_that_the_first_weights_know_keep_their_part_and_new_ones_begin_with_none(
     data: TrainingData, tmp_path: Path
 ) -> None:
     train(data, SMALL, out=tmp_path / "first", budget=Budget(pairs=8), options=EXACT)
     first = load_checkpoint(tmp_path / "first")
-    other = prepare(made_faces(people=5), attribute="pose", seed=0, to=["+45", "0"], held_out=1)
-    still = replace(SMALL, learning_rate=1e-12, ema_decay=0.0, weight_decay=0.0)
-    train(other, still, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
+    many = prepare(made_wishes(), attribute=("pose", "accessory"), seed=0, held_out=1)
+    train(many, STILL, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
+    second = load_checkpoint(tmp_path / "second")
+    pictures = torch.rand(3, 1, 8, 8)
+    with torch.no_grad():
+        drawn = first.network(pictures, torch.eye(3))
+        again = second.network(pictures, torch.eye(6)[:3])
+        dressed = second.network(pictures, torch.eye(6)[:3] + torch.eye(6)[5])
+    for one, other, third in zip(drawn, again, dressed, strict=True):
+        torch.testing.assert_close(one, other)
+        torch.testing.assert_close(one, third)
+    fewer = prepare(made_faces(people=5), attribute="pose", seed=0, to=["+45", "0"], held_out=1)
+    train(fewer, STILL, out=tmp_path / "third", budget=Budget(pairs=8), start=first, options=EXACT)
+    with torch.no_grad():
+        turned = load_checkpoint(tmp_path / "third").network(pictures[:2], torch.eye(2))
+        expected = first.network(pictures[:2], torch.eye(3)[[2, 1]])
+    torch.testing.assert_close(turned, expected)
+
+
+def test_weights_for_another_attribute_give_all_but_what_encodes_it(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    train(data, SMALL, out=tmp_path / "first", budget=Budget(pairs=8), options=EXACT)
+    first = load_checkpoint(tmp_path / "first")
+    other = prepare(made_wishes(), attribute=("accessory", "expression"), seed=0, held_out=1)
+    train(other, STILL, out=tmp_path / "second", budget=Budget(pairs=8), start=first, options=EXACT)
     second = load_checkpoint(tmp_path / "second").network.state_dict()
     for name, value in first.network.state_dict().items():
         if name.startswith("stage1.attribute"):
@@ -104,7 +128,7 @@ def stage_errors(network: TwoStage, data: TrainingData) -> list[float]:
     assert held is not None
     rows = held.pairs
     pictures = (torch.from_numpy(held.faces.crops).float() - data.mean)[:, None] / data.std
-    wish = torch.from_numpy(data.vocabulary.one_hots[held.codes[rows[:, 1]]])
+    wish = torch.from_numpy(held.vectors[rows[:, 1]])
     drawn = network(pictures[rows[:, 0]], wish)[:2]
     return [float(((one - pictures[rows[:, 1]]) ** 2).mean()) * data.std**2 for one in drawn]
 
@@ -135,6 +159,26 @@ def test_errors_fall_and_the_checkpoint_is_the_trained_network(
     assert [entry.step for entry in read_history(tmp_path / "o")] == [entry.step for entry in entries]
     with Image.open(tmp_path / "o" / "curves.png") as picture:
         assert picture.width > 400
+
+
+def test_many_attributes_are_trained_at_once_and_each_is_examined(tmp_path: Path) -> None:
+    data = prepare(made_wishes(people=9), attribute=varying(made_wishes()), seed=0, held_out=2)
+    entries: list[Entry] = []
+    settings = replace(SMALL, any_scene=0.3, augmentation=AUGMENTATIONS["mirror"])
+    options = replace(EXACT, report=entries.append)
+    train(data, settings, out=tmp_path / "o", budget=Budget(pairs=8 * 40), options=options)
+    last = entries[-1].validation
+    untrained = stage_errors(TwoStage(Architecture(size=8, attribute_size=11)), data)
+    assert last["stage2"] < 0.8 * untrained[1]
+    drawn = stage_errors(load_checkpoint(tmp_path / "o").network, data)
+    assert [last["stage1"], last["stage2"]] == pytest.approx(drawn, rel=1e-3)
+    names = list(varying(made_wishes()))
+    shares = [last[f"{name}_accuracy"] for name in names]
+    assert last["value_accuracy"] == pytest.approx(np.mean(shares)) and 0 <= min(shares) <= max(shares) <= 1
+    assert 0 <= last["recall1_exact"] <= last["recall1"] <= 1
+    known = load_checkpoint(tmp_path / "o").config.vocabulary
+    assert [group.name for group in known.groups] == names
+    assert [len(group.values) for group in known.groups] == [3, 3, 3, 2]
 
 
 def test_validation_measures_what_the_checkpoint_draws(data: TrainingData, tmp_path: Path) -> None:
@@ -344,8 +388,9 @@ def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callab
         (["--minutes", "0"], "--pairs or --minutes"),
         (["--people", "7"], "0-99"),
         (["--people", "90-99"], "counted from 0"),
-        (["--attribute", "hat"], "'pose', 'light', 'accessory'"),
+        (["--attribute", "pose", "--attribute", "hat"], "pose, light, accessory, tilt"),
         (["--attribute", "accessory"], "accessory"),
+        (["--attribute", "pose", "--attribute", "light", "--to", "0"], "leave out --to"),
         (["--to", "none"], "the faces show: -45, 0, +45"),
         (["--batch-size", "7"], "multiple"),
         (["--precision", "half"], "bfloat16"),

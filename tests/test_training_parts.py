@@ -12,21 +12,18 @@ from training_made import made_faces
 
 from faces.errors import TrainingError
 from generator.architecture import Architecture
-from generator.attributes import AttributeGroup, Vocabulary
 from generator.devices import autocast, pick_precision
 from generator.networks import TwoStage
 from generator.training import Augmentation, Budget, adjusted, join_sets, prepare, recipe, restrict_people
+from generator.training.augmentation import degrade, mirror, shared_changes
 from generator.training.batches import (
     BatchMaker,
     EpochSampler,
     MatchedSampler,
     PersonSampler,
-    _alike,
-    degrade,
-    mirror,
-    shared_changes,
+    alike_but_light,
 )
-from generator.training.data import TrainingData, mirrored_codes
+from generator.training.data import TrainingData
 from generator.training.recipes import check_recipe
 from generator.training.trainer import ema_decay_at, learning_rate_at, update_ema
 from generator.training.two_stage import GradientMaker, contrastive, drawing_phases, grey_levels, row_errors
@@ -181,19 +178,6 @@ def test_matched_batches_are_mirrored_all_or_none() -> None:
     }
     straight = {torch.allclose(feeder(step).target, plain(step).target, atol=1e-4) for step in range(12)}
     assert flipped == straight == {True, False}
-
-
-def test_mirrored_codes_turn_the_sign_of_numbers_and_leave_words() -> None:
-    poses = AttributeGroup(name="pose", values=("-45", "0", "+45"))
-    hats = AttributeGroup(name="accessory", values=("none", "hat"))
-    assert mirrored_codes(Vocabulary(groups=(poses,))).tolist() == [2, 1, 0]  # type: ignore[union-attr]
-    assert mirrored_codes(Vocabulary(groups=(hats,))).tolist() == [0, 1]  # type: ignore[union-attr]
-    both = mirrored_codes(Vocabulary(groups=(poses, hats)))
-    assert both is not None and both.tolist() == [4, 5, 2, 3, 0, 1]
-
-
-def test_no_mirroring_where_an_opposite_is_unknown() -> None:
-    assert mirrored_codes(Vocabulary(groups=(AttributeGroup(name="pose", values=("-45", "0")),))) is None
 
 
 def test_mirroring_swaps_left_and_right_of_the_chosen() -> None:
@@ -494,9 +478,8 @@ def test_faces_can_be_changed_to_chosen_values_only() -> None:
     data = prepare(faces, attribute="pose", seed=0, to=["0"], held_out=1)
     assert data.vocabulary.groups[0].values == ("0",)
     train = data.train
-    assert set(train.codes[train.faces.poses == "0"]) == {0} and set(
-        train.codes[train.faces.poses != "0"]
-    ) == {-1}
+    values = train.values[:, 0]
+    assert set(values[train.faces.poses == "0"]) == {0} and set(values[train.faces.poses != "0"]) == {-1}
     sources, targets = train.faces.poses[train.pairs].T
     assert set(targets) == {"0"} and set(sources) == {"-45", "+45"}
     assert len(train.pairs) == 4 * 2 * 2
@@ -510,11 +493,13 @@ def test_faces_can_be_changed_to_chosen_values_only() -> None:
 
 
 def test_pictures_that_are_only_changed_from_are_no_alternatives_of_others() -> None:
-    data = prepare(made_faces(people=3), attribute="pose", seed=0, to=["+45"], held_out=0).train
+    prepared = prepare(made_faces(people=3), attribute="pose", seed=0, to=["+45"], held_out=0)
+    data, alike = prepared.train, alike_but_light(prepared.train, prepared.vocabulary).number
     for person in ("00", "01", "02"):
         mine = data.faces.persons == person
-        shared = set(_alike(data)[mine & (data.codes == 0)])
-        assert len(shared) == 1 and not shared & set(_alike(data)[~(mine & (data.codes == 0))])
+        wanted = mine & (data.values[:, 0] == 0)
+        shared = set(alike[wanted])
+        assert len(shared) == 1 and not shared & set(alike[~wanted])
 
 
 def test_the_absolute_error_is_trained_on_where_the_recipe_says_so() -> None:

@@ -18,8 +18,8 @@ from faces.errors import TrainingError
 from faces.types import Ints
 from generator.devices import autocast, keep_freed_memory, pick_precision
 from generator.training import Budget, Entry, Options, Recipe, TrainingData
-from generator.training.batches import mirror
-from generator.training.data import PairSet, Stream, mirrored_codes
+from generator.training.augmentation import mirror
+from generator.training.data import PairSet, Stream
 from generator.training.state import Counters
 from generator.training.trainer import Measures, Phase, Task, run_training
 
@@ -170,7 +170,7 @@ class ExampleMaker:
 
     def __init__(self, faces: PairSet, data: TrainingData, settings: CPISettings, seed: int) -> None:
         self._crops, self._mean, self._std = torch.from_numpy(faces.faces.crops), data.mean, data.std
-        self._codes, self._batch_size, self._seed = faces.codes, settings.recipe.batch_size, seed
+        self._codes, self._batch_size, self._seed = faces.values[:, 0], settings.recipe.batch_size, seed
         poses, light = len(data.vocabulary.combinations), settings.light
         self.targets = target_rows(faces, poses=poses, light=light)
         self.sources = np.flatnonzero((self.targets >= 0).all(1))
@@ -181,7 +181,7 @@ class ExampleMaker:
                 f"Nobody in {faces.faces.name} was photographed in all {poses} poses {wanted}; its lights "
                 f"are: {known}."
             )
-        self._mirrored = mirrored_codes(data.vocabulary) if settings.mirror else None
+        self._mirrored = data.vocabulary.mirrored if settings.mirror else None
 
     def __call__(self, step: int) -> Examples:
         """Return examples number ``step``: random faces, each with a random pose; half of them mirrored."""
@@ -209,7 +209,7 @@ def target_rows(faces: PairSet, *, poses: int, light: str) -> Ints:
     people = np.unique(faces.faces.persons, return_inverse=True)[1]
     words, which = np.unique(lights, return_inverse=True)
     table = np.full((int(people.max()) + 1, len(words), poses), -1, np.int64)
-    table[people, which, faces.codes] = np.arange(len(people))
+    table[people, which, faces.values[:, 0]] = np.arange(len(people))
     if light == SAME_LIGHT:
         return table[people, which]
     wanted = np.flatnonzero(words == _canonical(light))

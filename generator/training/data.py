@@ -13,12 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.labelled import ATTRIBUTES, WORDS, Attribute, FaceSet
-from facedata.pairs import ordered_pairs
+from facedata.pairs import numbered, pairs_within
 from faces.errors import TrainingError
-from faces.types import Ints
+from faces.types import Floats, Ints
 from generator.attributes import AttributeGroup, Vocabulary
 
 _HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 20
+_KNOWN: dict[Attribute, tuple[str, ...]] = {
+    "light": ("even", "left", "right", "above", "below", "dim"),
+    "accessory": (
+        "none",
+        "glasses-1",
+        "glasses-2",
+        "glasses-3",
+        "hat-1",
+        "hat-2",
+        "hat-3",
+        "head-scarf",
+        "mask",
+    ),
+    "tilt": ("up", "level", "down"),
+    "expression": ("neutral", "smile", "laugh", "eyes-closed", "surprised"),
+}
+"""Words with a meaning that people know, in the order of their places among several attributes."""
+_SETTLED = "\n"  # stands for a known word; no label holds it
 
 
 @unique
@@ -31,17 +49,30 @@ class Stream(IntEnum):
     AUGMENTATION = 4
     ANY_LIGHT = 5
     VALIDATION = 6
+    DROPOUT = 7
     CPI_EXAMPLE = 11
     CPI_REDRAW = 12
 
 
 @dataclass(frozen=True)
 class PairSet:
-    """Faces, what each shows of the attribute, and the pairs among them that one may train on."""
+    """Faces, what each shows of G attributes, and the pairs among them that one may train on.
+
+    A pair shows one person in one scene.  It differs in one or several of the attributes and agrees in all
+    else that labels tell.
+    """
 
     faces: FaceSet
-    codes: Ints  # (N,) the code of each face's value; -1 if it is only changed from, never to
-    settings: Ints  # (N,) equal numbers for faces that agree in all other attributes, whoever they are
+    values: Ints  # (N, G) the place of each face's value; -1 if unknown, or only changed from, never to
+    vectors: Floats
+    """(N, A) float32 attribute vectors, zeros for what is unknown.
+
+    Both faces of a pair then have the same zeros, so that the network learns that zeros mean: as it is.
+    Equal shares would be a wish as well, the one for something between all values.
+    """
+    settings: (
+        Ints  # (N,) equal numbers for faces that agree in all that is not among ``values``, whoever it is
+    )
     pairs: Ints  # (P, 2) source and target, indices of faces, sorted by person
     starts: Ints  # (people + 1,): the pairs of person p are ``pairs[starts[p]:starts[p + 1]]``
 
@@ -54,8 +85,7 @@ class PairSet:
 class TrainingData:
     """All that a training reads; ``mean`` and ``std`` are of the grey levels of the training faces."""
 
-    attribute: Attribute
-    vocabulary: Vocabulary
+    vocabulary: Vocabulary  # its groups are named as the attributes
     train: PairSet
     validation: PairSet | None
     mean: float
@@ -68,7 +98,7 @@ class TrainingData:
         digest = hashlib.sha256(np.ascontiguousarray(train.faces.crops).data)
         if train.faces.clean is not None:
             digest.update(np.ascontiguousarray(train.faces.clean).data)
-        digest.update(train.codes.tobytes())
+        digest.update(train.values.tobytes())
         digest.update(train.pairs.tobytes())
         return {
             "name": train.faces.name,
@@ -126,42 +156,43 @@ def restrict_people(faces: FaceSet, first: int, last: int) -> FaceSet:
 def prepare(
     faces: FaceSet,
     *,
-    attribute: Attribute,
+    attribute: Attribute | Sequence[Attribute],
     seed: int,
     to: Sequence[str] | None = None,
     held_out: int | None = None,
     validation: FaceSet | None = None,
 ) -> TrainingData:
-    """Decide who trains and who validates, by the labels' splits.
+    """Decide what can be changed, and who trains and who validates, by the labels' splits.
 
-    Faces are changed to all the values that they show, or to those of ``to``, in that order.
+    Faces are changed to all the values that they show, or to those of ``to``, in that order.  With several
+    attributes a face need not show a known value of each; words beside the well-known ones, such as numbers
+    of lamps beside "left" and "dim", are unknown then.
     People of split ``test`` are never looked at.  People of split ``val`` validate and everybody else trains;
     if nobody is of split ``val``, one in twenty validates, drawn by ``seed``, 20 at most.  ``held_out`` draws
     that many instead, whatever the splits.  ``validation`` gives other faces to validate on.
     Raises TrainingError if there are fewer than two values, no face shows one of ``to`` or nobody is left.
     """
-    usable = faces.select((faces.splits != "test") & (faces.attribute(attribute) != ""))
-    values = usable.values(attribute)
-    if len(values) < 2:
-        raise TrainingError(
-            f"The faces to train on show {len(values)} known values of {attribute}; a change needs two."
-        )
-    chosen = values if to is None else tuple(to)
-    unknown = [word for word in chosen if word not in values]
-    if unknown or not chosen or len(set(chosen)) < len(chosen):
-        what = f"there is no {unknown[0]!r}" if unknown else "they must be named, each once"
-        raise TrainingError(f"Of the values to change to, {what}; the faces show: {', '.join(values)}.")
-    group = AttributeGroup(name=attribute, values=chosen)
+    attributes = (attribute,) if isinstance(attribute, str) else tuple(dict.fromkeys(attribute))
+    usable = faces.select(faces.splits != "test")
+    known = {name: _known_words(usable, name, alone=len(attributes) == 1) for name in attributes}
+    for name, words in known.items():
+        if len(words) < 2:
+            raise TrainingError(
+                f"The faces to train on show {len(words)} known values of {name}; a change needs two."
+            )
+    usable = usable.select(_labelled(usable, known))
+    chosen = known if to is None else {attributes[0]: _chosen(to, known)}
+    vocabulary = Vocabulary(tuple(AttributeGroup(name=name, values=words) for name, words in chosen.items()))
     if validation is None:
         unseen = _unseen(usable, seed, held_out)
         learners, others = usable.select(~unseen), usable.select(unseen)
     else:
         learners = usable.select(usable.splits != "val")
-        others = validation.select(np.isin(validation.attribute(attribute), values))
+        others = validation.select(_labelled(validation, known))
         if validation.size != faces.size or not len(others):
             raise TrainingError(
                 f"The faces to validate on must have crops of {faces.size} pixels and the same values of "
-                f"{attribute}."
+                f"{', '.join(attributes)}."
             )
     if not len(learners):
         raise TrainingError("Nobody is left to train on; name a set with people of split train or of none.")
@@ -169,32 +200,46 @@ def prepare(
     if std <= 0:
         raise TrainingError("All the faces to train on are of one grey level; the pictures must be wrong.")
     return TrainingData(
-        attribute=attribute,
-        vocabulary=Vocabulary(groups=(group,)),
-        train=_pair_set(learners, attribute, group),
-        validation=_pair_set(others, attribute, group) if len(others) else None,
+        vocabulary=vocabulary,
+        train=_pair_set(learners, known, vocabulary),
+        validation=_pair_set(others, known, vocabulary) if len(others) else None,
         mean=mean,
         std=std,
     )
 
 
-def mirrored_codes(vocabulary: Vocabulary) -> Ints | None:
-    """Return what each code becomes when a picture is mirrored: signed numbers change sign, words stay.
+def varying(faces: FaceSet) -> tuple[Attribute, ...]:
+    """Return the attributes in which the faces to train on differ; raises TrainingError if there are none."""
+    usable = faces.select(faces.splits != "test")
+    found = tuple(name for name in ATTRIBUTES if len(_known_words(usable, name, alone=False)) > 1)
+    if not found:
+        raise TrainingError(f"The faces to train on differ in none of {', '.join(ATTRIBUTES)}.")
+    return found
 
-    (V,) int64, or None if a group has signed numbers without their opposites, so that mirrored pictures
-    would show values the vocabulary does not know.
-    """
-    places = []
-    for group in vocabulary.groups:
-        numbers = group.numbers
-        if numbers is None or min(numbers) >= 0:
-            places.append(list(range(len(group.values))))
-        elif any(-number not in numbers for number in numbers):
-            return None
-        else:
-            places.append([numbers.index(-number) for number in numbers])
-    sizes = [len(group.values) for group in vocabulary.groups]
-    return np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), sizes).ravel().astype(np.int64)
+
+def _known_words(faces: FaceSet, name: Attribute, *, alone: bool) -> tuple[str, ...]:
+    """The values of an attribute: all words there are, or, beside other attributes, the well-known ones."""
+    words = faces.values(name)
+    common = tuple(word for word in _KNOWN.get(name, ()) if word in words)
+    return words if alone or len(common) < 2 else common
+
+
+def _labelled(faces: FaceSet, known: dict[Attribute, tuple[str, ...]]) -> NDArray[np.bool_]:
+    """Which faces (N,) show a known value of at least one attribute."""
+    found = np.stack([np.isin(faces.attribute(name), words) for name, words in known.items()])
+    return np.asarray(found.any(0))
+
+
+def _chosen(to: Sequence[str], known: dict[Attribute, tuple[str, ...]]) -> tuple[str, ...]:
+    """Check the values to change to; raises TrainingError."""
+    if len(known) > 1:
+        raise TrainingError("Values to change to can be chosen for one attribute only; leave out --to.")
+    (values,) = known.values()
+    unknown = [word for word in to if word not in values]
+    if unknown or not to or len(set(to)) < len(to):
+        what = f"there is no {unknown[0]!r}" if unknown else "they must be named, each once"
+        raise TrainingError(f"Of the values to change to, {what}; the faces show: {', '.join(values)}.")
+    return tuple(to)
 
 
 def _moments(crops: NDArray[np.uint8]) -> tuple[float, float]:
@@ -221,23 +266,36 @@ def _unseen(faces: FaceSet, seed: int, held_out: int | None) -> NDArray[np.bool_
     return np.isin(faces.persons, chosen)
 
 
-def _pair_set(faces: FaceSet, attribute: Attribute, group: AttributeGroup) -> PairSet:
-    words, place = np.unique(faces.attribute(attribute), return_inverse=True)
-    known = {value: code for code, value in enumerate(group.values)}
-    codes = np.array([known.get(str(word), -1) for word in words], np.int64)[place]
-    others = np.stack([faces.attribute(name) for name in ATTRIBUTES if name != attribute])
-    settings = np.unique(others, axis=1, return_inverse=True)[1]
-    pairs = ordered_pairs(faces, attribute)
-    pairs = pairs[codes[pairs[:, 1]] >= 0]
+def _pair_set(faces: FaceSet, known: dict[Attribute, tuple[str, ...]], vocabulary: Vocabulary) -> PairSet:
+    shown = np.stack([_places(faces, name, words) for name, words in known.items()], axis=1)  # (N, G)
+    values = np.stack([_places(faces, name, vocabulary.group(name).values) for name in known], axis=1)
+    vectors = np.zeros((len(faces), vocabulary.size), np.float32)
+    for place, column in zip(vocabulary.places.values(), values.T, strict=True):
+        told = np.flatnonzero(column >= 0)
+        vectors[told, place.start + column[told]] = 1
+    columns = {name: faces.attribute(name) for name in ATTRIBUTES}
+    for name, place in zip(known, shown.T, strict=True):
+        columns[name] = np.where(place >= 0, _SETTLED, columns[name])
+    settings, person = numbered(*columns.values()), numbered(faces.persons)
+    pairs = pairs_within(numbered(person, faces.scenes, settings), numbered(*shown.T))
+    pairs = pairs[((values >= 0) == (shown >= 0)).all(1)[pairs[:, 1]]]  # never to what is changed only from
     if not len(pairs):
         raise TrainingError(
-            "No person has two pictures that differ in the attribute alone, so nothing can be learnt."
+            "No person has two pictures that differ in what is to be changed alone, so nothing can be learnt."
         )
-    owners = np.unique(faces.persons[pairs[:, 0]], return_inverse=True)[1]
+    owners = numbered(person[pairs[:, 0]])
     return PairSet(
         faces=faces,
-        codes=codes,
-        settings=settings.astype(np.int64).reshape(-1),
+        values=values,
+        vectors=vectors,
+        settings=settings,
         pairs=pairs[np.argsort(owners, kind="stable")],
         starts=np.concatenate([[0], np.cumsum(np.bincount(owners))]).astype(np.int64),
     )
+
+
+def _places(faces: FaceSet, name: Attribute, words: Sequence[str]) -> Ints:
+    """(N,) int64: the place of each face's word of an attribute among ``words``, -1 if it is none of them."""
+    there, which = np.unique(faces.attribute(name), return_inverse=True)
+    places = {word: place for place, word in enumerate(words)}
+    return np.array([places.get(str(word), -1) for word in there], np.int64)[which]

@@ -33,6 +33,20 @@ class Augmentation:
     zoom: float = 0.05  # input: crop scaled by exp(±zoom), for the same reason
     blur: float = 0.6  # input: Gaussian blur of up to this many pixels (of 32); small faces are soft
     noise: float = 4.0  # input: Gaussian noise of up to this many grey levels; sensors are noisy
+    aspect: float = 0.0  # input: width to height changed by exp(±aspect); heads differ, landmarks err
+    corners: float = 0.0  # input: corners moved by up to ±corners of the side; cameras see from close by
+    cover: float = 0.0  # every second input: hidden from a border by up to this share; hands, collars
+    motion: float = 0.0  # every second input: blurred along up to this many pixels (of 32, up to 4)
+    sampling: float = 0.0  # every second input: shrunk by up to 1 + sampling and enlarged; small faces
+    contrast: float = 0.0  # input: levels spread about their mean by exp(±contrast); haze and flash
+    tone: float = 0.0  # input: tone curve of its own, exponent exp(±tone)
+    blocks: float = 0.0  # every second input: up to this many times JPEG's rounding at quality 50
+
+    @property
+    def as_photographs(self) -> bool:
+        """Whether one of the changes from ``aspect`` on is made; otherwise no numbers are drawn for them."""
+        own = (self.aspect, self.corners, self.cover, self.motion, self.sampling, self.contrast, self.tone)
+        return any((*own, self.blocks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,10 @@ class Recipe:
     any_light: float = 0.0
     """Share of pairs whose positive is the target in any of its lights, none of which are negatives then.
     Nought keeps the light in the features (the paper's criterion 2)."""
+    attribute_dropout: float = 0.0
+    """Share of the attributes in which source and target agree that are left open, zeros in the attribute
+    vector, so that the network learns to leave as it is what nobody names."""
+    any_scene: float = 0.0  # the same for any picture of the person with the target's values, in any scene
     augmentation: Augmentation | None = None
 
 
@@ -126,8 +144,24 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     "none": None,
     "mirror": Augmentation(gain=0.0, offset=0.0, gamma=0.0, degraded=0.0),
     "full": Augmentation(),
+    "photographs": Augmentation(
+        degraded=0.8,
+        shift=1.2,
+        turn=4.0,
+        zoom=0.07,
+        noise=5.0,
+        aspect=0.06,
+        corners=0.03,
+        cover=0.3,
+        motion=2.0,
+        sampling=1.2,
+        contrast=0.35,
+        tone=0.25,
+        blocks=1.0,
+    ),
 }
-"""``mirror`` is for sets whose pictures differ in nothing but labels, such as the paper's protocol."""
+"""``mirror`` is for sets whose pictures differ in nothing but labels, such as the paper's protocol;
+``photographs`` for rendered sets of which photographs are to be understood."""
 
 
 def adjusted(recipe: Recipe, *, augment: str | None = None, **changes: Any) -> Recipe:
@@ -161,10 +195,14 @@ def check_recipe(recipe: Recipe) -> None:
         raise TrainingError(f"There is no error {recipe.error!r}; choose {' or '.join(ERROR_KINDS)}.")
     if recipe.optimiser not in ("sgd", "adamw"):
         raise TrainingError(f"There is no optimiser {recipe.optimiser!r}; choose sgd or adamw.")
-    if not 0 <= recipe.any_light <= 1 or recipe.contrastive_weight < 0:
+    shares = (recipe.any_light, recipe.any_scene)
+    if min(shares) < 0 or sum(shares) > 1 or recipe.contrastive_weight < 0:
         raise TrainingError(
-            "The share of any light lies between 0 and 1, and the contrastive weight is never below 0."
+            "The shares of any light and any scene lie between 0 and 1, also together, and the contrastive "
+            "weight is never below 0."
         )
+    if not 0 <= recipe.attribute_dropout < 1:
+        raise TrainingError("The share of attributes left open lies between 0 and 1.")
     if (recipe.contrastive_weight or recipe.reconstruction_weight) and not recipe.joint:
         raise TrainingError("Contrast and reconstruction need both stages trained together.")
     if recipe.contrastive_weight and size < 2:

@@ -17,18 +17,18 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter, functional
 
-from facedata.labelled import ATTRIBUTES
-from facedata.pairs import groups
+from facedata.pairs import numbered
 from faces.crop import CropGeometry
 from faces.errors import TrainingError
-from faces.types import Ints
+from faces.types import Floats, Ints
 from generator.architecture import Architecture
+from generator.attributes import Vocabulary
 from generator.checkpoint import Checkpoint, save_checkpoint
 from generator.config import ModelConfig
 from generator.devices import autocast, pick_device, pick_precision
 from generator.networks import TwoStage
 from generator.quantised import activation_peaks
-from generator.training.batches import Batch, BatchMaker
+from generator.training.batches import Batch, BatchesAhead, BatchMaker
 from generator.training.data import PairSet, Stream, TrainingData, drawn_as
 from generator.training.recipes import Budget, ErrorKind, Recipe, check_recipe
 from generator.training.state import Counters, Entry
@@ -42,6 +42,7 @@ _PART = 32  # pictures that one thread passes forward and backward at a time, on
 _PAIRS, _QUERIES = 512, 300  # of people unseen
 _GALLERY, _EACH = 280, 14  # faces in all and of a person: two lights of the paper's seven poses
 _CHUNK = 128
+_TRIED = 48  # faces whose values are told apart where there are many attributes
 _WATCHED = 32  # faces by which the largest outputs of the layers are found
 
 Drawn = tuple[Tensor, Tensor | None, Tensor | None]  # both stages' pictures and features, as far as needed
@@ -60,7 +61,7 @@ def train(
     """Train both networks and keep them as a checkpoint in the folder ``out``.
 
     The same call on the same folder goes on where a killed run stood; a finished training is left as it is.
-    With ``start`` the networks begin as that checkpoint's; only what encodes other values begins at random.
+    With ``start`` the networks begin as that checkpoint's, as far as it knows the values (``_begin_as``).
     Returns true if the budget is used up, false if it was stopped.
     Raises TrainingError if recipe, budget or folder do not fit, or if the loss is no longer a number.
     """
@@ -78,7 +79,7 @@ def train(
     for parameter in network.to(device).parameters():
         if parameter.ndim == 4:  # convolutions are fastest with weights in this order
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    batches = BatchMaker(data.train, data, recipe, seed, device)
+    batches = BatchesAhead(BatchMaker(data.train, data, recipe, seed, device))
     scale = grey_levels(data.std, recipe.error)
     validation = Validation(data, recipe, seed, device, dtype) if data.validation else None
 
@@ -107,7 +108,10 @@ def train(
         save_checkpoint(out, network, config)
 
     threads = options.threads or os.cpu_count() or 1
-    with closing(GradientMaker(recipe, threads=threads, device=device, dtype=dtype)) as gradients:
+    with (
+        closing(batches),
+        closing(GradientMaker(recipe, threads=threads, device=device, dtype=dtype)) as gradients,
+    ):
 
         def trained(phase: DrawingPhase) -> Phase:
             return Phase(phase.name, phase.parameters, lambda step: gradients(phase, batches(step)))
@@ -119,7 +123,7 @@ def train(
             export=export,
             scales={"stage1": scale, "stage2": scale},
             identity={
-                "attribute": data.attribute,
+                "attribute": ", ".join(group.name for group in data.vocabulary.groups),
                 "recipe": asdict(recipe),
                 "budget": asdict(budget),
                 "seed": seed,
@@ -132,15 +136,28 @@ def train(
 
 
 def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
-    """Give the network the weights of ``start``, if its attribute is another all but those that encode it."""
+    """Give the network the weights of ``start``.
+
+    Values that ``start`` knows as well keep their part in encoding a wish and the others begin with none, so
+    that at first all is drawn as it was; if it knows none of them, what encodes a wish stays random.
+    """
     sizes = replace(start.network.architecture, attribute_size=network.architecture.attribute_size)
     if sizes != network.architecture:
         raise TrainingError(f"{start.folder} has networks of other sizes; start without it.")
     weights = start.network.state_dict()
     if start.config.vocabulary != data.vocabulary:
-        own = network.state_dict()
-        weights |= {name: own[name] for name in weights if name.startswith("stage1.attribute")}
+        own, first = network.state_dict(), "stage1.attribute1.weight"
+        known = {word: place for place, word in enumerate(_words(start.config.vocabulary))}
+        places = [known.get(word, -1) for word in _words(data.vocabulary)]
+        if max(places) >= 0:
+            own = {first: weights[first][:, places] * (torch.tensor(places) >= 0)}
+        weights |= {name: own[name] for name in own if name.startswith("stage1.attribute")}
     network.load_state_dict(weights)
+
+
+def _words(vocabulary: Vocabulary) -> list[tuple[str, str]]:
+    """What each place of an attribute vector stands for."""
+    return [(group.name, value) for group in vocabulary.groups for value in group.values]
 
 
 def row_errors(drawn: Tensor, target: Tensor, kind: ErrorKind = "squared") -> Tensor:
@@ -178,7 +195,7 @@ def contrastive(
 
 @dataclass(frozen=True)
 class DrawingPhase:
-    """``draw`` pictures (B, 1, S, S) with wishes (B, V); ``parameters`` are what is trained."""
+    """``draw`` pictures (B, 1, S, S) with wishes (B, A); ``parameters`` are what is trained."""
 
     name: str
     parameters: list[Parameter]
@@ -256,7 +273,7 @@ class GradientMaker:
         weight = torch.full((count,), 1.0 / count, device=self._device)
         shown, wish, target = batch.source, batch.wish, batch.target
         if recipe.reconstruction_weight > 0 or recipe.contrastive_weight > 0:
-            shown, wish = torch.cat([shown, batch.positive_shown]), torch.cat([wish, wish])
+            shown, wish = torch.cat([shown, batch.positive_shown]), torch.cat([wish, batch.own])
             target = torch.cat([target, batch.positive])
             weight = torch.cat([weight, recipe.reconstruction_weight * weight])
         size = len(shown)
@@ -297,8 +314,11 @@ def _backward(
 
 
 class Validation:
-    """A fixed, seeded examination: errors on pairs, contrast on batches, and recall@1 on a small gallery,
-    which is canonicalised as real galleries are."""
+    """A fixed, seeded examination: errors on pairs, contrast on batches, recall@1 on a small gallery, and how
+    often the right value of an attribute draws a face best.
+
+    With one attribute the gallery is canonicalised as real ones are; with several its values are told.
+    """
 
     def __init__(
         self, data: TrainingData, recipe: Recipe, seed: int, device: torch.device, dtype: torch.dtype
@@ -310,7 +330,7 @@ class Validation:
         self._device, self._dtype = device, dtype
         rng = np.random.default_rng([seed, Stream.VALIDATION])
         self._pairs = faces.pairs[rng.permutation(len(faces.pairs))[:_PAIRS]]
-        self._gallery = _gallery_rows(data, faces, rng)
+        self._gallery = _gallery_rows(faces, rng)
         candidates = faces.pairs[np.isin(faces.pairs[:, 1], self._gallery)]
         self._queries = candidates[rng.permutation(len(candidates))[:_QUERIES]]
         wanted = recipe.people_per_batch or 8
@@ -318,14 +338,17 @@ class Validation:
         people = min(wanted, faces.people)
         plain = replace(recipe, batch_size=people * each, people_per_batch=people, augmentation=None)
         self._contrast = BatchMaker(faces, data, plain, seed, device)
-        self._one_hot = torch.from_numpy(data.vocabulary.one_hots).to(device)
+        self._tried = [self._gallery]  # by attribute
+        if len(data.vocabulary.groups) > 1:
+            mixed = rng.permutation(self._gallery)
+            self._tried = [mixed[column[mixed] >= 0][:_TRIED] for column in faces.values.T]
 
     @torch.no_grad()
     def __call__(self, network: TwoStage) -> Measures:
         """Return the figures named in ``state.Entry``."""
         network.eval()
         try:
-            return {**self._errors(network), **self._contrast_accuracy(network), **self._recall(network)}
+            return {**self._errors(network), **self._contrast_accuracy(network), **self._retrieval(network)}
         finally:
             network.train()
 
@@ -344,34 +367,45 @@ class Validation:
             batch = self._contrast(step)
             with autocast(self._device, self._dtype):
                 queries = network(batch.source, batch.wish)[2]
-                positives = network(batch.positive_shown, batch.wish)[2]
+                positives = network(batch.positive_shown, batch.own)[2]
             part, share = contrastive(queries, positives, batch.same, self._recipe.temperature)
             loss, right = loss + float(part) / 2, right + float(share) / 2
         return {"contrast": loss, "contrast_accuracy": right}
 
-    def _recall(self, network: TwoStage) -> Measures:
-        rows, queries = self._gallery, self._queries
+    def _retrieval(self, network: TwoStage) -> Measures:
+        rows, queries, groups = self._gallery, self._queries, self._data.vocabulary.groups
+        right: Measures = {}
+        features: Tensor | None = None
+        for place, (group, tried) in enumerate(zip(groups, self._tried, strict=True)):
+            if len(group.values) > 1 and len(tried):  # a single value is never named wrongly
+                features, named = self._canonicalised(network, tried, place)
+                right[f"{group.name}_accuracy"] = float((named == self._faces.values[tried, place]).mean())
+        found = {"value_accuracy": sum(right.values()) / len(right)} if right else {}
+        if len(groups) > 1:
+            found |= right
         if not len(queries):
-            return {}
-        features, named = self._canonicalised(network, rows)
+            return found
+        if features is None or len(groups) > 1:
+            parts = np.array_split(rows, max(1, len(rows) // _CHUNK))
+            features = torch.cat([self._drawn(network, np.stack([part] * 2, 1))[2] for part in parts])
         parts = np.array_split(queries, max(1, len(queries) // _CHUNK))
         asked = torch.cat([self._drawn(network, part)[2].float() for part in parts])
         first = rows[(asked @ features.T).argmax(1).cpu().numpy()]
         wanted = queries[:, 1]
-        persons, codes = self._faces.faces.persons, self._faces.codes
-        right = (persons[first] == persons[wanted]) & (codes[first] == codes[wanted])
-        found = {"recall1": float(right.mean()), "recall1_exact": float((first == wanted).mean())}
-        if len(self._one_hot) > 1:  # a single value is never named wrongly
-            found["value_accuracy"] = float((named == codes[rows]).mean())
-        return found
+        persons, values = self._faces.faces.persons, self._faces.values
+        hit = (persons[first] == persons[wanted]) & (values[first] == values[wanted]).all(1)
+        return {"recall1": float(hit.mean()), "recall1_exact": float((first == wanted).mean()), **found}
 
-    def _canonicalised(self, network: TwoStage, rows: Ints) -> tuple[Tensor, Ints]:
-        """Features (N, D) of the closest drawings and the codes (N,) they were drawn with."""
+    def _canonicalised(self, network: TwoStage, rows: Ints, group: int) -> tuple[Tensor, Ints]:
+        """Try all values of one attribute: features (N, D) of the closest drawings, and their values (N,)."""
         kept, named = [], []
-        values = len(self._one_hot)
+        place = list(self._data.vocabulary.places.values())[group]
+        values = place.stop - place.start
         for part in np.array_split(rows, max(1, len(rows) * values // (2 * _CHUNK))):
             pictures = self._standardised(self._faces.faces.crops[part]).repeat_interleave(values, 0)
-            _, drawn, features = self._run(network, pictures, np.tile(np.arange(values), len(part)))
+            wishes = self._faces.vectors[part].repeat(values, 0)
+            wishes[:, place] = np.tile(np.eye(values, dtype=np.float32), (len(part), 1))
+            _, drawn, features = self._run(network, pictures, wishes)
             best = (drawn - pictures).square().flatten(1).sum(1).view(-1, values).argmin(1)
             places = torch.arange(len(part), device=best.device) * values + best
             kept.append(features[places].float())
@@ -381,12 +415,11 @@ class Validation:
     def _drawn(self, network: TwoStage, pairs: Ints) -> tuple[Tensor, Tensor, Tensor]:
         """What the network draws of the sources of pairs (P, 2) for their targets' values, and features."""
         sources = self._standardised(self._faces.faces.crops[pairs[:, 0]])
-        return self._run(network, sources, self._faces.codes[pairs[:, 1]])
+        return self._run(network, sources, self._faces.vectors[pairs[:, 1]])
 
-    def _run(self, network: TwoStage, pictures: Tensor, codes: Ints) -> tuple[Tensor, Tensor, Tensor]:
-        wishes = self._one_hot[torch.from_numpy(codes).to(self._device)]
+    def _run(self, network: TwoStage, pictures: Tensor, wishes: Floats) -> tuple[Tensor, Tensor, Tensor]:
         with autocast(self._device, self._dtype):
-            draft, drawn, features = network(pictures, wishes)
+            draft, drawn, features = network(pictures, torch.from_numpy(wishes).to(self._device))
         return draft.float(), drawn.float(), features
 
     def _standardised(self, crops: np.ndarray) -> Tensor:
@@ -394,10 +427,11 @@ class Validation:
         return ((pictures - self._data.mean) / self._data.std)[:, None].to(self._device)
 
 
-def _gallery_rows(data: TrainingData, faces: PairSet, rng: np.random.Generator) -> Ints:
+def _gallery_rows(faces: PairSet, rng: np.random.Generator) -> Ints:
     """Rows of a small gallery: of each person in turn, a few groups (the wished values under one light)."""
-    group = groups(faces.faces, *(name for name in ATTRIBUTES if name != data.attribute))
+    group = numbered(faces.faces.persons, faces.faces.scenes, faces.settings)
     wished = np.isin(np.arange(len(faces.faces)), faces.pairs[:, 1])
+    many = faces.values.shape[1] > 1
     rows: list[Ints] = []
     taken: Counter[str] = Counter()
     for number in rng.permutation(int(group.max()) + 1):
@@ -405,6 +439,8 @@ def _gallery_rows(data: TrainingData, faces: PairSet, rng: np.random.Generator) 
         person = str(faces.faces.persons[members[0]]) if len(members) else ""
         if not len(members) or taken[person] >= _EACH:
             continue
+        if many:
+            members = rng.permutation(members)[: _EACH - taken[person]]
         taken[person] += len(members)
         rows.append(members)
         if taken.total() >= _GALLERY:
