@@ -23,15 +23,16 @@ _PARTS = (
     (slice(21496, 24692), Material.EYE),
 )
 _EYES = (slice(21451, 23021), slice(23021, 24591))  # vertices of both eyeballs
+_SUNK_EYE = 0.5  # cm by which an eyeball gives way to a lid that is shut
 _FACE_VERTICES = 6706  # the first so many are the narrow face
 
 Expression = dict[str, float]
-"""Weights 0..1 of blendshapes, by their names."""
+"""Weights 0..1 of blendshapes, by their names; lids that blink by more than 1 are shut on every head."""
 
 
 def both_sides(**weights: float) -> Expression:
     """Give the left and the right of each blendshape the same weight; those of the middle have no sides."""
-    middle = ("jawOpen", "mouthPucker")
+    middle = ("jawOpen", "mouthFunnel", "mouthPucker", "mouthRollLower", "mouthShrugLower")
     sides = {name: ("",) if name in middle else ("_L", "_R") for name in weights}
     return {name + side: weight for name, weight in weights.items() for side in sides[name]}
 
@@ -47,12 +48,66 @@ _EXPRESSIONS = (
     both_sides(mouthPucker=0.6),
 )
 
+# Mouths of faces that are at rest: silent, talking, pressed together, sad, ...
+_QUIET = (
+    both_sides(),
+    both_sides(mouthFrown=0.5, browDown=0.3),
+    both_sides(jawOpen=0.18, mouthLowerDown=0.3),
+    both_sides(jawOpen=0.15, mouthFunnel=0.4),
+    both_sides(mouthPress=0.6, mouthDimple=0.3),
+    both_sides(mouthRollLower=0.5, mouthShrugLower=0.3),
+    both_sides(mouthPucker=0.45),
+)
+# What each word may look like at full strength, and the range of strengths.
+_NAMED: dict[str, tuple[tuple[Expression, ...], float, float]] = {
+    "neutral": (
+        (
+            *_QUIET,
+            both_sides(browDown=0.6, eyeSquint=0.3),
+            both_sides(eyeSquint=0.6, cheekSquint=0.3),
+            both_sides(browInnerUp=0.5, mouthFrown=0.4),
+        ),
+        0.0,
+        1.0,
+    ),
+    "smile": (
+        (
+            both_sides(mouthSmile=0.85, cheekRaiser=0.5, mouthDimple=0.3),
+            both_sides(mouthSmile=0.95, cheekRaiser=0.7, eyeSquint=0.3),
+            both_sides(mouthSmile=0.85, cheekRaiser=0.5, mouthUpperUp=0.2, jawOpen=0.05),
+        ),
+        0.65,
+        1.05,
+    ),
+    "laugh": (
+        (
+            both_sides(mouthSmile=0.85, cheekRaiser=0.8, mouthUpperUp=0.5, jawOpen=0.4, eyeSquint=0.4),
+            both_sides(mouthSmile=0.9, cheekRaiser=0.6, mouthUpperUp=0.6, mouthLowerDown=0.5, jawOpen=0.2),
+            both_sides(mouthSmile=0.7, mouthStretch=0.3, mouthUpperUp=0.4, jawOpen=0.6, eyeSquint=0.5),
+        ),
+        0.75,
+        1.1,
+    ),
+    "eyes-closed": (_QUIET, 0.0, 1.0),
+    "surprised": (
+        (
+            both_sides(browInnerUp=0.9, browOuterUp=0.9, eyeWide=0.9, jawOpen=0.5),
+            both_sides(browInnerUp=0.8, browOuterUp=0.9, eyeWide=0.8, jawOpen=0.35, mouthFunnel=0.5),
+        ),
+        0.75,
+        1.1,
+    ),
+}
+_SIDE = {"_L": 0, "_R": 1}
+
 
 class Head:
     """What all persons share of the head model; raises HeadModelError if it lacks an expression."""
 
     def __init__(self, model: HeadModel) -> None:
-        lacking = {name for weights in _EXPRESSIONS for name in weights} - {*model.expression_names}
+        named = [weights for kinds, *_ in _NAMED.values() for weights in kinds]
+        known = {name for weights in (*_EXPRESSIONS, *named) for name in weights}
+        lacking = known - {*model.expression_names}
         if lacking:
             raise HeadModelError(f"The head model has no expression {min(lacking)}; {HINT}.")
         self.model = model
@@ -108,6 +163,29 @@ def sample_expression(rng: Rng, strength: float) -> Expression:
     return weights
 
 
+def named_expression(rng: Rng, word: str) -> Expression:
+    """Draw the weights of neutral, smile, laugh, eyes-closed or surprised; raises KeyError for other words.
+
+    Strength, sides and gaze differ from draw to draw, and no muscle is quite still.
+    """
+    kinds, low, high = _NAMED[word]
+    chosen, amount = kinds[rng.integers(len(kinds))], rng.uniform(low, high)
+    uneven = rng.normal(1, 0.1, 2)
+    weights = {name: amount * value * uneven[_SIDE.get(name[-2:], 0)] for name, value in chosen.items()}
+    if word == "eyes-closed":
+        weights |= both_sides(eyeBlink=rng.uniform(1.15, 1.3))
+    else:
+        weights |= both_sides(eyeBlink=0.0 if word == "surprised" else abs(rng.normal(0, 0.1)))
+        aside, up = rng.normal(0, 0.2), rng.normal(0, 0.15)
+        out, into = ("_L", "_R") if aside > 0 else ("_R", "_L")
+        weights |= {f"eyeLookOut{out}": abs(aside), f"eyeLookIn{into}": abs(aside)}
+        weights |= both_sides(**{"eyeLookUp" if up > 0 else "eyeLookDown": abs(up)})
+    for name in ("mouthFrown", "browDown", "mouthPress", "mouthLowerDown", "cheekPuff"):
+        for side in ("_L", "_R"):
+            weights[name + side] = weights.get(name + side, 0.0) + abs(rng.normal(0, 0.05))
+    return {name: max(0.0, float(weight)) for name, weight in weights.items()}
+
+
 @dataclass(frozen=True)
 class Posed:
     """A person's head under one expression: the whole ``mesh`` and the 68 ``landmarks`` (68, 3), cm."""
@@ -142,6 +220,10 @@ def pose_person(person: Person, head: Head, expression: Expression, shape: Shape
     for name, weight in expression.items():
         vertices = vertices + np.float32(weight) * model.expression_modes[model.expression_names.index(name)]
     vertices = vertices.astype(np.float32)
+    for part, lid in zip(_EYES, ("eyeBlink_L", "eyeBlink_R"), strict=True):
+        # Lids that sink in a straight line would cut through the eyeball.
+        if expression.get(lid, 0.0) > 1:
+            vertices[part, 2] -= _SUNK_EYE
     skin = surface(vertices, head.triangles, Material.SKIN)
     landmarks = vertices[model.landmarks68]
     parts = [
