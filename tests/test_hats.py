@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.rendered.accessories import HATS, PRESSED, FittedHat, sample_hat, sample_kind
 from facedata.rendered.camera import Camera, View, flash_directions, rig_lights
+from facedata.rendered.hair import Hair
 from facedata.rendered.head_model import load_head_model
+from facedata.rendered.locks import sample_natural_hair
 from facedata.rendered.mesh import Array, Caster, Hits, Material
-from facedata.rendered.person import Head, Person, Shape, pose_person
+from facedata.rendered.person import Head, Person, Shape, pose_person, sample_person
 from facedata.rendered.recipes import ACCESSORIES, AccessoryRecipe
 
 ABOVE = 16  # the rig's light above the forehead
@@ -47,28 +50,40 @@ def test_neither_scalp_nor_hair_comes_through_a_hat(
     seed = int(rng.integers(2**31))
     bare = AccessoryRecipe(seed=seed).people(head, 0)[0]
     thickness = 3.8 if style == "curly" else 2.2
-    person = replace(
-        bare,
-        hair=replace(bare.hair, style=style, thickness=thickness, strands=0.2),
-        hat=replace(sample_hat(rng, kind, spread=2.5), tilt=0.0, lean=0.0),
-    )
+    assert isinstance(bare.hair, Hair)
+    hair = replace(bare.hair, style=style, thickness=thickness, strands=0.2)
+    assert (seen_on_crown(replace(bare, hair=hair), head, rng, kind) == Material.HAT).all()
+
+
+@pytest.mark.parametrize("kind", HATS)
+@pytest.mark.parametrize("style", ["afro", "curls", "long", "swept-back", "straight-fringe"])
+def test_no_lock_of_natural_hair_comes_through_a_hat(
+    head: Head, rng: np.random.Generator, kind: str, style: str
+) -> None:
+    person = sample_person(rng, head, natural=True)
+    while person.hair.style != style:
+        person = replace(person, hair=sample_natural_hair(rng))
+    assert (seen_on_crown(person, head, rng, kind) == Material.HAT).all()
+
+
+def seen_on_crown(person: Person, head: Head, rng: np.random.Generator, kind: str) -> NDArray[np.int8]:
+    """Put an upright hat on and return the materials (n,) seen from outside, all over it above its band."""
+    hat = replace(sample_hat(rng, kind, spread=2.5), tilt=0.0, lean=0.0)
     shape = Shape(person.coefficients, head)
-    caster = pose_person(person, head, {}, shape=shape).caster
-    assert person.hat is not None
-    hat = FittedHat(person.hat, shape.caster, shape.landmarks)
+    caster = pose_person(replace(person, hat=hat), head, {}, shape=shape).caster
+    mesh = FittedHat(hat, shape.caster, shape.landmarks).mesh()
     # Looks from outside at the middle of every triangle above the band, along its normal.
-    mesh = hat.mesh()
     middle = mesh.vertices[mesh.triangles].mean(1)
     outwards = mesh.normals[mesh.triangles].mean(1)
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     away = middle - np.array([0, 6, 0], np.float32)
     across = (outwards * away).sum(1) / np.linalg.norm(away, axis=1)
-    band = float(shape.landmarks[[19, 24], 1].mean()) + person.hat.lift
+    band = float(shape.landmarks[[19, 24], 1].mean()) + hat.lift
     crown = (np.abs(across) > 0.5) & (middle[:, 1] > band + 0.2)
     outwards = (outwards * np.sign(across)[:, None])[crown]
     hits = caster.cast((middle[crown] + 2 * outwards).astype(np.float32), -outwards.astype(np.float32))
     assert crown.mean() > 0.4 and len(hits.ray) == crown.sum()
-    assert (hits.material == Material.HAT).all()
+    return hits.material
 
 
 @pytest.mark.parametrize("kind", HATS)

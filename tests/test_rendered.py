@@ -13,10 +13,12 @@ pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.rendered.accessories import sample_glasses
 from facedata.rendered.camera import N_LIGHTS, Camera, View, flash_directions, rig_lights
-from facedata.rendered.hair import STYLES
+from facedata.rendered.hair import STYLES, Hair
 from facedata.rendered.head_model import load_head_model
+from facedata.rendered.locks import STYLES as NATURAL_STYLES
+from facedata.rendered.locks import sample_natural_hair
 from facedata.rendered.mesh import Caster, Material
-from facedata.rendered.person import Head, Posed, pose_person, sample_expression
+from facedata.rendered.person import Head, Posed, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import VARIETIES, Variety
 from facedata.rendered.recipes import YAWS, RotationRecipe, crop_view
 from faces.crop import CropGeometry, crop_transform
@@ -239,6 +241,7 @@ def test_skin_shines_where_the_lamp_is_mirrored(posed: Posed, caster: Caster) ->
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_haircut_can_be_rendered(head: Head, posed: Posed, style: str) -> None:
+    assert isinstance(posed.person.hair, Hair)
     person = replace(posed.person, hair=replace(posed.person.hair, style=style, thickness=1.0))
     built = pose_person(person, head, {})
     view = View(built, camera(built, 0, side=48))
@@ -247,6 +250,36 @@ def test_every_haircut_can_be_rendered(head: Head, posed: Posed, style: str) -> 
     face = view.hits.rest[view.hits.material == Material.SKIN]
     assert len(face) > 200, "hair hides the face"
     assert ((view.albedo > 0) & (view.albedo <= 1)).all()
+
+
+def test_every_natural_haircut_can_be_rendered_and_leaves_the_face_free(head: Head, posed: Posed) -> None:
+    rng = np.random.default_rng(5)
+    seen: set[str] = set()
+    while len(seen) < len(NATURAL_STYLES):
+        hair = sample_natural_hair(rng)
+        if hair.style in seen:
+            continue
+        seen.add(hair.style)
+        built = pose_person(replace(posed.person, hair=hair), head, {})
+        view = View(built, camera(built, 0, side=48))
+        assert np.isfinite(built.mesh.vertices).all()
+        assert (Material.HAIR in built.mesh.material) == (hair.style != "bald")
+        # The nose, the mouth and most of what lies between the ears are seen.
+        marks = (camera(built, 0, side=48).project(built.landmarks)[[30, 33, 51, 57, 8]] - 0.5).round()
+        kinds = dict(zip(view.hits.ray.tolist(), view.hits.material.tolist(), strict=True))
+        assert all(kinds[int(y) * 48 + int(x)] != Material.HAIR for x, y in marks), hair
+
+
+def test_natural_people_are_the_same_again_and_differ_from_the_protocols_only_in_looks(head: Head) -> None:
+    plain, natural, again = (
+        sample_person(np.random.default_rng(8), head, natural=wished) for wished in (False, True, True)
+    )
+    assert np.array_equal(plain.coefficients, natural.coefficients)
+    assert isinstance(plain.hair, Hair) and not isinstance(natural.hair, Hair)
+    assert natural.hair == again.hair
+    meshes = [pose_person(each, head, {}).mesh for each in (natural, again)]
+    assert np.array_equal(meshes[0].vertices, meshes[1].vertices)
+    assert np.array_equal(meshes[0].shade, meshes[1].shade)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -13,9 +13,9 @@ from facedata.rendered.mesh import Array, Caster, Material, Mesh, Values, direct
 CENTRE = np.array([0.0, 4.5, -0.5], np.float32)  # inside the skull, at ear height
 COLUMNS, ROWS = 144, 80
 _AZIMUTH = np.linspace(-180, 180, COLUMNS, endpoint=False)  # 0 is the front, + the picture's right
-_ELEVATION = np.linspace(-66.0, 90.0, ROWS)
-_PHI, _THETA = np.meshgrid(np.radians(_AZIMUTH), np.radians(_ELEVATION))
-_DIRECTIONS = direction(_PHI, _THETA).astype(np.float32)  # (ROWS, COLUMNS, 3), from CENTRE
+ELEVATION = np.linspace(-66.0, 90.0, ROWS)
+_PHI, _THETA = np.meshgrid(np.radians(_AZIMUTH), np.radians(ELEVATION))
+DIRECTIONS = direction(_PHI, _THETA).astype(np.float32)  # (ROWS, COLUMNS, 3), from CENTRE
 STYLES = ("bald", "ring", "cropped", "short", "bowl", "bob", "long", "tied", "curly")
 
 
@@ -85,16 +85,16 @@ def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = 
     full = full * full * (3 - 2 * full)
     relief = _relief(hair, rng)
     lean = 1 + 0.35 * hair.parting * np.sin(_PHI) * np.clip(np.sin(_THETA), 0, 1)
-    thickness = hair.thickness * lean * (0.45 + 0.55 * np.clip(_ELEVATION / 60, 0, 1))[:, None]
+    thickness = hair.thickness * lean * (0.45 + 0.55 * np.clip(ELEVATION / 60, 0, 1))[:, None]
     if hair.style == "curly":
         thickness = hair.thickness * (0.8 + 0.2 * lean)
     radius: Values = skull + (thickness + relief) * full - 0.12 * (1 - full)
     if hair.style in ("bob", "long"):
         radius = _hang(hair, radius, skull, full, relief)
     if room is not None:
-        points = (CENTRE + _DIRECTIONS * skull[..., None]).reshape(-1, 3)
+        points = (CENTRE + DIRECTIONS * skull[..., None]).reshape(-1, 3)
         radius = np.minimum(radius, skull + room(points).reshape(ROWS, COLUMNS))
-    vertices = (CENTRE + _DIRECTIONS * radius[..., None]).reshape(-1, 3)
+    vertices = (CENTRE + DIRECTIONS * radius[..., None]).reshape(-1, 3)
     shade = np.asarray(1 + 0.9 * relief / max(hair.strands, 0.05) * 0.25, np.float32)
     triangles = grid_triangles(ROWS, COLUMNS, wrap=True)
     triangles = triangles[(over_edge > 0).ravel()[triangles].any(1)]
@@ -103,7 +103,7 @@ def hair_mesh(hair: Hair, skull: Array, room: Callable[[Array], Array] | None = 
 
 def skull_radius(head: Caster) -> Array:
     """Measure how far, (ROWS, COLUMNS), a bald head's skin is from CENTRE, the ears smoothed away."""
-    radius = head.reach(CENTRE, _DIRECTIONS)
+    radius = head.reach(CENTRE, DIRECTIONS)
     radius = np.where(np.isfinite(radius), radius, 9.0)
     wrapped = np.pad(radius, ((0, 0), (8, 8)), mode="wrap")
     radius = median_filter(wrapped, size=13, mode="nearest")[:, 8:-8]
@@ -124,9 +124,9 @@ def _degrees_inside(hair: Hair, rng: np.random.Generator) -> Array:
         edge = np.interp(side, knots, [front, front, front - 6, 16, 0, hair.sideburn, 9, 9, -14, -36, -46])
     ragged = gaussian_filter1d(rng.normal(size=COLUMNS), 1.2, mode="wrap") * 2.0
     edge = edge + ragged - hair.sweep * hair.parting * np.sin(np.radians(_AZIMUTH)) * (side < 60)
-    inside = _ELEVATION[:, None] - edge[None, :]
+    inside = ELEVATION[:, None] - edge[None, :]
     if hair.style == "ring":
-        crown = 30 - _ELEVATION[:, None] + 8 * (side[None, :] > 110)
+        crown = 30 - ELEVATION[:, None] + 8 * (side[None, :] > 110)
         inside = np.minimum(inside, crown)
     return np.asarray(inside, np.float32)
 
@@ -145,10 +145,10 @@ def _relief(hair: Hair, rng: np.random.Generator) -> Array:
 
 def _hang(hair: Hair, radius: Values, skull: Array, full: Values, relief: Array) -> Array:
     """Let hair below the ears fall straight down instead of following the neck; cut it at its length."""
-    cosine, sine = (way(np.radians(_ELEVATION))[:, None] for way in (np.cos, np.sin))
-    widest = skull[np.argmin(np.abs(_ELEVATION))] + 0.9 + 0.5 * hair.thickness + relief * 0.8
+    cosine, sine = (way(np.radians(ELEVATION))[:, None] for way in (np.cos, np.sin))
+    widest = skull[np.argmin(np.abs(ELEVATION))] + 0.9 + 0.5 * hair.thickness + relief * 0.8
     fall = np.maximum(radius * cosine, widest * (0.97 + 0.03 * full)) / cosine
-    below = np.clip((10 - _ELEVATION) / 15, 0, 1)[:, None]
+    below = np.clip((10 - ELEVATION) / 15, 0, 1)[:, None]
     radius = radius * (1 - below) + fall * below * full + radius * below * (1 - full)
     lowest = np.where(sine < 0, (hair.length - CENTRE[1]) / np.minimum(sine, -1e-3), np.inf)
     return np.asarray(np.minimum(radius, lowest), np.float32)

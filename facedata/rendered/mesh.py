@@ -34,7 +34,7 @@ class Mesh:
     normals: Array  # (n, 3) float32 unit
 
 
-def surface(vertices: Values, triangles: Triangles, material: Material, shade: Array | None = None) -> Mesh:
+def surface(vertices: Values, triangles: Triangles, material: Material, shade: Values | None = None) -> Mesh:
     """Make a mesh of one material with smooth normals."""
     return Mesh(
         vertices=vertices.astype(np.float32),

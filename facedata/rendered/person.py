@@ -10,6 +10,7 @@ import numpy as np
 from facedata.rendered.accessories import FittedHat, Glasses, Hat, glasses_mesh, sample_glasses
 from facedata.rendered.hair import Hair, hair_mesh, lowered, sample_hair, skull_radius
 from facedata.rendered.head_model import HINT, HeadModel
+from facedata.rendered.locks import NaturalHair, natural_hair_mesh, sample_natural_hair
 from facedata.rendered.mesh import Array, Caster, Material, Mesh, Rng, Triangles, join, surface
 from facedata.rendered.skin import Skin, sample_skin
 from faces.errors import HeadModelError
@@ -131,15 +132,22 @@ class Person:
 
     coefficients: Array  # (100,) float32 of the identity modes
     skin: Skin
-    hair: Hair
+    hair: Hair | NaturalHair
     glasses: Glasses | None = None
     hat: Hat | None = None
 
 
-def sample_person(rng: Rng, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0) -> Person:
-    """Draw a person; shares 0..1 of all wear glasses and have hair that comes down as on photographs."""
+def sample_person(
+    rng: Rng, head: Head, *, glasses_share: float = 0.0, low_hair_share: float = 0.0, natural: bool = False
+) -> Person:
+    """Draw a person; shares 0..1 of all wear glasses and have hair that comes down as on photographs.
+
+    ``natural`` people have hair of many more kinds, lock by lock.
+    """
     coefficients = np.clip(rng.normal(size=100), -2.5, 2.5).astype(np.float32)  # beyond, heads look damaged
     skin = sample_skin(rng, head.face_points)
+    if natural:
+        return Person(coefficients, skin, sample_natural_hair(rng))
     hair = sample_hair(rng)
     # Drawn only if wanted: a further draw would change the people of the protocol.
     if low_hair_share and rng.random() < low_hair_share:
@@ -226,9 +234,15 @@ def pose_person(person: Person, head: Head, expression: Expression, shape: Shape
             vertices[part, 2] -= _SUNK_EYE
     skin = surface(vertices, head.triangles, Material.SKIN)
     landmarks = vertices[model.landmarks68]
+    room = hat.room_for_hair if hat else None
+    hair = (
+        natural_hair_mesh(person.hair, shape.skull, room)
+        if isinstance(person.hair, NaturalHair)
+        else hair_mesh(person.hair, shape.skull, room)
+    )
     parts = [
         replace(skin, rest=model.vertices, material=head.material),
-        hair_mesh(person.hair, shape.skull, hat.room_for_hair if hat else None),
+        hair,
         hat.mesh() if hat else None,
         glasses_mesh(person.glasses, landmarks) if person.glasses else None,
     ]
