@@ -12,7 +12,7 @@ from cli.imports import app as imports
 from cli.options import ForceOption, refuse_existing
 
 if TYPE_CHECKING:
-    from facedata.rendered.recipes import Recipe
+    from facedata.rendered.sets import Recipe
 
 app = typer.Typer(help="Make sets of faces to learn from and to measure with.", no_args_is_help=True)
 render = typer.Typer(help="Render a set of faces from the morphable head.", no_args_is_help=True)
@@ -84,10 +84,12 @@ def rotation(
 
     Example: anotheryou data render rotation --head-model ict_facekit.npz --out sets/rotation
     """
+    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.recipes import RotationRecipe
+    from faces.crop import CropGeometry
 
-    more = {"people": people, "first": first, "train": train, "large": large, "workers": workers}
-    _render(RotationRecipe, (seed, size, lights, variety), head_model, out, more)
+    recipe = RotationRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])
+    _render(recipe, out, head_model, people=people, first=first, train=train, large=large, workers=workers)
 
 
 @render.command()
@@ -118,10 +120,43 @@ def accessories(
 
     Example: anotheryou data render accessories --head-model ict_facekit.npz --out sets/accessories
     """
+    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.recipes import AccessoryRecipe
+    from faces.crop import CropGeometry
 
-    more = {"people": people, "first": first, "train": train, "large": large, "workers": workers}
-    _render(AccessoryRecipe, (seed, size, lights, variety), head_model, out, more)
+    recipe = AccessoryRecipe(seed, CropGeometry(size=size), lights, VARIETIES[variety])
+    _render(recipe, out, head_model, people=people, first=first, train=train, large=large, workers=workers)
+
+
+@render.command()
+def wishes(
+    head_model: HeadModel,
+    out: Out,
+    people: People = 2000,
+    first: First = 0,
+    seed: Seed = 0,
+    size: Size = 32,
+    scenes: Annotated[int, typer.Option(min=1, max=100, help="Scenes of each person.")] = 2,
+    train: Train = 2000,
+    large: Large = False,
+    workers: Workers = None,
+) -> None:
+    """Render people who differ in all that can be wished for: pose, tilt, accessory, light, expression.
+
+    A scene has twelve photographs of one person, who has the same hair and stands before the same camera;
+    they differ in one or several of the attributes. Each person's folder has clean/ beside the photographs:
+    what a training asks to be drawn in their place.
+
+    Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
+    pictures to a set that was rendered without.
+
+    Example: anotheryou data render wishes --head-model ict_facekit.npz --out sets/wishes
+    """
+    from facedata.rendered.wishes import WishesRecipe
+    from faces.crop import CropGeometry
+
+    recipe = WishesRecipe(seed, CropGeometry(size=size), scenes)
+    _render(recipe, out, head_model, people=people, first=first, train=train, large=large, workers=workers)
 
 
 @render.command()
@@ -145,15 +180,9 @@ def completion(
     typer.echo(f"{out}: {count:,} pictures, half of them with a bar.")
 
 
-def _render(
-    kind: type[Recipe], chosen: tuple[int, int, int, str], head_model: Path, out: Path, more: dict[str, Any]
-) -> None:
+def _render(recipe: Recipe, out: Path, head_model: Path, **more: Any) -> None:
     """Render people of a set and say what it holds then."""
-    from facedata.rendered.photograph import VARIETIES
     from facedata.rendered.sets import render_set
-    from faces.crop import CropGeometry
 
-    seed, size, lights, variety = chosen
-    recipe = kind(seed, CropGeometry(size=size), lights, VARIETIES[variety])
     count = render_set(out, recipe, head_model, progress=RichProgress(), **more)
     typer.echo(f"{out}: {count:,} pictures of {count // len(recipe.rows('')):,} people.")

@@ -14,6 +14,7 @@ from generator.attributes import Vocabulary
 from generator.config import ModelConfig, from_json
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
+CLASSIFIER_FILE = "classifier.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
 PREFERRED = ("rotation-32", "accessories-32")
 """For photographs.  Others are for the paper's protocols and serve if only they know a wish."""

@@ -17,7 +17,7 @@ from faces.types import Landmarks
 N_FLASHES = 18
 N_LIGHTS = N_FLASHES + 2  # no flash; each flash alone; all flashes
 EYE_TO_NOSE_BASE = 4.65  # cm on the mean head
-_DOME = 12  # directions of a dome that stand for the room when its light is blocked
+DOME = 12  # directions of a dome that stand for the room when its light is blocked
 
 
 @dataclass(frozen=True)
@@ -122,26 +122,35 @@ class Camera:
 
 
 class View:
-    """One camera's look at one posed head, from which any number of lights can be shaded."""
+    """One camera's look at one posed head, from which any number of lights can be shaded.
 
-    def __init__(self, posed: Posed, camera: Camera) -> None:
-        self.posed, self.camera, self.landmarks = posed, camera, posed.landmarks
+    The room's light comes from ``dome`` directions.
+    """
+
+    def __init__(self, posed: Posed, camera: Camera, dome: int = DOME) -> None:
+        self.posed, self.camera, self.landmarks, self._dome = posed, camera, posed.landmarks, dome
         origins, directions = camera.rays()
         self.hits: Hits = posed.caster.cast(origins, directions)
         self._towards_eye = -directions[self.hits.ray]
         self.albedo, self._gloss, self._power = _surface(posed, self.hits)
 
-    def radiance(self, light: Light, rng: Rng) -> Array:
-        """Return the linear light (hits,) at the camera; white paper facing a lamp of weight 1 gives 1."""
+    def radiance(self, light: Light, rng: Rng, samples: int = 0) -> Array:
+        """Return the linear light (hits,) at the camera; white paper facing a lamp of weight 1 gives 1.
+
+        Each hit sees one random spot of each lamp, which is sandy; all see the same ``samples`` if there are.
+        """
         hits = self.hits
         total = self.albedo * light.ambient * self._openness
         directions = light.directions @ self.camera.axes() if light.follows_camera else light.directions
         for lamp, weight in zip(directions, light.weights, strict=True):
-            jitter = rng.normal(size=hits.point.shape).astype(np.float32) * light.softness
-            seen, cosine, halfway = self.glint(hits.normal, unit(lamp + jitter))
-            shine = self._gloss[seen] * halfway ** self._power[seen]
-            # Blinn-Phong; highlights fade where the lamp grazes the surface.
-            total[seen] += weight * cosine * (self.albedo[seen] + shine)
+            spots: list[Array] = [rng.normal(size=hits.point.shape)] if not samples else []
+            spots += [np.broadcast_to(spot, hits.point.shape) for spot in rng.normal(size=(samples, 3))]
+            for spot in spots:
+                towards = unit(lamp + spot.astype(np.float32) * light.softness)
+                seen, cosine, halfway = self.glint(hits.normal, towards)
+                shine = self._gloss[seen] * halfway ** self._power[seen]
+                # Blinn-Phong; highlights fade where the lamp grazes the surface.
+                total[seen] += weight / len(spots) * cosine * (self.albedo[seen] + shine)
         return np.asarray(total, np.float32)
 
     def glint(self, normal: Array, towards: Array) -> tuple[NDArray[np.intp], Array, Array]:
@@ -163,15 +172,15 @@ class View:
     def _openness(self) -> Array:
         """How much of the room each point sees (hits,), 0..1, brighter from above."""
         rng = np.random.default_rng(0)
-        dome = rng.normal(size=(_DOME, 3))
-        dome[:, 1] = np.abs(dome[:, 1]) * np.where(np.arange(_DOME) % 4 == 0, -1, 1)
+        dome = rng.normal(size=(self._dome, 3))
+        dome[:, 1] = np.abs(dome[:, 1]) * np.where(np.arange(self._dome) % 4 == 0, -1, 1)
         total = np.zeros(len(self.hits.ray), np.float32)
         for way in unit(dome).astype(np.float32):
             cosine = self.hits.normal @ way
             facing = np.flatnonzero(cosine > 0)
             seen = self._lit(facing, np.broadcast_to(way, self.hits.normal.shape))
             total[seen] += cosine[seen]
-        return np.asarray(0.15 + 0.85 * np.clip(total * 4 / _DOME, 0, 1.2), np.float32)
+        return np.asarray(0.15 + 0.85 * np.clip(total * 4 / self._dome, 0, 1.2), np.float32)
 
 
 def _surface(posed: Posed, hits: Hits) -> Array:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from facedata.labels import LabelRow, pose_word
 from facedata.rendered.accessories import HATS, sample_hat, sample_kind
-from facedata.rendered.camera import EYE_TO_NOSE_BASE, N_LIGHTS, Camera, View, sample_lights
+from facedata.rendered.camera import DOME, EYE_TO_NOSE_BASE, N_LIGHTS, Camera, View, sample_lights
 from facedata.rendered.mesh import Array, Material, Rng
 from facedata.rendered.person import Head, Person, Posed, Shape, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import Tone, Variety, misplaced, photograph, sample_background, sample_tone
@@ -257,16 +257,26 @@ class AccessoryRecipe(Recipe):
 
 
 def crop_view(
-    posed: Posed, geometry: CropGeometry, distance: float, yaw: float = 0, pitch: float = 0, roll: float = 0
+    posed: Posed,
+    geometry: CropGeometry,
+    distance: float,
+    yaw: float = 0,
+    pitch: float = 0,
+    roll: float = 0,
+    rays_per_pixel: float = RAYS_PER_PIXEL,
+    dome: int = DOME,
 ) -> View:
-    """Look at a head (degrees, cm, as ``Camera`` has them) so that a little more than its crop is seen."""
-    pixels = geometry.size * RAYS_PER_PIXEL
+    """Look at a head (degrees, cm, as ``Camera`` has them) so that a little more than its crop is seen.
+
+    ``dome`` is as for ``View``.
+    """
+    pixels = geometry.size * rays_per_pixel
     # The crop's centre lies midway between the eyes and lower.
     eyes = posed.landmarks[[36, 39, 42, 45]].mean(0)
     drop = float(eyes[1] - posed.landmarks[33, 1]) / geometry.nose_distance * (0.5 - geometry.eye_y)
     target = np.asarray(eyes - np.array([0, drop, 0]), np.float32)
     scale = pixels * geometry.nose_distance / EYE_TO_NOSE_BASE
-    return View(posed, Camera(yaw, pitch, roll, distance, round(pixels * MARGIN), scale, target))
+    return View(posed, Camera(yaw, pitch, roll, distance, round(pixels * MARGIN), scale, target), dome)
 
 
 def larger_view(view: View, geometry: CropGeometry) -> View:
@@ -291,7 +301,8 @@ def take_crop(
     frame = _frame(view, grey, variety, wall, rng)
     landmarks = view.camera.landmarks(view.landmarks)
     if variety.camera:
-        pixels, landmarks = photograph(frame, landmarks, rng, rays_per_pixel=RAYS_PER_PIXEL)
+        rays_per_pixel = view.camera.side / (geometry.size * MARGIN)
+        pixels, landmarks = photograph(frame, landmarks, rng, rays_per_pixel=rays_per_pixel)
     else:
         pixels = (frame * 255 + 0.5).astype(np.uint8)
     if variety.crop_error:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -24,13 +24,27 @@ from facedata.labels import CLEAN_FOLDER, LABELS_FILE, LabelRow, write_labels
 from facedata.large_pictures import LARGE_FILE, LARGE_FOLDER, format_large, large_name, parse_large
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.person import Head
-from facedata.rendered.recipes import Recipe
+from facedata.rendered.recipes import Shots
 from faces.claims import claimed
 from faces.errors import DataError
 from faces.files import PART, write_atomically
 from faces.interrupts import interrupts_ignored
 from faces.progress import Progress, underway
 from faces.types import Floats, Pixels
+
+
+class Recipe(Protocol):
+    """What determines the pictures of every person of a set: two equal recipes give equal pictures."""
+
+    def settings(self) -> dict[str, object]:
+        """Return JSON values that tell this recipe from every other."""
+
+    def rows(self, person: str) -> list[LabelRow]:
+        """List who and what is on the pictures of a person so called, in whose folder their files lie."""
+
+    def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
+        """Render all pictures of person ``index``, in the order of ``rows``."""
+
 
 Task = tuple[Path, Recipe, Path, int, bool]  # set, recipe, head model, number of the person, larger pictures
 _WEBP: dict[str, Any] = {"quality": 75, "method": 6}  # 1.4 KB a face

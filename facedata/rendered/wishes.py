@@ -1,0 +1,203 @@
+"""Pictures that differ in everything one can wish for: pose, tilt, accessory, light and expression.
+
+A person is seen in *scenes*; within one, hair and camera stay as they are.  The pictures of a scene differ
+in one or several attributes, so that a network learns to change each alone and several at once.  People
+whose numbers agree modulo ``PROGRAMMES`` show the same values picture by picture: a training draws them with
+the same wishes, to tell them apart by the person alone.  All scenes of a person show the same values too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from enum import IntEnum
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from facedata.labels import LabelRow, pose_word
+from facedata.rendered.camera import View
+from facedata.rendered.lights import named_light
+from facedata.rendered.mesh import Array, Material, Rng
+from facedata.rendered.person import Head, Posed, Shape, named_expression, pose_person, sample_person
+from facedata.rendered.photograph import Tone, Variety, sample_tone
+from facedata.rendered.recipes import STUDIO_WALL, Shots, crop_view, larger_picture, larger_view, take_crop
+from facedata.rendered.wardrobe import dress
+from faces.crop import CropGeometry
+from faces.types import Floats, Pixels
+
+PROGRAMMES = 48
+YAWS = tuple(range(-60, 61, 15))
+TILTS = {"level": 0.0, "up": 18.0, "down": -18.0}  # degrees
+ACCESSORIES = (
+    "none", "glasses-1", "glasses-2", "glasses-3", "hat-1", "hat-2", "hat-3", "head-scarf", "mask"
+)  # fmt: skip
+LIGHTS = ("even", "left", "right", "above", "below", "dim")
+EXPRESSIONS = ("neutral", "smile", "laugh", "eyes-closed", "surprised")
+VALUES: dict[str, Sequence[str]] = {
+    "pose": tuple(pose_word(yaw) for yaw in YAWS),
+    "tilt": tuple(TILTS),
+    "accessory": ACCESSORIES,
+    "light": LIGHTS,
+    "expression": EXPRESSIONS,
+}
+# How often each value is shown, in proportion; poses and the first of the others more often.
+_SHARES: dict[str, Sequence[float]] = {
+    "pose": (2, 3, 4, 5, 6, 5, 4, 3, 2),
+    "tilt": (6, 2, 2),
+    "accessory": (5, 2, 2, 2, 2, 2, 2, 1, 1),
+    "light": (3, 2, 2, 1.5, 1, 1),
+    "expression": (3, 2, 2, 1, 1),
+}
+VARIETY = Variety(yaw=4.0, beyond=20.0, pitch=6.0, roll=4.0, crop_error=0.015, camera=True)
+_EXPOSED = (0.45, 0.95)  # grey of the brighter part of the skin at the usual gamma
+_DIM = (0.15, 0.45)  # what is left of the light in dim light
+_PROFILE = (
+    82.0  # degrees of yaw and tilt together; beyond, one eye hides behind the other: the crop lies askew
+)
+_RAYS = (
+    2.0  # per crop pixel and direction: half the time of the protocol's 2.5, for pictures of a cheap camera
+)
+_DOME = 6  # directions of the room's light
+_SPOTS = 4  # of a lamp, by which its shadows are soft
+
+Values = dict[str, Any]  # words, by attribute
+
+
+class Stream(IntEnum):
+    """Streams of random numbers, beside those of ``recipes.Stream``."""
+
+    PERSON = 5
+    PICTURES = 6
+    PROGRAMME = 7
+
+    def of(self, seed: int, number: int) -> Rng:
+        """Open the numbers of a person, or of a programme, in the set with this seed."""
+        return np.random.default_rng([seed, number, self.value])
+
+
+@dataclass(frozen=True)
+class WishesRecipe:
+    """``scenes`` of twelve pictures each: four appearances, each from three views.
+
+    The first appearance is what the scene begins with; the second changes the accessory, the third the
+    expression, the fourth both.  The first view is what the scene begins with; the second changes the pose,
+    the third the light and, half of the time, the tilt.
+    """
+
+    kind: ClassVar[str] = "wishes"
+
+    seed: int = 0
+    geometry: CropGeometry = field(default_factory=CropGeometry)
+    scenes: int = 2
+    variety: Variety = field(default_factory=lambda: VARIETY)
+
+    def settings(self) -> dict[str, object]:
+        """Return JSON values that tell this recipe from every other."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def rows(self, person: str) -> list[LabelRow]:
+        """List who and what is on the pictures of a person so called, a number, in whose folder they lie."""
+        return [
+            LabelRow(f"{person}/s{scene}_{number:02d}.png", person, scene=str(scene), **values)
+            for scene in range(self.scenes)
+            for number, values in enumerate(self.programme(int(person or 0)))
+        ]
+
+    def programme(self, index: int) -> list[Values]:
+        """Give what the pictures of a scene of person ``index`` show, view by view of each appearance."""
+        rng = Stream.PROGRAMME.of(self.seed, index % PROGRAMMES)
+        first = {name: _other(name, "", rng) for name in VALUES}
+        changed = {name: _other(name, value, rng) for name, value in first.items()}
+        third = {name: _other(name, first[name], rng) for name in ("accessory", "expression")}
+        looks = [
+            {},
+            {"accessory": changed["accessory"]},
+            {"expression": changed["expression"]},
+            third,
+        ]
+        tilted = {"tilt": changed["tilt"]} if rng.random() < 0.5 else {}
+        views = [{}, {"pose": changed["pose"]}, {"light": changed["light"], **tilted}]
+        return [{**first, **look, **view} for look in looks for view in views]
+
+    def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
+        """Render all pictures (n,) of a person, scene by scene; ``large`` does not change the crops."""
+        person = sample_person(Stream.PERSON.of(self.seed, index), head, natural=True)
+        shape = Shape(person.coefficients, head)
+        shots = []
+        for scene in range(self.scenes):
+            rng = np.random.default_rng([self.seed, index, Stream.PICTURES.value, scene])
+            # The same person with another haircut.
+            combed = replace(person, hair=sample_person(rng, head, natural=True).hair)
+            shown = _Scene(self.geometry, self.variety, rng)
+            worn = {word: dress(rng, combed, word) for word in ACCESSORIES}
+            faces = {word: named_expression(rng, word) for word in EXPRESSIONS}
+            posed: dict[tuple[str, str], Posed] = {}
+            for values in self.programme(index):
+                look = values["accessory"], values["expression"]
+                if look not in posed:
+                    posed = {look: pose_person(worn[look[0]], head, faces[look[1]], shape)}
+                shots.append(shown.take(posed[look], values, large=large))
+        crops, clean, larger, points = zip(*shots, strict=True)
+        return Shots(
+            crops=np.stack(crops),
+            clean=np.stack(clean),
+            large=np.stack(larger) if large else None,
+            points=np.stack(points) if large else None,
+        )
+
+
+class _Scene:
+    """A camera and its lights, for as long as they stay the same."""
+
+    def __init__(self, geometry: CropGeometry, variety: Variety, rng: Rng) -> None:
+        self._geometry, self._variety, self._rng = geometry, variety, rng
+        self._lights = {word: named_light(rng, word) for word in LIGHTS}
+        self._tone = replace(sample_tone(rng, 1.0), gain=rng.uniform(*_EXPOSED) ** 2.2)
+        self._dim = rng.uniform(*_DIM)
+        self._look = partial(
+            crop_view, geometry=geometry, distance=rng.uniform(60, 250), rays_per_pixel=_RAYS, dome=_DOME
+        )
+
+    def take(
+        self, posed: Posed, values: Values, *, large: bool
+    ) -> tuple[Pixels, Pixels, Pixels | None, Floats | None]:
+        """Take one picture: crop and clean version (S, S); larger picture and its points if wished."""
+        rng, variety = self._rng, self._variety
+        yaw, pitch, light = float(values["pose"]), TILTS[values["tilt"]], self._lights[values["light"]]
+        turned = yaw + rng.normal(0, variety.yaw)
+        if abs(yaw) == max(YAWS):
+            turned += np.sign(yaw) * rng.uniform(0, variety.beyond)
+        tilted = pitch + float(np.clip(rng.normal(0, variety.pitch), -10, 10))
+        farthest = _PROFILE - abs(tilted)
+        turned = float(np.clip(turned, -farthest, farthest))
+        view = self._look(posed, yaw=turned, pitch=tilted, roll=rng.normal(0, variety.roll))
+        radiance = view.radiance(light, rng, _SPOTS)
+        tone = self._exposed(view, radiance, values)
+        picture: Pixels | None = None
+        points: Floats | None = None
+        noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
+        if large:
+            wider = larger_view(view, self._geometry)
+            grey = tone(wider.radiance(light, noise, _SPOTS))
+            picture, points = larger_picture(wider, grey, variety, STUDIO_WALL, noise)
+        crop = take_crop(view, tone(radiance), self._geometry, variety, STUDIO_WALL, rng)
+        studio = self._look(posed, yaw=yaw, pitch=pitch)
+        grey = tone(studio.radiance(light, grain, _SPOTS))
+        return crop, take_crop(studio, grey, self._geometry, Variety(), STUDIO_WALL, grain), picture, points
+
+    def _exposed(self, view: View, radiance: Array, values: Values) -> Tone:
+        """Expose for the skin that is seen."""
+        skin = radiance[view.hits.material == Material.SKIN]
+        bright = float(np.percentile(skin, 85)) if len(skin) else 0.5
+        dimmed = self._dim if values["light"] == "dim" else 1.0
+        return replace(self._tone, gain=self._tone.gain * dimmed / max(bright, 1e-3))
+
+
+def _other(name: str, value: str, rng: Rng) -> str:
+    """Draw another value of an attribute than ``value``."""
+    shares = np.array(
+        [0.0 if word == value else share for word, share in zip(VALUES[name], _SHARES[name], strict=True)]
+    )
+    return str(rng.choice(VALUES[name], p=shares / shares.sum()))

@@ -1,0 +1,149 @@
+"""A small network that tells what a face shows: the first guess of canonicalisation, and its posteriors.
+
+Drawing a face with every value of every attribute takes long where there are many, and tells spectacles from
+a shadow only as far as drawings do.  The classifier looks once.  It is kept beside the weights, as the
+projection is, and knows their vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional
+
+from faces.errors import WeightsError
+from faces.files import write_durably
+from faces.types import Floats, Pixels
+from generator.attributes import Vocabulary
+from generator.available import CLASSIFIER_FILE, first_line
+from generator.checkpoint import read_tensors
+
+WIDTHS = (32, 64, 128)
+_HIDDEN = 256
+_BATCH = 64
+
+
+class ClassifierNetwork(nn.Module):
+    """Three blocks of two convolutions, each halved, then two fully connected layers.
+
+    It sees a picture as it is and standardised by its own mean and deviation, so that exposure matters little
+    and darkness can still be told.
+    """
+
+    def __init__(self, size: int, values: int, widths: tuple[int, int, int] = WIDTHS) -> None:
+        super().__init__()
+        maps = (2, *widths)
+        self.blocks = nn.ModuleList(_block(*pair) for pair in zip(maps, widths, strict=False))
+        self.dropout = nn.Dropout(0.3)
+        self.hidden = nn.Linear(widths[-1] * (size // 8) ** 2, _HIDDEN)
+        self.out = nn.Linear(_HIDDEN, values)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardised pictures (B, 1, S, S) to logits (B, A)."""
+        middle = x.mean((2, 3), keepdim=True)
+        spread = x.std((2, 3), keepdim=True).clamp_min(0.05)
+        x = torch.cat([x, (x - middle) / spread], 1)  # (B, 2, S, S)
+        for block in self.blocks:
+            x = functional.max_pool2d(block(x), 2)  # (B, 32, S/2, S/2), (B, 64, S/4, S/4), (B, 128, S/8, S/8)
+        x = functional.relu(self.hidden(self.dropout(x.flatten(1))))  # (B, 256)
+        out: Tensor = self.out(self.dropout(x))
+        return out
+
+
+def _block(maps_in: int, maps_out: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for maps in (maps_in, maps_out):
+        layers += [nn.Conv2d(maps, maps_out, 3, padding=1, bias=False), nn.BatchNorm2d(maps_out), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Tells how likely a face shows each value.
+
+    ``temperatures`` divide the logits of each attribute, so that probabilities mean what they say.
+    """
+
+    network: ClassifierNetwork
+    vocabulary: Vocabulary
+    mean: float
+    std: float
+    size: int
+    temperatures: Mapping[str, float]
+
+    def __call__(self, crops: Pixels) -> Floats:
+        """Return the log-probabilities (N, A) float32 of every value, for crops (N, S, S) uint8.
+
+        Face and mirror image are looked at, if the vocabulary allows it, and their logits averaged.
+        """
+        found = np.empty((len(crops), self.vocabulary.size), np.float32)
+        mirrored = self.vocabulary.mirrored
+        with torch.inference_mode():
+            for start in range(0, len(crops), _BATCH):
+                part = slice(start, start + _BATCH)
+                x = (torch.from_numpy(crops[part].astype(np.float32)) - self.mean) / self.std
+                logits = self.network(x[:, None])
+                if mirrored is not None:
+                    logits = (logits + self.network(x[:, None].flip(-1))[:, torch.from_numpy(mirrored)]) / 2
+                found[part] = log_probabilities(logits, self.vocabulary, self.temperatures).numpy()
+        return found
+
+    @cached_property
+    def digest(self) -> str:
+        """12 hex digits that stand for its numbers."""
+        digest = hashlib.sha256(json.dumps([self.mean, self.std, dict(self.temperatures)]).encode())
+        for name, value in sorted(self.network.state_dict().items()):
+            digest.update(name.encode() + value.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def save(self, folder: Path) -> None:
+        """Write it into the folder of the weights; raises OSError if that cannot be written to."""
+        words = {
+            "values": {group.name: list(group.values) for group in self.vocabulary.groups},
+            "mean": self.mean,
+            "std": self.std,
+            "size": self.size,
+            "temperatures": dict(self.temperatures),
+        }
+        tensors = {name: value.contiguous() for name, value in self.network.state_dict().items()}
+        write_durably(folder / CLASSIFIER_FILE, save(tensors, metadata={"classifier": json.dumps(words)}))
+
+
+def log_probabilities(logits: Tensor, vocabulary: Vocabulary, temperatures: Mapping[str, float]) -> Tensor:
+    """Turn logits (B, A) into the log-probabilities of each attribute's values, (B, A)."""
+    parts = [
+        functional.log_softmax(logits[:, place] / temperatures.get(name, 1.0), 1)
+        for name, place in vocabulary.places.items()
+    ]
+    return torch.cat(parts, 1)
+
+
+def load_classifier(folder: Path, vocabulary: Vocabulary) -> Classifier:
+    """Read the classifier beside the weights in a folder; raises WeightsError if there is none that fits."""
+    path = folder / CLASSIFIER_FILE
+    try:
+        found, tensors = read_tensors(path)
+        words = json.loads(found["classifier"])
+        mean, std, size = float(words["mean"]), float(words["std"]), int(words["size"])
+        temperatures = {str(name): float(value) for name, value in words["temperatures"].items()}
+        network = ClassifierNetwork(size, vocabulary.size)
+        network.load_state_dict(tensors)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} cannot be used ({first_line(error)}); copy the whole folder again."
+        ) from None
+    if words["values"] != {group.name: list(group.values) for group in vocabulary.groups}:
+        raise WeightsError(f"{path} does not fit the weights beside it; copy the whole folder again.")
+    if not all(value > 0 for value in (std, size, *temperatures.values())):
+        raise WeightsError(f"{path} is damaged; copy the whole folder again.")
+    return Classifier(network.eval().requires_grad_(False), vocabulary, mean, std, size, temperatures)
