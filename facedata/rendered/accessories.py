@@ -22,7 +22,33 @@ _LINING = 0.15  # cm between the outside of a hat and the hair in it
 _PUFF = 0.75  # cm that hair gains per cm below a hat's edge
 _COLUMNS, _ROWS = 144, 28
 _PEAK = 64.0  # degrees to which the peak of a cap reaches on either side
-_CUFF = 4.4  # cm: height of a knitted hat's turned-up edge
+
+
+@dataclass(frozen=True)
+class Pane:
+    """What a lens that light passes through does to it; places are in half lenses from a lens's middle."""
+
+    through: float  # share 0..1 of the light that passes at the top
+    below: float  # and at the bottom: less of it above is a gradient
+    veil: float  # brightness that it reflects everywhere, as a share of the light on the face
+    mirror: float  # and of a bright sky above a dark ground
+    gleam: float  # and of a window or a lamp
+    x: float  # where the window is seen
+    y: float
+    width: float
+    height: float
+    slant: float
+
+
+def pane_paint(pane: Pane, places: Array) -> tuple[Array, Array]:
+    """Return what passes a lens and how bright it is itself, (n,) each, at places (n, 3) on it."""
+    x, y = places[:, 0], places[:, 1]
+    across, up = (x - pane.x - pane.slant * (y - pane.y)) / pane.width, (y - pane.y) / pane.height
+    window = np.exp(-(across**4) - up**4)
+    through = pane.through + (pane.below - pane.through) * np.clip((1 - y) / 2, 0, 1)
+    sky = 0.2 + 0.8 * np.clip(0.5 + 2.5 * (y - 0.3 * x), 0, 1)
+    bright = pane.veil + pane.mirror * sky + pane.gleam * window
+    return np.asarray(through, np.float32), np.asarray(bright, np.float32)
 
 
 @dataclass(frozen=True)
@@ -37,6 +63,9 @@ class Glasses:
     tone: float  # albedo
     dark: bool  # sunglasses, whose lenses are opaque
     tilt: float = 0.0  # degrees that the picture's right side hangs lower
+    corner: float = 0.0  # by which the outer corners are drawn up, as a cat's eyes
+    rim: str = "full"  # or "upper" or "none"
+    pane: Pane | None = None  # lenses that are seen; they lie before dark ones
 
 
 # Round wire; thick and square; dark: width, height, square, wire, drop and tone of each.
@@ -79,26 +108,38 @@ def _around(rng: np.random.Generator, middle: float, deviation: float) -> float:
     return float(middle + deviation * np.clip(rng.normal(), -2, 2))
 
 
-def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
-    """Build the glasses on a face with these 68 landmarks (68, 3)."""
+def _rims(glasses: Glasses, landmarks: Array) -> tuple[list[Array], float]:
+    """Outlines (41, 3) of both lenses before a face with these 68 landmarks (68, 3), and their height."""
     left, right = landmarks[36:42].mean(0), landmarks[42:48].mean(0)
     front = float(landmarks[36:48, 2].max()) + 1.3
     level = float((left[1] + right[1]) / 2) - glasses.drop
     spread = max(float(right[0] - left[0]) / 2, glasses.width / 2 + 0.7)
     angle, power = np.linspace(0, 2 * np.pi, 41), 2 / glasses.square
-    parts = []
     rims = []
     for side in (-1.0, 1.0):
         x = np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** power * glasses.width / 2 + side * spread
         y = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power * glasses.height / 2 + level
+        if glasses.corner:
+            outer = np.clip(side * np.cos(angle), 0, 1) ** 2
+            y += glasses.corner * outer * (0.6 + 0.4 * np.sin(angle))
         z = front - 0.035 * x**2 + 0.06 * (y - level)
-        rim = np.stack([x, y, z], 1).astype(np.float32)
-        rims.append(rim)
-        parts.append(_wire(rim, glasses.wire))
+        rims.append(np.stack([x, y, z], 1).astype(np.float32))
+    return rims, level
+
+
+def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
+    """Build the glasses, all but lenses that light passes, on a face with these 68 landmarks (68, 3)."""
+    rims, level = _rims(glasses, landmarks)
+    parts = []
+    for side, rim in zip((-1.0, 1.0), rims, strict=True):
+        if glasses.rim == "full":
+            parts.append(tube(rim, glasses.wire))
+        elif glasses.rim == "upper":
+            parts.append(tube(rim[:21], glasses.wire))
         ear = landmarks[0 if side < 0 else 16]
         hinge = rim[np.argmax(side * rim[:, 0] + 0.3 * rim[:, 1])]
         bend, end = [ear[0] + side * 0.5, level + 0.4, ear[2] + 3], [ear[0] + side * 0.4, level, ear[2] - 3]
-        parts.append(_wire(np.array([hinge, bend, end]), glasses.wire))
+        parts.append(tube(np.array([hinge, bend, end]), glasses.wire))
         if glasses.dark:
             # A fan from the middle of the lens.
             order = np.arange(40)
@@ -107,17 +148,35 @@ def glasses_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
             parts.append(surface(corners, fan, Material.LENS))
     inner = [rims[0][np.argmax(rims[0][:, 0])], rims[1][np.argmin(rims[1][:, 0])]]
     middle = (inner[0] + inner[1]) / 2 + np.array([0, 0.35, 0.15])
-    parts.append(_wire(np.stack([inner[0], middle, inner[1]]), glasses.wire))
-    mesh = join(parts)
-    if glasses.tilt == 0:
+    parts.append(tube(np.stack([inner[0], middle, inner[1]]), glasses.wire))
+    return _hung(join(parts), glasses.tilt, level)
+
+
+def panes_mesh(glasses: Glasses, landmarks: Array) -> Mesh:
+    """Build the lenses that light passes; their ``rest`` is where on a lens its paint is, as in ``Pane``."""
+    rims, level = _rims(glasses, landmarks)
+    parts = []
+    out = np.linspace(0, 1, 6)[:, None, None]
+    for rim in rims:
+        middle = rim[:-1].mean(0)
+        corners = middle + out * (rim[:-1] - middle) + [0, 0, 0.05] + 0.3 * (1 - out * out) * [0, 0, 1]
+        places = (corners - middle) / [glasses.width / 2, glasses.height / 2, 1]
+        mesh = surface(corners.reshape(-1, 3), grid_triangles(6, 40, wrap=True), Material.LENS)
+        parts.append(replace(mesh, rest=places.reshape(-1, 3).astype(np.float32)))
+    return _hung(join(parts), glasses.tilt, level)
+
+
+def _hung(mesh: Mesh, tilt: float, level: float) -> Mesh:
+    """Turn glasses by ``tilt`` degrees about the middle of the face at this height."""
+    if tilt == 0:
         return mesh
-    tilt, pivot = np.radians(glasses.tilt), np.array([0, level, 0])
-    turn = np.array([[np.cos(tilt), -np.sin(tilt), 0], [np.sin(tilt), np.cos(tilt), 0], [0, 0, 1]])
+    angle, pivot = np.radians(tilt), np.array([0, level, 0])
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     vertices = ((mesh.vertices - pivot) @ turn + pivot).astype(np.float32)
     return replace(mesh, vertices=vertices, normals=(mesh.normals @ turn).astype(np.float32))
 
 
-def _wire(line: Values, radius: float) -> Mesh:
+def tube(line: Values, radius: float, material: Material = Material.FRAME, tone: float = 1.0) -> Mesh:
     """A tube of six sides along a polyline (k, 3)."""
     line = line.astype(np.float32)
     tangent = unit(np.gradient(line, axis=0))
@@ -127,7 +186,9 @@ def _wire(line: Values, radius: float) -> Mesh:
     turn = np.linspace(0, 2 * np.pi, 6, endpoint=False)
     ring = first[:, None] * np.cos(turn)[:, None] + second[:, None] * np.sin(turn)[:, None]
     vertices = (line[:, None] + radius * ring).reshape(-1, 3)
-    return surface(vertices.astype(np.float32), grid_triangles(len(line), 6, wrap=True), Material.FRAME)
+    shade = np.full(len(vertices), tone, np.float32)
+    triangles = grid_triangles(len(line), 6, wrap=True)
+    return surface(vertices.astype(np.float32), triangles, material, shade=shade)
 
 
 @dataclass(frozen=True)
@@ -146,6 +207,12 @@ class Hat:
     tone: float  # albedo of the cloth
     trim: float  # albedo of its band or stripe
     ribs: int  # of the knitting
+    crown: float = 0.0  # by which it is higher than its kind
+    curl: float = 0.6  # by which a brim's sides rise
+    cuff: float = 4.4  # height of a knitted hat's turned-up edge
+    stripes: float = 0.0  # width of a knitted hat's stripes in ``trim``
+    aside: float = 0.0  # degrees by which a cap's peak is turned to the right
+    logo: float = 0.0  # degrees to which a patch in ``trim`` reaches on either side of a cap's front
 
 
 # Lift, tilt, droop, tone and trim of each kind, and how far its top is from the skull.
@@ -228,7 +295,7 @@ class FittedHat:
     def _measured(self, head: Caster) -> tuple[float, Values, Values]:
         """Height of the hat's top, heights of its rows and the head's distance from the axis there."""
         up = self._axes[1]
-        top = float(head.reach(self._origin, up)) + _HATS[self.hat.kind][5]
+        top = float(head.reach(self._origin, up)) + _HATS[self.hat.kind][5] + self.hat.crown
         edge = self._edge(self._azimuth)
         # Closer rows at the top, where the crown is round.
         share = np.sin(np.linspace(0, np.pi / 2, _ROWS))[:, None]
@@ -248,6 +315,8 @@ class FittedHat:
             full = band * _dome(share, 2.6)
             seams = np.abs((self._azimuth + 30) % 60 - 30) < 1.5
             tone[:, seams] *= 0.7
+            patch = (np.abs(self._azimuth) < hat.logo) & (np.abs(self._heights - 3.5) < 2.2)
+            tone[patch] = hat.trim
         elif hat.kind == "brimmed":
             full = band * _dome(share, 7.0) * (1 - 0.14 * share)
             tone[self._heights < 3.2] = hat.trim
@@ -255,10 +324,12 @@ class FittedHat:
             broad = gaussian_filter(self._head, (2, 3), mode=("nearest", "wrap")) + hat.room
             full = np.maximum(broad, (broad.max(0)) * _dome(share, 2.3)) * (share < 1)
             rise = self._heights - self._heights[0]
-            cuff = np.clip(np.minimum(rise / 0.6, (_CUFF - rise) / 0.4), 0, 1)
+            cuff = np.clip(np.minimum(rise / 0.6, (hat.cuff - rise) / 0.4), 0, 1)
             ribs = np.cos(np.radians(self._azimuth) * hat.ribs)
             full = full + (0.5 * np.sqrt(cuff) + 0.1 * ribs) * (share < 0.97)
-            tone[np.abs(rise - 0.6 * _CUFF) < 0.75] = hat.trim
+            tone[np.abs(rise - 0.6 * hat.cuff) < min(0.75, 0.2 * hat.cuff)] = hat.trim
+            if hat.stripes:
+                tone[rise % (2 * hat.stripes) < hat.stripes] = hat.trim
             tone = tone * (1 + 0.2 * ribs)
         hidden = np.where(self._head > 0, self._head + 0.35, 0)
         return np.maximum(full, hidden), tone
@@ -267,20 +338,20 @@ class FittedHat:
         """The peak of a cap, from its band."""
         hat = self.hat
         front = np.linspace(-_PEAK, _PEAK, 49)
-        start = np.interp(front, self._azimuth, self._crown[0]) - 0.1
+        start = np.interp(front + hat.aside, self._azimuth, self._crown[0]) - 0.1
         out = np.linspace(0, 1, 9)[:, None]
         reach = hat.reach * np.cos(np.radians(front / _PEAK * 90)) ** 0.6
         x = np.sin(np.radians(front)) * start * (1 + 0.06 * out)
         z = np.cos(np.radians(front)) * start + reach * out
         height = 0.1 - hat.droop * out - 1.3 * (x / 7) ** 2 * out
-        return self._sheet(np.hypot(x, z), height, np.degrees(np.arctan2(x, z)), hat.tone)
+        return self._sheet(np.hypot(x, z), height, np.degrees(np.arctan2(x, z)) + hat.aside, hat.tone)
 
     def _brim(self) -> Mesh:
         """The brim of a hat, from its band."""
         hat = self.hat
         out = np.linspace(0, 1, 9)[:, None]
         angle = np.radians(self._azimuth)
-        height = 0.1 - hat.droop * out * np.cos(angle) ** 2 + 0.6 * out**3 * np.sin(angle) ** 2
+        height = 0.1 - hat.droop * out * np.cos(angle) ** 2 + hat.curl * out**3 * np.sin(angle) ** 2
         distance = self._crown[0] - 0.1 + hat.reach * out
         return self._sheet(distance, height, self._azimuth, hat.tone, wrap=True)
 

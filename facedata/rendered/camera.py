@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from facedata.rendered.accessories import pane_paint
 from facedata.rendered.mesh import Array, Hits, Material, Rng, direction, unit
 from facedata.rendered.person import Posed
 from facedata.rendered.skin import eye_albedo, skin_albedo
@@ -132,6 +133,7 @@ class View:
         origins, directions = camera.rays()
         self.hits: Hits = posed.caster.cast(origins, directions)
         self._towards_eye = -directions[self.hits.ray]
+        self._panes = self._seen_through(origins, directions)
         self.albedo, self._gloss, self._power = _surface(posed, self.hits)
 
     def radiance(self, light: Light, rng: Rng, samples: int = 0) -> Array:
@@ -151,7 +153,25 @@ class View:
                 shine = self._gloss[seen] * halfway ** self._power[seen]
                 # Blinn-Phong; highlights fade where the lamp grazes the surface.
                 total[seen] += weight / len(spots) * cosine * (self.albedo[seen] + shine)
+        if self._panes is not None:
+            behind, through, bright = self._panes
+            total[behind] = total[behind] * through + bright * (light.ambient + 0.5 * light.weights.sum())
         return np.asarray(total, np.float32)
+
+    def _seen_through(
+        self, origins: Array, directions: Array
+    ) -> tuple[NDArray[np.intp], Array, Array] | None:
+        """The hits (k,) that lie behind a lens, what share passes it and what it adds (k,); None without."""
+        pane, caster = self.posed.person.glasses and self.posed.person.glasses.pane, self.posed.pane_caster
+        if pane is None or caster is None:
+            return None
+        hits = self.hits
+        aims, starts = directions[hits.ray], origins[hits.ray]
+        found = caster.cast(starts, aims)
+        depth = ((hits.point - starts) * aims).sum(1)[found.ray]
+        nearer = ((found.point - starts[found.ray]) * aims[found.ray]).sum(1) < depth
+        through, bright = pane_paint(pane, found.rest[nearer])
+        return found.ray[nearer], through, bright
 
     def glint(self, normal: Array, towards: Array) -> tuple[NDArray[np.intp], Array, Array]:
         """Tell which hits (k,) see the lamps that lie in their directions ``towards`` (hits, 3).

@@ -7,12 +7,14 @@ from functools import cached_property
 
 import numpy as np
 
-from facedata.rendered.accessories import FittedHat, Glasses, Hat, glasses_mesh, sample_glasses
+from facedata.rendered.accessories import FittedHat, Glasses, Hat, glasses_mesh, panes_mesh, sample_glasses
+from facedata.rendered.extras import Extra, extra_mesh
 from facedata.rendered.hair import Hair, hair_mesh, lowered, sample_hair, skull_radius
 from facedata.rendered.head_model import HINT, HeadModel
 from facedata.rendered.locks import NaturalHair, natural_hair_mesh, sample_natural_hair
 from facedata.rendered.mesh import Array, Caster, Material, Mesh, Rng, Triangles, join, surface
 from facedata.rendered.skin import Skin, sample_skin
+from facedata.rendered.wraps import FittedWrap, Mask, Wrap, mask_mesh
 from faces.errors import HeadModelError
 
 # Quad ranges of ICT-FaceKit's light mesh; lashes, tear fluid and the like are painted instead.
@@ -26,6 +28,7 @@ _PARTS = (
 _EYES = (slice(21451, 23021), slice(23021, 24591))  # vertices of both eyeballs
 _SUNK_EYE = 0.5  # cm by which an eyeball gives way to a lid that is shut
 _FACE_VERTICES = 6706  # the first so many are the narrow face
+_SKIN_VERTICES = 11248  # and so many face, head and neck
 
 Expression = dict[str, float]
 """Weights 0..1 of blendshapes, by their names; lids that blink by more than 1 are shut on every head."""
@@ -135,6 +138,9 @@ class Person:
     hair: Hair | NaturalHair
     glasses: Glasses | None = None
     hat: Hat | None = None
+    mask: Mask | None = None
+    wrap: Wrap | None = None
+    extras: tuple[Extra, ...] = ()
 
 
 def sample_person(
@@ -202,11 +208,17 @@ class Posed:
     head: Head
     mesh: Mesh
     landmarks: Array
+    panes: Mesh | None = None  # lenses that light passes through
 
     @cached_property
     def caster(self) -> Caster:
         """Casts rays at the mesh."""
         return Caster(self.mesh)
+
+    @cached_property
+    def pane_caster(self) -> Caster | None:
+        """Casts rays at the ``panes``."""
+        return None if self.panes is None else Caster(self.panes)
 
 
 class Shape:
@@ -221,9 +233,8 @@ class Shape:
 
 
 def pose_person(person: Person, head: Head, expression: Expression, shape: Shape | None = None) -> Posed:
-    """Build the mesh: head, eyes, hair, hat, glasses; ``shape`` is the person's, for who poses repeatedly."""
+    """Build the mesh: head, eyes, hair and all that is worn; ``shape`` is the person's, to pose repeatedly."""
     model, shape = head.model, shape or Shape(person.coefficients, head)
-    hat = None if person.hat is None else FittedHat(person.hat, shape.caster, shape.landmarks)
     vertices = shape.vertices
     for name, weight in expression.items():
         vertices = vertices + np.float32(weight) * model.expression_modes[model.expression_names.index(name)]
@@ -234,16 +245,26 @@ def pose_person(person: Person, head: Head, expression: Expression, shape: Shape
             vertices[part, 2] -= _SUNK_EYE
     skin = surface(vertices, head.triangles, Material.SKIN)
     landmarks = vertices[model.landmarks68]
-    room = hat.room_for_hair if hat else None
+    cover: FittedHat | FittedWrap | None = None
+    if person.hat is not None:
+        cover = FittedHat(person.hat, shape.caster, shape.landmarks)
+    elif person.wrap is not None:
+        cover = FittedWrap(person.wrap, vertices[:_SKIN_VERTICES], landmarks)
+    room = cover.room_for_hair if cover else None
     hair = (
         natural_hair_mesh(person.hair, shape.skull, room)
         if isinstance(person.hair, NaturalHair)
         else hair_mesh(person.hair, shape.skull, room)
     )
+    glasses = person.glasses
+    face = vertices[:_FACE_VERTICES]
     parts = [
         replace(skin, rest=model.vertices, material=head.material),
         hair,
-        hat.mesh() if hat else None,
-        glasses_mesh(person.glasses, landmarks) if person.glasses else None,
+        cover.mesh() if cover else None,
+        glasses_mesh(glasses, landmarks) if glasses else None,
+        mask_mesh(person.mask, face, landmarks) if person.mask else None,
+        *(extra_mesh(extra, landmarks, model.vertices[model.landmarks68]) for extra in person.extras),
     ]
-    return Posed(person, head, join([part for part in parts if part is not None]), landmarks)
+    panes = panes_mesh(glasses, landmarks) if glasses and glasses.pane else None
+    return Posed(person, head, join([part for part in parts if part is not None]), landmarks, panes)
