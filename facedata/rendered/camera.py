@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.rendered.accessories import pane_paint
-from facedata.rendered.mesh import Array, Hits, Material, Rng, direction, unit
+from facedata.rendered.mesh import Array, Hits, Material, Rng, Values, direction, unit
 from facedata.rendered.person import Posed
 from facedata.rendered.skin import eye_albedo, skin_albedo
 from faces.types import Landmarks
@@ -145,7 +145,7 @@ class View:
         total = self.albedo * light.ambient * self._openness
         directions = light.directions @ self.camera.axes() if light.follows_camera else light.directions
         for lamp, weight in zip(directions, light.weights, strict=True):
-            spots: list[Array] = [rng.normal(size=hits.point.shape)] if not samples else []
+            spots: list[Values] = [rng.normal(size=hits.point.shape)] if not samples else []
             spots += [np.broadcast_to(spot, hits.point.shape) for spot in rng.normal(size=(samples, 3))]
             for spot in spots:
                 towards = unit(lamp + spot.astype(np.float32) * light.softness)
@@ -162,7 +162,8 @@ class View:
         self, origins: Array, directions: Array
     ) -> tuple[NDArray[np.intp], Array, Array] | None:
         """The hits (k,) that lie behind a lens, what share passes it and what it adds (k,); None without."""
-        pane, caster = self.posed.person.glasses and self.posed.person.glasses.pane, self.posed.pane_caster
+        glasses, caster = self.posed.person.glasses, self.posed.pane_caster
+        pane = None if glasses is None else glasses.pane
         if pane is None or caster is None:
             return None
         hits = self.hits

@@ -233,7 +233,7 @@ class Shape:
 
 
 def pose_person(person: Person, head: Head, expression: Expression, shape: Shape | None = None) -> Posed:
-    """Build the mesh: head, eyes, hair and all that is worn; ``shape`` is the person's, to pose repeatedly."""
+    """Build the mesh: head, eyes, hair and all that is worn; ``shape`` is the person's, to pose again."""
     model, shape = head.model, shape or Shape(person.coefficients, head)
     vertices = shape.vertices
     for name, weight in expression.items():

@@ -1,4 +1,4 @@
-"""What people wear on photographs, drawn anew for every picture; ``accessories`` has what the protocols wear."""
+"""What people wear on photographs, each time another; ``accessories`` has what the protocols wear."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ _SHARES: dict[str, Sequence[float]] = {
     "expression": (3, 2, 2, 1, 1),
 }
 VARIETY = Variety(yaw=4.0, beyond=20.0, pitch=6.0, roll=4.0, crop_error=0.015, camera=True)
-_EXPOSED = (0.45, 0.95)  # grey of the brighter part of the skin at the usual gamma
+_EXPOSED = (0.5, 0.97)  # grey of the brighter part of the skin at the usual gamma
 _DIM = (0.15, 0.45)  # what is left of the light in dim light
 _PROFILE = (
     82.0  # degrees of yaw and tilt together; beyond, one eye hides behind the other: the crop lies askew
