@@ -207,6 +207,70 @@ def train(
     )
 
 
+def train_classifier(
+    data: Annotated[list[Path], typer.Argument(help="Labelled folders or .zip files of one.")],
+    out: _Out,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="What shall be told; may be repeated. All that varies unless told."
+        ),
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Length of the training in minutes (30).")] = None,
+    pictures: Annotated[int | None, typer.Option(help="Length of the training in pictures instead.")] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="How pictures are altered: none, mirror, full or photographs, which is the default."
+        ),
+    ] = None,
+    held_out: Annotated[
+        int | None, typer.Option(help="People kept from training to validate on, drawn by the seed.")
+    ] = None,
+    validate: _Validate = None,
+    cropped: _Cropped = False,
+    size: _Size = 32,
+    seed: _Seed = 0,
+    threads: _Threads = 0,
+    save_every: _SaveEvery = 2.0,
+) -> None:
+    """Train a classifier of what faces show, which is kept beside weights for many attributes.
+
+    Without one, canonicalising draws every value of every attribute; with one a look is enough. Copy
+    classifier.safetensors from the folder into that of weights with the same attributes and values.
+
+    Example:
+
+        anotheryou train-classifier sets/wishes --cropped --minutes 30 --out classifier
+        cp classifier/classifier.safetensors my-weights
+    """
+    from cli.console import RichProgress, say
+    from generator.training import Budget, Options, adjusted, join_sets, prepare, varying
+    from generator.training.classifying import classifier_recipe
+    from generator.training.classifying import train_classifier as run
+
+    budget = Budget(pairs=pictures, minutes=30.0 if minutes is None and pictures is None else minutes)
+    budget.check()
+    progress = RichProgress()
+    _compute_on(threads)
+    faces = join_sets([_read(path, cropped, size, progress) for path in data])
+    prepared = prepare(
+        faces,
+        attribute=_attributes(attribute or ["all"]) or varying(faces),
+        seed=seed,
+        held_out=held_out,
+        validation=_read(validate, cropped, size, progress) if validate else None,
+    )
+    say(f"{len(prepared.train.faces):,} faces of {prepared.train.people:,} people")
+    _run(
+        partial(
+            run, prepared, adjusted(classifier_recipe(), augment=augment), out=out, budget=budget, seed=seed
+        ),
+        Options(save_every, "float32", threads, progress, _report),
+        out,
+    )
+
+
 def train_cpi(
     data: Annotated[Path, typer.Argument(help="Labelled folder or .zip of one, with poses and lights.")],
     out: _Out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -250,21 +251,20 @@ def pose_person(person: Person, head: Head, expression: Expression, shape: Shape
         cover = FittedHat(person.hat, shape.caster, shape.landmarks)
     elif person.wrap is not None:
         cover = FittedWrap(person.wrap, vertices[:_SKIN_VERTICES], landmarks)
-    room = cover.room_for_hair if cover else None
-    hair = (
-        natural_hair_mesh(person.hair, shape.skull, room)
-        if isinstance(person.hair, NaturalHair)
-        else hair_mesh(person.hair, shape.skull, room)
-    )
-    glasses = person.glasses
-    face = vertices[:_FACE_VERTICES]
+    glasses, room = person.glasses, cover.room_for_hair if cover else None
     parts = [
         replace(skin, rest=model.vertices, material=head.material),
-        hair,
+        None if person.wrap and person.wrap.close else _hair(person.hair, shape.skull, room),
         cover.mesh() if cover else None,
         glasses_mesh(glasses, landmarks) if glasses else None,
-        mask_mesh(person.mask, face, landmarks) if person.mask else None,
-        *(extra_mesh(extra, landmarks, model.vertices[model.landmarks68]) for extra in person.extras),
+        mask_mesh(person.mask, vertices[:_FACE_VERTICES], landmarks) if person.mask else None,
+        *(extra_mesh(extra, landmarks, head.landmarks) for extra in person.extras),
     ]
     panes = panes_mesh(glasses, landmarks) if glasses and glasses.pane else None
     return Posed(person, head, join([part for part in parts if part is not None]), landmarks, panes)
+
+
+def _hair(hair: Hair | NaturalHair, skull: Array, room: Callable[[Array], Array] | None) -> Mesh | None:
+    if isinstance(hair, NaturalHair):
+        return natural_hair_mesh(hair, skull, room)
+    return hair_mesh(hair, skull, room)

@@ -10,6 +10,7 @@ from facedata.rendered.accessories import HATS, Glasses, Hat, Pane, sample_hat
 from facedata.rendered.extras import EXTRAS, Extra
 from facedata.rendered.mesh import Rng
 from facedata.rendered.person import Person
+from facedata.rendered.skin import Skin
 from facedata.rendered.wraps import Mask, Wrap
 
 _EXTRAS_SHARE = 0.12  # of the pictures with something that nobody asks for
@@ -22,30 +23,32 @@ def dress(rng: Rng, person: Person, accessory: str) -> Person:
     Raises KeyError for other words.
     """
     extras: tuple[Extra, ...] = ()
+    skin = person.skin
     if rng.random() < _EXTRAS_SHARE and accessory not in ("head-scarf", "mask"):
-        extras = (_sample_extra(rng, EXTRAS if not accessory.startswith("hat") else _WITH_HEADGEAR),)
+        extras = (_sample_extra(rng, skin, EXTRAS if not accessory.startswith("hat") else _WITH_HEADGEAR),)
     bare = replace(person, glasses=None, hat=None, mask=None, wrap=None, extras=extras)
     if accessory == "none":
         return bare
     if accessory in ("glasses-1", "glasses-2"):
-        return replace(bare, glasses=_sample_spectacles(rng, round_=accessory == "glasses-1"))
+        return replace(bare, glasses=_sample_spectacles(rng, skin, round_=accessory == "glasses-1"))
     if accessory == "glasses-3":
-        return replace(bare, glasses=_sample_sunglasses(rng))
+        return replace(bare, glasses=_sample_sunglasses(rng, skin))
     if accessory in ("hat-1", "hat-2", "hat-3"):
-        return replace(bare, hat=_sample_hat(rng, HATS[int(accessory[-1]) - 1]))
+        return replace(bare, hat=_sample_hat(rng, skin, HATS[int(accessory[-1]) - 1]))
     if accessory == "head-scarf":
-        return replace(bare, wrap=_sample_wrap(rng))
+        return replace(bare, wrap=_sample_wrap(rng, skin))
     if accessory == "mask":
-        return replace(bare, mask=_sample_mask(rng))
+        return replace(bare, mask=_sample_mask(rng, skin))
     raise KeyError(accessory)
 
 
-def _tone(rng: Rng, low: float = 0.012, high: float = 0.8) -> float:
-    """An albedo, as many dark ones as light ones to the eye."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+def _tone(rng: Rng, skin: Skin, low: float = 0.012, high: float = 0.8) -> float:
+    """An albedo, as many dark ones as light ones to the eye, seldom like that of the skin."""
+    one, other = np.exp(rng.uniform(np.log(low), np.log(high), 2))
+    return float(max(one, other, key=lambda tone: abs(np.log(tone / skin.tone))))
 
 
-def _sample_spectacles(rng: Rng, *, round_: bool) -> Glasses:
+def _sample_spectacles(rng: Rng, skin: Skin, *, round_: bool) -> Glasses:
     """Round and oval frames, or square, rectangular and pointed ones; of metal, wire or thick plastic."""
     thick = rng.random() < 0.45
     if round_:
@@ -63,7 +66,7 @@ def _sample_spectacles(rng: Rng, *, round_: bool) -> Glasses:
         square=square,
         wire=0.06 if rim == "none" else wire,
         drop=rng.uniform(-0.1, 0.6),
-        tone=_tone(rng, 0.01, 0.25) if thick and rng.random() < 0.85 else _tone(rng, 0.01, 0.5),
+        tone=_tone(rng, skin, 0.01, 0.25) if thick and rng.random() < 0.85 else _tone(rng, skin, 0.01, 0.5),
         dark=False,
         tilt=float(rng.normal(0, 1.0)),
         corner=corner,
@@ -72,23 +75,25 @@ def _sample_spectacles(rng: Rng, *, round_: bool) -> Glasses:
     )
 
 
-def _sample_sunglasses(rng: Rng) -> Glasses:
+def _sample_sunglasses(rng: Rng, skin: Skin) -> Glasses:
     """Dark, mirrored or gradient; through some the eyes are faintly seen."""
     width = rng.uniform(5.0, 6.8)
     faint = rng.random() < 0.25
-    through, below = (rng.uniform(0.08, 0.25), rng.uniform(0.15, 0.5)) if faint else (1.0, 1.0)
+    through, below = (rng.uniform(0.08, 0.25), rng.uniform(0.12, 0.32)) if faint else (1.0, 1.0)
     return Glasses(
         width=width,
         height=min(width * rng.uniform(0.6, 0.95), 5.4),
         square=rng.uniform(2.0, 4.5),
         wire=rng.uniform(0.06, 0.34),
         drop=rng.uniform(-0.1, 0.6),
-        tone=_tone(rng, 0.01, 0.2) if rng.random() < 0.8 else _tone(rng, 0.2, 0.8),
+        tone=_tone(rng, skin, 0.01, 0.2) if rng.random() < 0.8 else _tone(rng, skin, 0.2, 0.8),
         dark=not faint,
         tilt=float(rng.normal(0, 1.0)),
         corner=float(rng.choice([0.0, rng.uniform(-0.6, 0.8)])),
         rim=str(rng.choice(["full", "upper"], p=[0.9, 0.1])),
-        pane=_sample_pane(rng, through=through, below=below, mirror=0.4 * rng.random() ** 4),
+        pane=_sample_pane(
+            rng, through=through, below=below, mirror=0.0 if faint else 0.4 * rng.random() ** 4
+        ),
     )
 
 
@@ -108,12 +113,12 @@ def _sample_pane(rng: Rng, *, through: float, below: float | None = None, mirror
     )
 
 
-def _sample_hat(rng: Rng, kind: str) -> Hat:
+def _sample_hat(rng: Rng, skin: Skin, kind: str) -> Hat:
     """Caps with a peak, hats with a brim or knitted hats, each of any cut and worn in any way."""
     hat = replace(
         sample_hat(rng, kind),
-        tone=_tone(rng),
-        trim=_tone(rng),
+        tone=_tone(rng, skin),
+        trim=_tone(rng, skin),
         lean=float(rng.normal(0, 3.0)),
         turn=float(rng.normal(0, 5.0)),
         room=rng.uniform(0.4, 0.9),
@@ -132,7 +137,7 @@ def _sample_hat(rng: Rng, kind: str) -> Hat:
         bucket = rng.random() < 0.3
         return replace(
             hat,
-            lift=rng.uniform(0.8, 2.4),
+            lift=rng.uniform(0.5, 1.9),
             tilt=rng.uniform(0, 12),
             reach=rng.uniform(4.0, 5.5) if bucket else rng.uniform(4.0, 9.5),
             droop=rng.uniform(2.0, 3.5) if bucket else rng.uniform(-0.5, 2.8),
@@ -141,7 +146,7 @@ def _sample_hat(rng: Rng, kind: str) -> Hat:
         )
     return replace(
         hat,
-        lift=rng.uniform(0.3, 1.9),
+        lift=rng.uniform(0.2, 1.5),
         tilt=rng.uniform(6, 18),
         cover=rng.uniform(1.0, 6.0),
         ribs=int(rng.integers(20, 60)),
@@ -152,13 +157,13 @@ def _sample_hat(rng: Rng, kind: str) -> Hat:
     )
 
 
-def _sample_wrap(rng: Rng) -> Wrap:
+def _sample_wrap(rng: Rng, skin: Skin) -> Wrap:
     """A scarf close round the face, a looser one or a hood."""
     close = rng.random() < 0.7
-    tone = _tone(rng)
     return Wrap(
-        tone=tone,
-        trim=_tone(rng),
+        close=close,
+        tone=_tone(rng, skin),
+        trim=_tone(rng, skin),
         pattern=int(rng.integers(8, 24)) if rng.random() < 0.25 else 0,
         brow=rng.uniform(0.8, 3.0) if close else rng.uniform(2.5, 4.5),
         inward=rng.uniform(0.08, 0.24) if close else rng.uniform(-0.05, 0.08),
@@ -170,11 +175,11 @@ def _sample_wrap(rng: Rng) -> Wrap:
     )
 
 
-def _sample_mask(rng: Rng) -> Mask:
+def _sample_mask(rng: Rng, skin: Skin) -> Mask:
     """Surgical ones with pleats, cloth ones without; some worn low."""
     pleats = int(rng.integers(2, 5)) if rng.random() < 0.6 else 0
     return Mask(
-        tone=_tone(rng, 0.25, 0.8) if rng.random() < 0.7 else _tone(rng, 0.015, 0.25),
+        tone=_tone(rng, skin, 0.25, 0.8) if rng.random() < 0.7 else _tone(rng, skin, 0.015, 0.25),
         low=rng.uniform(2.0, 3.4) if rng.random() < 0.12 else rng.uniform(-0.3, 1.2),
         pleats=pleats,
         room=rng.uniform(0.15, 0.7),
@@ -182,12 +187,12 @@ def _sample_mask(rng: Rng) -> Mask:
     )
 
 
-def _sample_extra(rng: Rng, kinds: tuple[str, ...]) -> Extra:
+def _sample_extra(rng: Rng, skin: Skin, kinds: tuple[str, ...]) -> Extra:
     """One of these kinds."""
     return Extra(
         kind=str(rng.choice(kinds)),
         side=int(rng.choice([-1, 1])),
-        tone=_tone(rng),
+        tone=_tone(rng, skin),
         size=float(rng.random()),
         turn=rng.uniform(-1, 1),
     )

@@ -82,6 +82,7 @@ def mask_mesh(mask: Mask, face: Array, landmarks: Array) -> Mesh:
 class Wrap:
     """A scarf or hood round the face; lengths in cm."""
 
+    close: bool  # a scarf under which no hair is seen
     tone: float  # albedo
     trim: float  # albedo of its pattern
     pattern: int  # stripes along it, 0 if it is plain

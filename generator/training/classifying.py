@@ -158,7 +158,7 @@ class _Validation:
             known = self._vectors[:, place].sum(1) > 0
             if known.any():
                 right = logits[known, place].argmax(1) == self._vectors[known, place].argmax(1)
-                found[f"{name}_right"] = float(right.float().mean())
+                found[f"{name}_accuracy"] = float(right.float().mean())
         return found
 
     @torch.no_grad()

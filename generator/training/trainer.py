@@ -176,11 +176,11 @@ class _Trainer(Generic[Network]):
         """The errors and, with a length in minutes, which tells no number of pairs, the time left."""
         means = self._means()
         errors = " / ".join(f"{means[name]:.4g}" for name in self._task.scales if name in means)
-        note = f"{self._recipe.error} error {errors}"
-        if self._budget.minutes is None:
-            return note
-        left = (1 - self._fraction()) * self._budget.minutes
-        return f"{note}, {left:.0f} of {self._budget.minutes:g} min left"
+        notes = [f"{self._recipe.error} error {errors}"] if errors else []
+        if self._budget.minutes is not None:
+            left = (1 - self._fraction()) * self._budget.minutes
+            notes.append(f"{left:.0f} of {self._budget.minutes:g} min left")
+        return ", ".join(notes)
 
     def _validate(self, pairs_per_second: float) -> Entry:
         counters = self._counters
@@ -241,5 +241,10 @@ def ema_decay_at(recipe: Recipe, step: int) -> float:
 
 @torch.no_grad()
 def update_ema(ema: nn.Module, network: nn.Module, decay: float) -> None:
-    """``ema`` := decay · ema + (1 - decay) · network; torch's AveragedModel would keep one decay."""
+    """``ema`` := decay · ema + (1 - decay) · network; torch's AveragedModel would keep one decay.
+
+    Statistics of batches are averages already, and taken over.
+    """
     torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), 1 - decay)
+    for kept, found in zip(ema.buffers(), network.buffers(), strict=True):
+        kept.copy_(found)
