@@ -33,8 +33,12 @@ if TYPE_CHECKING:
 
 POSE_OF = {"straight": "0", "left": "+45", "right": "-45", "up": "up"}  # in the words of our labels
 SUNGLASSES = "glasses-3"  # in those of accessory weights
-_EMOTIONS = ("neutral", "happy", "sad", "angry")
+_EXPRESSIONS = {"neutral": "neutral", "happy": "smile", "sad": "", "angry": ""}
 _EYES = {"open": "none", "sunglasses": SUNGLASSES}
+# The file names do not tell who wears ordinary spectacles.  All 297 faces found without sunglasses were
+# looked at: these seven people wear them on every such photograph, the other thirteen on none.  Nobody
+# wears a hat, a scarf or a mask.
+SPECTACLES_WEARERS = ("at33", "bpm", "ch4f", "choon", "phoebe", "saavik", "tammo")
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,20 @@ def parse_name(path: Path) -> LabelRow:
     Raises DataError for any other name.
     """
     parts = path.stem.split("_")
-    if len(parts) != 4 or parts[1] not in POSE_OF or parts[2] not in _EMOTIONS or parts[3] not in _EYES:
+    if len(parts) != 4 or parts[1] not in POSE_OF or parts[2] not in _EXPRESSIONS or parts[3] not in _EYES:
         raise DataError(
             f"{path.name} is not named <person>_<direction>_<emotion>_<eyes> as the CMU faces are."
         )
-    return LabelRow(path.name, parts[0], POSE_OF[parts[1]], accessory=_EYES[parts[3]], split="test")
+    person, direction, emotion, eyes = parts
+    return LabelRow(
+        path.name,
+        person,
+        POSE_OF[direction],
+        accessory=_EYES[eyes],
+        split="test",
+        tilt="up" if direction == "up" else "level",
+        expression=_EXPRESSIONS[emotion],
+    )
 
 
 def find_faces(
@@ -100,6 +113,12 @@ def find_faces(
     left_out = len(paths) - len(kept)
     faces = face_set("cmu-faces", np.stack(crops), kept, left_out, LargePictures.held(large))
     return FoundFaces(faces, rows)
+
+
+def as_worn(faces: FaceSet) -> FaceSet:
+    """Label the spectacles that people wear where they wear no sunglasses."""
+    worn = np.isin(faces.persons, SPECTACLES_WEARERS) & (faces.accessories == "none")
+    return replace(faces, accessories=np.where(worn, "spectacles", faces.accessories))
 
 
 def queries_for(faces: FaceSet, wish: Wish) -> Queries:
