@@ -18,9 +18,10 @@ from facedata.rendered.head_model import load_head_model
 from facedata.rendered.locks import STYLES as NATURAL_STYLES
 from facedata.rendered.locks import sample_natural_hair
 from facedata.rendered.mesh import Caster, Material
-from facedata.rendered.person import Head, Posed, pose_person, sample_expression, sample_person
+from facedata.rendered.person import Head, Posed, both_sides, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import VARIETIES, Variety
 from facedata.rendered.recipes import YAWS, RotationRecipe, crop_view
+from facedata.rendered.skin import eye_albedo
 from faces.crop import CropGeometry, crop_transform
 from faces.types import Pixels
 
@@ -280,6 +281,30 @@ def test_natural_people_are_the_same_again_and_differ_from_the_protocols_only_in
     meshes = [pose_person(each, head, {}).mesh for each in (natural, again)]
     assert np.array_equal(meshes[0].vertices, meshes[1].vertices)
     assert np.array_equal(meshes[0].shade, meshes[1].shade)
+
+
+def test_natural_eyes_are_brighter_than_lids_and_shine_and_brows_are_darker_than_skin(
+    head: Head, posed: Posed
+) -> None:
+    eyes = posed.mesh.rest[np.unique(posed.mesh.triangles[posed.mesh.material == Material.EYE])]
+    for seed in range(5):
+        skin = sample_person(np.random.default_rng(seed), head, natural=True).skin
+        assert skin.sclera > 0.6 and skin.brow_shade * skin.tone <= 0.6 * skin.tone
+        bright, dull = (
+            eye_albedo(each, eyes, head.eye_centres) for each in (skin, replace(skin, highlight=None))
+        )
+        shining = bright != dull
+        assert 0 < shining.mean() < 0.1 and bright[shining].min() > skin.sclera
+
+
+def test_teeth_are_bright_between_dark_gums_in_an_open_natural_mouth(head: Head, posed: Posed) -> None:
+    skin = sample_person(np.random.default_rng(1), head, natural=True).skin
+    laughing = both_sides(mouthSmile=0.9, jawOpen=0.3, mouthUpperUp=0.6)
+    built = pose_person(replace(posed.person, skin=skin), head, laughing)
+    view = View(built, camera(built, 0, side=128))
+    seen = view.albedo[view.hits.material == Material.TEETH]
+    assert (seen == np.float32(skin.teeth)).sum() > 30 and skin.gums < 0.5 * skin.teeth
+    assert set(np.unique(seen)) <= {np.float32(skin.teeth), np.float32(skin.gums)}
 
 
 @pytest.mark.parametrize("dark", [False, True])

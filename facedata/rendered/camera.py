@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facedata.rendered.accessories import pane_paint
 from facedata.rendered.mesh import Array, Hits, Material, Rng, Values, direction, unit
-from facedata.rendered.person import Posed
+from facedata.rendered.person import GUMS, Posed
 from facedata.rendered.skin import eye_albedo, skin_albedo
 from faces.types import Landmarks
 
@@ -213,8 +213,8 @@ def _surface(posed: Posed, hits: Hits) -> Array:
     paints = (  # in the order of Material
         (skin_albedo(skin, posed.head.landmarks, rest[at[Material.SKIN]]), skin.gloss, skin.gloss_power),
         (eye_albedo(skin, rest[at[Material.EYE]], posed.head.eye_centres), 0.9, 90.0),
-        (0.55, 0.2, 30.0),  # teeth
-        (0.12, 0.0, 10.0),  # mouth
+        (np.where(shade[at[Material.TEETH]] < GUMS, skin.gums, skin.teeth), 0.2, 30.0),
+        (skin.mouth, 0.0, 10.0),
         (skin.hair_tone * hair, (0.05 + 0.15 * skin.hair_tone) * hair, 10.0),
         (person.glasses.tone if person.glasses else 0.3, 0.3, 25.0),  # frame
         (0.02, 0.5, 60.0),  # lens

@@ -98,7 +98,7 @@ _STYLES: dict[str, tuple[float, dict[str, tuple[float, float]]]] = {
 STYLES = tuple(_STYLES)
 _USUAL: dict[str, tuple[float, float]] = {
     "hairline": (14, 29), "recession": (0, 9), "bald_crown": (90, 90), "sideburn": (-18, 6),
-    "nape": (-50, -28), "cap": (0.2, 0.9), "length": (3, 7), "fringe": (90, 90), "opening": (38, 68),
+    "nape": (-50, -28), "cap": (0.2, 0.9), "length": (3, 7), "fringe": (90, 90), "opening": (38, 92),
     "width": (0.4, 0.9), "lift": (0.2, 0.9), "part": (-5, 5), "away": (0.2, 0.8), "aside": (0, 0.4),
     "forward": (0, 0.4), "sweep": (-1, 1), "fall": (0.3, 0.8), "unrest": (0.05, 0.35), "curl": (0, 0.25),
 }  # fmt: skip
@@ -158,7 +158,7 @@ def _cap(hair: NaturalHair, skull: Array, room: Callable[[Array], Array] | None,
     full = np.clip(inside / 14, 0, 1)
     radius = skull + hair.cap * full * (1 + 0.12 * wild) + 0.04
     points = _held(CENTRE + DIRECTIONS * radius[..., None], skull, room)
-    shade = np.clip(0.7 + 0.15 * wild, 0.3, 1.3)
+    shade = np.clip(0.55 + 0.15 * wild, 0.2, 1.3)
     triangles = grid_triangles(ROWS, COLUMNS, wrap=True)
     cover = inside.ravel()[triangles].mean(1)
     thin = 1.0 if hair.style != "ring" and hair.recession < 10 else 1.6
@@ -180,7 +180,7 @@ def _locks(hair: NaturalHair, skull: Array, room: Callable[[Array], Array] | Non
     points = _held(line[:, :, None] + across[:, :, None] * edges, skull, room)  # (count, STEPS, 2, 3)
     # Darker at its root and end; each lock has a tone of its own.
     tone = np.exp(0.12 * rng.normal(size=count)) * np.where(rng.random(count) < hair.grey, 2.0, 1.0)
-    bright = 0.75 + 0.5 * np.sin(np.pi * np.clip(along * 1.3 + 0.2 * rng.normal(size=(count, 1)), 0, 1))
+    bright = 0.6 + 0.45 * np.sin(np.pi * np.clip(along * 1.3 + 0.2 * rng.normal(size=(count, 1)), 0, 1))
     shade = (tone[:, None] * bright)[..., None] * rng.uniform(0.85, 1.15, (count, 1, 2))
     corner = np.arange(count * STEPS * 2).reshape(count, STEPS, 2)
     a, b, c, d = corner[:, :-1, 0], corner[:, :-1, 1], corner[:, 1:, 0], corner[:, 1:, 1]
@@ -207,7 +207,7 @@ def _grown(hair: NaturalHair, skull: Array, rng: Rng) -> tuple[Values, Values, V
         arc = np.radians(np.maximum(elevation - hair.fringe, 4)) * 11  # cm, over a little hair
         length += (np.minimum(arc, hair.length) - length) * frontal
     length *= rng.uniform(0.75, 1.1, count)
-    opening = hair.opening + 6 * rng.normal(size=count)
+    opening = hair.opening + 9 * rng.normal(size=count)
     lift = hair.lift * rng.uniform(0.2, 1.0, count)
     at = CENTRE + out * (_radius(out, skull) + 0.4 * hair.cap)[:, None]
     side = np.sign(at[:, :1] - hair.part + 0.3 * rng.normal(size=(count, 1)))

@@ -14,7 +14,7 @@ from facedata.rendered.hair import Hair, hair_mesh, lowered, sample_hair, skull_
 from facedata.rendered.head_model import HINT, HeadModel
 from facedata.rendered.locks import NaturalHair, natural_hair_mesh, sample_natural_hair
 from facedata.rendered.mesh import Array, Caster, Material, Mesh, Rng, Triangles, join, surface
-from facedata.rendered.skin import Skin, sample_skin
+from facedata.rendered.skin import Skin, natural_skin, sample_skin
 from facedata.rendered.wraps import FittedWrap, Mask, Wrap, mask_mesh
 from faces.errors import HeadModelError
 
@@ -26,6 +26,8 @@ _PARTS = (
     (slice(14034, 21496), Material.TEETH),  # gums, tongue, teeth
     (slice(21496, 24692), Material.EYE),
 )
+_GUMS = slice(14062, 17039)  # vertices of gums and tongue
+GUMS = 0.75  # less shade than that marks gums among what is made as teeth are
 _EYES = (slice(21451, 23021), slice(23021, 24591))  # vertices of both eyeballs
 _SUNK_EYE = 0.5  # cm by which an eyeball gives way to a lid that is shut
 _FACE_VERTICES = 6706  # the first so many are the narrow face
@@ -122,6 +124,8 @@ class Head:
         whole = (triangles[:, 1] != triangles[:, 2]) & (triangles[:, 0] != triangles[:, 2])
         self.triangles: Triangles = triangles[whole]
         self.material = np.tile(material, 2)[whole].astype(np.int8)
+        self.shade = np.ones(len(model.vertices), np.float32)
+        self.shade[_GUMS] = 0.5
         self.skin_triangles = self.triangles[self.material == Material.SKIN]
         self.landmarks = model.vertices[model.landmarks68]  # (68, 3) of the mean head
         eyes = np.stack([model.vertices[part].mean(0) for part in _EYES])
@@ -149,12 +153,12 @@ def sample_person(
 ) -> Person:
     """Draw a person; shares 0..1 of all wear glasses and have hair that comes down as on photographs.
 
-    ``natural`` people have hair of many more kinds, lock by lock.
+    ``natural`` people look more as photographs show people, in hair of many more kinds, and eyes and skin.
     """
     coefficients = np.clip(rng.normal(size=100), -2.5, 2.5).astype(np.float32)  # beyond, heads look damaged
     skin = sample_skin(rng, head.face_points)
     if natural:
-        return Person(coefficients, skin, sample_natural_hair(rng))
+        return Person(coefficients, natural_skin(rng, skin), sample_natural_hair(rng))
     hair = sample_hair(rng)
     # Drawn only if wanted: a further draw would change the people of the protocol.
     if low_hair_share and rng.random() < low_hair_share:
@@ -253,7 +257,7 @@ def pose_person(person: Person, head: Head, expression: Expression, shape: Shape
         cover = FittedWrap(person.wrap, vertices[:_SKIN_VERTICES], landmarks)
     glasses, room = person.glasses, cover.room_for_hair if cover else None
     parts = [
-        replace(skin, rest=model.vertices, material=head.material),
+        replace(skin, rest=model.vertices, shade=head.shade, material=head.material),
         None if person.wrap and person.wrap.close else _hair(person.hair, shape.skull, room),
         cover.mesh() if cover else None,
         glasses_mesh(glasses, landmarks) if glasses else None,

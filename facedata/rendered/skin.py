@@ -6,14 +6,16 @@ expression and is as sharp as the picture is large.  Albedo is linear, 0..1, gre
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facedata.rendered.mesh import Array, Rng
+from facedata.rendered.mesh import Array, Rng, direction
 
 BEARDS = ("none", "stubble", "full", "goatee", "moustache")
+NATURAL_BEARDS = (*BEARDS[1:], "circle", "chin-strap")  # rings round the mouth, and bands along the jaw
+_BEARD_SHARES = (0.36, 0.2, 0.1, 0.12, 0.14, 0.08)
 LIPS = slice(48, 60)  # their outline among the 68 landmarks
 
 
@@ -92,6 +94,18 @@ class Skin:
     freckle_noise: Noise
     moles: tuple[tuple[float, float, float, float, float], ...]  # x, y, z, radius, strength
     under_eye: float
+    # What natural people differ in; others have it as it stands here.
+    lash_width: float = 0.16
+    fold_width: float = 0.2
+    brow_shade: float = 0.8  # the lightest brows and beards, in proportion to the skin
+    lid_crease: float = 0.0
+    nostril: float = 0.0
+    crow_feet: float = 0.0
+    double_chin: float = 0.0
+    highlight: tuple[float, float] | None = None  # where the eyes shine: degrees to the right and up
+    teeth: float = 0.55  # albedo, as the next two
+    gums: float = 0.55
+    mouth: float = 0.12
 
 
 def sample_skin(rng: Rng, face_points: Array) -> Skin:
@@ -143,6 +157,49 @@ def sample_skin(rng: Rng, face_points: Array) -> Skin:
     )
 
 
+def natural_skin(rng: Rng, skin: Skin) -> Skin:
+    """Paint somebody as photographs show people: smoother skin, darker brows, bright eyes, age."""
+    uniform = rng.uniform
+    darkest, lightest = np.log(0.16), np.log(0.72)  # what ``sample_skin`` draws
+    share = (np.log(skin.tone) - darkest) / (lightest - darkest)
+    beard = skin.beard if skin.beard == "none" else str(rng.choice(NATURAL_BEARDS, p=_BEARD_SHARES))
+    age = max(0.0, uniform(-0.8, 1.0))
+    return replace(
+        skin,
+        tone=float(np.exp(np.log(0.1) + share * (np.log(0.75) - np.log(0.1)))),
+        gloss=uniform(0.02, 0.16),
+        blotches=tuple(
+            (uniform(low, high), noise(rng, scale))
+            for low, high, scale in ((0.02, 0.07, 3.0), (0.01, 0.05, 1.0), (0.0, 0.03, 0.5))
+        ),
+        lip=skin.lip if skin.lip < 0.6 else uniform(0.5, 0.9),
+        brow_strength=uniform(0.6, 1.0),
+        brow_width=uniform(0.22, 0.55),
+        brow_shade=uniform(0.25, 0.6),
+        brow_hairs=noise(rng, 0.3),
+        beard=beard,
+        beard_strength=uniform(0.15, 0.5) if beard == "stubble" else uniform(0.55, 0.95),
+        beard_hairs=noise(rng, 0.35),
+        eye_shadow=max(skin.eye_shadow, uniform(0.05, 0.3)),
+        lash=uniform(0.5, 0.95),
+        lash_width=uniform(0.16, 0.26),
+        lid_crease=uniform(0.1, 0.5),
+        sclera=uniform(0.65, 0.9),
+        highlight=(uniform(-14, 14), uniform(4, 16)),
+        teeth=uniform(0.6, 0.85),
+        gums=0.22,
+        mouth=0.04,
+        nostril=uniform(0.3, 0.8),
+        cheek=uniform(-0.08, 0.18),
+        lines=age,
+        fold_width=uniform(0.2, 0.4),
+        crow_feet=age * uniform(0.2, 0.6),
+        under_eye=max(uniform(-0.1, 0.25), age * uniform(0.1, 0.4)),
+        double_chin=max(0.0, uniform(-0.5, 0.5)),
+        freckles=max(0.0, uniform(-1.2, 0.3)),
+    )
+
+
 def skin_albedo(skin: Skin, marks: Array, points: Array) -> Array:
     """Return the albedo (n,) of skin at points (n, 3) of the mean head with landmarks ``marks`` (68, 3)."""
     albedo = np.full(len(points), skin.tone, np.float32)
@@ -167,9 +224,12 @@ def skin_albedo(skin: Skin, marks: Array, points: Array) -> Array:
         near = np.abs(points - eye.mean(0)).max(1) < 3
         gap = line_distance(points[near], rim)
         upper = 0.55 + 0.45 * soft_step(points[near, 1] - eye[:, 1].mean(), 8)
-        albedo[near] *= 1 - skin.lash * upper * np.exp(-((gap / 0.16) ** 2))
+        albedo[near] *= 1 - skin.lash * upper * np.exp(-((gap / skin.lash_width) ** 2))
         lid = np.exp(-(((points[near] - eye.mean(0) - [0, 0.6, 0]) / [1.8, 0.6, 2.5]) ** 2).sum(1))
         albedo[near] *= 1 - skin.eye_shadow * lid
+        if skin.lid_crease > 0:
+            crease = eye[:4] + np.array([0, 0.45, 0], np.float32)
+            albedo[near] *= 1 - skin.lid_crease * np.exp(-((line_distance(points[near], crease) / 0.15) ** 2))
     for x0, y0, z0, radius, strength in skin.moles:
         gap2 = ((points - np.array([x0, y0, z0], np.float32)) ** 2).sum(1)
         albedo *= 1 - strength * np.exp(-gap2 / radius**2)
@@ -179,12 +239,23 @@ def skin_albedo(skin: Skin, marks: Array, points: Array) -> Array:
 def _shadows_of_age(skin: Skin, marks: Array, points: Array) -> Array:
     """Factors for rings under the eyes, folds beside the mouth and lines on the forehead."""
     factor = np.ones(len(points), np.float32)
-    for eye, wing, corner in ((36, 31, 48), (42, 35, 54)):
+    for eye, wing, corner, outer, nostril in ((36, 31, 48, 36, 32), (42, 35, 54, 45, 34)):
         ring = marks[eye : eye + 6].mean(0) + np.array([0, -1.0, 0], np.float32)
         factor *= 1 - skin.under_eye * np.exp(-(((points - ring) / [1.5, 0.6, 3]) ** 2).sum(1))
         outward = np.array([0.8 * np.sign(marks[corner, 0]), 0.3, 0], np.float32)
         fold = np.stack([marks[wing] + outward, marks[corner] + outward])
-        factor *= 1 - 0.6 * skin.lines * np.exp(-((line_distance(points, fold) / 0.2) ** 2))
+        factor *= 1 - 0.6 * skin.lines * np.exp(-((line_distance(points, fold) / skin.fold_width) ** 2))
+        if skin.crow_feet > 0:
+            side, x, y = np.sign(marks[corner, 0]), *(points[:, :2] - marks[outer, :2]).T
+            x = x * side
+            fan = np.cos(np.arctan2(y, np.maximum(x, 0.05)) * 9) ** 2 * (x > 0.2)
+            factor *= 1 - skin.crow_feet * fan * np.exp(-(((np.hypot(x, y) - 1.2) / 0.8) ** 2))
+        if skin.nostril > 0:
+            hole = marks[nostril] + np.array([0, 0.1, 0], np.float32)
+            factor *= 1 - skin.nostril * np.exp(-((points - hole) ** 2).sum(1) / 0.1)
+    if skin.double_chin > 0:
+        under = marks[5:12] + np.array([0, -1.6, -1.0], np.float32)
+        factor *= 1 - skin.double_chin * np.exp(-((line_distance(points, under) / 0.5) ** 2))
     rows = np.cos((points[:, 1] - 8) * 2 * np.pi / 1.1) ** 8
     forehead = np.exp(-(((points[:, 1] - 8) / 1.2) ** 2)) * np.exp(-((points[:, 0] / 3.5) ** 2))
     return np.asarray(factor * (1 - 0.3 * skin.lines * rows * forehead * (points[:, 2] > 5)), np.float32)
@@ -198,7 +269,7 @@ def _add_brows(skin: Skin, marks: Array, points: Array, albedo: Array) -> None:
         gap = line_distance(points[near], line)
         hairs = 0.85 + 0.25 * skin.brow_hairs(points[near])
         cover = np.clip(skin.brow_strength * np.exp(-((gap / skin.brow_width) ** 2)) * hairs, 0, 1)
-        albedo[near] = albedo[near] * (1 - cover) + min(skin.hair_tone, skin.tone * 0.8) * cover
+        albedo[near] = albedo[near] * (1 - cover) + min(skin.hair_tone, skin.tone * skin.brow_shade) * cover
 
 
 def _with_beard(skin: Skin, marks: Array, points: Array, albedo: Array, lips: NDArray[np.bool_]) -> Array:
@@ -220,9 +291,16 @@ def _with_beard(skin: Skin, marks: Array, points: Array, albedo: Array, lips: ND
         cover = np.maximum(cover, moustache(0.6, 0.55))
         if skin.beard == "goatee":
             cover = cover * np.exp(-((x / 2.6) ** 4))
+        elif skin.beard == "circle":
+            ring = np.hypot(x / 2.9, (y - mouth + 0.9) / 2.9)
+            cover = cover * np.exp(-(np.maximum(np.abs(ring - 0.8) - 0.15, 0) ** 2) / 0.05)
+        elif skin.beard == "chin-strap":
+            cover = cover * np.exp(-((line_distance(points, marks[1:16]) / 1.0) ** 4))
     cover = np.clip(cover * skin.beard_strength * (0.85 + 0.25 * skin.beard_hairs(points)), 0, 1)
     cover = np.where(lips, 0.1 * cover, cover)
-    return np.asarray(albedo * (1 - cover) + min(skin.hair_tone, skin.tone * 0.8) * cover, np.float32)
+    return np.asarray(
+        albedo * (1 - cover) + min(skin.hair_tone, skin.tone * skin.brow_shade) * cover, np.float32
+    )
 
 
 def off_axis(points: Array, centres: Array) -> tuple[Array, Array]:
@@ -234,6 +312,10 @@ def off_axis(points: Array, centres: Array) -> tuple[Array, Array]:
 
 def eye_albedo(skin: Skin, points: Array, centres: Array) -> Array:
     """Return the albedo (n,) of eyeballs at rest points (n, 3); ``centres`` as ``off_axis`` has them."""
-    degrees = off_axis(points, centres)[1]
+    away, degrees = off_axis(points, centres)
     albedo = np.where(degrees < 28, skin.iris, skin.sclera)
-    return np.asarray(np.where(degrees < 11, 0.01, albedo), np.float32)
+    albedo = np.where(degrees < 11, 0.01, albedo)
+    if skin.highlight is not None:
+        lamp = direction(*np.radians(skin.highlight))
+        albedo = np.where(away @ lamp > np.cos(np.radians(6)), 2.5, albedo)
+    return np.asarray(albedo, np.float32)
