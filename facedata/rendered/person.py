@@ -146,6 +146,7 @@ class Person:
     mask: Mask | None = None
     wrap: Wrap | None = None
     extras: tuple[Extra, ...] = ()
+    lids: float = 0.0  # how far the upper lids hang when the eyes are open, 0..1
 
 
 def sample_person(
@@ -158,7 +159,9 @@ def sample_person(
     coefficients = np.clip(rng.normal(size=100), -2.5, 2.5).astype(np.float32)  # beyond, heads look damaged
     skin = sample_skin(rng, head.face_points)
     if natural:
-        return Person(coefficients, natural_skin(rng, skin), sample_natural_hair(rng))
+        return Person(
+            coefficients, natural_skin(rng, skin), sample_natural_hair(rng), lids=rng.uniform(0, 0.35)
+        )
     hair = sample_hair(rng)
     # Drawn only if wanted: a further draw would change the people of the protocol.
     if low_hair_share and rng.random() < low_hair_share:
@@ -241,6 +244,10 @@ def pose_person(person: Person, head: Head, expression: Expression, shape: Shape
     """Build the mesh: head, eyes, hair and all that is worn; ``shape`` is the person's, to pose again."""
     model, shape = head.model, shape or Shape(person.coefficients, head)
     vertices = shape.vertices
+    if person.lids:
+        blinks = {lid: expression.get(lid, 0.0) for lid in both_sides(eyeBlink=1.0)}
+        hang = {lid: weight + person.lids * max(0.0, 1 - weight) for lid, weight in blinks.items()}
+        expression = expression | hang
     for name, weight in expression.items():
         vertices = vertices + np.float32(weight) * model.expression_modes[model.expression_names.index(name)]
     vertices = vertices.astype(np.float32)

@@ -184,7 +184,7 @@ def natural_skin(rng: Rng, skin: Skin) -> Skin:
         lash=uniform(0.5, 0.95),
         lash_width=uniform(0.16, 0.26),
         lid_crease=uniform(0.1, 0.5),
-        sclera=uniform(0.65, 0.9),
+        sclera=uniform(0.5, 0.8),
         highlight=(uniform(-14, 14), uniform(4, 16)),
         teeth=uniform(0.6, 0.85),
         gums=0.22,
@@ -317,5 +317,5 @@ def eye_albedo(skin: Skin, points: Array, centres: Array) -> Array:
     albedo = np.where(degrees < 11, 0.01, albedo)
     if skin.highlight is not None:
         lamp = direction(*np.radians(skin.highlight))
-        albedo = np.where(away @ lamp > np.cos(np.radians(6)), 2.5, albedo)
+        albedo = np.where(away @ lamp > np.cos(np.radians(6)), 2.0, albedo)
     return np.asarray(albedo, np.float32)
