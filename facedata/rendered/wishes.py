@@ -53,12 +53,10 @@ _SHARES: dict[str, Sequence[float]] = {
 VARIETY = Variety(yaw=4.0, beyond=20.0, pitch=6.0, roll=4.0, crop_error=0.015, camera=True)
 _EXPOSED = (0.5, 0.97)  # grey of the brighter part of the skin at the usual gamma
 _DIM = (0.15, 0.45)  # what is left of the light in dim light
-_PROFILE = (
-    82.0  # degrees of yaw and tilt together; beyond, one eye hides behind the other: the crop lies askew
-)
-_RAYS = (
-    2.0  # per crop pixel and direction: half the time of the protocol's 2.5, for pictures of a cheap camera
-)
+# Degrees of yaw and tilt together; beyond, one eye hides behind the other, and the crop lies askew.
+_PROFILE = 76.0
+# Rays per crop pixel and direction: half the time of the protocol's 2.5, for pictures of a cheap camera.
+_RAYS = 2.0
 _DOME = 6  # directions of the room's light
 _SPOTS = 4  # of a lamp, by which its shadows are soft
 
@@ -165,7 +163,8 @@ class _Scene:
     ) -> tuple[Pixels, Pixels, Pixels | None, Floats | None]:
         """Take one picture: crop and clean version (S, S); larger picture and its points if wished."""
         rng, variety = self._rng, self._variety
-        yaw, pitch, light = float(values["pose"]), TILTS[values["tilt"]], self._lights[values["light"]]
+        yaw, light = float(values["pose"]), self._lights[values["light"]]
+        pitch = TILTS[values["tilt"]] * (1 - 0.5 * abs(yaw) / max(YAWS))  # as ``_PROFILE``
         turned = yaw + rng.normal(0, variety.yaw)
         if abs(yaw) == max(YAWS):
             turned += np.sign(yaw) * rng.uniform(0, variety.beyond)
