@@ -35,8 +35,10 @@ def main() -> None:
     generator = load_generator(options.weights)
     gallery = read_labelled(options.set, cropped=True, geometry=generator.geometry)
     queries = draw_queries(gallery, "pose", gallery.values("pose"), count=options.queries, seed=0)
-    wishes = np.array([generator.vocabulary.code({"pose": str(word)}) for word in queries.targets], np.int64)
-    own = generator.canonicalise(gallery.crops).codes
+    vocabulary = generator.vocabulary
+    own = vocabulary.vectors(generator.canonicalise(gallery.crops).values)
+    asked_of = zip(queries.targets, queries.faces, strict=True)
+    wishes = np.stack([vocabulary.vector({"pose": str(word)}, own[face]) for word, face in asked_of])
     rows = []
     for layer in FEATURE_LAYERS:
         entries = generator.draw(gallery.crops, own, layer=layer).features

@@ -99,7 +99,7 @@ def canonicalising(engine: Engine, crops: Pixels, folder: Path) -> list[Figure]:
 
 
 def _canonicalise_plainly(generator: Generator, crops: Pixels) -> None:
-    """Pass faces through the network of the paper once for every value, in float32, unpooling with zeros."""
+    """Pass faces through the network of the paper once for every value of the one attribute, in float32."""
     network = load_checkpoint(str(generator.folder)).network
     for stage, name in ((network.stage1, "decode1"), (network.stage2, "conv7")):
         setattr(stage, name, nn.Sequential(_Unpooling(), _plain(getattr(stage, name))))
@@ -107,7 +107,7 @@ def _canonicalise_plainly(generator: Generator, crops: Pixels) -> None:
         for start in range(0, len(crops), 32):
             x = torch.from_numpy(crops[start : start + 32].astype(np.float32))[:, None]
             x = (x - generator.config.mean) / generator.config.std
-            for wish in torch.from_numpy(generator.vocabulary.one_hots):
+            for wish in torch.eye(generator.vocabulary.size):
                 network(x, wish.expand(len(x), -1))
 
 

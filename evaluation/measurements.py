@@ -196,15 +196,15 @@ def error_values(
         return []
     chosen = np.random.default_rng(seed).choice(len(pairs), size=min(count, len(pairs)), replace=False)
     source, target = pairs[chosen].T
-    codes = studio.codes_of(faces.attribute(attribute)[target], attribute)
+    wishes = studio.vectors_of(faces.attribute(attribute)[target], attribute, faces.crops[source])
     errors = np.empty((2, len(STAGES), len(chosen)))  # squared and absolute, by stage, of each pair
     with underway(studio.progress, "measuring the error of both stages", len(chosen), "faces") as measuring:
         for start in range(0, len(chosen), CHUNK):
             part = slice(start, start + CHUNK)
-            made = studio.generator.draw(faces.crops[source[part]], codes[part])
+            made = studio.generator.draw(faces.crops[source[part]], wishes[part])
             for stage, drawn in enumerate((made.stage1, made.stage2)):
                 errors[:, stage, part] = picture_errors(drawn, faces.crops[target[part]])
-            measuring.advance(len(codes[part]))
+            measuring.advance(len(wishes[part]))
     return [
         Value(faces.name, "", studio.weights, measure, 0, stage, *_mean(of_pairs, faces.persons[source]))
         for measure, by_stage in zip(("squared error", "absolute error"), errors, strict=True)
@@ -215,7 +215,7 @@ def error_values(
 def canonicalised_values(faces: FaceSet, studio: Studio, attribute: Attribute) -> list[Value]:
     """Compare the values canonicalisation chose with the true ones, for faces whose value can be drawn."""
     values = studio.values(attribute)
-    true, found = faces.attribute(attribute), studio.words_of(studio.canonical(faces).codes, attribute)
+    true, found = faces.attribute(attribute), studio.words_of(studio.canonical(faces).values, attribute)
     right = _told(faces, attribute, values, found)
     made = [Value(faces.name, "", studio.weights, "canonicalised", 0, 0, *right)]
     for row in values:

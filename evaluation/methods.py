@@ -94,7 +94,7 @@ def known(context: Context, gallery: FaceSet) -> Words:
 def canonicalised(context: Context, gallery: FaceSet) -> Words:
     """Tell what canonicalisation takes each face for, which needs no labels."""
     studio = context.studio
-    return studio.words_of(studio.canonical(gallery).codes, context.attribute)
+    return studio.words_of(studio.canonical(gallery).values, context.attribute)
 
 
 def nearest(

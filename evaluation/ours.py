@@ -53,8 +53,8 @@ class OursAllValues:
 
     Faces that canonicalisation takes for the wished value are kept, and compared with the query by their
     drawings in all values: what one drawing hides, another shows.  The squared distance is the sum of those
-    of ``ours-features``.  Learned by ``fit``: ``gallery_``, the crops (N, S, S) uint8, and ``codes_`` (N,)
-    int64, what each is taken for.
+    of ``ours-features``.  Learned by ``fit``: ``gallery_``, the crops (N, S, S) uint8; ``taken_for_``
+    (N, G) int64, the values kept for each.
     """
 
     studio: Studio
@@ -62,13 +62,13 @@ class OursAllValues:
 
     def fit(self, gallery: FaceSet) -> Self:
         self.gallery_ = gallery.crops
-        self.codes_ = self.studio.canonical(gallery).codes
+        self.taken_for_ = self.studio.canonical(gallery).values
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """Return (Q, k) int64 gallery indices, nearest first, -1 if fewer than k faces are kept."""
         studio = self.studio
-        wished = studio.codes_of(queries.targets, queries.attribute)
+        taken_for = studio.words_of(self.taken_for_, queries.attribute)
 
         def search(kept: Ints, asked: Ints) -> Ints:
             return nearest(
@@ -78,7 +78,7 @@ class OursAllValues:
                 progress=studio.progress,
             )
 
-        return rank_within(self.codes_, wished, k, search)
+        return rank_within(taken_for, queries.targets, k, search)
 
 
 @dataclass(kw_only=True, eq=False)

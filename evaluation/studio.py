@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from baselines.searcher import QueryBatch
 from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
-from faces.errors import WeightsError, WishError
+from faces.errors import WeightsError
 from faces.progress import NoProgress, Progress, underway
-from faces.types import Ints, Pixels
+from faces.types import Floats, Ints, Pixels
 from generator.model import Canonical, Drawing
 from retrieval.engine import Encoder
 
@@ -92,57 +92,72 @@ class Studio:
         known = ", ".join(group.name for group in self.generator.vocabulary.groups)
         raise WeightsError(f"the weights {self.generator.name} do not change the {attribute}, only {known}.")
 
-    def codes_of(self, words: Words, attribute: Attribute) -> Ints:
-        """Return (Q,) int64 codes of (Q,) wished words; raises WishError for a word that cannot be drawn
-        or leaves open what else is shown."""
-        different, which = np.unique(words, return_inverse=True)
-        codes = [self.generator.vocabulary.codes({attribute: str(word)}) for word in different]
-        if any(len(found) != 1 for found in codes):
-            raise WishError(
-                f"The weights {self.generator.name} change more than {attribute}; give others that do not."
-            )
-        return np.concatenate([*codes, np.empty(0, np.int64)])[which]
+    def vectors_of(self, words: Words, attribute: Attribute, crops: Pixels) -> Floats:
+        """Return the attribute vectors (Q, A) of wished words (Q,) for faces (Q, S, S).
 
-    def words_of(self, codes: Ints, attribute: Attribute) -> Words:
-        """Return (N,) words of (N,) int64 codes."""
-        different, which = np.unique(codes, return_inverse=True)
-        words = [self.generator.vocabulary.label(int(code))[attribute] for code in different]
-        return np.array(words, dtype=np.str_)[which]
+        Other attributes stay as the faces seem to show them.  Raises WishError for a word that cannot be
+        drawn.
+        """
+        vocabulary = self.generator.vocabulary
+        different, which = np.unique(words, return_inverse=True)
+        wished = np.zeros((len(words), vocabulary.size), np.float32)
+        if len(vocabulary.groups) > 1:
+            wished = vocabulary.vectors(self._canonicalised(crops).values)
+        spreads = [vocabulary.group(attribute).spread(str(word)) for word in different]
+        wished[:, vocabulary.places[attribute]] = np.reshape(spreads, (len(different), -1))[which]
+        return wished
+
+    def words_of(self, values: Ints, attribute: Attribute) -> Words:
+        """Return the words (N,) of an attribute that canonicalisation's ``values`` (N, G) stand for."""
+        group = [*self.generator.vocabulary.places].index(attribute)
+        return np.array(self.values(attribute), dtype=np.str_)[values[:, group]]
 
     def canonical(self, gallery: FaceSet | Pictures) -> Canonical:
         """Return the canonicalised faces, computed at the first call."""
-        crops = gallery.crops
+        return self._canonicalised(gallery.crops)
+
+    def drawn(self, queries: QueryBatch) -> Drawing:
+        """Return the drawings of the queries, made at the first call."""
+        if self._drawn is None or self._drawn[0] is not queries:
+            crops = queries.crops
+            vectors = self.vectors_of(queries.targets, queries.attribute, crops)
+            made = self._made(
+                "drawing the queries", crops, lambda part: self.generator.draw(crops[part], vectors[part])
+            )
+            self._drawn = (queries, made)
+        return self._drawn[1]
+
+    def draw(self, crops: Pixels, words: Words, attribute: Attribute) -> Drawing:
+        """Draw faces (N, S, S) with one wished word (N,) each; raises WishError as ``vectors_of`` does."""
+        return self.generator.draw(crops, self.vectors_of(words, attribute, crops))
+
+    def in_all_values(self, crops: NDArray[np.uint8], attribute: Attribute) -> NDArray[np.float16]:
+        """Return (N, V · D) float16: the features of N faces drawn with each of V values, side by side."""
+        self._check_size(crops)
+        wishes = [
+            self.vectors_of(np.full(len(crops), word), attribute, crops) for word in self.values(attribute)
+        ]
+        vectors = np.stack(wishes, axis=1)  # (N, V, A)
+        values = vectors.shape[1]
+        features: NDArray[np.float16] = np.empty((len(crops), 0), np.float16)
+        with underway(self.progress, "drawing faces with every value", len(crops), "faces") as drawing:
+            for start in range(0, len(crops), _FEW):
+                part = crops[start : start + _FEW]
+                asked = vectors[start : start + _FEW].reshape(-1, vectors.shape[2])
+                made = self.generator.draw(np.repeat(part, values, axis=0), asked)
+                if start == 0:
+                    features = np.empty((len(crops), values * made.features.shape[1]), np.float16)
+                features[start : start + len(part)] = made.features.reshape(len(part), -1)
+                drawing.advance(len(part))
+        return features
+
+    def _canonicalised(self, crops: Pixels) -> Canonical:
         return self._canonical(
             crops,
             lambda: self._made(
                 "canonicalising the gallery", crops, lambda part: self.generator.canonicalise(crops[part])
             ),
         )
-
-    def drawn(self, queries: QueryBatch) -> Drawing:
-        """Return the drawings of the queries, made at the first call."""
-        if self._drawn is None or self._drawn[0] is not queries:
-            crops, codes = queries.crops, self.codes_of(queries.targets, queries.attribute)
-            made = self._made(
-                "drawing the queries", crops, lambda part: self.generator.draw(crops[part], codes[part])
-            )
-            self._drawn = (queries, made)
-        return self._drawn[1]
-
-    def in_all_values(self, crops: NDArray[np.uint8], attribute: Attribute) -> NDArray[np.float16]:
-        """Return (N, V · D) float16: the features of N faces drawn with each of V values, side by side."""
-        self._check_size(crops)
-        codes = self.codes_of(np.array(self.values(attribute), dtype=np.str_), attribute)
-        features: NDArray[np.float16] = np.empty((len(crops), 0), np.float16)
-        with underway(self.progress, "drawing faces with every value", len(crops), "faces") as drawing:
-            for start in range(0, len(crops), _FEW):
-                part = crops[start : start + _FEW]
-                made = self.generator.draw(np.repeat(part, len(codes), axis=0), np.tile(codes, len(part)))
-                if start == 0:
-                    features = np.empty((len(crops), len(codes) * made.features.shape[1]), np.float16)
-                features[start : start + len(part)] = made.features.reshape(len(part), -1)
-                drawing.advance(len(part))
-        return features
 
     def _made(self, words: str, crops: Pixels, make: Callable[[slice], Kind]) -> Kind:
         """Put together what ``make`` gives for one chunk of crops (N, S, S) after the other."""

@@ -1,12 +1,11 @@
 """What can be wished for, as data: groups of named values such as ``pose``: -45 ... +45.
 
-A *code* is the index of a combination of values, one of each group; the network reads it as the groups'
-one-hot vectors one after the other (Ghodrati et al. 2015, section 3.1, where there is a single group).
+An *attribute vector* (A,) is what the network reads: the groups' parts one after the other, each the shares
+of its values, which sum to one (Ghodrati et al. 2015, section 3.1, where there is a single group).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from faces.errors import WishError
 from faces.types import Floats, Ints
 
 _MOST_VALUES = 256  # every gallery face is drawn once for each of them
-# Everyday names of the accessory sets' values.
+# Everyday names of the accessory sets' values, and those of several of them.
 EVERYDAY = {
     "cap": "hat-1",
     "brimmed-hat": "hat-2",
@@ -28,6 +27,11 @@ EVERYDAY = {
     "sunglasses": "glasses-3",
 }
 _OPPOSITES = {"left": "right", "right": "left"}  # in a mirror
+SEVERAL = {
+    "spectacles": ("glasses-1", "glasses-2"),
+    "glasses": ("glasses-1", "glasses-2", "glasses-3"),
+    "hat": ("hat-1", "hat-2", "hat-3"),
+}
 _CALLED = {value: name for name, value in EVERYDAY.items()}
 
 
@@ -55,26 +59,29 @@ class AttributeGroup:
         if not self.values or len({value.casefold() for value in self.values}) < len(self.values):
             raise ValueError(f"the attribute {self.name!r} needs values, each given once")
 
-    def find(self, word: str) -> str:
-        """Return the value that a word means: that value, its everyday name, or a number ("30" for "+30").
+    def meant(self, word: str) -> list[int]:
+        """Return the places of the values that a word means: a value, its everyday name, a name of several
+        such as ``hat``, or a number ("30" for "+30").
 
         Raises WishError that lists the values and, for numbers, names the nearest.
         """
-        wanted = word.strip().replace("\N{MINUS SIGN}", "-")
-        meant = EVERYDAY.get(wanted.casefold().replace(" ", "-"))
-        for value in self.values:
-            if value.casefold() == wanted.casefold() or value == meant:
-                return value
+        wanted = word.strip().replace("\N{MINUS SIGN}", "-").casefold()
+        plain = wanted.replace(" ", "-")
+        called = [wanted, plain, EVERYDAY.get(plain)]
+        for names in ([wanted], called, SEVERAL.get(plain, ())):
+            found = [place for place, value in enumerate(self.values) if value.casefold() in names]
+            if found:
+                return found
         numbers, number = self.numbers, number_of(wanted)
         hint = ""
         if numbers and number is not None:
-            apart = [abs(one - number) for one in numbers]
-            distance, nearest = min(zip(apart, self.values, strict=True))
+            distance, nearest = min((abs(one - number), place) for place, one in enumerate(numbers))
             if not distance:
-                return nearest
-            hint = f"the nearest is {nearest}; "
-        called = {value: f"{value} ({name})" for value, name in _CALLED.items()}
-        listed = ", ".join(called.get(value, value) for value in self.values)
+                return [nearest]
+            hint = f"the nearest is {self.values[nearest]}; "
+        listed = ", ".join(
+            f"{value} ({_CALLED[value]})" if value in _CALLED else value for value in self.values
+        )
         raise WishError(f"There is no {self.name} {word.strip()!r}; {hint}choose one of: {listed}.")
 
     @cached_property
@@ -84,15 +91,17 @@ class AttributeGroup:
         return tuple(numbers) if len(numbers) == len(self.values) else None
 
     def spread(self, word: str) -> Floats:
-        """Return the one-hot vector (values,) float32 that a word means.
+        """Return the share of each value (values,) float32 in what a word means, in all 1.
 
-        A number between two values is spread over both, the nearer one getting the larger part: +20 of
-        -45 ... +45 in steps of 15 is 2/3 of +15 and 1/3 of +30.  Raises WishError as ``find`` does.
+        A name of several values is spread evenly over them, a number between two values over both, the nearer
+        one getting the larger part: +20 of -45 ... +45 in steps of 15 is 2/3 of +15 and 1/3 of +30.  Raises
+        WishError as ``meant`` does.
         """
         found = np.zeros(len(self.values), np.float32)
         number = number_of(word.strip().replace("\N{MINUS SIGN}", "-"))
         if self.numbers is None or number is None or not min(self.numbers) <= number <= max(self.numbers):
-            found[self.values.index(self.find(word))] = 1
+            meant = self.meant(word)
+            found[meant] = 1 / len(meant)
             return found
         order = np.argsort(self.numbers)
         numbers = np.array(self.numbers)[order]
@@ -115,13 +124,8 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """The length of the one-hot vectors together: what the network takes in."""
+        """A, the length of an attribute vector."""
         return sum(len(group.values) for group in self.groups)
-
-    @cached_property
-    def combinations(self) -> tuple[tuple[str, ...], ...]:
-        """All tuples of one value per group, the last group changing fastest; a code is an index of them."""
-        return tuple(itertools.product(*(group.values for group in self.groups)))
 
     @cached_property
     def places(self) -> dict[str, slice]:
@@ -178,46 +182,16 @@ class Vocabulary:
         names = ", ".join(group.name for group in self.groups)
         raise WishError(f"These weights know no {name.strip()!r}; choose one of: {names}.")
 
-    def code(self, wish: Mapping[str, str]) -> int:
-        """Return the code of ``{"pose": "+30"}``; raises WishError if a name is unknown or missing."""
-        found = self.codes(wish)
-        if len(found) != 1:
-            missing = ", ".join(group.name for group in self.groups if group.name not in self.named(wish))
-            raise WishError(f"The wish leaves open which {missing} is meant; name it as well.")
-        return int(found[0])
+    def vectors(self, values: Ints) -> Floats:
+        """Return the attribute vectors (N, A) float32 of ``values`` (N, G): a place in each group."""
+        ones = (np.eye(len(group.values), dtype=np.float32) for group in self.groups)
+        return np.concatenate([one[places] for one, places in zip(ones, values.T, strict=True)], axis=1)
 
-    def codes(self, wish: Mapping[str, str]) -> Ints:
-        """Return all codes (K,), ascending, that fulfil a wish, which may be partial; raises WishError."""
-        named = self.named(wish)
-        codes = range(len(self.combinations))
-        return np.array([code for code in codes if named.items() <= self.label(code).items()], np.int64)
-
-    def named(self, wish: Mapping[str, str]) -> dict[str, str]:
-        """Return ``{"Pose": "30"}`` in this vocabulary's own words, ``{"pose": "+30"}``; raises WishError."""
-        named = {}
-        for name, word in wish.items():
-            group = self.group(name)
-            named[group.name] = group.find(word)
-        return named
-
-    def mixture(self, wish: Mapping[str, str], code: int) -> Floats:
-        """Give the share of each code (codes,) float32, in all 1, in a wish; the rest is as ``code`` has it.
-
-        A number between two values is spread over both (``AttributeGroup.spread``).  Raises WishError for
-        unknown names and values, ValueError for a code that there is not.
-        """
-        label = self.label(code)
-        wished = {self.group(name).name: word for name, word in wish.items()}
-        found = np.ones(1, np.float32)
-        for group in self.groups:
-            found = np.outer(found, group.spread(wished.get(group.name, label[group.name]))).ravel()
-        return found
-
-    def label(self, code: int) -> dict[str, str]:
-        """Return what a code stands for, ``{"pose": "+30"}``; raises ValueError if there is no such code."""
-        if not 0 <= code < len(self.combinations):
-            raise ValueError(f"there is no code {code}; there are {len(self.combinations)}")
-        return {group.name: value for group, value in zip(self.groups, self.combinations[code], strict=True)}
+    def words(self, values: Ints) -> dict[str, str]:
+        """Return what ``values`` (G,), a place in each group, stand for: ``{"pose": "+30"}``."""
+        return {
+            group.name: group.values[place] for group, place in zip(self.groups, values.tolist(), strict=True)
+        }
 
     @cached_property
     def one_hots(self) -> Floats:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError
 
-from faces.types import Floats, Ints, Pixels
+from faces.types import Floats, Pixels
 from generator.available import (
     CONFIG_FILE,
     WEIGHTS_FILE,
@@ -43,13 +43,13 @@ class DeferredGenerator:
             self.config, self.weights_id = self._loaded.config, self._loaded.weights_id
         self.geometry, self.vocabulary = self.config.geometry, self.config.vocabulary
 
-    def draw(self, crops: Pixels, wishes: Ints | Floats) -> Drawing:
+    def draw(self, crops: Pixels, wishes: Floats) -> Drawing:
         """Draw as ``Generator.draw`` does."""
         return self._loaded.draw(crops, wishes)
 
-    def canonicalise(self, crops: Pixels) -> Canonical:
+    def canonicalise(self, crops: Pixels, guess: Floats | None = None) -> Canonical:
         """Canonicalise as ``Generator.canonicalise`` does."""
-        return self._loaded.canonicalise(crops)
+        return self._loaded.canonicalise(crops, guess)
 
     @cached_property
     def _loaded(self) -> Generator:

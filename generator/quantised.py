@@ -21,7 +21,10 @@ from generator.networks import TwoStage, UnpoolConv
 
 
 def activation_peaks(network: TwoStage, config: ModelConfig, crops: Pixels) -> dict[str, float]:
-    """Find the largest output of each of PEAK_LAYERS for faces (N, S, S) uint8 drawn with every value."""
+    """Find the largest output of each of PEAK_LAYERS for faces (N, S, S) uint8 drawn with every value.
+
+    Of several attributes as many combinations are drawn as there are values, in which every value occurs.
+    """
     peaks = dict.fromkeys(PEAK_LAYERS, 0.0)
 
     def watch(name: str) -> Callable[[nn.Module, object, Tensor], None]:
@@ -34,8 +37,11 @@ def activation_peaks(network: TwoStage, config: ModelConfig, crops: Pixels) -> d
     hooks = [layers[name].register_forward_hook(watch(name)) for name in PEAK_LAYERS]
     device = next(network.parameters()).device
     x = (torch.from_numpy(crops.astype(np.float32)).to(device)[:, None] - config.mean) / config.std
+    random, size = np.random.default_rng(0), config.vocabulary.size
+    columns = [np.resize(random.permutation(len(group.values)), size) for group in config.vocabulary.groups]
+    wishes = config.vocabulary.vectors(np.stack(columns, axis=1))
     with torch.inference_mode():
-        for wish in torch.from_numpy(config.vocabulary.one_hots).to(device):
+        for wish in torch.from_numpy(wishes).to(device):
             network(x, wish.expand(len(x), -1))
     for hook in hooks:
         hook.remove()

@@ -12,7 +12,7 @@ from PIL import Image
 from facedata.labelled import resized
 from faces.crop import CropGeometry, crop_face
 from faces.errors import NoFaceError, PhotoError, WishError
-from faces.types import Pixels
+from faces.types import Floats, Pixels
 from retrieval.engine import Encoder
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.query import Picture, Source, choose_face, read_picture, source_of
@@ -73,15 +73,15 @@ def edit(
     crop, number, count = _crop(source, generators[0].geometry, face, cropped, detector)
     drawn = crop
     for generator, (_, part) in zip(generators[:-1], steps[:-1], strict=True):
-        drawn = generator.draw(drawn[None], _mixtures(generator, drawn, [part])).stage2[0]
+        drawn = generator.draw(drawn[None], _vectors(generator, drawn, [part])).stage2[0]
     generator, last = generators[-1], steps[-1][1]
     attribute, values = "", tuple(words.values())
     if varied:
         group = generator.vocabulary.group(varied[0])
         attribute, values = group.name, group.values
     wanted = [{**last, attribute: value} for value in values] if varied else [last]
-    made = generator.draw(np.repeat(drawn[None], len(wanted), 0), _mixtures(generator, drawn, wanted))
-    estimates = generator.vocabulary.label(int(generator.canonicalise(crop[None]).codes[0]))
+    made = generator.draw(np.repeat(drawn[None], len(wanted), 0), _vectors(generator, drawn, wanted))
+    estimates = generator.vocabulary.words(generator.canonicalise(crop[None]).values[0])
     return Edited(crop, made.stage1, made.stage2, attribute, values, estimates, number, count)
 
 
@@ -106,10 +106,11 @@ def _steps(
     ]
 
 
-def _mixtures(generator: Encoder, crop: Pixels, wishes: list[dict[str, str]]) -> np.ndarray:
-    """Give mixtures (N, V) float32; what the wishes leave open stays as the face seems to be."""
-    own = int(generator.canonicalise(crop[None]).codes[0])
-    return np.stack([generator.vocabulary.mixture(wish, own) for wish in wishes])
+def _vectors(generator: Encoder, crop: Pixels, wishes: list[dict[str, str]]) -> Floats:
+    """Give attribute vectors (N, A); what the wishes leave open stays as the face seems to be."""
+    vocabulary = generator.vocabulary
+    own = vocabulary.vectors(generator.canonicalise(crop[None]).values)[0]
+    return np.stack([vocabulary.vector(wish, own) for wish in wishes])
 
 
 def _crop(

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from faces.chips import five_points, yaw_of
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import WeightsError, WishError
-from faces.types import Doubles, Floats, Halves, Ints, Landmarks, Pixels
+from faces.types import Doubles, Floats, Halves, Landmarks, Pixels
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.projection import Projection
 from index import Layout
@@ -59,7 +59,7 @@ class Encoder(Protocol):
     def geometry(self) -> CropGeometry: ...
     @property
     def vocabulary(self) -> Vocabulary: ...
-    def draw(self, crops: Pixels, wishes: Ints | Floats, /) -> Drawing: ...
+    def draw(self, crops: Pixels, wishes: Floats, /) -> Drawing: ...
     def canonicalise(self, crops: Pixels, /) -> Canonical: ...
 
 
@@ -229,8 +229,8 @@ class Engine:
     ) -> Floats:
         """Put vectors (N, D) float32 together from descriptors (N, I) and what each encoding gives.
 
-        These are the features (N, F) of the canonical faces and the distances (N, V) of the drawings in all
-        codes.  ``points`` are as for ``embed``.
+        These are the features (N, F) of the canonical faces and the distances (N, A) of the drawings with
+        each value.  ``points`` are as for ``embed``.
         """
         vectors = np.zeros((len(canonical[0][0]), self.dimension), np.float32)
         if self.identity is not None and descriptors is not None:
@@ -294,8 +294,8 @@ class Engine:
                 if any(wanted.attribute.encoding == number for wanted in wish)
             ]
             if asked:
-                mixtures = np.stack([self._mixture(number, wishes[place], faces[place]) for place in asked])
-                made = encoding.generator.draw(crops[asked], mixtures)
+                vectors = np.stack([self._vector(number, wishes[place], faces[place]) for place in asked])
+                made = encoding.generator.draw(crops[asked], vectors)
                 for place, features, image in zip(
                     asked, encoding.projection(made.features), made.stage2, strict=True
                 ):
@@ -316,8 +316,8 @@ class Engine:
         """Draw a crop (S, S) uint8 as wished, by one network after the other, or as it is without a wish."""
         numbers = sorted({wanted.attribute.encoding for wanted in wish}) or [0]
         for number in numbers:
-            mixture = self._mixture(number, wish, face)
-            crop = self.encodings[number].generator.draw(crop[None], mixture[None]).stage2[0]
+            vector = self._vector(number, wish, face)
+            crop = self.encodings[number].generator.draw(crop[None], vector[None]).stage2[0]
         return crop
 
     def compare(self, query: Query, vectors: NDArray[np.floating]) -> Comparison:
@@ -429,13 +429,11 @@ class Engine:
         distances: Floats,
         points: NDArray[np.floating] | None,
     ) -> None:
-        """Fill in the posterior of an attribute from the distances (n, V) of drawings in every code."""
+        """Fill in the posterior of an attribute from the distances (n, A) of drawings with every value."""
         name, vocabulary = attribute.group.name, self.encodings[attribute.encoding].generator.vocabulary
-        logs = -np.square(distances, dtype=np.float64) / (2 * self.calibration.temperature(name) ** 2)
-        codes = np.exp(logs - logs.max(axis=1, keepdims=True))  # (n, V)
-        values = [vocabulary.label(code)[name] for code in range(codes.shape[1])]
-        member = np.array(values)[:, None] == np.array(attribute.group.values)[None]  # (V, values)
-        posterior = codes @ member
+        own = distances[:, vocabulary.places[name]]  # (n, values)
+        logs = -np.square(own, dtype=np.float64) / (2 * self.calibration.temperature(name) ** 2)
+        posterior = np.exp(logs - logs.max(axis=1, keepdims=True))
         deviation, numbers = self.calibration.landmarks.get(name), attribute.group.numbers
         if deviation is not None and numbers is not None and points is not None:
             apart = np.square(np.array(numbers) - yaw_of(points)[:, None]) / (2 * deviation**2)  # (n, values)
@@ -447,14 +445,14 @@ class Engine:
             mean = posterior @ (np.array(attribute.group.numbers) / attribute.unit)
             vectors[:, attribute.moments] = np.stack([mean, mean**2], axis=1)
 
-    def _mixture(self, number: int, wish: Sequence[Wanted], face: Floats) -> Floats:
-        """Give what is wished of one encoding (V,); what is left open stays as the face seems to be."""
+    def _vector(self, number: int, wish: Sequence[Wanted], face: Floats) -> Floats:
+        """Give the attribute vector (A,) of a wish for one encoding; the rest stays as the face shows it."""
         vocabulary = self.encodings[number].generator.vocabulary
+        own = {group.name: self._own_value(group, face) for group in vocabulary.groups}
         named = {
             wanted.attribute.group.name: wanted.word for wanted in wish if wanted.attribute.encoding == number
         }
-        own = {group.name: self._own_value(group, face) for group in vocabulary.groups}
-        return vocabulary.mixture(named, vocabulary.code(own))
+        return vocabulary.vector({**own, **named})
 
     def _own_value(self, group: AttributeGroup, face: Floats) -> str:
         """Find the value of a network's group that a face seems to show.

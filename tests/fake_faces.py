@@ -18,7 +18,7 @@ from PIL import Image
 import retrieval.loading
 from faces.crop import CropGeometry
 from faces.errors import DetectorError, WeightsError
-from faces.types import Box, DetectedFace, Floats, Ints, Landmarks, Photo, Pixels
+from faces.types import Box, DetectedFace, Floats, Landmarks, Photo, Pixels
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.model import Canonical, Drawing
 from generator.projection import Projection
@@ -131,28 +131,29 @@ class FakeEncoder:
     def feature_size(self) -> int:
         return self.side**2 + 2
 
-    def draw(self, crops: Pixels, wishes: Ints | Floats, /) -> Drawing:
-        """The picture's first pixel tells the code that was drawn most."""
-        count = len(self.vocabulary.combinations)
-        shares = wishes.astype(np.float32) if wishes.ndim == 2 else np.eye(count, dtype=np.float32)[wishes]
+    def draw(self, crops: Pixels, wishes: Floats, /) -> Drawing:
+        """The picture's first pixels tell which value of each attribute was drawn most."""
         flat = crops.reshape(len(crops), -1).astype(np.float32) / 255
         # From a table: a sine of an array may differ in its last bit with the array's length.
-        features = np.concatenate([flat, shares @ np.resize(_TURNS, (count, 2))], axis=1)
+        features = np.concatenate([flat, wishes @ np.resize(_TURNS, (self.vocabulary.size, 2))], axis=1)
         features[:, 0] += 3 * self.weights_id.startswith("f")
         drawn = 255 - crops
-        drawn[:, 0, 0] = shares.argmax(1)
+        for column, place in enumerate(self.vocabulary.places.values()):
+            drawn[:, 0, column] = wishes[:, place].argmax(1)
         return Drawing(drawn, drawn, unit_length(features))
 
     def canonicalise(self, crops: Pixels, /) -> Canonical:
         third = self.side // 4
         inner = crops[:, : 3 * third, : 3 * third].astype(np.int64).reshape(len(crops), 3, third, 3, third)
         seen = {"pose": inner.sum((1, 2, 4)).argmax(1), "accessory": inner.sum((2, 3, 4)).argmax(1)}
-        codes = np.zeros(len(crops), np.int64)
-        for group in self.vocabulary.groups:
-            codes = codes * len(group.values) + seen[group.name]
-        made = self.draw(crops, codes)
-        distances = np.abs(np.arange(len(self.vocabulary.combinations))[None] - codes[:, None])
-        return Canonical(codes, made.stage2, made.features, distances.astype(np.float32))
+        values = np.stack([seen[group.name] for group in self.vocabulary.groups], axis=1)
+        made = self.draw(crops, self.vocabulary.vectors(values))
+        apart = [
+            np.abs(np.arange(len(group.values)) - seen[group.name][:, None])
+            for group in self.vocabulary.groups
+        ]
+        distances = np.concatenate(apart, axis=1).astype(np.float32)
+        return Canonical(values, made.stage2, made.features, distances)
 
 
 def cut_fake_chip(pixels: Pixels, landmarks: Landmarks) -> Pixels:

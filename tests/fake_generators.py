@@ -40,10 +40,9 @@ class PerfectGenerator:
     geometry = CropGeometry(size=SIDE)
     vocabulary = VOCABULARY
 
-    def draw(self, crops: Pixels, wishes: Ints | Floats, /) -> Drawing:
-        codes = wishes.argmax(1) if wishes.ndim == 2 else wishes
-        wished = zip(crops[:, 0, :2].tolist(), codes.tolist(), strict=True)
-        drawn = np.stack([picture(person, light, code) for (person, light), code in wished])
+    def draw(self, crops: Pixels, wishes: Floats, /) -> Drawing:
+        wished = zip(crops[:, 0, :2].tolist(), wishes.argmax(1).tolist(), strict=True)
+        drawn = np.stack([picture(person, light, pose) for (person, light), pose in wished])
         features = drawn.reshape(len(drawn), -1).astype(np.float32)
         features /= np.linalg.norm(features, axis=1, keepdims=True)
         return Drawing(drawn, drawn, features)
@@ -51,11 +50,11 @@ class PerfectGenerator:
     def canonicalise(self, crops: Pixels, /) -> Canonical:
         return self.taken_for(crops, crops[:, 0, 2].astype(np.int64))
 
-    def taken_for(self, crops: Pixels, codes: Ints) -> Canonical:
-        """Canonicalise as if these codes were the closest."""
-        made = self.draw(crops, codes)
-        distances = np.abs(np.arange(len(POSES))[None] - codes[:, None]).astype(np.float32)
-        return Canonical(codes, made.stage2, made.features, distances)
+    def taken_for(self, crops: Pixels, poses: Ints) -> Canonical:
+        """Canonicalise as if these poses (N,) were the closest."""
+        made = self.draw(crops, VOCABULARY.vectors(poses[:, None]))
+        distances = np.abs(np.arange(len(POSES))[None] - poses[:, None]).astype(np.float32)
+        return Canonical(poses[:, None], made.stage2, made.features, distances)
 
 
 class RandomGenerator(PerfectGenerator):
@@ -66,7 +65,7 @@ class RandomGenerator(PerfectGenerator):
     def __init__(self) -> None:
         self._random = np.random.default_rng(0)
 
-    def draw(self, crops: Pixels, wishes: Ints | Floats, /) -> Drawing:
+    def draw(self, crops: Pixels, wishes: Floats, /) -> Drawing:
         drawn = self._random.integers(0, 256, crops.shape, dtype=np.uint8)
         features = self._random.normal(size=(len(crops), 64)).astype(np.float32)
         features /= np.linalg.norm(features, axis=1, keepdims=True)

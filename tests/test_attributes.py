@@ -1,8 +1,6 @@
-"""Wishes, codes and one-hot vectors."""
+"""Wishes and attribute vectors."""
 
 from __future__ import annotations
-
-import itertools
 
 import numpy as np
 import pytest
@@ -30,67 +28,44 @@ def vocabularies(draw: st.DrawFn) -> Vocabulary:
     return Vocabulary(tuple(AttributeGroup(name, tuple(draw(values))) for name in names))
 
 
-def test_the_codes_of_one_group_are_the_places_of_its_values() -> None:
-    assert [POSE.code({"pose": value}) for value in POSES] == list(range(7))
-    assert np.array_equal(POSE.one_hots, np.eye(7))
-    assert POSE.size == 7
-
-
-def test_one_hots_of_several_groups_lie_one_after_the_other() -> None:
-    assert BOTH.size == 6
-    assert BOTH.combinations == tuple(itertools.product(("-30", "0", "+30"), ("none", "hat-1", "glasses-1")))
-    code = BOTH.code({"accessory": "hat-1", "pose": "+30"})
-    assert BOTH.one_hots[code].tolist() == [0, 0, 1, 0, 1, 0]
-    assert BOTH.one_hots.dtype == np.float32
-
-
 @given(vocabularies())
-def test_every_code_has_a_label_that_leads_back_to_it(vocabulary: Vocabulary) -> None:
-    labels = [vocabulary.label(code) for code in range(len(vocabulary.combinations))]
-    assert [vocabulary.code(label) for label in labels] == list(range(len(labels)))
-    vectors = vocabulary.one_hots
-    assert vectors.shape == (len(labels), vocabulary.size)
-    assert (vectors.sum(1) == len(vocabulary.groups)).all()
-    assert len(np.unique(vectors, axis=0)) == len(labels)
+def test_every_value_has_a_place_of_its_own_that_leads_back_to_it(vocabulary: Vocabulary) -> None:
+    assert vocabulary.size == sum(len(group.values) for group in vocabulary.groups)
+    for number, group in enumerate(vocabulary.groups):
+        for place, value in enumerate(group.values):
+            values = np.zeros(len(vocabulary.groups), np.int64)
+            values[number] = place
+            assert vocabulary.words(values)[group.name] == value
+            vector = vocabulary.vectors(values[None])[0]
+            assert vector.sum() == len(vocabulary.groups)
+            assert vector[vocabulary.places[group.name]].argmax() == place
 
 
 @pytest.mark.parametrize("word", ["+30", "30", " 30 ", "30.0", "+30.00", "3e1"])
 def test_a_number_is_known_however_it_is_written(word: str) -> None:
-    assert POSE.label(POSE.code({"pose": word})) == {"pose": "+30"}
+    assert POSE.vector({"pose": word}).tolist() == [0, 0, 0, 0, 0, 1, 0]
 
 
 def test_a_typographic_minus_and_other_capitals_are_understood() -> None:
-    assert POSE.code({"Pose": "\N{MINUS SIGN}30"}) == 1
-    assert BOTH.code({"POSE": "0", "Accessory": "HAT-1"}) == 4
+    assert POSE.vector({"Pose": "\N{MINUS SIGN}30"}).argmax() == 1
+    assert BOTH.vector({"POSE": "0", "Accessory": "HAT-1"}).tolist() == [0, 1, 0, 0, 1, 0]
 
 
 def test_an_unknown_number_is_told_the_nearest_and_all_values() -> None:
-    with pytest.raises(WishError, match=r"no pose '\+33'; the nearest is \+30; choose one of: -45, -30, "):
-        POSE.code({"pose": "+33"})
+    with pytest.raises(WishError, match=r"no pose '\+53'; the nearest is \+45; choose one of: -45, -30, "):
+        POSE.vector({"pose": "+53"})
 
 
 @pytest.mark.parametrize("word", ["sideways", "nan", "inf", ""])
 def test_an_unknown_word_is_told_all_values(word: str) -> None:
     with pytest.raises(WishError, match=r"choose one of: -45, -30, -15, 0, \+15, \+30, \+45") as caught:
-        POSE.code({"pose": word})
+        POSE.vector({"pose": word})
     assert "nearest" not in str(caught.value)
 
 
 def test_an_unknown_name_is_told_all_names() -> None:
     with pytest.raises(WishError, match="know no 'hat'; choose one of: pose, accessory"):
-        BOTH.codes({"hat": "red"})
-
-
-def test_what_a_wish_does_not_name_is_left_open() -> None:
-    assert BOTH.codes({"accessory": "none"}).tolist() == [0, 3, 6]
-    assert BOTH.codes({}).tolist() == list(range(9))
-    with pytest.raises(WishError, match="leaves open which pose"):
-        BOTH.code({"accessory": "none"})
-
-
-def test_a_code_that_there_is_not_has_no_label() -> None:
-    with pytest.raises(ValueError, match="no code 7"):
-        POSE.label(7)
+        BOTH.vector({"hat": "red"})
 
 
 @pytest.mark.parametrize(
@@ -114,6 +89,33 @@ def test_people_read_the_names_that_they_ask_by() -> None:
         *("sunglasses", "cap", "none", "+45")
     ]
     assert all(everyday(value) == name for name, value in EVERYDAY.items())
+
+
+WORN = AttributeGroup("accessory", ("none", *EVERYDAY.values(), "head-scarf"))
+
+
+@pytest.mark.parametrize(
+    ("word", "values"),
+    [
+        ("spectacles", ["glasses-1", "glasses-2"]),
+        ("Glasses", ["glasses-1", "glasses-2", "glasses-3"]),
+        ("hat", ["hat-1", "hat-2", "hat-3"]),
+        ("head scarf", ["head-scarf"]),
+        ("Round glasses", ["glasses-1"]),
+    ],
+)
+def test_a_word_may_mean_several_values(word: str, values: list[str]) -> None:
+    spread = WORN.spread(word)
+    assert spread.sum() == pytest.approx(1)
+    assert [WORN.values[place] for place in np.flatnonzero(spread)] == values
+    assert len(np.unique(spread[spread > 0])) == 1
+
+
+def test_a_word_means_those_of_its_values_that_there_are() -> None:
+    assert AttributeGroup("accessory", ("none", "glasses-3")).spread("glasses").tolist() == [0, 1]
+    assert AttributeGroup("accessory", ("none", "hat")).spread("hat").tolist() == [0, 1]
+    with pytest.raises(WishError, match="no accessory 'hat'; choose one of: none, glasses-3"):
+        AttributeGroup("accessory", ("none", "glasses-3")).spread("hat")
 
 
 def test_an_attribute_vector_names_every_group_or_keeps_what_it_had() -> None:

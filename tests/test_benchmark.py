@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_generators import POSES, SIDE, PerfectGenerator, RandomGenerator, readable_faces
+from fake_generators import POSES, SIDE, VOCABULARY, PerfectGenerator, RandomGenerator, readable_faces
 from PIL import Image
 from typer.testing import Result as Ran
 
@@ -69,9 +69,9 @@ class Counted(PerfectGenerator):
     def __init__(self) -> None:
         self.canonicalised = self.drawn = 0
 
-    def draw(self, crops, codes, /):  # type: ignore[no-untyped-def]
+    def draw(self, crops, wishes, /):  # type: ignore[no-untyped-def]
         self.drawn += len(crops)
-        return super().draw(crops, codes)
+        return super().draw(crops, wishes)
 
     def canonicalise(self, crops, /):  # type: ignore[no-untyped-def]
         self.canonicalised += len(crops)
@@ -270,10 +270,10 @@ def test_a_second_set_leaves_the_first_as_it_was(tmp_path: Path) -> None:
 
 def test_a_kill_loses_the_row_in_flight_and_no_other(tmp_path: Path) -> None:
     class Dies(Counted):
-        def draw(self, crops, codes, /):  # type: ignore[no-untyped-def]
+        def draw(self, crops, wishes, /):  # type: ignore[no-untyped-def]
             if self.drawn >= 60:  # the error of both stages comes after the rows
                 raise KeyboardInterrupt
-            return super().draw(crops, codes)  # type: ignore[no-untyped-call]
+            return super().draw(crops, wishes)  # type: ignore[no-untyped-call]
 
     faces = readable_faces()
     with pytest.raises(KeyboardInterrupt):
@@ -316,8 +316,8 @@ class Unbar(PerfectGenerator):
     name = "unbar"
     vocabulary = Vocabulary((AttributeGroup("accessory", ("none",)),))
 
-    def draw(self, crops, codes, /):  # type: ignore[no-untyped-def]
-        return super().draw(crops, crops[:, 0, 2].astype(np.int64))
+    def draw(self, crops, wishes, /):  # type: ignore[no-untyped-def]
+        return super().draw(crops, VOCABULARY.vectors(crops[:, :1, 2].astype(np.int64)))
 
 
 def barred_faces() -> FaceSet:
@@ -385,8 +385,8 @@ def test_the_error_is_the_mean_of_squared_and_of_absolute_grey_levels() -> None:
 
 def test_the_error_of_both_stages_is_told_apart() -> None:
     class Rough(PerfectGenerator):
-        def draw(self, crops, codes, /):  # type: ignore[no-untyped-def]
-            made = super().draw(crops, codes)
+        def draw(self, crops, wishes, /):  # type: ignore[no-untyped-def]
+            made = super().draw(crops, wishes)
             return replace(made, stage1=np.where(made.stage1 > 127, made.stage1 - 10, made.stage1 + 10))
 
     errors = error_values(readable_faces(), Studio(Rough()), "pose", count=400)

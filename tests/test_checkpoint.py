@@ -63,7 +63,8 @@ def test_a_generator_comes_with_its_preprocessing(sound: Path) -> None:
     assert generator.weights_id == load_checkpoint(sound).weights_id
     assert generator.geometry == CONFIG.geometry
     assert generator.vocabulary == CONFIG.vocabulary
-    assert generator.draw(np.zeros((1, 16, 16), np.uint8), np.array([3])).stage2.shape == (1, 16, 16)
+    wish = generator.vocabulary.vectors(np.zeros((1, len(CONFIG.vocabulary.groups)), np.int64))
+    assert generator.draw(np.zeros((1, 16, 16), np.uint8), wish).stage2.shape == (1, 16, 16)
 
 
 def test_the_weights_id_follows_weights_and_preprocessing_and_nothing_else(tmp_path: Path) -> None:
@@ -263,9 +264,9 @@ def test_weights_are_not_read_before_something_is_drawn(
     assert (generator.geometry, generator.vocabulary) == (loaded.geometry, loaded.vocabulary)
     assert generator.config.architecture.features_of() == loaded.feature_size
     crops = np.random.default_rng(0).integers(0, 256, (2, 16, 16)).astype(np.uint8)
-    np.testing.assert_array_equal(generator.canonicalise(crops).codes, loaded.canonicalise(crops).codes)
-    code = np.array([1, 0])
-    np.testing.assert_array_equal(generator.draw(crops, code).stage2, loaded.draw(crops, code).stage2)
+    np.testing.assert_array_equal(generator.canonicalise(crops).values, loaded.canonicalise(crops).values)
+    wishes = loaded.vocabulary.vectors(np.array([[1], [0]]))
+    np.testing.assert_array_equal(generator.draw(crops, wishes).stage2, loaded.draw(crops, wishes).stage2)
     program = "import sys, retrieval.loading as l; l.load_engine().layout; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
@@ -368,7 +369,7 @@ def test_the_weights_that_come_along_load_and_are_small(name: str) -> None:
     generator = load_generator(name, device="cpu")
     files = list((available.SHIPPED / name).iterdir())
     assert max(path.stat().st_size for path in files) < 10_000_000
-    drawing = generator.draw(
-        np.full((1, generator.geometry.size, generator.geometry.size), 120, np.uint8), np.zeros(1, np.int64)
-    )
+    wish = generator.vocabulary.vectors(np.zeros((1, len(generator.vocabulary.groups)), np.int64))
+    size = generator.geometry.size
+    drawing = generator.draw(np.full((1, size, size), 120, np.uint8), wish)
     assert abs(np.linalg.norm(drawing.features[0]) - 1) < 1e-3

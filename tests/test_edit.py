@@ -14,7 +14,7 @@ from typer.testing import Result
 from anotheryou import edit
 from faces.errors import WishError
 from faces.sheet import enlarge
-from faces.types import Box, DetectedFace, Landmarks, Photo
+from faces.types import Box, DetectedFace, Floats, Landmarks, Photo
 from generator.checkpoint import load_generator, save_checkpoint
 from generator.sheet import draw_strip
 
@@ -64,6 +64,11 @@ def photo(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPa
     return path
 
 
+def one_hots(*poses: str) -> Floats:
+    """The attribute vectors of poses."""
+    return np.eye(7, dtype=np.float32)[[POSES.index(pose) for pose in poses]]
+
+
 def failed(result: Result, *words: str, status: int = 1) -> None:
     assert result.exit_code == status, result.stderr
     assert "Traceback" not in result.stderr
@@ -82,7 +87,7 @@ def test_the_altered_face_is_what_the_second_network_draws(
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     source = np.asarray(Image.open(crop))
-    expected = load_generator(weights).draw(source[None], np.array([POSES.index("-30")])).stage2[0]
+    expected = load_generator(weights).draw(source[None], one_hots("-30")).stage2[0]
     assert np.array_equal(np.asarray(Image.open(out)), expected)
 
 
@@ -106,7 +111,7 @@ def test_all_poses_become_a_strip_with_both_stages(
     assert result.exit_code == 0, result.stderr
     strip = np.asarray(Image.open(out).convert("L"))
     source = np.asarray(Image.open(crop))
-    drawing = load_generator(weights).draw(np.repeat(source[None], 7, 0), np.arange(7))
+    drawing = load_generator(weights).draw(np.repeat(source[None], 7, 0), one_hots(*POSES))
     for face in (source, *drawing.stage1, *drawing.stage2):
         assert holds(strip, face)
 
@@ -141,12 +146,12 @@ def test_what_a_wish_leaves_open_stays_as_it_is_estimated(
 ) -> None:
     generator = load_generator(combined)
     source = np.asarray(Image.open(crop))
-    before = generator.vocabulary.label(int(generator.canonicalise(source[None]).codes[0]))
+    before = generator.vocabulary.words(generator.canonicalise(source[None]).values[0])
     out = tmp_path / "face.png"
     options = ("--cropped", "--out", out, "--weights", combined, "--size", "32")
     assert run_cli("edit", crop, "--wish", "accessory=hat", *options).exit_code == 0
-    code = generator.vocabulary.code({**before, "accessory": "hat"})
-    expected = generator.draw(source[None], np.array([code])).stage2[0]
+    wished = generator.vocabulary.vector({**before, "accessory": "hat"})
+    expected = generator.draw(source[None], wished[None]).stage2[0]
     assert np.array_equal(np.asarray(Image.open(out)), expected)
 
 
@@ -157,8 +162,8 @@ def test_a_strip_may_be_asked_for_with_another_wish_besides(
     options = ("--cropped", "--out", out, "--weights", combined, "--size", "32")
     assert run_cli("edit", crop, "--pose", "all", "--wish", "accessory=hat", *options).exit_code == 0
     generator, source = load_generator(combined), np.asarray(Image.open(crop))
-    codes = generator.vocabulary.codes({"accessory": "hat"})
-    drawing = generator.draw(np.repeat(source[None], 3, 0), codes)
+    wishes = [generator.vocabulary.vector({"pose": pose, "accessory": "hat"}) for pose in ("-30", "0", "+30")]
+    drawing = generator.draw(np.repeat(source[None], 3, 0), np.stack(wishes))
     strip = np.asarray(Image.open(out).convert("L"))
     assert all(holds(strip, face) for face in drawing.stage2)
     others = ("--cropped", "--out", tmp_path / "other.png", "--weights", combined)
@@ -235,9 +240,9 @@ def test_any_angle_between_the_values_can_be_drawn(
     options = ("--cropped", "--out", out, "--weights", weights, "--size", "32")
     assert run_cli("edit", crop, "--pose", "-20", *options).exit_code == 0
     generator, source = load_generator(weights), np.asarray(Image.open(crop))
-    drawn = generator.draw(source[None], generator.vocabulary.mixture({"pose": "-20"}, 0)[None]).stage2[0]
+    drawn = generator.draw(source[None], generator.vocabulary.vector({"pose": "-20"})[None]).stage2[0]
     assert np.array_equal(np.asarray(Image.open(out)), drawn)
-    whole = [generator.draw(source[None], np.array([code])).stage2[0] for code in range(7)]
+    whole = [generator.draw(source[None], one_hots(pose)).stage2[0] for pose in POSES]
     assert not any(np.array_equal(drawn, one) for one in whole)
 
 

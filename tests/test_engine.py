@@ -246,25 +246,29 @@ def test_posteriors_sum_to_one(identity: bool) -> None:
             assert (np.abs(mean) <= 1).all()
 
 
-def test_of_combinations_the_posterior_of_a_value_is_the_sum_over_those_that_have_it() -> None:
+def test_the_posteriors_of_each_attribute_come_from_its_own_values() -> None:
     both = generator_made(32, 8, two_groups=True)
     engine = Engine([Encoding(both, projection_of(both, 3, 4), "both")], None, CALIBRATION)
     vectors = engine.embed(crops_made(), None)
     for vector, crop in zip(vectors, crops_made(), strict=True):
         distances = both.canonicalise(crop[None]).distances[0].astype(float)
-        for name, place in (("pose", 0), ("accessory", 1)):
-            group = both.vocabulary.groups[place]
-            weights = np.exp(-(distances**2) / (2 * CALIBRATION.temperatures[name] ** 2))
-            plain = [
-                sum(
-                    weight
-                    for weight, combination in zip(weights, both.vocabulary.combinations, strict=True)
-                    if combination[place] == value
-                )
-                for value in group.values
-            ]
+        for name, own in (("pose", distances[:3]), ("accessory", distances[3:])):
+            weights = np.exp(-(own**2) / (2 * CALIBRATION.temperatures[name] ** 2))
             found = np.exp(vector[engine.attributes[name].posterior])
-            np.testing.assert_allclose(found, np.array(plain) / sum(plain), atol=1e-4)
+            np.testing.assert_allclose(found, weights / weights.sum(), atol=1e-4)
+
+
+def test_what_was_not_drawn_is_out_of_the_question() -> None:
+    engine = engine_made()
+    distances = np.array([[900, 800, np.inf, np.inf, np.inf, np.inf, np.inf], [700] * 7], np.float32)
+    worn = np.array([[5, 5, 5], [5, np.inf, np.inf]], np.float32)
+    features = [np.ones((2, len(encoding.projection.mean))) for encoding in engine.encodings]
+    vectors = engine.assemble(descriptors_made()[:2], [(features[0], distances), (features[1], worn)])
+    pose, accessory = engine.attributes["pose"], engine.attributes["accessory"]
+    assert vectors[0, pose.posterior][2:].tolist() == [-7] * 5
+    assert np.exp(vectors[0, pose.posterior][:2]).sum() == pytest.approx(1, abs=1e-5)
+    assert vectors[1, accessory.posterior].tolist() == [0, -7, -7]
+    assert engine.error(0, vectors[0]) == pytest.approx(800 / 32)
 
 
 def test_what_is_out_of_the_question_stays_finite_and_fits_float16() -> None:
@@ -402,8 +406,8 @@ def test_what_a_wish_leaves_open_of_one_network_stays_as_the_face_is() -> None:
     vectors[:, engine.attributes["pose"].posterior] = np.log(0.9 * np.eye(3) + 0.05)
     queries = engine.queries(crops_made()[:3], vectors, [engine.wanted({"accessory": "hat"})] * 3)
     for query, pose, crop in zip(queries, ("-30", "0", "+30"), crops_made()[:3], strict=True):
-        code = both.vocabulary.code({"pose": pose, "accessory": "hat"})
-        plain = engine.encodings[0].projection(both.draw(crop[None], np.array([code])).features)[0]
+        vector = both.vocabulary.vector({"pose": pose, "accessory": "hat"})
+        plain = engine.encodings[0].projection(both.draw(crop[None], vector[None]).features)[0]
         np.testing.assert_allclose(query.drawn[0], plain, atol=1e-5)
 
 
@@ -411,11 +415,11 @@ def test_several_networks_draw_one_after_the_other() -> None:
     engine = engine_made()
     crop, vector = crops_made()[0], vectors_made()[0]
     found = engine.drawing(crop, vector, engine.wanted({"accessory": "hat-1", "pose": "15"}))
-    turned = engine.encodings[0].generator.draw(crop[None], np.array([4])).stage2
-    dressed = engine.encodings[1].generator.draw(turned, np.array([1])).stage2[0]
+    turned = engine.encodings[0].generator.draw(crop[None], np.eye(7, dtype=np.float32)[4:5]).stage2
+    dressed = engine.encodings[1].generator.draw(turned, np.eye(3, dtype=np.float32)[1:2]).stage2[0]
     assert (found == dressed).mean() > 0.99
     own = int(vector[engine.attributes["pose"].posterior].argmax())
-    plain = engine.encodings[0].generator.draw(crop[None], np.array([own])).stage2[0]
+    plain = engine.encodings[0].generator.draw(crop[None], np.eye(7, dtype=np.float32)[[own]]).stage2[0]
     assert (engine.drawing(crop, vector, ()) == plain).mean() > 0.99
 
 

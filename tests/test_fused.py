@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REPOSITORY
-from fake_faces import CALIBRATION, POSES, FakeEncoder, FakeIdentity
+from fake_faces import CALIBRATION, POSE, POSES, FakeEncoder, FakeIdentity
 
 from baselines.searcher import QueryBatch, Searcher
 from evaluation.context import CALIBRATIONS, CachedFeatures, Context
@@ -285,9 +285,9 @@ def test_every_value_drawn_compares_the_mean_of_the_drawings(
     monkeypatch.setattr("evaluation.ours._ROWS", 7)
     engine, encoder = fused.engine, FakeEncoder()
     looks = np.zeros((len(batch), 60))
-    for code in range(len(POSES)):
+    for wish in np.eye(len(POSES), dtype=np.float32):
         theirs, own = (
-            engine.encodings[0].projection(encoder.draw(crops, np.full(len(crops), code)).features)
+            engine.encodings[0].projection(encoder.draw(crops, np.tile(wish, (len(crops), 1))).features)
             for crops in (gallery.crops, batch.crops)
         )
         looks += own.astype(np.float64) @ theirs.T / len(POSES)
@@ -317,12 +317,12 @@ def test_the_row_of_few_numbers_is_the_nearest_projected_drawing(
     projection = projected(encoder)
     monkeypatch.setattr(Context, "projection", lambda context, dimension: projection)
     row = row_named("appearance-256", encoder).fit(gallery)
-    codes = np.array([POSES.index(str(word)) for word in batch.targets])
+    wishes = np.stack([POSE.vector({"pose": str(word)}) for word in batch.targets])
     theirs, own = (
         (features - projection.mean) @ projection.components.T.astype(np.float32)
         for features in (
             encoder.canonicalise(gallery.crops).features,
-            encoder.draw(batch.crops, codes).features,
+            encoder.draw(batch.crops, wishes).features,
         )
     )
     scores = unit_length(own).astype(np.float64) @ unit_length(theirs).T
@@ -366,7 +366,7 @@ def test_faces_of_the_gallery_are_canonicalised_once_however_often_they_are_aske
     chosen = np.array([3, 3, 59, 0, 17])
     some = gallery.pictures.select(chosen)
     again, alone = studio.canonical(some), Studio(FakeEncoder()).canonical(some)
-    for name in ("codes", "images", "features", "distances"):
+    for name in ("values", "images", "features", "distances"):
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name)[chosen])
         np.testing.assert_allclose(getattr(again, name), getattr(alone, name), atol=1e-3)
     np.testing.assert_array_equal(cached(some), vectors[chosen])
@@ -375,13 +375,13 @@ def test_faces_of_the_gallery_are_canonicalised_once_however_often_they_are_aske
     assert (counted, described.asked) == ([60], [60])
     strange = Pictures(255 - gallery.crops[:4])
     found = studio.canonical(strange)
-    np.testing.assert_array_equal(found.codes, FakeEncoder().canonicalise(strange.crops).codes)
+    np.testing.assert_array_equal(found.values, FakeEncoder().canonicalise(strange.crops).values)
     assert counted == [60, 4]
     assert studio.canonical(gallery) is whole
-    assert studio.canonical(some).codes.tolist() == again.codes.tolist()
+    assert studio.canonical(some).values.tolist() == again.values.tolist()
     assert counted == [60, 4]
     studio.forget()
-    assert studio.canonical(some).codes.tolist() == again.codes.tolist()
+    assert studio.canonical(some).values.tolist() == again.values.tolist()
     assert counted == [60, 4, 5]
 
 

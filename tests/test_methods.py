@@ -154,13 +154,12 @@ def test_every_value_drawn_is_the_sum_of_each_among_the_faces_taken_for_the_targ
     gallery = readable_faces(people=4, lights=2)
     studio, queries = Studio(PerfectGenerator()), asking(gallery)
     found = OursAllValues(studio=studio).fit(gallery).rank(queries, len(gallery))
-    taken = studio.words_of(studio.canonical(gallery).codes, "pose")
+    taken = studio.words_of(studio.canonical(gallery).values, "pose")
     for query, (crop, target) in enumerate(zip(queries.crops, queries.targets, strict=True)):
         squared = np.zeros(len(gallery))
         for value in studio.values("pose"):
-            code = studio.codes_of(np.array([value]), "pose")
-            own = studio.generator.draw(crop[None], code).features
-            theirs = studio.generator.draw(gallery.crops, np.repeat(code, len(gallery))).features
+            own = studio.draw(crop[None], np.array([value]), "pose").features
+            theirs = studio.draw(gallery.crops, np.repeat(value, len(gallery)), "pose").features
             squared += np.square(theirs - own).sum(axis=1)
         kept = np.flatnonzero(taken == target)
         ranked = found[query][found[query] >= 0]

@@ -1,4 +1,4 @@
-"""Wishes between two values: how much of each code they are, and what is drawn then."""
+"""Wishes between two values: how much of each value they are, and what is drawn then."""
 
 from __future__ import annotations
 
@@ -92,43 +92,40 @@ def test_everyday_names_are_one_hot_too() -> None:
 
 
 @given(inside, st.sampled_from(WORN.values), st.integers(0, 20), st.booleans(), st.booleans())
-def test_a_mixture_sums_to_one_and_keeps_what_is_not_wished(
-    share: float, worn: str, code: int, turns: bool, dresses: bool
+def test_shares_of_each_attribute_sum_to_one_and_what_is_not_wished_is_kept(
+    share: float, worn: str, own: int, turns: bool, dresses: bool
 ) -> None:
     number = number_in(POSE, share)
     wish = {**({"pose": repr(number)} if turns else {}), **({"accessory": worn} if dresses else {})}
-    found = BOTH.mixture(wish, code)
-    assert found.shape == (21,)
+    before = BOTH.vectors(np.array([divmod(own, 3)]))[0]
+    found = BOTH.vector(wish, before)
     assert found.dtype == np.float32
-    assert found.min() >= 0
-    assert found.sum() == pytest.approx(1, abs=1e-6)
-    assert (found > 0).sum() <= (2 if turns else 1)
-    own = BOTH.label(code)
-    held = [BOTH.label(int(place)) for place in np.flatnonzero(found)]
-    assert {label["accessory"] for label in held} == {worn if dresses else own["accessory"]}
+    pose, accessory = found[:7], found[7:]
+    assert accessory.tolist() == (WORN.spread(worn) if dresses else before[7:]).tolist()
+    assert pose.min() >= 0
+    assert pose.sum() == pytest.approx(1, abs=1e-6)
     if turns:
-        mean = sum(part * float(BOTH.label(place)["pose"]) for place, part in enumerate(found))
-        assert mean == pytest.approx(number, abs=1e-4)
+        assert float(pose @ np.array(POSE.numbers)) == pytest.approx(number, abs=1e-4)
     else:
-        assert {label["pose"] for label in held} == {own["pose"]}
+        assert np.array_equal(pose, before[:7])
 
 
-@given(st.integers(0, 20), st.integers(0, 20))
-def test_a_mixture_of_values_is_the_code_of_the_change(code: int, wished: int) -> None:
-    wish = BOTH.label(wished)
-    assert np.array_equal(BOTH.mixture(wish, code), np.eye(21)[wished])
-    assert np.array_equal(BOTH.mixture({}, code), np.eye(21)[code])
-    changed = BOTH.code({**BOTH.label(code), "accessory": wish["accessory"]})
-    assert np.array_equal(BOTH.mixture({"Accessory": wish["accessory"]}, code), np.eye(21)[changed])
+def test_values_become_vectors_and_words() -> None:
+    values = np.array([[6, 0], [2, 2]])
+    assert BOTH.vectors(values).tolist() == [[0] * 6 + [1, 1, 0, 0], [0, 0, 1, 0, 0, 0, 0, 0, 0, 1]]
+    assert BOTH.vectors(values[:0]).shape == (0, 10)
+    assert [BOTH.words(one) for one in values] == [
+        {"pose": "+45", "accessory": "none"},
+        {"pose": "-15", "accessory": "glasses-3"},
+    ]
 
 
-def test_mixtures_refuse_unknown_names_values_and_codes() -> None:
+def test_vectors_refuse_unknown_names_and_values() -> None:
+    own = np.ones(10, np.float32)
     with pytest.raises(WishError, match="know no 'smile'; choose one of: pose, accessory"):
-        BOTH.mixture({"smile": "broad"}, 0)
+        BOTH.vector({"smile": "broad"}, own)
     with pytest.raises(WishError, match="choose one of: none"):
-        BOTH.mixture({"accessory": "scarf"}, 0)
-    with pytest.raises(ValueError, match="there is no code 21"):
-        BOTH.mixture({}, 21)
+        BOTH.vector({"accessory": "scarf"}, own)
 
 
 # Drawing
@@ -152,18 +149,12 @@ def draw_plainly(crops: Pixels, vectors: Floats, two_groups: bool) -> tuple[Floa
 
 
 @pytest.mark.parametrize("two_groups", [False, True])
-def test_drawing_a_mixture_is_drawing_with_the_mixed_input(crops: Pixels, two_groups: bool) -> None:
+def test_drawing_between_two_values_is_drawing_with_the_mixed_input(crops: Pixels, two_groups: bool) -> None:
     generator = generator_made(maps=MAPS, two_groups=two_groups)
-    vocabulary = generator.vocabulary
     words = ("-22.5", "+20", "0", "-30", "11") if two_groups else ("-40", "+20", "7.5", "+45", "-15")
-    mixtures = np.stack(
-        [
-            vocabulary.mixture({"pose": word}, place % len(vocabulary.combinations))
-            for place, word in enumerate(words)
-        ]
-    )
-    inputs = mixtures @ vocabulary.one_hots
-    drawing = generator.draw(crops, mixtures)
+    own = np.array([0.0] * 3 + [0.25, 0.75] if two_groups else [0.0] * 7, np.float32)
+    inputs = np.stack([generator.vocabulary.vector({"pose": word}, own) for word in words])
+    drawing = generator.draw(crops, inputs)
     stage1, stage2, features = draw_plainly(crops, inputs, two_groups)
     for found, expected in ((drawing.stage1, stage1), (drawing.stage2, stage2)):
         levels = np.clip(np.rint(expected), 0, 255)
@@ -172,32 +163,10 @@ def test_drawing_a_mixture_is_drawing_with_the_mixed_input(crops: Pixels, two_gr
     np.testing.assert_allclose(drawing.features, features, atol=2e-6)
 
 
-def test_a_mixture_of_one_code_is_that_code(crops: Pixels) -> None:
+def test_a_drawing_between_two_values_differs_from_both(crops: Pixels) -> None:
     generator = generator_made(maps=MAPS)
-    codes = np.array([0, 6, 3, 3, 5])
-    one, other = generator.draw(crops, codes), generator.draw(crops, np.eye(7, dtype=np.float32)[codes])
-    np.testing.assert_allclose(one.features, other.features, atol=1e-6)
-    assert np.abs(one.stage2.astype(int) - other.stage2).max() <= 1
-
-
-def test_a_mixture_differs_from_both_of_its_values(crops: Pixels) -> None:
-    generator = generator_made(maps=MAPS)
-    mixture = np.repeat(generator.vocabulary.mixture({"pose": "20"}, 0)[None], 5, 0)
-    mixed = generator.draw(crops, mixture).features
-    for code in (4, 5):
-        plain = generator.draw(crops, np.full(5, code)).features
+    between = np.repeat(POSE.spread("20")[None], 5, 0)
+    mixed = generator.draw(crops, between).features
+    for place in (4, 5):
+        plain = generator.draw(crops, np.eye(7, dtype=np.float32)[np.full(5, place)]).features
         assert ((mixed - plain) ** 2).sum(1).min() > 1e-8
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        np.zeros((5, 6), np.float32),
-        np.zeros((4, 7), np.float32),
-        np.full((5, 7), np.nan, np.float32),
-        np.zeros((5, 7), np.float64),
-    ],
-)
-def test_mixtures_of_another_form_are_refused(crops: Pixels, wrong: Floats) -> None:
-    with pytest.raises(ValueError, match=r"mixtures must|codes must"):
-        generator_made(maps=MAPS).draw(crops, wrong)

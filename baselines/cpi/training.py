@@ -80,7 +80,7 @@ def train_cpi(
     settings.check()
     budget.check()
     options, recipe = options or Options(), settings.recipe
-    size, poses = data.train.faces.size, len(data.vocabulary.combinations)
+    size, poses = data.train.faces.size, data.vocabulary.size
     geometry = CropGeometry(size=size)
     architecture = architecture or CPIArchitecture(size=size, poses=poses)
     dtype = pick_precision(options.precision, _CPU)
@@ -171,7 +171,7 @@ class ExampleMaker:
     def __init__(self, faces: PairSet, data: TrainingData, settings: CPISettings, seed: int) -> None:
         self._crops, self._mean, self._std = torch.from_numpy(faces.faces.crops), data.mean, data.std
         self._codes, self._batch_size, self._seed = faces.values[:, 0], settings.recipe.batch_size, seed
-        poses, light = len(data.vocabulary.combinations), settings.light
+        poses, light = data.vocabulary.size, settings.light
         self.targets = target_rows(faces, poses=poses, light=light)
         self.sources = np.flatnonzero((self.targets >= 0).all(1))
         if not len(self.sources):

@@ -155,8 +155,8 @@ def _target_cell(experiment: Experiment, criterion: Criterion, query: int, rank:
 def _draw(experiment: Experiment, which: Ints) -> tuple[Pixels, Floats]:
     """Draw the queries ``which`` (A,), by number: pictures (A, S, S) uint8, features (A, D) float32."""
     queries, studio = experiment.queries, experiment.studio
-    codes = studio.codes_of(queries.targets[which], queries.attribute)
-    made = studio.generator.draw(experiment.gallery.crops[queries.faces[which]], codes)
+    crops = experiment.gallery.crops[queries.faces[which]]
+    made = studio.draw(crops, queries.targets[which], queries.attribute)
     return made.stage2, made.features
 
 

@@ -35,10 +35,10 @@ def attribute_maps_figure(studio: Studio, attribute: Attribute) -> Figure | None
     None for a generator without maps, or with one value, which differs from no other.
     """
     values = studio.values(attribute)
-    maps_of_codes: Callable[[], Floats] | None = getattr(studio.generator, "attribute_maps", None)
-    if maps_of_codes is None or len(values) < 2:
+    maps_of_values: Callable[[], Floats] | None = getattr(studio.generator, "attribute_maps", None)
+    if maps_of_values is None or len(values) < 2:
         return None
-    maps = maps_of_codes()[studio.codes_of(np.array(values), attribute)]  # (V, M, H, H)
+    maps = maps_of_values()[studio.generator.vocabulary.places[attribute]]  # (V, M, H, H)
     principal, share = principal_maps(maps)
     _, count, side, _ = maps.shape
     rows = [_map_row("principal", principal), []]
@@ -107,7 +107,7 @@ def stages_figure(experiment: Experiment, *, seed: int = 0) -> Figure | None:
     if not len(pairs):
         return None
     source, target = different_people(gallery, pairs, PAIRS, seed).T
-    made = studio.generator.draw(gallery.crops[source], studio.codes_of(words[target], attribute))
+    made = studio.draw(gallery.crops[source], words[target], attribute)
     sets: list[list[Cell | Word | None]] = []
     for a, b, *stages in zip(source.tolist(), target.tolist(), made.stage1, made.stage2, strict=True):
         # With bars every wish is the same.
@@ -174,7 +174,7 @@ def rival_drawings_figure(experiment: Experiment, artist: Artist, *, seed: int =
     values = studio.values(attribute)
     sources = experiment.queries.faces[experiment.some_queries(PEOPLE, seed)]
     crops, words = _each_with_all(gallery, sources, values)
-    ours = studio.generator.draw(crops, studio.codes_of(words, attribute)).stage2
+    ours = studio.draw(crops, words, attribute).stage2
     theirs = artist.draw(crops, words)
     rows: list[Row] = []
     for place, face in enumerate(sources.tolist()):
@@ -207,7 +207,7 @@ def generated_sheet(faces: FaceSet, which: Ints, studio: Studio, attribute: Attr
     """Draw each of the faces ``which`` (indices): as it is, and with every value of the attribute."""
     values = studio.values(attribute)
     crops, words = _each_with_all(faces, which, values)
-    drawn = iter(studio.generator.draw(crops, studio.codes_of(words, attribute)).stage2)
+    drawn = iter(studio.draw(crops, words, attribute).stage2)
     rows = [
         [
             Cell(faces.crops[face], (Word(str(faces.persons[face])),)),
