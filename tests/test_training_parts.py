@@ -10,6 +10,7 @@ import pytest
 import torch
 from training_made import made_faces
 
+from facedata.labelled import Attribute, FaceSet
 from faces.errors import TrainingError
 from generator.architecture import Architecture
 from generator.devices import autocast, pick_precision
@@ -23,7 +24,7 @@ from generator.training.batches import (
     PersonSampler,
     alike_but_light,
 )
-from generator.training.data import TrainingData
+from generator.training.data import TrainingData, mirrored_places
 from generator.training.recipes import check_recipe
 from generator.training.trainer import ema_decay_at, learning_rate_at, update_ema
 from generator.training.two_stage import GradientMaker, contrastive, drawing_phases, grey_levels, row_errors
@@ -178,6 +179,24 @@ def test_matched_batches_are_mirrored_all_or_none() -> None:
     }
     straight = {torch.allclose(feeder(step).target, plain(step).target, atol=1e-4) for step in range(12)}
     assert flipped == straight == {True, False}
+
+
+def test_what_words_do_not_tell_of_a_mirror_is_found_in_the_mean_pictures() -> None:
+    plain = made_faces(people=3)
+    cameras, lamps = {"-45": "c05", "0": "c27", "+45": "c29"}, {"00": "01", "01": "00"}
+    other_way = np.array([{"-45": "+45", "+45": "-45"}.get(pose, pose) for pose in plain.poses])
+    swapped = np.array([lamps[lamp] for lamp in plain.lights])
+    both = join_sets([plain, replace(plain, crops=plain.crops[:, :, ::-1], poses=other_way, lights=swapped)])
+    named = replace(both, poses=np.array([cameras[pose] for pose in both.poses]))
+
+    def places(faces: FaceSet, *attributes: Attribute) -> list[int] | None:
+        data = prepare(faces, attribute=attributes, seed=0, held_out=0)
+        found = mirrored_places(data.train, data.vocabulary)
+        return None if found is None else found.tolist()
+
+    assert places(both, "pose") == places(named, "pose") == [2, 1, 0]
+    assert places(named, "pose", "light") == [2, 1, 0, 4, 3]
+    assert places(named.select(named.poses != "c05"), "pose") is None
 
 
 def test_mirroring_swaps_left_and_right_of_the_chosen() -> None:

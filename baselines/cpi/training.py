@@ -19,7 +19,7 @@ from faces.types import Ints
 from generator.devices import autocast, keep_freed_memory, pick_precision
 from generator.training import Budget, Entry, Options, Recipe, TrainingData
 from generator.training.augmentation import mirror
-from generator.training.data import PairSet, Stream
+from generator.training.data import PairSet, Stream, mirrored_places
 from generator.training.state import Counters
 from generator.training.trainer import Measures, Phase, Task, run_training
 
@@ -181,7 +181,7 @@ class ExampleMaker:
                 f"Nobody in {faces.faces.name} was photographed in all {poses} poses {wanted}; its lights "
                 f"are: {known}."
             )
-        self._mirrored = data.vocabulary.mirrored if settings.mirror else None
+        self._mirrored = mirrored_places(data.train, data.vocabulary) if settings.mirror else None
 
     def __call__(self, step: int) -> Examples:
         """Return examples number ``step``: random faces, each with a random pose; half of them mirrored."""

@@ -20,7 +20,7 @@ from faces.errors import TrainingError
 from faces.types import Floats, Ints
 from generator.attributes import Vocabulary
 from generator.training.augmentation import degrade, mirror, shared_changes
-from generator.training.data import PairSet, Stream, TrainingData, drawn_as
+from generator.training.data import PairSet, Stream, TrainingData, drawn_as, mirrored_places
 from generator.training.recipes import Recipe
 
 
@@ -61,7 +61,7 @@ class BatchMaker:
         self._shares = (recipe.any_light, recipe.any_scene)
         self._alike = alike_but_light(faces, data.vocabulary), alike_but_scene(faces)
         mirrors = recipe.augmentation is not None and recipe.augmentation.mirror
-        self._mirrored = data.vocabulary.mirrored if mirrors else None
+        self._mirrored = mirrored_places(data.train, data.vocabulary) if mirrors else None
         # Matched people are mirrored all or none: a mirrored half would be an easy half.
         self._together = bool(people) and recipe.matched
         matched_sampler = BlockSampler if len(data.vocabulary.groups) > 1 else MatchedSampler
