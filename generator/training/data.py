@@ -19,7 +19,7 @@ from faces.types import Floats, Ints
 from generator.attributes import AttributeGroup, Vocabulary
 
 _HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 20
-_KNOWN: dict[Attribute, tuple[str, ...]] = {
+_KNOWN: dict[str, tuple[str, ...]] = {
     "light": ("even", "left", "right", "above", "below", "dim"),
     "accessory": (
         "none",
