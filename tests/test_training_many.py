@@ -168,6 +168,26 @@ def test_positives_may_differ_in_light_or_in_scene_and_come_with_their_own_vecto
     assert others > 10
 
 
+def test_wishes_may_leave_out_what_does_not_change_and_pictures_what_they_are(data: TrainingData) -> None:
+    plain = BatchMaker(data.train, data, SMALL, 0, CPU)
+    feeder = BatchMaker(data.train, data, replace(SMALL, attribute_dropout=0.5), 0, CPU)
+    pictures = (torch.from_numpy(data.train.faces.crops).float() - data.mean) / data.std
+    left_out = np.zeros(2, int)
+    for step in range(20):
+        batch, told = feeder(step), plain(step)
+        assert torch.equal(batch.source, told.source) and torch.equal(batch.positive, told.positive)
+        sources = [int((pictures - one).abs().flatten(1).sum(1).argmin()) for one in batch.source[:, 0]]
+        shown = torch.from_numpy(data.train.vectors[sources])
+        for part in data.vocabulary.places.values():
+            kept = (batch.wish[:, part] == told.wish[:, part]).all(1)
+            agreed = (shown[:, part] == told.wish[:, part]).all(1)
+            assert (kept | agreed & ~batch.wish[:, part].any(1)).all()
+            kept_own = (batch.own[:, part] == told.own[:, part]).all(1)
+            assert (kept_own | ~batch.own[:, part].any(1)).all()
+            left_out += [int((agreed & ~kept).sum()), int((~kept_own).sum())]
+    assert left_out[0] > 80 and 250 < left_out[1] < 390  # of 640
+
+
 def test_batches_made_ahead_are_the_same(data: TrainingData) -> None:
     make = BatchMaker(data.train, data, SMALL, 0, CPU)
     ahead = BatchesAhead(make)
