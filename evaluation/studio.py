@@ -55,11 +55,13 @@ class Remembered(Generic[Made]):
 
 
 def _arrays(made: Canonical | Drawing) -> dict[str, Any]:
-    return {field.name: getattr(made, field.name) for field in fields(made)}
+    found = {field.name: getattr(made, field.name) for field in fields(made)}
+    return {name: array for name, array in found.items() if array is not None}
 
 
 def _select(made: Canonical, places: Sequence[int]) -> Canonical:
-    return Canonical(**{name: array[np.asarray(places)] for name, array in _arrays(made).items()})
+    chosen = np.asarray(places)
+    return Canonical(**{name: array[chosen] for name, array in _arrays(made).items()})
 
 
 class Studio:

@@ -24,6 +24,7 @@ from faces.errors import WeightsError
 from faces.files import write_durably
 from generator.available import (
     CARD_FILE,
+    CLASSIFIER_FILE,
     CONFIG_FILE,
     REMEDY,
     WEIGHTS_FILE,
@@ -119,11 +120,23 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
 
 
 def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | None = None) -> Generator:
-    """Load weights by name or folder, by default on CUDA if there is one; raises WeightsError."""
+    """Load weights by name or folder, with their classifier if there is one, by default on CUDA if there is
+    one; raises WeightsError."""
     loaded = load_checkpoint(name_or_folder)
-    folder, identity = loaded.folder.resolve(), loaded.weights_id
+    folder = loaded.folder.resolve()
+    classifier = None
+    if (folder / CLASSIFIER_FILE).is_file():
+        from generator.classifier import load_classifier
+
+        classifier = load_classifier(folder, loaded.config.vocabulary)
     return Generator(
-        loaded.network, loaded.config, name=folder.name, weights_id=identity, device=device, folder=folder
+        loaded.network,
+        loaded.config,
+        name=folder.name,
+        weights_id=loaded.weights_id,
+        device=device,
+        folder=folder,
+        classifier=classifier,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from generator.config import ModelConfig
 from generator.devices import keep_freed_memory, pick_device, pick_precision, prefers_int8
 from generator.networks import TwoStage, as_features
 from generator.quantised import QuantisedNetwork
+
+if TYPE_CHECKING:
+    from generator.classifier import Classifier
 
 Precision = Literal["auto", "float32", "bfloat16"]
 # Pictures of 32 x 32 in one pass. More do not make a processor faster, they only leave its caches.
@@ -50,6 +53,8 @@ class Canonical:
     distances: Floats
     """(N, A) Euclidean, in grey levels, to the face: of the unrounded drawing with each value, the other
     groups as kept; infinite if it was not drawn because a first guess held it for impossible."""
+    posteriors: Floats | None = None
+    """(N, A) log-probabilities of the values, as a classifier tells them; None without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +64,15 @@ class _Shared:
     Stage 1 encodes the picture and the wish apart, and its first fusing convolution is linear, so the parts
     of both can be added: ``fuse`` (64, 64, 3, 3) are its weights for the picture, ``table`` (A, H, H, 64) the
     parts of the values, made of their ``attribute_maps`` (A, 7, H, H).  What encodes a wish is affine: the
-    values' parts add up, and what the biases add stands with each value of the first group, whose shares sum
-    to one.
+    values' parts add up, and what the biases add stands with each value of the first group, or as ``nothing``
+    (H, H, 64) if a wish leaves that group open.
     """
 
     network: TwoStage
     fuse: Tensor
     attribute_maps: Tensor
     table: Tensor
+    nothing: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ class Generator:
     cosine of more than 0.999 to the features in float32; and where numbers of 8 bits are the quickest, that
     canonicalising measures its distances in those, if the configuration has the peaks for it.  Raises
     WeightsError if network and configuration or device do not fit.
+    ``classifier`` tells what faces show, so that canonicalising need not draw them with every value.
     """
 
     def __init__(
@@ -101,6 +108,7 @@ class Generator:
         device: str | None = None,
         precision: Precision = "auto",
         folder: Path | None = None,
+        classifier: Classifier | None = None,
     ) -> None:
         if network.architecture != config.architecture:
             raise WeightsError("The network has other sizes than its configuration says.")
@@ -111,6 +119,7 @@ class Generator:
         self.name = name
         self.weights_id = weights_id
         self.folder = folder
+        self.classifier = classifier
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
         size = config.architecture.size
@@ -138,9 +147,12 @@ class Generator:
                 network = TwoStage(self.config.architecture)
             state = {name: self._placed(value) for name, value in self._given.state_dict().items()}
             network.load_state_dict(state, assign=True)
-            table = table.permute(0, 2, 3, 1).to(self.device, self.dtype).contiguous()
+            table, nothing = (
+                one.permute(0, 2, 3, 1).to(self.device, self.dtype).contiguous()
+                for one in (table, parts[-1:])
+            )
             network = network.eval().requires_grad_(False)
-            return _Shared(network, self._placed(weights[:, :-own]), maps[:-1], table)
+            return _Shared(network, self._placed(weights[:, :-own]), maps[:-1], table, nothing[0])
 
     @cached_property
     def _quantised(self) -> QuantisedNetwork:
@@ -189,6 +201,9 @@ class Generator:
         drawn with each of its values, the others as kept so far, until no single change comes closer.  It
         begins with all values mixed evenly; or, if there is a ``guess`` (N, A) float32, the values'
         probabilities, with the likeliest, and then values of less than 0.02 are not drawn.
+
+        With a classifier and no ``guess`` each face is drawn once, with all values mixed as likely as they
+        are: no value is chosen for good where two are about as likely.
         Raises ValueError if an array has another form.
         """
         self._check_crops(crops)
@@ -197,11 +212,14 @@ class Generator:
         values, images = np.empty((len(crops), len(self._places)), np.int64), np.empty_like(crops)
         features = np.empty((len(crops), self.feature_size), np.float32)
         distances = np.empty((len(crops), self.vocabulary.size), np.float32)
+        posteriors = None if self.classifier is None else self.classifier(crops)
         with torch.inference_mode():
             for part in self._parts(len(crops)):
                 x = self._standardised(crops[part])
                 if guess is not None:
                     found = self._settled(x, torch.from_numpy(guess[part]).to(self.device))
+                elif posteriors is not None:
+                    found = self._mixed(x, torch.from_numpy(np.exp(posteriors[part])).to(self.device))
                 elif self._every is None:
                     found = self._settled(x)
                 else:
@@ -211,7 +229,7 @@ class Generator:
                 kept = [vectors[:, place].argmax(1) for place in self._places]
                 values[part], distances[part] = _array(torch.stack(kept, 1)), _array(apart) * self.config.std
                 images[part], features[part] = self._levels(image), _array(as_features(maps))
-        return Canonical(values, images, features, distances)
+        return Canonical(values, images, features, distances, posteriors)
 
     def attribute_maps(self) -> Floats:
         """Return what stage 1 makes of each value alone (the paper's figure 4): (A, 7, H, H) float32."""
@@ -225,7 +243,11 @@ class Generator:
     def _wished(self, vectors: Tensor) -> Tensor:
         """Turn attribute vectors (B, A) into their part of the first fused maps, (B, H, H, 64)."""
         table = self._shared.table
-        return (vectors.to(table.dtype) @ table.flatten(1)).view(-1, *table.shape[1:])
+        wished = (vectors.to(table.dtype) @ table.flatten(1)).view(-1, *table.shape[1:])
+        left = 1 - vectors[:, self._places[0]].sum(1)
+        if (left.abs() > 1e-3).any():
+            wished = wished + left.to(table.dtype)[:, None, None, None] * self._shared.nothing
+        return wished
 
     def _draw(self, x: Tensor, first: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Both stages' pictures (B, 1, S, S), and the middle layers of stage 2, from the first fused maps."""
@@ -304,6 +326,17 @@ class Generator:
             undecided[faces, number] = False
         return self._kept(seen, vectors, apart)
 
+    def _mixed(self, x: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Draw standardised faces (F, 1, S, S) with attribute vectors (F, A), and return what ``_closest``
+        does; the distance stands with the likeliest values."""
+        shown = x.to(self.dtype)
+        _, image, layers = self._draw(shown, self._look(shown) + self._wished(vectors))
+        apart = torch.full_like(vectors, torch.inf)
+        for place in self._places:
+            likeliest = vectors[:, place].argmax(1, keepdim=True)
+            apart[:, place].scatter_(1, likeliest, _distances(image, x)[:, None])
+        return vectors, image, layers[self.config.architecture.feature_layer], apart
+
     def _seen(self, x: Tensor) -> _Seen:
         shown = x.to(self.dtype)
         return _Seen(x, shown, self._look(shown))
@@ -375,8 +408,8 @@ class Generator:
             found = f"{vectors.dtype} {vectors.shape}"
             raise ValueError(f"attribute vectors must be ({count}, {size}) float32, not {found}")
         sums = np.add.reduceat(vectors, [place.start for place in self._places], axis=1)
-        if not (np.abs(sums - 1) < 0.01).all():
-            raise ValueError("the shares of each attribute's values must sum to one")
+        if not ((np.abs(sums - 1) < 0.01) | (np.abs(sums) < 0.01)).all():
+            raise ValueError("the shares of each attribute's values must sum to one, or to nought")
 
     def _check_crops(self, crops: Pixels) -> None:
         size = self.geometry.size

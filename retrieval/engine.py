@@ -65,11 +65,15 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Encoding:
-    """A network and the projection of its features; ``source`` is the name or folder it is loaded from."""
+    """A network and the projection of its features.
+
+    ``source`` is the name or folder it is loaded from, ``classifier`` stands for its classifier, if any.
+    """
 
     generator: Encoder
     projection: Projection
     source: str
+    classifier: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ class Engine:
                     "name": encoding.generator.name,
                     "weights_id": encoding.generator.weights_id,
                     "projection": encoding.projection.digest,
+                    **({"classifier": encoding.classifier} if encoding.classifier else {}),
                 }
                 for encoding in self.encodings
             ],
@@ -217,31 +222,30 @@ class Engine:
             part = slice(start, start + _ROWS)
             made = [encoding.generator.canonicalise(crops[part]) for encoding in self.encodings]
             known = None if descriptors is None else descriptors[part]
-            canonical = [(one.features, one.distances) for one in made]
-            parts.append(self.assemble(known, canonical, None if points is None else points[part]))
+            parts.append(self.assemble(known, made, None if points is None else points[part]))
         return np.concatenate(parts)
 
     def assemble(
         self,
         descriptors: Floats | None,
-        canonical: Sequence[tuple[NDArray[np.floating], Floats]],
+        canonical: Sequence[Canonical],
         points: NDArray[np.floating] | None = None,
     ) -> Floats:
-        """Put vectors (N, D) float32 together from descriptors (N, I) and what each encoding gives.
+        """Put vectors (N, D) float32 together from descriptors (N, I) and the N faces as each encoding
+        canonicalises them.
 
-        These are the features (N, F) of the canonical faces and the distances (N, A) of the drawings with
-        each value.  ``points`` are as for ``embed``.
+        ``points`` are as for ``embed``.
         """
-        vectors = np.zeros((len(canonical[0][0]), self.dimension), np.float32)
+        vectors = np.zeros((len(canonical[0].features), self.dimension), np.float32)
         if self.identity is not None and descriptors is not None:
             vectors[:, self._identity] = descriptors
-        for number, (features, distances) in enumerate(canonical):
+        for number, made in enumerate(canonical):
             appearance = self.appearance[number]
-            vectors[:, appearance] = self.encodings[number].projection(features)
-            vectors[:, appearance.stop] = distances.min(axis=1) / self.geometry.size
+            vectors[:, appearance] = self.encodings[number].projection(made.features)
+            vectors[:, appearance.stop] = made.distances.min(axis=1) / self.geometry.size
             for attribute in self.attributes.values():
                 if attribute.encoding == number:
-                    self._estimate(vectors, attribute, distances, points)
+                    self._estimate(vectors, attribute, made, points)
         return vectors
 
     def describe(self, chips: Sequence[Pixels]) -> Floats | None:
@@ -426,13 +430,17 @@ class Engine:
         self,
         vectors: Floats,
         attribute: Attribute,
-        distances: Floats,
+        made: Canonical,
         points: NDArray[np.floating] | None,
     ) -> None:
-        """Fill in the posterior of an attribute from the distances (n, A) of drawings with every value."""
+        """Fill in an attribute's posterior: as a classifier tells it, or from how close drawings come."""
         name, vocabulary = attribute.group.name, self.encodings[attribute.encoding].generator.vocabulary
-        own = distances[:, vocabulary.places[name]]  # (n, values)
-        logs = -np.square(own, dtype=np.float64) / (2 * self.calibration.temperature(name) ** 2)
+        place = vocabulary.places[name]
+        if made.posteriors is None:
+            apart = np.square(made.distances[:, place], dtype=np.float64)  # (n, values)
+            logs = -apart / (2 * self.calibration.temperature(name) ** 2)
+        else:
+            logs = made.posteriors[:, place].astype(np.float64)
         posterior = np.exp(logs - logs.max(axis=1, keepdims=True))
         deviation, numbers = self.calibration.landmarks.get(name), attribute.group.numbers
         if deviation is not None and numbers is not None and points is not None:

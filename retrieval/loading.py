@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from faces.errors import CollectionWeightsError
+from generator.available import CLASSIFIER_FILE
 from generator.deferred import DeferredGenerator
 from generator.projection import load_projection
 from index import Layout, Place, outdated
@@ -43,7 +45,13 @@ def load_encoding(weights: str | Path) -> Encoding:
     """Open weights, a name or a folder, with their projection; raises WeightsError."""
     generator = DeferredGenerator(weights)
     projection = load_projection(generator.folder, generator.config.architecture.features_of()).first()
-    return Encoding(generator, projection, str(generator.folder) if Path(weights).is_dir() else str(weights))
+    classifier = generator.folder / CLASSIFIER_FILE
+    return Encoding(
+        generator,
+        projection,
+        str(generator.folder) if Path(weights).is_dir() else str(weights),
+        hashlib.sha256(classifier.read_bytes()).hexdigest()[:12] if classifier.is_file() else "",
+    )
 
 
 def is_outdated(layout: Layout) -> bool:

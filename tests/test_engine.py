@@ -20,7 +20,7 @@ from faces.crop import CropGeometry
 from faces.errors import WeightsError, WishError
 from faces.types import Floats, Landmarks, Pixels
 from generator.attributes import AttributeGroup, Vocabulary
-from generator.model import Generator
+from generator.model import Canonical, Generator
 from generator.networks import TwoStage
 from generator.projection import Projection
 from retrieval.calibration import Calibration, IdentityCalibration, InDomain
@@ -263,7 +263,12 @@ def test_what_was_not_drawn_is_out_of_the_question() -> None:
     distances = np.array([[900, 800, np.inf, np.inf, np.inf, np.inf, np.inf], [700] * 7], np.float32)
     worn = np.array([[5, 5, 5], [5, np.inf, np.inf]], np.float32)
     features = [np.ones((2, len(encoding.projection.mean))) for encoding in engine.encodings]
-    vectors = engine.assemble(descriptors_made()[:2], [(features[0], distances), (features[1], worn)])
+    nothing = np.zeros((2, 1), np.int64), np.zeros((2, 32, 32), np.uint8)
+    made = [
+        Canonical(*nothing, seen.astype(np.float32), apart)
+        for seen, apart in zip(features, (distances, worn), strict=True)
+    ]
+    vectors = engine.assemble(descriptors_made()[:2], made)
     pose, accessory = engine.attributes["pose"], engine.attributes["accessory"]
     assert vectors[0, pose.posterior][2:].tolist() == [-7] * 5
     assert np.exp(vectors[0, pose.posterior][:2]).sum() == pytest.approx(1, abs=1e-5)

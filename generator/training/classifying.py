@@ -65,6 +65,8 @@ def train_classifier(
 
     def backward(step: int) -> tuple[float, Measures]:
         pictures, vectors = batches(step)
+        # Units are dropped by step as well, so that a training that was stopped goes on as it would have.
+        torch.manual_seed(int(np.random.SeedSequence([seed, Stream.DROPOUT, step]).generate_state(1)[0]))
         loss = classification_loss(network(pictures), vectors, vocabulary.places)
         for parameter, gradient in zip(
             network.parameters(), torch.autograd.grad(loss, list(network.parameters())), strict=True
