@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -20,6 +21,14 @@ from retrieval.identity import unit_length
 def normalised(vectors: NDArray[np.generic]) -> Floats:
     """Return (N, ...) numbers as (N, D) float32 rows of length 1; a row of zeros stays as it is."""
     return unit_length(vectors.reshape(len(vectors), -1).astype(np.float32))
+
+
+def joined(columns: Sequence[Words]) -> Words:
+    """Join the words (N,) of several attributes face by face, so that equal ones show equal values."""
+    first, *others = columns
+    for words in others:
+        first = np.char.add(np.char.add(first, "\n"), words)  # no label holds a line break
+    return first
 
 
 class Features(Protocol):
@@ -48,19 +57,41 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class QueryBatch:
-    """Q questions "this person, but with this value of the attribute".
+    """Q questions "this person, but with these values of these attributes".
 
-    ``pictures`` are the Q query faces, ``targets`` (Q,) the wished words.  Nothing else is known of
-    a query: not who it is, and not what its own value is.
+    ``pictures`` are the Q query faces, ``wishes`` the wished words (Q,) by attribute.  Nothing else is known
+    of a query: not who it is, and not what its own values are.
     """
 
-    attribute: Attribute
     pictures: Pictures
-    targets: Words
+    wishes: Mapping[Attribute, Words]
 
     def __post_init__(self) -> None:
-        if self.targets.shape != (len(self.pictures),):
-            raise DataError(f"{len(self.pictures)} queries need as many targets, not {self.targets.shape}.")
+        for words in self.wishes.values():
+            if words.shape != (len(self.pictures),):
+                raise DataError(f"{len(self.pictures)} queries need as many targets, not {words.shape}.")
+
+    @property
+    def attribute(self) -> Attribute:
+        """What is wished for; raises DataError if that is not one attribute."""
+        if len(self.wishes) != 1:
+            raise DataError(f"one wish is asked at a time here, not {len(self.wishes)}.")
+        (attribute,) = self.wishes
+        return attribute
+
+    @property
+    def targets(self) -> Words:
+        """The wished words (Q,) of the one attribute; raises DataError if there are several."""
+        return self.wishes[self.attribute]
+
+    @property
+    def joined(self) -> Words:
+        """The wished words (Q,) of all attributes, as ``joined`` joins them."""
+        return joined([*self.wishes.values()])
+
+    def wish(self, query: int) -> dict[str, str]:
+        """What one of the queries wishes for, such as ``{"pose": "+30", "accessory": "none"}``."""
+        return {name: str(words[query]) for name, words in self.wishes.items()}
 
     @property
     def crops(self) -> NDArray[np.uint8]:

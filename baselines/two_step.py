@@ -1,11 +1,11 @@
-"""Two-step retrieval: keep the faces that have the wished value, then search them with the picture as it is.
+"""Two-step retrieval: keep the faces that have the wished values, then search them with the picture as it is.
 
 The rival of the paper's tables (Ghodrati et al. 2015, 4.1.2).  Beside it, or with it, feature arithmetic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from baselines.rivals import ValueMeans
 from baselines.searcher import Features, QueryBatch
-from facedata.labelled import FaceSet, Words
+from facedata.labelled import Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from faces.progress import Progress
@@ -21,14 +21,15 @@ from faces.types import Ints
 from index.search import Vectors, nearest
 
 Tell = Callable[[Pictures], Words]  # what each of N faces is believed to show: (N,) words
-Label = Callable[[FaceSet], Words]  # what the first step believes that each gallery face shows: (N,) words
+# What the first step believes that each gallery face shows of some attributes, (N,) words as ``joined``.
+Label = Callable[[FaceSet, Sequence[Attribute]], Words]
 
 
 @dataclass(kw_only=True, eq=False)
 class TwoStep:
     """Filter by ``label``, in the whole gallery if there is none, then rank by ``features``.
 
-    Learned by ``fit``: ``features_`` (N, D) and, with ``label``, ``labels_`` (N,) of the gallery.
+    Learned by ``fit``: ``gallery_`` and its ``features_`` (N, D).
     """
 
     name: str
@@ -37,19 +38,20 @@ class TwoStep:
     progress: Progress | None = None
 
     def fit(self, gallery: FaceSet) -> Self:
-        self.labels_ = None if self.label is None else self.label(gallery)
+        self.gallery_ = gallery
         self.features_ = self.features(gallery.pictures, self.progress)
-        if self.labels_ is not None and self.labels_.shape != (len(gallery),):
-            raise DataError(f"the first step labelled {self.labels_.shape} of {len(gallery)} faces.")
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:
         """Return (Q, k) int64 gallery indices, best first, -1 if fewer than k faces passed the filter."""
         gallery, wanted = self.features_, self.wanted(queries)
-        if self.labels_ is None:
+        if self.label is None:
             return nearest(gallery, wanted, k, progress=self.progress)
+        labels = self.label(self.gallery_, tuple(queries.wishes))
+        if labels.shape != (len(self.gallery_),):
+            raise DataError(f"the first step labelled {labels.shape} of {len(self.gallery_)} faces.")
         return rank_within(
-            self.labels_, queries.targets, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k)
+            labels, queries.joined, k, lambda kept, asked: nearest(gallery[kept], wanted[asked], k)
         )
 
     def wanted(self, queries: QueryBatch) -> Vectors:

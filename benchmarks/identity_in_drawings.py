@@ -72,7 +72,7 @@ def drawn_rows(
     Returns for each row what is shown and which (Q,) are right, of the last row the mean of two.
     """
     crops, points = faces.crops[own], faces.pictures.required_large().points[own]
-    straight = [found for one in points.astype(np.float64) if (found := landmarks_of(one)) is not None]
+    straight = [known for one in points.astype(np.float64) if (known := landmarks_of(one)) is not None]
     vectors = engine.embed(crops, gallery[own], points)
 
     def right(pictures: list[np.ndarray], yaw: float) -> Bools:

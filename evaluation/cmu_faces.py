@@ -130,7 +130,7 @@ def queries_for(faces: FaceSet, wish: Wish) -> Queries:
     if not len(asked):
         raise DataError(f"{faces.name} has no straight face with {wish.start} to ask for.")
     targets = np.repeat(np.array(wish.targets, dtype=np.str_), len(asked))
-    return Queries(wish.attribute, np.tile(asked, len(wish.targets)), targets, seed=0)
+    return Queries(np.tile(asked, len(wish.targets)), {wish.attribute: targets}, seed=0)
 
 
 def experiment_on(faces: FaceSet, wish: Wish, studio: Studio) -> Experiment:

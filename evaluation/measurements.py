@@ -75,7 +75,7 @@ def misaligned_values(experiment: Experiment, row: Row, searcher: Searcher) -> l
     crops, targets = experiment.batch.crops[:MISALIGNED], experiment.batch.targets[:MISALIGNED]
 
     def asked_with(moved_crops: Pixels) -> dict[int, Ints]:
-        batch = QueryBatch(experiment.attribute, Pictures(moved_crops), targets)
+        batch = QueryBatch(Pictures(moved_crops), {experiment.attribute: targets})
         return experiment.ranks(searcher.rank(batch, max(KS)))
 
     values = []

@@ -6,12 +6,12 @@ first step.  A new row is one more ``Method`` in ``METHODS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from baselines.searcher import QueryBatch, Searcher, normalised
+from baselines.searcher import QueryBatch, Searcher, joined, normalised
 from baselines.two_step import Arithmetic, TwoStep
 from evaluation.context import Context
 from evaluation.ours import Fused, Nearest, OursAllValues
@@ -29,8 +29,8 @@ Family = Literal["ours", "rival", "oracle"]
 Make = Callable[[Context, str], Searcher]
 """Makes the searcher of the row that has the second argument as its name; raises RowUnavailable."""
 
-FilterBy = Callable[[Context, FaceSet], Words]
-"""The first step of a row in two steps: what it believes that each gallery face shows."""
+FilterBy = Callable[[Context, FaceSet, Sequence[Attribute]], Words]
+"""The first step of a row in two steps: what it believes that each gallery face shows, as ``joined``."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,26 @@ class Method:
         return context.with_weights(self.weights) if self.weights else context
 
 
-def classified(context: Context, gallery: FaceSet) -> Words:
-    """Tell what the fitted classifier takes each face for."""
+def classified(context: Context, gallery: FaceSet, attributes: Sequence[Attribute]) -> Words:
+    """Tell what the fitted classifier takes each face for.
+
+    Raises RowUnavailable if it was not fitted for these attributes.
+    """
+    if tuple(attributes) != (context.fitted_rivals.attribute,):
+        raise RowUnavailable(f"no rivals fitted for {' and '.join(attributes)}")
     return context.classify(gallery.pictures)
 
 
-def known(context: Context, gallery: FaceSet) -> Words:
+def known(context: Context, gallery: FaceSet, attributes: Sequence[Attribute]) -> Words:
     """Tell the true values: the ceiling of the method."""
-    return gallery.attribute(context.attribute)
+    return joined([gallery.attribute(name) for name in attributes])
 
 
-def canonicalised(context: Context, gallery: FaceSet) -> Words:
+def canonicalised(context: Context, gallery: FaceSet, attributes: Sequence[Attribute]) -> Words:
     """Tell what canonicalisation takes each face for, which needs no labels."""
     studio = context.studio
-    return studio.words_of(studio.canonical(gallery).values, context.attribute)
+    values = studio.canonical(gallery).values
+    return joined([studio.words_of(values, name) for name in attributes])
 
 
 def nearest(

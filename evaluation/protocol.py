@@ -6,7 +6,7 @@ Ghodrati et al. 2015, section 4.1.2.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -28,19 +28,32 @@ QUERIES = 10_000
 
 @dataclass(frozen=True)
 class Queries:
-    """Q questions drawn with ``seed``: ``faces`` (Q,) int64 of the gallery, ``targets`` (Q,) wished words."""
+    """Q questions drawn with ``seed``.
 
-    attribute: Attribute
+    ``faces`` (Q,) int64 are of the gallery, ``wishes`` the wished words (Q,) by attribute.
+    """
+
     faces: Ints
-    targets: Words
+    wishes: Mapping[Attribute, Words]
     seed: int
 
     def __len__(self) -> int:
         return len(self.faces)
 
+    @property
+    def attribute(self) -> Attribute:
+        """What is wished for, if that is one attribute; raises ValueError if it is several."""
+        (attribute,) = self.wishes
+        return attribute
+
+    @property
+    def targets(self) -> Words:
+        """The wished words (Q,) of the one attribute; raises ValueError if there are several."""
+        return self.wishes[self.attribute]
+
     def batch(self, gallery: FaceSet) -> QueryBatch:
         """What a searcher gets to see of them."""
-        return QueryBatch(self.attribute, gallery.pictures.select(self.faces), self.targets)
+        return QueryBatch(gallery.pictures.select(self.faces), self.wishes)
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,7 @@ def in_words_of(faces: FaceSet, attribute: Attribute, values: tuple[str, ...]) -
         word if word in values else spelling.get(number_of(word), word)
         for word in faces.attribute(attribute).tolist()
     ]
-    column = {"pose": "poses", "light": "lights", "accessory": "accessories"}[attribute]
+    column = "accessories" if attribute == "accessory" else f"{attribute}s"
     changed: dict[str, Any] = {column: np.array(words, dtype=np.str_)}
     return replace(faces, **changed)
 
@@ -110,27 +123,58 @@ def draw_queries(
         raise DataError(f"no face of {gallery.name} has a known {attribute} that could be wished otherwise.")
     drawn = np.random.default_rng(seed).choice(flat, size=min(count, len(flat)), replace=False)
     face, value = np.divmod(drawn, len(values))
-    return Queries(attribute, face.astype(np.int64), np.array(values, dtype=np.str_)[value], seed)
+    return Queries(face.astype(np.int64), {attribute: np.array(values, dtype=np.str_)[value]}, seed)
+
+
+def draw_wishes(
+    gallery: FaceSet, values: Mapping[Attribute, Sequence[str]], *, count: int = QUERIES, seed: int = 0
+) -> Queries:
+    """Draw ``count`` different questions that wish for all attributes of ``values``, each equally likely.
+
+    Asked is with a face for what another picture of the same person shows, which differs from it in every one
+    of the attributes: so each question has a right answer, and the query face, itself among the candidates,
+    is none.  What is not one of the ``values`` counts as unknown and is neither asked with nor for.  If there
+    are fewer questions than ``count``, all are asked.  Raises DataError if there is none.
+    """
+    if count < 1:
+        raise DataError(f"the number of queries must be 1 or more, not {count}.")
+    shown = np.stack([gallery.attribute(name) for name in values], axis=1)  # (N, attributes)
+    known = np.all([np.isin(gallery.attribute(name), words) for name, words in values.items()], axis=0)
+    possible: list[tuple[int, Words]] = []
+    for person in np.unique(gallery.persons):
+        own = np.flatnonzero((gallery.persons == person) & known)
+        for face in own:
+            others = shown[own][(shown[own] != shown[face]).all(axis=1)]
+            possible += [(int(face), words) for words in np.unique(others, axis=0)]
+    if not possible:
+        what = " and ".join(values)
+        raise DataError(f"nobody in {gallery.name} has two pictures that differ in {what}.")
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(len(possible), size=min(count, len(possible)), replace=False)
+    faces = np.array([possible[place][0] for place in drawn], np.int64)
+    words = np.stack([possible[place][1] for place in drawn])
+    return Queries(faces, {name: words[:, at] for at, name in enumerate(values)}, seed)
 
 
 def criteria(gallery: FaceSet, queries: Queries) -> list[Criterion]:
-    """Make criterion 1, right person and value, and criterion 2, right light as well.
+    """Make criterion 1, right person and all wished values, and criterion 2, right light as well.
 
-    Criterion 2 is there only if the gallery knows lights; a query or an answer of unknown light is then
-    never right.
+    Criterion 2 is there only if the gallery knows lights and none is wished for; a query or an answer of
+    unknown light is then never right.
     """
-    attribute, lights = queries.attribute, gallery.lights
-    agreeing = [(gallery.attribute(attribute), queries.targets)]
-    meanings = [f"right person and {attribute}"]
-    if attribute != "light" and np.any(lights != ""):
-        agreeing.append((lights, lights[queries.faces]))
-        meanings.append(f"right person, {attribute} and light")
+    lights = gallery.lights
+    agreeing = [[(gallery.attribute(name), words) for name, words in queries.wishes.items()]]
+    meanings = [" and ".join(("right person", *queries.wishes))]
+    if "light" not in queries.wishes and np.any(lights != ""):
+        agreeing.append([(lights, lights[queries.faces])])
+        meanings.append(f"{', '.join(('right person', *queries.wishes))} and light")
     found = []
     keys = np.unique(np.append(gallery.persons, gallery.persons[queries.faces]), return_inverse=True)[1]
     for number, (meaning, columns) in enumerate(zip(meanings, agreeing, strict=True), start=1):
-        both = np.concatenate(columns)
-        words, place = np.unique(both, return_inverse=True)
-        keys = np.where((keys >= 0) & (both != ""), keys * len(words) + place, -1)
+        for shown, wished in columns:
+            both = np.append(shown, wished)
+            words, place = np.unique(both, return_inverse=True)
+            keys = np.where((keys >= 0) & (both != ""), keys * len(words) + place, -1)
         gallery_key, query_key = np.split(keys, [len(gallery)])
         answerable = np.where(np.isin(query_key, gallery_key), query_key, -1)
         found.append(Criterion(number, meaning, answerable, gallery_key))
@@ -223,7 +267,7 @@ def prepare(
     drawable = studio.values(attribute)
     gallery = in_words_of(faces, attribute, drawable)
     # Canonicalised, a gallery shows a single value throughout: whoever asks finds the query's own face.
-    queries = Queries(attribute, np.zeros(0, np.int64), np.zeros(0, np.str_), seed)
+    queries = Queries(np.zeros(0, np.int64), {attribute: np.zeros(0, np.str_)}, seed)
     if len(drawable) > 1:
         values = shared_values(gallery, studio, attribute)
         queries = draw_queries(gallery, attribute, values, count=count, seed=seed)

@@ -76,7 +76,7 @@ def test_where_features_add_up_everything_is_found() -> None:
         return gallery.poses[queries]
 
     searcher = Arithmetic(name="arithmetic-sums", features=Sums(), means=means, tell=tell)
-    batch = QueryBatch("pose", gallery.pictures.select(queries), wished)
+    batch = QueryBatch(gallery.pictures.select(queries), {"pose": wished})
     found = searcher.fit(gallery).rank(batch, 3)[:, 0]
     assert np.array_equal(gallery.persons[found], gallery.persons[queries])
     assert np.array_equal(gallery.lights[found], gallery.lights[queries])

@@ -12,7 +12,7 @@ from baselines.two_step import TwoStep
 from evaluation.context import Context
 from evaluation.methods import canonicalised
 from evaluation.studio import Studio
-from facedata.labelled import FaceSet, Words
+from facedata.labelled import FaceSet
 from facedata.large_pictures import Pictures
 from faces.errors import DataError
 from index import search
@@ -76,11 +76,11 @@ def test_normalised_rows_have_length_one_and_darkness_stays_dark() -> None:
 
 
 def asking(gallery: FaceSet, faces: list[int], targets: list[str]) -> QueryBatch:
-    return QueryBatch("pose", gallery.pictures.select(np.array(faces)), np.array(targets))
+    return QueryBatch(gallery.pictures.select(np.array(faces)), {"pose": np.array(targets)})
 
 
 def knowing_the_pose() -> TwoStep:
-    return TwoStep(name="oracle", label=lambda gallery: gallery.poses, features=ImageFeatures())
+    return TwoStep(name="oracle", label=lambda gallery, _: gallery.poses, features=ImageFeatures())
 
 
 def test_the_first_step_lets_only_the_wished_value_pass() -> None:
@@ -115,15 +115,14 @@ def test_the_first_step_may_be_canonicalisation_instead_of_the_labels() -> None:
 
 
 def test_a_first_step_that_labels_something_else_is_refused() -> None:
-    def label(gallery: FaceSet) -> Words:
-        return gallery.poses[1:]
-
+    gallery = readable_faces(people=1, lights=1)
+    wrong = TwoStep(name="wrong", label=lambda gallery, _: gallery.poses[1:], features=ImageFeatures())
     with pytest.raises(DataError, match="labelled"):
-        TwoStep(name="wrong", label=label, features=ImageFeatures()).fit(readable_faces(people=1, lights=1))
+        wrong.fit(gallery).rank(asking(gallery, [0], ["+30"]), 1)
 
 
 def test_queries_need_a_target_each() -> None:
     with pytest.raises(DataError, match="targets"):
-        QueryBatch("pose", Pictures(np.zeros((2, 4, 4), np.uint8)), np.array(["0"]))
+        QueryBatch(Pictures(np.zeros((2, 4, 4), np.uint8)), {"pose": np.array(["0"])})
     with pytest.raises(DataError, match="uint8"):
-        QueryBatch("pose", Pictures(np.zeros((2, 4, 4), np.float32)), np.array(["0", "0"]))
+        QueryBatch(Pictures(np.zeros((2, 4, 4), np.float32)), {"pose": np.array(["0", "0"])})

@@ -295,7 +295,7 @@ def test_faces_of_another_size_are_refused() -> None:
 
 
 def batch_of(faces: FaceSet, targets: np.ndarray) -> QueryBatch:
-    return QueryBatch("pose", faces.pictures, targets)
+    return QueryBatch(faces.pictures, {"pose": targets})
 
 
 def test_the_row_reads_no_labels() -> None:
@@ -335,7 +335,7 @@ def test_only_poses_can_be_wished_for() -> None:
     faces = made_faces()
     searcher = CPI(model=small_model()).fit(faces)
     with pytest.raises(DataError, match="light"):
-        searcher.rank(QueryBatch("light", faces.pictures, np.full(len(faces), "00")), 1)
+        searcher.rank(QueryBatch(faces.pictures, {"light": np.full(len(faces), "00")}), 1)
 
 
 def test_the_command_trains(tmp_path: Path, run_cli) -> None:  # type: ignore[no-untyped-def]

@@ -111,7 +111,8 @@ def test_a_straight_face_is_within_15_degrees_and_a_turned_one_beyond_on_its_sid
     yaw = np.array([0.0, 0.0, 30.0, -45.0, -45.0, 15.0, np.nan])  # the last two are not judged
     found = side_recognised(Estimates({}, {}, expected), yaw)
     assert found is not None
-    assert (found.value, found.faces) == (pytest.approx(40.0), 5)
+    assert found.value == pytest.approx(40.0)
+    assert found.faces == 5
 
 
 def test_poses_beyond_what_labels_know_count_as_the_farthest() -> None:

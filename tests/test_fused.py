@@ -186,7 +186,7 @@ def test_the_product_answers_as_the_row_fused_on_the_album(tmp_path: Path) -> No
         fused = Fused(engine=context.engine(), studio=context.studio, describe=described, name="fused")
         asked = np.array([place for place, face in enumerate(stored) if face.count == 1][::2], np.int64)
         targets = np.resize(np.array(["+30", "-30", "0"]), len(asked))
-        batch = QueryBatch("pose", gallery.pictures.select(asked), targets)
+        batch = QueryBatch(gallery.pictures.select(asked), {"pose": targets})
         check_same_answers(finder, stored, batch, asked, fused.fit(gallery))
 
 
@@ -219,7 +219,7 @@ def described(crops: Pixels, rng: np.random.Generator) -> Described:
 @pytest.fixture
 def batch(gallery: FaceSet) -> QueryBatch:
     asked = np.arange(0, 60, 7)
-    return QueryBatch("pose", gallery.pictures.select(asked), np.resize(np.array(POSES), len(asked)))
+    return QueryBatch(gallery.pictures.select(asked), {"pose": np.resize(np.array(POSES), len(asked))})
 
 
 def projected(encoder: FakeEncoder, dimension: int = 10) -> Projection:
@@ -339,7 +339,7 @@ def test_the_row_identity_asks_for_nothing_but_the_person(
     found = row.rank(batch, 20)
     check_order(found, scores, 1e-6)
     assert found[:, 0].tolist() == list(range(0, 60, 7))
-    wished = QueryBatch("pose", batch.pictures, np.full(len(batch), "0"))
+    wished = QueryBatch(batch.pictures, {"pose": np.full(len(batch), "0")})
     assert np.array_equal(row.rank(wished, 20), found)
 
 

@@ -48,7 +48,7 @@ def context_with(
 
 def asking(gallery: FaceSet) -> QueryBatch:
     faces = np.arange(0, len(gallery), 5)
-    return QueryBatch("pose", gallery.pictures.select(faces), np.resize(np.array(POSES), len(faces)))
+    return QueryBatch(gallery.pictures.select(faces), {"pose": np.resize(np.array(POSES), len(faces))})
 
 
 def test_oracles_say_true_in_their_names_and_no_others_do() -> None:
