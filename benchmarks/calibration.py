@@ -129,7 +129,7 @@ def measure(wanted: argparse.Namespace) -> None:
         landmarks=LANDMARKS,
         deviations=DEVIATIONS,
     )
-    encodings = [load_encoding(weights) for weights in DEFAULT_WEIGHTS]
+    encodings = [load_encoding(weights) for weights in wanted.weights]
     engine = Engine(encodings, identity, start)
     describe = IdentityFeatures(identity)
     sets: list[tuple[FaceSet, Floats, list[tuple[Queries, Compared]], list[str]]] = []
@@ -193,6 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fit the engine's calibration.")
     parser.add_argument("kind", choices=("cmu", "rendered"))
     parser.add_argument("data", type=Path, nargs="+", metavar="DATA")
+    parser.add_argument("--weights", nargs="+", default=DEFAULT_WEIGHTS, metavar="NAME|DIR")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     wanted = parser.parse_args()
     for path in wanted.data:

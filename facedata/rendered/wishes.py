@@ -53,6 +53,8 @@ _SHARES: dict[str, Sequence[float]] = {
 VARIETY = Variety(yaw=4.0, beyond=20.0, pitch=6.0, roll=4.0, crop_error=0.015, camera=True)
 _EXPOSED = (0.5, 0.97)  # grey of the brighter part of the skin at the usual gamma
 _DIM = (0.15, 0.45)  # what is left of the light in dim light
+_NOD = 11.0  # degrees, deviation of how much further heads look up or down than they are asked to
+_STEEPEST = 38.0  # beyond, the nose base hides above the eyes
 # Degrees of yaw and tilt together; beyond, one eye hides behind the other, and the crop lies askew.
 _PROFILE = 76.0
 # Rays per crop pixel and direction: half the time of the protocol's 2.5, for pictures of a cheap camera.
@@ -168,7 +170,8 @@ class _Scene:
         turned = yaw + rng.normal(0, variety.yaw)
         if abs(yaw) == max(YAWS):
             turned += np.sign(yaw) * rng.uniform(0, variety.beyond)
-        tilted = pitch + float(np.clip(rng.normal(0, variety.pitch), -10, 10))
+        tilted = pitch + rng.normal(0, variety.pitch) + np.sign(pitch) * abs(rng.normal(0, _NOD))
+        tilted = float(np.clip(tilted, -_STEEPEST, _STEEPEST))
         farthest = _PROFILE - abs(tilted)
         turned = float(np.clip(turned, -farthest, farthest))
         view = self._look(posed, yaw=turned, pitch=tilted, roll=rng.normal(0, variety.roll))
