@@ -35,32 +35,32 @@ def extra_mesh(extra: Extra, landmarks: Array, mean_landmarks: Array) -> Mesh:
         return _band(tone, top=float(chin[1]) - 1.5 + 2.0 * size, dip=0.5, out=1.5 + size, bulge=1.2)
     if extra.kind == "hand":
         fist = np.array([side * (1.5 + 2.0 * extra.turn), chin[1] - 0.8 - size, chin[2] + 0.2])
-        fingers = [fist + [side * (1.6 * number - 2.4), 0.4 * (number % 3 > 0), 0.5] for number in range(4)]
-        parts = [_ball(at, [0.85, 1.5, 1.1]) for at in fingers]
-        parts.append(_ball(fist + [0, -2.5, -0.3], [3.4, 2.6, 1.6]))
-        mesh = join(parts)
+        rows = [(side * (1.6 * finger - 2.4), 0.4 * (finger in (1, 2)), 0.5) for finger in range(4)]
+        parts = [_ball(fist + row, (0.85, 1.5, 1.1)) for row in np.array(rows)]
+        palm = _ball(fist + np.array([0, -2.5, -0.3]), (3.4, 2.6, 1.6))
+        mesh = join([*parts, palm])
         plain = mean_landmarks[list(_CHEEK)].mean(0)
         return replace(mesh, rest=(plain + 0.15 * (mesh.vertices - fist)).astype(np.float32))
     if extra.kind == "microphone":
-        head = mouth + [side * (0.5 + 2.5 * abs(extra.turn)), -2.5 - 1.5 * size, 4.5]
-        grip = head + [side * 3.0, -9.0, 3.0]
-        ball = _ball(head, np.full(3, 1.7 + 0.6 * size), Material.HAT, 0.6 * tone)
-        return join([ball, tube(np.stack([head, grip]), 1.2, Material.HAT, tone)])
+        top = mouth + np.array([side * (0.5 + 2.5 * abs(extra.turn)), -2.5 - 1.5 * size, 4.5])
+        grip = top + np.array([side * 3.0, -9.0, 3.0])
+        radius = 1.7 + 0.6 * size
+        ball = _ball(top, (radius, radius, radius), Material.HAT, 0.6 * tone)
+        return join([ball, tube(np.stack([top, grip]), 1.2, Material.HAT, tone)])
     if extra.kind == "headphones":
-        angle = np.linspace(0, np.pi, 25)
-        ear = landmarks[[0, 16]].mean(0) + [0, 1.0, -3.5]
-        width = float(landmarks[16, 0]) + 2.2
-        arc = ear + np.stack([width * np.cos(angle), 13.0 * np.sin(angle), np.zeros(25)], 1)
-        cups = [ear + [width * one, 0.0, 0.0] for one in (-1.0, 1.0)]
-        cup = [1.5, 3.2 + size, 2.6 + size]
-        balls = [_ball(at, cup, Material.HAT, tone) for at in cups]
-        return join([*balls, tube(arc, 0.7 + 0.5 * size, Material.HAT, tone)])
+        ear = landmarks[[0, 16]].mean(0) + np.array([0, 1.0, -3.5])
+        angle, width = np.linspace(0, np.pi, 25), float(landmarks[16, 0]) + 2.2
+        arc = np.stack([width * np.cos(angle), 13.0 * np.sin(angle), np.zeros(25)], 1)
+        radii = (1.5, 3.2 + size, 2.6 + size)
+        cups = [_ball(ear + end, radii, Material.HAT, tone) for end in arc[[0, -1]]]
+        return join([*cups, tube(ear + arc, 0.7 + 0.5 * size, Material.HAT, tone)])
     rings = []
-    for one, lobe in zip((-1.0, 1.0), (landmarks[1], landmarks[15]), strict=True):
-        hole = lobe + [0.55 * one, -1.5, -2.4]
-        radius = 0.5 + 1.4 * size
-        if extra.turn < 0:  # a stud or a drop
-            rings.append(_ball(hole + [0.2 * one, -radius, 0.4], [0.5, radius, 0.5], Material.HAT, tone))
+    radius = 0.5 + 1.4 * size
+    for outward, lobe in zip((-1.0, 1.0), landmarks[[1, 15]], strict=True):
+        hole = lobe + np.array([0.55 * outward, -1.5, -2.4])
+        if extra.turn < 0:  # a drop
+            middle = hole + np.array([0.2 * outward, -radius, 0.4])
+            rings.append(_ball(middle, (0.5, radius, 0.5), Material.HAT, tone))
         else:
             angle = np.linspace(0, 2 * np.pi, 25)
             ring = np.stack([0.5 * np.sin(angle), radius * (np.cos(angle) - 1), radius * np.sin(angle)], 1)
@@ -69,7 +69,10 @@ def extra_mesh(extra: Extra, landmarks: Array, mean_landmarks: Array) -> Mesh:
 
 
 def _ball(
-    middle: Values, radii: Values | list[float], material: Material = Material.SKIN, tone: float = 1.0
+    middle: Values,
+    radii: tuple[float, float, float],
+    material: Material = Material.SKIN,
+    tone: float = 1.0,
 ) -> Mesh:
     """An ellipsoid."""
     azimuth, elevation = np.meshgrid(

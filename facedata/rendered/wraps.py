@@ -54,7 +54,8 @@ def mask_mesh(mask: Mask, face: Array, landmarks: Array) -> Mesh:
     upper = np.arctan2(
         top - centre[1], _distance(caster, centre + [0, 1, 0] * (top - centre[1])[:, None], level)
     )
-    lower = np.interp(aside, [0, 35, _SIDE], [-55, -48, -30])
+    chin = float(np.degrees(np.arctan2(*(landmarks[8] - centre)[1:])))
+    lower = np.interp(aside, [0, 35, _SIDE], [chin - 16, chin - 10, -30])
     row = np.linspace(0, 1, 24)[:, None]
     elevation = upper + (np.radians(lower) - upper) * row
     aim = direction(np.broadcast_to(np.radians(azimuth), elevation.shape), elevation)
@@ -127,7 +128,7 @@ class FittedWrap:
         radius = self._radius(aim, row) + relief * np.clip(row * 6, 0.2, 1)
         shade = np.full(radius.shape, wrap.tone)
         if wrap.pattern:
-            shade[(np.cos(wrap.pattern * np.pi * row + relief) > 0.3)[:, :] & (row >= 0)] = wrap.trim
+            shade[np.cos(wrap.pattern * np.pi * row + relief) > 0.3] = wrap.trim
         shade = shade * np.clip(1 + 0.25 * relief / max(wrap.folds, 0.05), 0.6, 1.4)
         return surface(
             (CENTRE + aim * radius[..., None]).reshape(-1, 3),
