@@ -18,7 +18,7 @@ from cli.options import AttributeName
 if TYPE_CHECKING:
     from facedata.labelled import Attribute, FaceSet
     from faces.progress import Progress
-    from generator.training import Entry, Options
+    from generator.training import Entry, Options, TrainingData
 
 _ATTRIBUTES = ("pose", "light", "accessory", "tilt", "expression")  # as facedata.labelled, without loading it
 _Out = Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")]
@@ -62,12 +62,14 @@ def train(
         ),
     ] = None,
     preset: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="paper: the recipe of the paper; default: both stages and the search trained together; "
-            "completion: the latter with the mean absolute error, for faces partly hidden."
+            "small: the latter for few people; completion: it with the mean absolute error, for faces partly "
+            "hidden. If none is named: small for fewer than 64 people, otherwise default.",
+            show_default=False,
         ),
-    ] = "default",
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
@@ -154,6 +156,7 @@ def train(
     from cli.console import RichProgress, say
     from generator.checkpoint import load_checkpoint
     from generator.training import (
+        FEW_PEOPLE,
         Budget,
         Options,
         adjusted,
@@ -166,8 +169,8 @@ def train(
     from generator.training import train as run
 
     wanted = _attributes(attribute or ["pose"])
-    chosen = adjusted(
-        recipe(preset),
+    adapt = partial(
+        adjusted,
         batch_size=batch_size,
         people_per_batch=people_per_batch,
         learning_rate=learning_rate,
@@ -177,6 +180,7 @@ def train(
         attribute_dropout=attribute_dropout,
         augment=augment,
     )
+    chosen = adapt(recipe(preset or "default"))
     budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
     budget.check()
     progress = RichProgress()
@@ -199,6 +203,14 @@ def train(
     )
     for group in prepared.vocabulary.groups:
         say(f"{group.name}: {', '.join(group.values)}")
+    if preset is None and learners.people < FEW_PEOPLE:
+        chosen = adapt(recipe("small"))
+        say(
+            f"preset small, since a network learns {learners.people} people by heart: they are told apart "
+            "less and learned more slowly; --preset default treats them as many"
+        )
+    if chosen.augmentation is not None and chosen.augmentation.mirror:
+        say(_mirrored(prepared))
     start = load_checkpoint(start_from) if start_from else None
     _run(
         partial(run, prepared, chosen, out=out, budget=budget, seed=seed, start=start),
@@ -404,6 +416,21 @@ def train_rivals(
     title = f"{attribute} told rightly, %"
     print_table(("features", "classifier", title), rows, right=(title,))
     say(f"the best one is kept in {out}")
+
+
+def _mirrored(data: TrainingData) -> str:
+    """Say what a mirrored picture is taken for, as far as the words do not say so."""
+    from generator.training import mirrored_places
+
+    places, usual = mirrored_places(data.train, data.vocabulary), data.vocabulary.mirrored
+    if places is None or usual is None:
+        return "no picture is mirrored: some would then show what no value stands for"
+    words = [value for group in data.vocabulary.groups for value in group.values]
+    found = [(one, other) for one, other in enumerate(places.tolist()) if one < other != usual[one]]
+    swapped = ", ".join(f"{words[one]} and {words[other]}" for one, other in found)
+    return "half of the pictures are mirrored" + (
+        f", which swaps {swapped} by their looks" if swapped else ""
+    )
 
 
 def _attributes(words: list[str]) -> list[Attribute]:

@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from training_made import POSES, made_faces, made_wishes, write_faces
+from training_made import POSES, made_faces, made_wishes, with_mirrored_people, write_faces
 from typer.testing import Result
 
 from faces.errors import TrainingError
@@ -377,13 +377,33 @@ def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callab
     assert "4 people, 24 faces, 48 pairs; validated on 1 others" in result.stderr
     assert "100 %, 16 pairs" in result.stderr and "unseen people: squared error" in result.stderr
     assert f"trained: {tmp_path / 'out'}" in result.stdout
-    assert json.loads((tmp_path / "out" / "config.json").read_text())["preset"] == "default"
+    assert "preset small, since a network learns 4 people by heart" in result.stderr
+    assert "half of the pictures are mirrored\n" in result.stderr
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["preset"] == "small"
+
+
+def test_command_says_what_it_trains_of_cameras_and_keeps_to_a_preset(
+    tmp_path: Path, run_cli: Callable[..., Result]
+) -> None:
+    both = with_mirrored_people(made_faces(people=5))
+    cameras = {"-45": "c05", "0": "c27", "+45": "c29"}
+    named = replace(both, poses=np.array([cameras[pose] for pose in both.poses]))
+    faces, out = write_faces(tmp_path / "faces", named), tmp_path / "out"
+    short = [word if word != "320" else "8" for word in command(faces, out)]
+    result = run_cli(*short, "--attribute", "pose", "--preset", "default")
+    assert result.exit_code == 0, result.stderr
+    assert "pose: c05, c27, c29" in result.stderr and "preset small" not in result.stderr
+    assert "mirrored, which swaps c05 and c29" in result.stderr
+    assert json.loads((out / "config.json").read_text())["preset"] == "default"
+    half = write_faces(tmp_path / "half", named.select(named.poses != "c05"))
+    short = [word if word != "320" else "8" for word in command(half, tmp_path / "other")]
+    assert "no picture is mirrored" in run_cli(*short).stderr
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--preset", "papr"], "paper, default, completion"),
+        (["--preset", "papr"], "paper, default, small, completion"),
         (["--pairs", "8", "--minutes", "1"], "--pairs or --minutes"),
         (["--minutes", "0"], "--pairs or --minutes"),
         (["--people", "7"], "0-99"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_made import made_faces
+from training_made import made_faces, with_mirrored_people
 
 from facedata.labelled import Attribute, FaceSet
 from faces.errors import TrainingError
@@ -182,11 +182,8 @@ def test_matched_batches_are_mirrored_all_or_none() -> None:
 
 
 def test_what_words_do_not_tell_of_a_mirror_is_found_in_the_mean_pictures() -> None:
-    plain = made_faces(people=3)
-    cameras, lamps = {"-45": "c05", "0": "c27", "+45": "c29"}, {"00": "01", "01": "00"}
-    other_way = np.array([{"-45": "+45", "+45": "-45"}.get(pose, pose) for pose in plain.poses])
-    swapped = np.array([lamps[lamp] for lamp in plain.lights])
-    both = join_sets([plain, replace(plain, crops=plain.crops[:, :, ::-1], poses=other_way, lights=swapped)])
+    both = with_mirrored_people(made_faces(people=3))
+    cameras = {"-45": "c05", "0": "c27", "+45": "c29"}
     named = replace(both, poses=np.array([cameras[pose] for pose in both.poses]))
 
     def places(faces: FaceSet, *attributes: Attribute) -> list[int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,21 @@ def made_faces(*, people: int = 4, lights: int = 2, size: int = 8, seed: int = 0
                 poses.append(pose)
                 lit.append(f"{light:02d}")
     return _face_set(crops, persons=persons, poses=poses, lights=lit)
+
+
+def with_mirrored_people(faces: FaceSet) -> FaceSet:
+    """Faces of ``made_faces`` and, as other people, their mirrored pictures with poses and lights as they are
+    then: of every value there is the exact mirror."""
+    turned = replace(
+        faces,
+        crops=faces.crops[:, :, ::-1],
+        persons=np.char.add("m", faces.persons),
+        poses=np.array([{"-45": "+45", "+45": "-45"}.get(pose, pose) for pose in faces.poses]),
+        lights=np.array([{"00": "01", "01": "00"}[light] for light in faces.lights]),
+        files=np.char.add("m", faces.files),
+    )
+    both = {name: np.concatenate([getattr(faces, name), getattr(turned, name)]) for name in ("crops", *WORDS)}
+    return replace(faces, **both)
 
 
 def made_wishes(*, people: int = 6, blocks: int = 2, scenes: int = 2, size: int = 8) -> FaceSet:

@@ -221,7 +221,8 @@ def mirrored_places(faces: PairSet, vocabulary: Vocabulary) -> Ints | None:
     """Return ``vocabulary.mirrored``, with what its words do not tell found in the mean pictures of values.
 
     A mirrored picture of camera "c05" may show what "c29" shows.  Words stay what they are if they have a
-    well-known meaning.  None if a mirrored mean picture is not twice as near to one mean as to all others.
+    well-known meaning.  None if a mirrored mean picture is not twice as near to one mean as to all others,
+    so that mirrored pictures would show what the vocabulary does not know.
     """
     if vocabulary.mirrored is None:
         return None
@@ -230,12 +231,13 @@ def mirrored_places(faces: PairSet, vocabulary: Vocabulary) -> Ints | None:
         signed = (group.numbers is not None and min(group.numbers) < 0) or group.values == ("0",)
         if signed or {*group.values} <= {*_KNOWN.get(group.name, ())}:
             continue
-        if min(np.bincount(shown[shown >= 0], minlength=len(group.values))) == 0:
+        count = len(group.values)
+        if count < 2 or min(np.bincount(shown[shown >= 0], minlength=count)) == 0:
             return None
-        means = np.stack([faces.faces.crops[shown == place].mean(0) for place in range(len(group.values))])
+        means = np.stack([faces.faces.crops[shown == place].mean(0) for place in range(count)])
         apart = np.abs(means[:, None, :, ::-1] - means).mean((2, 3))  # (V, V)
         nearest, (first, second) = apart.argmin(1), np.sort(apart, axis=1).T[:2]
-        if (first > second / 2).any() or (nearest[nearest] != np.arange(len(nearest))).any():
+        if (first > second / 2).any() or (nearest[nearest] != np.arange(count)).any():
             return None
         place = vocabulary.places[group.name]
         found[place] = place.start + nearest

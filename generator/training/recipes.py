@@ -130,7 +130,23 @@ def completion() -> Recipe:
     return replace(default(), name="completion", error="absolute", augmentation=AUGMENTATIONS["mirror"])
 
 
-PRESETS: dict[str, Callable[[], Recipe]] = {"paper": paper, "default": default, "completion": completion}
+def small() -> Recipe:
+    """``default`` for a few dozen people, with a fifth of the contrast and half of the learning rate.
+
+    Contrast tells the people of the batches apart, and so few it learns by heart: of 33 real people after a
+    training on 32 others, ``default`` found the right face first in 59 %, among five in 80 % and among
+    twenty in 92 %; the squared error alone in 46, 86 and 95 %.
+    """
+    return replace(default(), name="small", contrastive_weight=0.01, learning_rate=5e-4)
+
+
+PRESETS: dict[str, Callable[[], Recipe]] = {
+    "paper": paper,
+    "default": default,
+    "small": small,
+    "completion": completion,
+}
+FEW_PEOPLE = 64
 
 
 def recipe(name: str) -> Recipe:
