@@ -14,8 +14,9 @@ import typer
 from cli.options import AttributeName
 
 if TYPE_CHECKING:
+    from evaluation.benchmark import Benchmark
     from evaluation.protocol import Experiment
-    from evaluation.results import Results
+    from evaluation.results import Journal, Results
 
 
 def benchmark(
@@ -73,6 +74,13 @@ def benchmark(
     ] = False,
     queries: Annotated[int, typer.Option(metavar="N", min=1, help="How many queries to draw.")] = 10_000,
     seed: Annotated[int, typer.Option(metavar="S", min=0, help="What the queries are drawn with.")] = 0,
+    wishes: Annotated[
+        bool,
+        typer.Option(
+            "--wishes",
+            help="Ask for everything that the first weights can change, each alone and every two at once.",
+        ),
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Run the commands behind the reported numbers and compare.")
     ] = False,
@@ -102,6 +110,10 @@ def benchmark(
     DIR/report.md show everything. Most of the time goes into what stands beside recall: --only tables leaves
     that out.
 
+    With --wishes each question asks for what another picture of the person shows: one attribute in which both
+    differ, or two of them at once. N questions are drawn for each attribute, and N for all pairs together;
+    right is the right person with all that was wished, whatever else the answer shows.
+
     With --check the commands behind the numbers that are reported are run again and each number is said to be
     OK, CLOSE or FAIL, as far as the sets they need are given as DATA.
 
@@ -110,6 +122,7 @@ def benchmark(
         anotheryou benchmark rendered-mini --out results
         anotheryou benchmark rendered-mini --only tables --out results
         anotheryou benchmark sets/rotation --cropped --weights my-weights --weights rotation-32 --out results
+        anotheryou benchmark sets/wishes --cropped --weights my-weights --wishes --out results
         anotheryou benchmark --check sets/rotation
     """
     if check:
@@ -142,6 +155,10 @@ def benchmark(
     )
     measuring = Benchmark(generators_named(weights or []), compare=weights is not None, options=options)
     journal = Journal(out)
+    if wishes:
+        _ask_every_wish(measuring, data, journal, cropped=cropped)
+        say(f"the results are in {out}")
+        return
     for name in data:
         experiment = measuring.measure(open_set(name, cropped=cropped, progress=progress), journal, progress)
         _say_what_is_left_out(experiment, queries)
@@ -149,6 +166,30 @@ def benchmark(
     write_report(out)
     print_results(journal.results)
     say(f"the results are in {out}, the report in {out / 'report.html'}")
+
+
+def _ask_every_wish(measuring: Benchmark, data: list[str], journal: Journal, *, cropped: bool) -> None:
+    """Measure every wish of each set, and print a table for each."""
+    from cli.console import RichProgress, print_table
+    from evaluation.benchmark import StepProgress, open_set
+    from evaluation.wishes import measure_wishes, wishes_table
+
+    options, progress = measuring.options, RichProgress()
+    for name in data:
+        steps = StepProgress(progress)
+        faces, context = measuring.open_all(open_set(name, cropped=cropped, progress=progress), steps)
+        measure_wishes(
+            faces,
+            context,
+            journal,
+            steps,
+            rows=options.rows,
+            count=options.queries,
+            seed=options.seed,
+        )
+        columns, lines = wishes_table(journal.results.of(f"{faces.name}-wishes"))
+        typer.echo(f"\n{faces.name}: R@1 / 5 / 20, right person with all that was wished\n")
+        print_table(columns, lines, right=columns[1:])
 
 
 def print_results(results: Results) -> None:

@@ -23,7 +23,7 @@ from evaluation.protocol import QUERIES, Experiment, best_studios, faces_to_test
 from evaluation.recall import KS
 from evaluation.results import Journal, Record, Unavailable, Value, hash_of, read_arrays
 from evaluation.studio import Studio
-from facedata.labelled import Attribute, FaceSet, read_labelled, rendered_mini_path
+from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, read_labelled, rendered_mini_path
 from faces.crop import CropGeometry
 from faces.errors import DataError, RowUnavailable
 from faces.progress import Progress
@@ -102,6 +102,17 @@ class Benchmark:
         experiment = prepare(faces, context.studio, attribute, others=others, count=count, seed=seed)
         return experiment, context
 
+    def open_all(self, read: Read, progress: Progress) -> tuple[FaceSet, Context]:
+        """Prepare the first weights, to be asked for all they change, and read a set of faces for them."""
+        generator = next(iter(self.generators.values()))
+        names = [group.name for group in generator.vocabulary.groups]
+        attribute = next((name for name in ATTRIBUTES if name in names), None)
+        if attribute is None:
+            raise DataError(f"the weights {generator.name} change nothing that faces are labelled with.")
+        studio = Studio(generator, progress=progress)
+        context = Context(studio=studio, attribute=attribute, progress=progress)
+        return faces_to_test(read(generator.geometry)), context
+
     def measure(self, read: Read, journal: Journal, progress: Progress) -> Experiment:
         """Measure everything on a set of faces that the journal does not hold yet."""
         steps = StepProgress(progress)
@@ -176,16 +187,16 @@ def run_experiment(
     name = experiment.gallery.name
     drawn = {plan.figures().identity} if read_figures(journal.folder, name) else set()
     journal.keep(name, plan.known | {plan.change().identity} | drawn)
-    _run_steps([step for step in plan.steps if step.part in ("", *parts)], journal, progress)
+    run_steps([step for step in plan.steps if step.part in ("", *parts)], journal, progress)
     for follow in (plan.change, plan.figures):
-        _run_steps([step for step in [follow()] if step.part in parts], journal, progress)
+        run_steps([step for step in [follow()] if step.part in parts], journal, progress)
     figures = plan.figures().identity
     journal.keep(name, plan.known | {plan.change().identity, figures})
     if figures not in journal:
         remove_figures(journal.folder, name)  # they show other results
 
 
-def _run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -> None:
+def run_steps(steps: Sequence[Step], journal: Journal, progress: StepProgress) -> None:
     """Measure the steps that the journal does not hold, in order; each is written down once it is done."""
     for step in progress.through([step for step in steps if step.identity not in journal]):
         try:

@@ -196,7 +196,7 @@ def error_values(
         return []
     chosen = np.random.default_rng(seed).choice(len(pairs), size=min(count, len(pairs)), replace=False)
     source, target = pairs[chosen].T
-    wishes = studio.vectors_of(faces.attribute(attribute)[target], attribute, faces.crops[source])
+    wishes = studio.vectors_of({attribute: faces.attribute(attribute)[target]}, faces.crops[source])
     errors = np.empty((2, len(STAGES), len(chosen)))  # squared and absolute, by stage, of each pair
     with underway(studio.progress, "measuring the error of both stages", len(chosen), "faces") as measuring:
         for start in range(0, len(chosen), CHUNK):

@@ -107,12 +107,11 @@ class Fused:
         engine, progress = self.engine, self.studio.progress
         faces = self._vectors(queries.pictures)
         drawn = engine.encodings[0].projection(self.studio.drawn(queries).features)
-        wishes = {
-            str(word): engine.wanted({queries.attribute: str(word)}) for word in np.unique(queries.targets)
-        }
+        _, first, which = np.unique(queries.joined, return_index=True, return_inverse=True)
+        wishes = [engine.wanted(queries.wish(query)) for query in first.tolist()]
         asked = [
-            engine.query(face, {0: looks}, wishes[str(word)])
-            for face, looks, word in zip(faces, drawn, queries.targets, strict=True)
+            engine.query(face, {0: looks}, wishes[number])
+            for face, looks, number in zip(faces, drawn, which.tolist(), strict=True)
         ]
         vectors = np.stack([query.vector for query in asked])
         size = shortlist_size(k)

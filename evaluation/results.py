@@ -69,6 +69,7 @@ class Value:
     - ``recall``: percent by K; n queries.
     - ``recall@5 by change``: percent by degrees between the query's value and the wished one.
     - ``recall@K by shift``, ``by scale``, ``by turn``: percent by how far the queries' crops were moved.
+    - ``recall of wishes``: percent by ``wish@K``, such as "pose and light@5"; n queries.
     - ``squared error``, ``absolute error``: grey levels by stage, 1 or 2; n pairs.
     - ``canonicalised``: percent of n faces whose value canonicalisation tells.
     - ``confusion``: faces by ``true>told``, of n that show the true value.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Generic, TypeVar
 
@@ -94,19 +94,20 @@ class Studio:
         known = ", ".join(group.name for group in self.generator.vocabulary.groups)
         raise WeightsError(f"the weights {self.generator.name} do not change the {attribute}, only {known}.")
 
-    def vectors_of(self, words: Words, attribute: Attribute, crops: Pixels) -> Floats:
-        """Return the attribute vectors (Q, A) of wished words (Q,) for faces (Q, S, S).
+    def vectors_of(self, wishes: Mapping[Attribute, Words], crops: Pixels) -> Floats:
+        """Return the attribute vectors (Q, A) of wished words (Q,), by attribute, for faces (Q, S, S).
 
         Other attributes stay as the faces seem to show them.  Raises WishError for a word that cannot be
         drawn.
         """
         vocabulary = self.generator.vocabulary
-        different, which = np.unique(words, return_inverse=True)
-        wished = np.zeros((len(words), vocabulary.size), np.float32)
-        if len(vocabulary.groups) > 1:
+        wished = np.zeros((len(crops), vocabulary.size), np.float32)
+        if len(vocabulary.groups) > len(wishes):
             wished = vocabulary.vectors(self._canonicalised(crops).values)
-        spreads = [vocabulary.group(attribute).spread(str(word)) for word in different]
-        wished[:, vocabulary.places[attribute]] = np.reshape(spreads, (len(different), -1))[which]
+        for attribute, words in wishes.items():
+            different, which = np.unique(words, return_inverse=True)
+            spreads = [vocabulary.group(attribute).spread(str(word)) for word in different]
+            wished[:, vocabulary.places[attribute]] = np.reshape(spreads, (len(different), -1))[which]
         return wished
 
     def words_of(self, values: Ints, attribute: Attribute) -> Words:
@@ -122,7 +123,7 @@ class Studio:
         """Return the drawings of the queries, made at the first call."""
         if self._drawn is None or self._drawn[0] is not queries:
             crops = queries.crops
-            vectors = self.vectors_of(queries.targets, queries.attribute, crops)
+            vectors = self.vectors_of(queries.wishes, crops)
             made = self._made(
                 "drawing the queries", crops, lambda part: self.generator.draw(crops[part], vectors[part])
             )
@@ -131,13 +132,13 @@ class Studio:
 
     def draw(self, crops: Pixels, words: Words, attribute: Attribute) -> Drawing:
         """Draw faces (N, S, S) with one wished word (N,) each; raises WishError as ``vectors_of`` does."""
-        return self.generator.draw(crops, self.vectors_of(words, attribute, crops))
+        return self.generator.draw(crops, self.vectors_of({attribute: words}, crops))
 
     def in_all_values(self, crops: NDArray[np.uint8], attribute: Attribute) -> NDArray[np.float16]:
         """Return (N, V · D) float16: the features of N faces drawn with each of V values, side by side."""
         self._check_size(crops)
         wishes = [
-            self.vectors_of(np.full(len(crops), word), attribute, crops) for word in self.values(attribute)
+            self.vectors_of({attribute: np.full(len(crops), word)}, crops) for word in self.values(attribute)
         ]
         vectors = np.stack(wishes, axis=1)  # (N, V, A)
         values = vectors.shape[1]
