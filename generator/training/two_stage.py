@@ -138,8 +138,9 @@ def train(
 def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
     """Give the network the weights of ``start``.
 
-    Values that ``start`` knows as well keep their part in encoding a wish and the others begin with none, so
-    that at first all is drawn as it was; if it knows none of them, what encodes a wish stays random.
+    Values that ``start`` knows as well keep their part in encoding a wish, and the others begin at random,
+    each as large as those: from nothing they would grow so slowly that 58,000 pairs did not make them heard.
+    If it knows none of them, all that encodes a wish begins at random.
     """
     sizes = replace(start.network.architecture, attribute_size=network.architecture.attribute_size)
     if sizes != network.architecture:
@@ -150,7 +151,9 @@ def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
         known = {word: place for place, word in enumerate(_words(start.config.vocabulary))}
         places = [known.get(word, -1) for word in _words(data.vocabulary)]
         if max(places) >= 0:
-            own = {first: weights[first][:, places] * (torch.tensor(places) >= 0)}
+            kept = torch.tensor(places) >= 0
+            columns = torch.where(kept, weights[first][:, places], torch.randn_like(own[first]))
+            own = {first: columns * torch.where(kept, 1.0, weights[first].std())}
         weights |= {name: own[name] for name in own if name.startswith("stage1.attribute")}
     network.load_state_dict(weights)
 
