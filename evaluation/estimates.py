@@ -64,7 +64,8 @@ class Estimates:
 
     def likeliest(self, attribute: str) -> Words:
         """Return the likeliest words (N,) of an attribute."""
-        return np.array(self.values[attribute], np.str_).take(self.posteriors[attribute].argmax(axis=1))
+        words: Words = np.array(self.values[attribute], np.str_)
+        return words[self.posteriors[attribute].argmax(axis=1)]
 
     def probability(self, attribute: str, words: Collection[str]) -> Doubles:
         """Return the probability (N,) that faces show one of some words; unknown ones add nothing."""
