@@ -64,8 +64,9 @@ class Estimates:
 
     def likeliest(self, attribute: str) -> Words:
         """Return the likeliest words (N,) of an attribute."""
-        words: Words = np.array(self.values[attribute], np.str_)
-        return words[self.posteriors[attribute].argmax(axis=1)]
+        words = np.array(self.values[attribute], np.str_)
+        found: Words = words[self.posteriors[attribute].argmax(axis=1)]
+        return found
 
     def probability(self, attribute: str, words: Collection[str]) -> Doubles:
         """Return the probability (N,) that faces show one of some words; unknown ones add nothing."""
