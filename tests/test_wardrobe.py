@@ -41,7 +41,7 @@ def first_met(posed: Posed, points: Array, outward: tuple[float, float, float]) 
     """What is seen first of each point (n, 3) from far outside."""
     away = np.array(outward, np.float32)
     directions = np.broadcast_to(-away, points.shape).copy()
-    return posed.caster.cast((points + 40 * away).astype(np.float32), directions).material.tolist()
+    return [int(each) for each in posed.caster.cast(points + 40 * away, directions).material]
 
 
 def eyes(posed: Posed) -> Array:
@@ -87,14 +87,13 @@ def test_glasses_lie_before_the_eyes_and_leave_the_rest_of_the_face_free(head: H
         person = dressed(head, accessory, seed)
         posed = pose_person(person, head, {})
         lens = set(first_met(posed, eyes(posed), (0, 0, 1)))
-        assert person.glasses is not None and posed.pane_caster is not None
+        assert person.glasses and person.glasses.pane and posed.pane_caster
         assert (Material.LENS in lens) == person.glasses.dark
         assert accessory != "glasses-3" or person.glasses.dark or person.glasses.pane.through < 0.3
         mouth = posed.landmarks[[48, 51, 54, 57, 8]]
         assert set(first_met(posed, mouth, (0, 0, 1))) == {Material.SKIN}
-        panes = posed.pane_caster.cast(
-            eyes(posed) + np.float32([[0, 0, 20]]), np.array([[0, 0, -1.0]] * 2, np.float32)
-        )
+        before = eyes(posed) + np.array([0, 0, 20], np.float32)
+        panes = posed.pane_caster.cast(before, np.array([[0, 0, -1]] * 2, np.float32))
         assert len(panes.ray) == 2
 
 
@@ -108,12 +107,13 @@ def radiance(person: Person, head: Head) -> tuple[Array, NDArray[np.bool_]]:
 
 def test_a_lens_dims_what_is_behind_it_and_adds_what_it_reflects(head: Head) -> None:
     person = dressed(head, "glasses-2", 1)
-    assert person.glasses is not None and person.glasses.pane is not None
-    clear = replace(person.glasses.pane, through=1.0, below=1.0, veil=0.0, mirror=0.0, gleam=0.0)
+    glasses = person.glasses
+    assert glasses and glasses.pane
+    clear = replace(glasses.pane, through=1.0, below=1.0, veil=0.0, mirror=0.0, gleam=0.0)
 
     def behind(**changed: float) -> Array:
         pane = replace(clear, **changed)
-        light, bare = radiance(replace(person, glasses=replace(person.glasses, pane=pane)), head)
+        light, bare = radiance(replace(person, glasses=replace(glasses, pane=pane)), head)
         return light[bare]
 
     plain = behind()
@@ -179,7 +179,7 @@ def test_no_hair_comes_through_a_hood(head: Head) -> None:
 
 @pytest.mark.parametrize("kind", EXTRAS)
 def test_what_nobody_asks_for_leaves_eyes_nose_and_forehead_free(head: Head, kind: str) -> None:
-    bare = replace(somebody(head, 2), hair=replace(somebody(head, 2).hair, locks=0, cap=0.0))
+    bare = sample_person(np.random.default_rng(2), head)
     plain = pose_person(bare, head, {})
     for size in (0.0, 1.0):
         extra = Extra(kind, side=1, tone=0.2, size=size, turn=2 * size - 1)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from facedata.rendered.accessories import HATS, Glasses, Hat, Pane, sample_hat
 from facedata.rendered.extras import EXTRAS, Extra
 from facedata.rendered.mesh import Rng
 from facedata.rendered.person import Person
+from facedata.rendered.photograph import GAMMA
 from facedata.rendered.skin import Skin
 from facedata.rendered.wraps import Mask, Wrap
 
 _EXTRAS_SHARE = 0.12  # of the pictures with something that nobody asks for
+_ALIKE = 0.12  # difference in grey below which cloth and skin look alike
 _WITH_HEADGEAR = ("hand", "microphone", "collar", "scarf")  # what fits under hats and masks
 
 
@@ -43,9 +43,10 @@ def dress(rng: Rng, person: Person, accessory: str) -> Person:
 
 
 def _tone(rng: Rng, skin: Skin, low: float = 0.012, high: float = 0.8) -> float:
-    """An albedo, as many dark ones as light ones to the eye, seldom like that of the skin."""
-    one, other = np.exp(rng.uniform(np.log(low), np.log(high), 2))
-    return float(max(one, other, key=lambda tone: abs(np.log(tone / skin.tone))))
+    """An albedo of any grey between two, seldom that of the skin."""
+    grey = rng.uniform(low**GAMMA, high**GAMMA, 2)
+    alike = abs(grey[0] - skin.tone**GAMMA) < _ALIKE
+    return float(grey[int(alike)] ** (1 / GAMMA))
 
 
 def _sample_spectacles(rng: Rng, skin: Skin, *, round_: bool) -> Glasses:
@@ -92,19 +93,21 @@ def _sample_sunglasses(rng: Rng, skin: Skin) -> Glasses:
         corner=float(rng.choice([0.0, rng.uniform(-0.6, 0.8)])),
         rim=str(rng.choice(["full", "upper"], p=[0.9, 0.1])),
         pane=_sample_pane(
-            rng, through=through, below=below, mirror=0.0 if faint else 0.4 * rng.random() ** 4
+            rng, through=through, below=below, mirror=0.0 if faint else 0.4 * rng.random() ** 4, gleam=0.4
         ),
     )
 
 
-def _sample_pane(rng: Rng, *, through: float, below: float | None = None, mirror: float = 0.0) -> Pane:
+def _sample_pane(
+    rng: Rng, *, through: float, below: float | None = None, mirror: float = 0.0, gleam: float = 0.8
+) -> Pane:
     """Lenses; some of them reflect a window or a lamp."""
     return Pane(
         through=through,
         below=through if below is None else max(through, below),
         veil=0.1 * rng.random() ** 3,
         mirror=mirror,
-        gleam=float(0.8 * rng.random() ** 2),
+        gleam=float(gleam * rng.random() ** 2),
         x=rng.uniform(-0.8, 0.8),
         y=rng.uniform(-0.5, 0.9),
         width=rng.uniform(0.1, 0.5),

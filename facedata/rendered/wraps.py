@@ -62,7 +62,7 @@ def mask_mesh(mask: Mask, face: Array, landmarks: Array) -> Mesh:
     folds = np.cos(2 * np.pi * mask.pleats * row) if mask.pleats else np.zeros_like(row)
     inner = np.sin(np.pi * row) ** 0.5
     radius = (
-        _distance(caster, np.broadcast_to(centre, aim.shape), aim) + 0.12 + inner * (mask.room + 0.08 * folds)
+        _distance(caster, np.broadcast_to(centre, aim.shape), aim) + 0.2 + inner * (mask.room + 0.08 * folds)
     )
     vertices = centre + aim * radius[..., None]
     shade = np.broadcast_to(mask.tone * (1 + 0.1 * folds), radius.shape)
