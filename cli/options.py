@@ -58,7 +58,7 @@ AccessoryOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="What shall be worn: none, hat-1 (cap), hat-2 (brimmed), hat-3 (knitted), glasses-1 (round), "
-        "glasses-2 (square) or glasses-3 (sunglasses).",
+        "glasses-2 (square) or glasses-3 (sunglasses); hat, spectacles or glasses mean any of them.",
     ),
 ]
 WishOption = Annotated[

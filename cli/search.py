@@ -23,12 +23,19 @@ def search(
     pose: options.PoseOption = None,
     accessory: options.AccessoryOption = None,
     wish: options.WishOption = None,
+    not_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--not",
+            metavar="VALUE",
+            help="What shall not be shown, such as sunglasses or accessory=hat; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", metavar="K", min=1, help="How many faces to find.")] = 20,
     collection: options.CollectionOption = None,
     face: options.FaceOption = None,
-    only: Annotated[
-        bool, typer.Option("--only", help="Keep to faces that seem to show every wished value.")
-    ] = False,
+    only: Annotated[bool, typer.Option("--only", help="Keep to faces that seem to meet every wish.")] = False,
     at_least: Annotated[
         float,
         typer.Option(metavar="P", min=0, max=1, help="Keep to hits of this probability, 0 to 1."),
@@ -68,6 +75,7 @@ def search(
 
         anotheryou search me.jpg --pose +30
         anotheryou search me.jpg --accessory sunglasses --only
+        anotheryou search me.jpg --pose 0 --not glasses
         anotheryou search me.jpg --in ~/Pictures/2024
         anotheryou search in-my-hat.jpg --pose 0 --accessory none
         anotheryou search me.jpg --pose -20 -k 10 --sheet answer.png
@@ -82,6 +90,7 @@ def search(
         answer = finder.search(
             photo,
             wish=wishes,
+            not_=not_ or (),
             k=k,
             face=face,
             same_photo=same_photo,
@@ -112,13 +121,13 @@ def _print_hits(answer: Answer) -> None:
     if not answer.hits:
         say("nothing to show: the collection has no other face that fits")
         return
-    met = [f"{name} met" for name in answer.wish]
+    met = [f"{name} met" for name in answer.hits[0].met]
     columns = ("rank", "probability", "person", *met, *answer.hits[0].estimates, "face", "photograph")
     rows: list[list[object]] = []
     for hit in answer.hits:
         if hit.rank == answer.probable + 1:
             rows.append(["", "-- less likely than not --", *[""] * (len(columns) - 2)])
-        chances = (hit.probability, hit.same_person, *(hit.met[name] for name in answer.wish))
+        chances = (hit.probability, hit.same_person, *hit.met.values())
         face = f"{hit.number} of {hit.count}"
         path = hit.path if hit.exists else f"{hit.path} (not there any more)"
         rows.append([hit.rank, *map(percent, chances), *map(everyday, hit.estimates.values()), face, path])
@@ -139,6 +148,7 @@ def _print_json(answer: Answer) -> None:
             "known": query.known,
         },
         "wish": dict(answer.wish),
+        "unwished": list(answer.unwished),
         "probable": answer.probable,
         "remarks": list(answer.remarks),
         "hits": [_record(hit) for hit in answer.hits],

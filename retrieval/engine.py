@@ -31,7 +31,7 @@ from faces.chips import five_points, yaw_of
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.errors import WeightsError, WishError
 from faces.types import Doubles, Floats, Halves, Landmarks, Pixels
-from generator.attributes import AttributeGroup, Vocabulary
+from generator.attributes import AttributeGroup, Vocabulary, everyday
 from generator.projection import Projection
 from index import Layout
 from retrieval.calibration import Calibration, logistic
@@ -45,6 +45,9 @@ SHORTLIST = 512
 VERSION = 3
 _LEAST = -7.0  # log-probabilities below it count as little: about the logarithm of the calibrations' doubt
 _ROWS = 256  # faces embedded at a time
+# The shortlist's weight of log p of a value that shall not be shown, for log(1 - p): with more, faces that
+# are surely without it would outdo those that are very probably.
+_UNWISHED = -0.5
 _ASKED = 3**-0.5  # if one query in three wishes for an attribute, in the root mean square of them all
 
 
@@ -92,11 +95,21 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A wished value: ``target`` is the wished number, or the place of the value; ``word`` names it."""
+    """What is wished of an attribute, or, unless ``shown``, what shall not be shown.
+
+    ``word`` names it; ``places`` are those of the values that it means, ``target`` is their number, if any.
+    """
 
     attribute: Attribute
     word: str
+    places: tuple[int, ...]
     target: float
+    shown: bool = True
+
+    @property
+    def name(self) -> str:
+        """The attribute's name, or ``not sunglasses``: by it answers tell how likely the wish is met."""
+        return self.attribute.group.name if self.shown else f"not {everyday(self.word)}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +132,8 @@ class Scores:
     """What n faces are worth as answers to a query, all (n,) float64.
 
     ``probability`` that a face is the right person and as wished; ``same_person`` of the first alone;
-    ``met`` how likely it shows each wished value; ``similarity`` of the descriptors, -1 to 1, NaN without.
+    ``met`` how likely it meets each wish, by ``Wanted.name``; ``similarity`` of the descriptors, -1 to 1, NaN
+    without.
     """
 
     probability: Doubles
@@ -131,7 +145,7 @@ class Scores:
 @dataclass(frozen=True)
 class Comparison:
     """A query against n faces, nothing weighed, all (n,) float64: ``similarity`` of descriptors, NaN without,
-    ``looks`` of drawing and face by encoding, ``met`` the probability of each wished value."""
+    ``looks`` of drawing and face by encoding, ``met`` the probability that each wish is met."""
 
     similarity: Doubles
     looks: Mapping[int, Doubles]
@@ -269,23 +283,42 @@ class Engine:
         inside = Landmarks(moved(landmarks.left_eye), moved(landmarks.right_eye), moved(landmarks.nose_base))
         return self.identity.cut(crop, inside)
 
-    def wanted(self, wish: Mapping[str, str]) -> tuple[Wanted, ...]:
-        """Check a wish such as ``{"pose": "+30"}``; raises WishError for unknown names and values."""
-        found = {}
-        for name, word in wish.items():
-            attribute = self.attributes.get(name.strip().casefold())
-            if attribute is None:
-                known = ", ".join(one.group.name for one in self.attributes.values())
-                raise WishError(f"Nothing here knows {name.strip()!r}; choose one of: {known}.")
-            group, spread = attribute.group, attribute.group.spread(word)
-            if group.numbers is None:
-                target, label = float(spread.argmax()), group.values[int(spread.argmax())]
-            else:
-                target = float(spread @ np.array(group.numbers))
-                exact = group.numbers.index(target) if target in group.numbers else None
-                label = f"{target:+g}" if exact is None else group.values[exact]
-            found[group.name] = Wanted(attribute, label, target)
-        return tuple(found.values())
+    def wanted(self, wish: Mapping[str, str], unwished: Sequence[tuple[str, str]] = ()) -> tuple[Wanted, ...]:
+        """Check a wish such as ``{"pose": "+30"}``, and what shall not be shown, attributes and words.
+
+        Raises WishError for unknown names and values, and if one excludes the other.
+        """
+        found = [self._meant(name, word) for name, word in wish.items()]
+        refused = [self._meant(name, word, shown=False) for name, word in unwished]
+        wished = {one.attribute.group.name: one for one in found}
+        unwelcome = {one.name: one for one in refused}
+        for one in unwelcome.values():
+            group, asked = one.attribute.group, wished.get(one.attribute.group.name)
+            alike = [other for other in unwelcome.values() if other.attribute is one.attribute]
+            excluded = {place for other in alike for place in other.places}
+            if asked is not None and (
+                asked.target == one.target if group.numbers else excluded.issuperset(asked.places)
+            ):
+                both = f"{group.name} {everyday(asked.word)}"
+                raise WishError(f"{both} is wished for and not wished for at once; leave one out.")
+            if len(excluded) == len(group.values):
+                raise WishError(f"No {group.name} is left that may be shown; leave one out.")
+        return (*wished.values(), *unwelcome.values())
+
+    def _meant(self, name: str, word: str, *, shown: bool = True) -> Wanted:
+        """Find the attribute of that name, and what a word means of it; raises WishError."""
+        attribute = self.attributes.get(name.strip().casefold())
+        if attribute is None:
+            known = ", ".join(one.group.name for one in self.attributes.values())
+            raise WishError(f"Nothing here knows {name.strip()!r}; choose one of: {known}.")
+        group, spread = attribute.group, attribute.group.spread(word)
+        places = tuple(np.flatnonzero(spread).tolist())
+        target = float("nan") if group.numbers is None else float(spread @ np.array(group.numbers))
+        if len(places) == 1:
+            label = group.values[places[0]]
+        else:
+            label = word.strip().casefold() if group.numbers is None else f"{target:+g}"
+        return Wanted(attribute, label, places, target, shown)
 
     def queries(self, crops: Pixels, faces: Floats, wishes: Sequence[tuple[Wanted, ...]]) -> list[Query]:
         """Draw Q faces, (Q, S, S) uint8 with vectors (Q, D), as wished, one wish each (may be empty)."""
@@ -334,7 +367,7 @@ class Engine:
         for number in query.drawn or range(len(self.encodings)):
             part = self.appearance[number]
             looks[number] = stored[:, part] @ query.drawn.get(number, query.face[part]).astype(np.float64)
-        met = {wanted.attribute.group.name: self.met(wanted, stored) for wanted in query.wanted}
+        met = {wanted.name: self.met(wanted, stored) for wanted in query.wanted}
         return Comparison(similarity, looks, met)
 
     def score(self, query: Query, vectors: Halves | Floats, looks: Doubles | None = None) -> Scores:
@@ -456,19 +489,25 @@ class Engine:
     def _vector(self, number: int, wish: Sequence[Wanted], face: Floats) -> Floats:
         """Give the attribute vector (A,) of a wish for one encoding; the rest stays as the face shows it."""
         vocabulary = self.encodings[number].generator.vocabulary
-        own = {group.name: self._own_value(group, face) for group in vocabulary.groups}
+        own = {group.name: self._own_value(group, face, wish) for group in vocabulary.groups}
         named = {
-            wanted.attribute.group.name: wanted.word for wanted in wish if wanted.attribute.encoding == number
+            wanted.attribute.group.name: wanted.word
+            for wanted in wish
+            if wanted.shown and wanted.attribute.encoding == number
         }
         return vocabulary.vector({**own, **named})
 
-    def _own_value(self, group: AttributeGroup, face: Floats) -> str:
-        """Find the value of a network's group that a face seems to show.
+    def _own_value(self, group: AttributeGroup, face: Floats, wish: Sequence[Wanted]) -> str:
+        """Find the value of a network's group that a face seems to show, of those that may be shown.
 
         Other weights may answer for the attribute, with other values.
         """
         known = self.attributes[group.name.casefold()]
-        value = known.group.values[int(face[known.posterior].argmax())]
+        posterior = face[known.posterior].copy()
+        for wanted in wish:
+            if wanted.attribute is known and not wanted.shown:
+                posterior[list(wanted.places)] = -np.inf
+        value = known.group.values[int(posterior.argmax())]
         if value in group.values:
             return value
         if group.numbers is not None and known.moments is not None:
@@ -486,11 +525,12 @@ class Engine:
             query[self.appearance[number]] = weight * drawn.get(number, face[self.appearance[number]])
         for wanted in wish:
             attribute = wanted.attribute
-            if attribute.moments is not None:
+            if attribute.moments is None:
+                share = (1.0 if wanted.shown else _UNWISHED) / len(wanted.places)
+                query[attribute.posterior][list(wanted.places)] += share
+            elif wanted.shown:  # no sum of these numbers falls towards the target from both sides
                 scale = attribute.unit**2 / (2 * self._deviation(attribute) ** 2)
                 query[attribute.moments] = [2 * wanted.target / attribute.unit * scale, -scale]
-            else:
-                query[attribute.posterior.start + int(wanted.target)] = 1.0
         return query
 
     def _weights(
@@ -510,13 +550,15 @@ class Engine:
         return weights
 
     def met(self, wanted: Wanted, vectors: Halves | Floats | Doubles) -> Doubles:
-        """Tell how likely (n,) faces with these vectors (n, D) show a wished value."""
+        """Tell how likely (n,) faces with these vectors (n, D) meet a wish."""
         attribute = wanted.attribute
         if attribute.moments is None:
-            stored = vectors[:, attribute.posterior.start + int(wanted.target)].astype(np.float64)
-            return np.asarray(np.exp(stored))
-        apart = vectors[:, attribute.moments.start].astype(np.float64) * attribute.unit - wanted.target
-        return np.asarray(np.exp(-np.square(apart) / (2 * self._deviation(attribute) ** 2)))
+            stored = vectors[:, attribute.posterior][:, list(wanted.places)].astype(np.float64)
+            found = np.minimum(np.exp(stored).sum(axis=1), 1)
+        else:
+            apart = vectors[:, attribute.moments.start].astype(np.float64) * attribute.unit - wanted.target
+            found = np.exp(-np.square(apart) / (2 * self._deviation(attribute) ** 2))
+        return np.asarray(found if wanted.shown else 1 - found)
 
     def _deviation(self, attribute: Attribute) -> float:
         numbers = sorted(attribute.group.numbers or (0.0, 1.0))

@@ -24,9 +24,11 @@ from retrieval.location import default_collection, open_collection
 from retrieval.query import (
     Picture,
     Source,
+    Unwished,
     Wish,
     check_number,
     choose_face,
+    named_unwished,
     named_wish,
     read_picture,
     source_of,
@@ -62,9 +64,10 @@ class Hit:
     """A face that was found.
 
     ``rank`` counts from 1; ``probability`` that it is the right person, as wished; ``same_person`` of the
-    first alone; ``met`` how likely it shows each wished value; ``similarity`` of the descriptors (NaN without
-    a model).  ``number`` and ``count`` as in ``QueryFace``; ``exists`` tells whether the file is still there;
-    ``estimates`` what the face seems to show; ``crop`` (S, S) uint8 grey.
+    first alone; ``met`` how likely it meets each wish, by attribute, or ``not sunglasses`` for what shall not
+    be shown; ``similarity`` of the descriptors (NaN without a model).  ``number`` and ``count`` as in
+    ``QueryFace``; ``exists`` tells whether the file is still there; ``estimates`` what the face seems to
+    show; ``crop`` (S, S) uint8 grey.
     """
 
     rank: int
@@ -87,12 +90,13 @@ class Hit:
 class Answer:
     """The answer to a search, the best hit first.
 
-    ``wish`` holds the wished words, empty without a wish; ``remarks`` are sentences about what could not be
-    met; ``draw`` makes the drawing.
+    ``wish`` holds the wished words by attribute, empty without a wish, ``unwished`` what shall not be shown;
+    ``remarks`` are sentences about what could not be met; ``draw`` makes the drawing.
     """
 
     query: QueryFace
     wish: Mapping[str, str]
+    unwished: tuple[str, ...]
     hits: tuple[Hit, ...]
     remarks: tuple[str, ...]
     draw: Callable[[], Pixels] = field(repr=False, compare=False)
@@ -121,6 +125,7 @@ class Answer:
 class _Options:
     """What ``Finder.search`` is told besides photograph, wish and face."""
 
+    unwished: Unwished
     k: int
     same_photo: bool
     only: bool
@@ -174,6 +179,7 @@ class Finder:
         photo: Picture,
         *,
         wish: Wish = None,
+        not_: Unwished = (),
         k: int = 20,
         face: int | None = None,
         same_photo: bool = False,
@@ -185,23 +191,25 @@ class Finder:
         """Find the k faces that are most probably the person in a photograph, as wished.
 
         ``wish`` maps attributes to values, ``{"pose": 30}``, or is a value alone, ``"+30"``; what it does not
-        name may be anything.  ``face`` picks one of several faces, from 1, the largest first, which is the
-        default.  Faces of the query's own photograph, also of copies of the file, are left out unless
-        ``same_photo``.  ``only`` keeps to faces that seem to show every wished value, ``at_least`` to hits of
-        this probability, ``below`` to photographs in this folder or anywhere below it.  ``exact`` compares
-        every vector however many there are.
+        name may be anything.  ``not_`` are values that shall not be shown, ``"sunglasses"``.  ``face`` picks
+        one of several faces, from 1, the largest first, which is the default.  Faces of the query's own
+        photograph, also of copies of the file, are left out unless ``same_photo``.  ``only`` keeps to faces
+        that seem to meet every wish, ``at_least`` to hits of this probability, ``below`` to photographs in
+        this folder or anywhere below it.  ``exact`` compares every vector however many there are.
 
         Raises PhotoError if the photograph cannot be read, NoFaceError if there is no (such) face, WishError
-        for an unknown attribute or value, CollectionError if nothing is known ``below``.
+        for an unknown attribute or value or if wishes exclude each other, CollectionError if nothing is known
+        ``below``.
         """
         asked = [(photo, wish, face)]
-        return self._answers(asked, _Options(k, same_photo, only, at_least, below, exact))[0]
+        return self._answers(asked, _Options(not_, k, same_photo, only, at_least, below, exact))[0]
 
     def search_many(
         self,
         photos: Sequence[Picture],
         wishes: Sequence[Wish] | Wish = None,
         *,
+        not_: Unwished = (),
         k: int = 20,
         same_photo: bool = False,
         only: bool = False,
@@ -219,7 +227,7 @@ class Finder:
         if not each:
             return []
         asked = [(photo, wish, None) for photo, wish in zip(photos, each, strict=True)]
-        return self._answers(asked, _Options(k, same_photo, only, at_least, below, exact))
+        return self._answers(asked, _Options(not_, k, same_photo, only, at_least, below, exact))
 
     def close(self) -> None:
         """Let go of the collection."""
@@ -235,7 +243,9 @@ class Finder:
         """Answer questions, each a photograph, a wish and a face, on one state of the collection."""
         if options.k < 1:
             raise ValueError(f"k must be 1 or more, not {options.k}")
-        wishes = [self._wanted(wish) for _, wish, _ in asked]  # a wrong wish is told before any work
+        wishes = [
+            self._wanted(wish, options.unwished) for _, wish, _ in asked
+        ]  # a wrong wish is told before any work
         with self.collection.snapshot() as snapshot:
             check_layout(self.collection.place, snapshot.layout, self.engine.layout)
             sources = [source_of(photo) for photo, _, _ in asked]
@@ -254,8 +264,7 @@ class Finder:
     def _answer(
         self, snapshot: Snapshot, source: Source, face: QueryFace, query: Query, options: _Options
     ) -> Answer:
-        wish = {wanted.attribute.group.name: wanted.word for wanted in query.wanted}
-        fulfilling = self._fulfilling(snapshot, query.wanted) if wish and options.only else None
+        fulfilling = self._fulfilling(snapshot, query.wanted) if query.wanted and options.only else None
         among = fulfilling
         if options.below is not None:
             among = snapshot.faces_below(os.path.realpath(Path(options.below).expanduser()))
@@ -274,7 +283,7 @@ class Finder:
         scores = self.engine.score(query, found.vectors)
         best = np.lexsort((found.ids, -scores.probability))
         remarks = []
-        if wish and not (scores.probability >= SHOWS).any():
+        if query.wanted and not (scores.probability >= SHOWS).any():
             # Only then: it looks at every face of the collection.
             fulfilling = self._fulfilling(snapshot, query.wanted) if fulfilling is None else fulfilling
             remarks = self._remarks(query, scores, len(fulfilling))
@@ -291,14 +300,17 @@ class Finder:
                 return self.engine.drawing(face.crop, query.face, query.wanted)
             return query.image
 
-        return Answer(face, wish, hits, tuple(remarks), draw)
+        wish = {wanted.name: wanted.word for wanted in query.wanted if wanted.shown}
+        unwished = tuple(wanted.word for wanted in query.wanted if not wanted.shown)
+        return Answer(face, wish, unwished, hits, tuple(remarks), draw)
 
-    def _wanted(self, wish: Wish) -> tuple[Wanted, ...]:
+    def _wanted(self, wish: Wish, unwished: Unwished) -> tuple[Wanted, ...]:
         """Give what is wished; raises WishError, with advice if other weights know more attributes."""
         try:
-            return wanted_by(wish, self.engine)
+            return wanted_by(wish, unwished, self.engine)
         except WishError as error:
-            raise WishError(f"{error}{_advice(wish, self.engine, self.collection.place)}") from None
+            advice = _advice(wish, unwished, self.engine, self.collection.place)
+            raise WishError(f"{error}{advice}") from None
 
     def _query_face(self, snapshot: Snapshot, source: Source, number: int | None) -> tuple[QueryFace, Floats]:
         """Give the face that is meant and its vector (D,) float32: as the collection has it, or detected."""
@@ -324,7 +336,7 @@ class Finder:
         return QueryFace(source.picture, source.name, *place, estimates, known=False), vector
 
     def _fulfilling(self, snapshot: Snapshot, wish: Sequence[Wanted]) -> Ints:
-        """Give the ids (n,) of the faces of the whole collection that seem to show every wished value."""
+        """Give the ids (n,) of the faces of the whole collection that seem to meet every wish."""
         found = [
             ids[np.min([self.engine.met(wanted, vectors) for wanted in wish], axis=0) >= SHOWS]
             for ids, vectors in snapshot.blocks()
@@ -333,7 +345,10 @@ class Finder:
 
     def _remarks(self, query: Query, scores: Scores, fulfilling: int) -> list[str]:
         """Tell what the user should know if no hit is probably right."""
-        words = [f"{wanted.attribute.group.name} {everyday(wanted.word)}" for wanted in query.wanted]
+        words = [
+            f"{wanted.name} {everyday(wanted.word)}" if wanted.shown else wanted.name
+            for wanted in query.wanted
+        ]
         shown = " and ".join(words)
         count = (
             f"{fulfilling:,} face{'s' * (fulfilling != 1)} here seem{'s' * (fulfilling == 1)} to show {shown}"
@@ -376,6 +391,7 @@ def search(
     photo: Picture,
     *,
     wish: Wish = None,
+    not_: Unwished = (),
     k: int = 20,
     face: int | None = None,
     same_photo: bool = False,
@@ -390,6 +406,7 @@ def search(
         return finder.search(
             photo,
             wish=wish,
+            not_=not_,
             k=k,
             face=face,
             same_photo=same_photo,
@@ -400,12 +417,12 @@ def search(
         )
 
 
-def _advice(wish: Wish, engine: Engine, place: Place) -> str:
+def _advice(wish: Wish, unwished: Unwished, engine: Engine, place: Place) -> str:
     """Give the command that teaches a collection attributes it does not know; "" if no weights know them."""
     from generator.available import weights_knowing
 
     try:
-        named = named_wish(wish, engine)
+        named = {**named_wish(wish, engine), **dict(named_unwished(unwished, engine))}
     except WishError:
         return ""
     unknown = {name: word for name, word in named.items() if name.strip().casefold() not in engine.attributes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -25,6 +25,8 @@ Picture = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """A photograph: its file, the content of one, a PIL picture, or (H, W) grey or (H, W, 3) RGB uint8."""
 Wish = Mapping[str, str | float] | str | None
 """``{"pose": "+30"}``, ``{"pose": 30}``, ``"pose=+30"``, or only the value: ``"+30"``, ``"sunglasses"``."""
+Unwished = Sequence[str] | str
+"""What shall not be shown: values, ``"sunglasses"``, or ``"accessory=sunglasses"``; one or several."""
 _UNNAMED = "the picture"  # in messages, if it is no file
 
 
@@ -112,18 +114,31 @@ def named_wish(wish: Wish, engine: Engine) -> dict[str, str]:
     return parse_wishes([part if "=" in part else f"{_attribute_of(part, engine)}={part}" for part in parts])
 
 
-def wanted_by(wish: Wish, engine: Engine) -> tuple[Wanted, ...]:
-    """Give what a wish wants of an engine; raises WishError."""
-    return engine.wanted(named_wish(wish, engine))
+def named_unwished(unwished: Unwished, engine: Engine) -> list[tuple[str, str]]:
+    """Give the attribute and the word of what shall not be shown; raises WishError as ``named_wish`` does."""
+    texts = [unwished] if isinstance(unwished, str) else unwished
+    parts = [part for text in texts for part in text.split(",") if part.strip()]
+    return [pair for part in parts for pair in named_wish(part, engine).items()]
+
+
+def wanted_by(wish: Wish, unwished: Unwished, engine: Engine) -> tuple[Wanted, ...]:
+    """Give what is wanted of an engine; raises WishError."""
+    return engine.wanted(named_wish(wish, engine), named_unwished(unwished, engine))
 
 
 def _attribute_of(word: str, engine: Engine) -> str:
-    """Find the attribute that has this value; raises WishError if none has."""
+    """Find the attribute that has this value; raises WishError if none has, or several have."""
+    found = []
     for attribute in engine.attributes.values():
         try:
             attribute.group.spread(word)
         except WishError:
             continue
-        return attribute.group.name
+        found.append(attribute.group.name)
+    if len(found) > 1:
+        named = " or ".join(f"{name}={word.strip()}" for name in found)
+        raise WishError(f"{word.strip()!r} may mean {' or '.join(found)}; say {named}.")
+    if found:
+        return found[0]
     known = "; ".join(f"{name}: {', '.join(values)}" for name, values in engine.vocabulary.items())
     raise WishError(f"There is no value {word.strip()!r}; choose one of {known}.")

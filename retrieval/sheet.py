@@ -66,7 +66,8 @@ def sheet_of(answer: Answer, *, columns: int = _COLUMNS) -> Image.Image:
 def _draw_head(page: Image.Image, answer: Answer) -> None:
     """Draw the title and the three pictures of the query."""
     draw, query = ImageDraw.Draw(page), answer.query
-    wish = ", ".join(f"{name} {everyday(value)}" for name, value in answer.wish.items())
+    words = [f"{name} {everyday(value)}" for name, value in answer.wish.items()]
+    wish = ", ".join([*words, *(f"not {everyday(value)}" for value in answer.unwished)])
     title = f"This person, but {wish}" if wish else "This person, as they are"
     draw.text((_MARGIN, _MARGIN - 6), title, INK, font(26, bold=True))
     top, left = _MARGIN + 44, _MARGIN

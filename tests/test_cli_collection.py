@@ -125,6 +125,13 @@ def test_several_wishes_are_told_together(cli: Cli, photos: Path) -> None:
     found = json.loads(result.stdout)
     assert found["wish"] == {"pose": "+45", "accessory": "none"}
     assert found["hits"][0]["photo"] == str(photos / "ann+45.png") and found["probable"] == 1
+    result = cli("search", photos / "ann0.png", "--not", "none", "--not=pose=0", "--json")
+    found = json.loads(result.stdout)
+    assert (found["wish"], found["unwished"]) == ({}, ["none", "0"])
+    assert set(found["hits"][0]["met"]) == {"not none", "not 0"}
+    result = cli("search", photos / "ann0.png", "--pose", "0", "--not", "0")
+    assert result.exit_code == 1
+    assert "pose 0 is wished for and not wished for at once; leave one out." in result.stderr
     result = cli("search", photos / "ann0.png", "--pose", "+45", "--accessory", "cap")
     remark = "faces here seem to show pose +45 and accessory cap; none of them is probably this person"
     assert remark in result.stderr
@@ -135,7 +142,7 @@ def test_several_wishes_are_told_together(cli: Cli, photos: Path) -> None:
 def test_json_holds_everything(cli: Cli, photos: Path) -> None:
     result = cli("search", photos / "ann0.png", "--pose", "45", "--json")
     found = json.loads(result.stdout)
-    assert set(found) == {"query", "wish", "probable", "remarks", "hits"}
+    assert set(found) == {"query", "wish", "unwished", "probable", "remarks", "hits"}
     assert found["query"] == {
         "photo": str(photos / "ann0.png"),
         "face": 1,

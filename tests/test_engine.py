@@ -346,8 +346,9 @@ def test_the_chip_of_a_lost_photograph_is_cut_from_the_crop() -> None:
 # Wishes
 
 
-def named(wanted: Wanted) -> tuple[str, str, float]:
-    return wanted.attribute.group.name, wanted.word, round(wanted.target, 4)
+def named(wanted: Wanted) -> tuple[str, str, object]:
+    target = round(wanted.target, 4) if wanted.attribute.moments else wanted.places
+    return wanted.attribute.group.name, wanted.word, target
 
 
 @pytest.mark.parametrize(
@@ -357,11 +358,11 @@ def named(wanted: Wanted) -> tuple[str, str, float]:
         ({"Pose": " 30"}, [("pose", "+30", 30.0)]),
         ({"pose": "-20"}, [("pose", "-20", -20.0)]),
         ({"pose": "12.5"}, [("pose", "+12.5", 12.5)]),
-        ({"accessory": "sunglasses"}, [("accessory", "glasses-3", 2.0)]),
-        ({"accessory": "cap", "pose": "0"}, [("accessory", "hat-1", 1.0), ("pose", "0", 0.0)]),
+        ({"accessory": "sunglasses"}, [("accessory", "glasses-3", (2,))]),
+        ({"accessory": "cap", "pose": "0"}, [("accessory", "hat-1", (1,)), ("pose", "0", 0.0)]),
     ],
 )
-def test_wishes_are_understood(wish: dict[str, str], expected: list[tuple[str, str, float]]) -> None:
+def test_wishes_are_understood(wish: dict[str, str], expected: list[tuple[str, str, object]]) -> None:
     assert [named(wanted) for wanted in engine_made().wanted(wish)] == expected
 
 
@@ -377,6 +378,64 @@ def test_wishes_are_understood(wish: dict[str, str], expected: list[tuple[str, s
 def test_wishes_that_nothing_knows_are_told_what_there_is(wish: dict[str, str], words: str) -> None:
     with pytest.raises(WishError, match=words):
         engine_made().wanted(wish)
+
+
+@pytest.mark.parametrize(
+    ("wish", "unwished", "sentence"),
+    [
+        ({"accessory": "cap"}, ["hat-1"], "accessory cap is wished for and not wished for at once"),
+        ({"pose": "20"}, ["+20"], r"pose \+20 is wished for and not wished for at once"),
+        ({}, ["none", "cap", "sunglasses"], "No accessory is left that may be shown"),
+        ({}, ["scarf"], "no accessory 'scarf'"),
+    ],
+)
+def test_wishes_that_exclude_each_other_are_refused(
+    wish: dict[str, str], unwished: list[str], sentence: str
+) -> None:
+    pairs = [("pose" if word[0] == "+" else "accessory", word) for word in unwished]
+    with pytest.raises(WishError, match=sentence) as caught:
+        engine_made().wanted(wish, pairs)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_shall_not_be_shown_is_met_by_all_else() -> None:
+    engine, vectors = engine_made(), vectors_made().copy()
+    pose, accessory = engine.attributes["pose"], engine.attributes["accessory"]
+    vectors[:3, accessory.posterior] = np.log([[0.7, 0.1, 0.2], [0.02, 0.08, 0.9], [0.05, 0.9, 0.05]])
+    wish = engine.wanted({"pose": "+30"}, [("accessory", "sunglasses"), ("pose", "-10")])
+    assert [one.name for one in wish] == ["pose", "not sunglasses", "not -10"]
+    np.testing.assert_allclose(engine.met(wish[1], vectors[:3]), [0.8, 0.1, 0.95], atol=1e-5)
+    assert pose.moments is not None
+    for one in (wish[0], wish[2]):
+        expected = vectors[:, pose.moments.start] * 45
+        near = np.exp(-((expected - one.target) ** 2) / (2 * 9.0**2))
+        np.testing.assert_allclose(engine.met(one, vectors), near if one.shown else 1 - near, atol=1e-5)
+    # Who wears sunglasses is drawn without them: in what else is likeliest.  Others stay as they are.
+    without = engine.wanted({}, [("accessory", "sunglasses")])
+    queries = engine.queries(crops_made()[:3], vectors[:3], [without] * 3)
+    for query, crop, place in zip(queries, crops_made(), (0, 1, 1), strict=False):
+        made = dresser().draw(crop[None], np.eye(3, dtype=np.float32)[[place]])
+        np.testing.assert_allclose(query.drawn[1], dressing().projection(made.features)[0], atol=1e-5)
+        part = query.vector[accessory.posterior]
+        assert part.tolist() == [0, 0, -0.5]
+    scores = engine.score(queries[0], vectors[:3])
+    assert scores.met["not sunglasses"].argmin() == 1
+
+
+def test_a_word_for_several_values_is_met_by_each_of_them() -> None:
+    vocabulary = Vocabulary((AttributeGroup("accessory", ("none", "glasses-1", "glasses-2")),))
+    architecture = replace(pose_config(32, 8).architecture, attribute_size=3)
+    config = replace(pose_config(32, 8), architecture=architecture, vocabulary=vocabulary)
+    generator = Generator(TwoStage(architecture), config, name="x", weights_id="1", device="cpu")
+    engine = Engine([Encoding(generator, projection_of(generator, 3, 4), "x")], FakeIdentity(), CALIBRATION)
+    (wanted,) = engine.wanted({"accessory": "Spectacles"})
+    assert (wanted.word, wanted.places) == ("spectacles", (1, 2))
+    vectors = np.zeros((3, engine.dimension), np.float32)
+    posterior = engine.attributes["accessory"].posterior
+    vectors[:, posterior] = np.log([[0.2, 0.5, 0.3], [0.9, 0.05, 0.05], [0.01, 0.01, 0.98]])
+    np.testing.assert_allclose(engine.met(wanted, vectors), [0.8, 0.1, 0.99], atol=1e-5)
+    (query,) = engine.queries(crops_made()[:1], vectors[:1], [(wanted,)])
+    assert query.vector[posterior].tolist() == [0, 0.5, 0.5]
 
 
 # Queries

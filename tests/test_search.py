@@ -46,6 +46,7 @@ from faces.errors import (
     PhotoError,
     WishError,
 )
+from generator.attributes import AttributeGroup, Vocabulary
 from generator.projection import Projection
 from index import CollectionWriter, NewCollection
 from retrieval.calibration import read_calibration
@@ -53,7 +54,7 @@ from retrieval.engine import Encoding, Engine
 from retrieval.examine import content_of
 from retrieval.finder import SHOWS
 from retrieval.identity import DlibIdentity
-from retrieval.query import Picture
+from retrieval.query import Picture, wanted_by
 from retrieval.sheet import sheet_of
 
 Ask = Callable[..., Answer]
@@ -262,6 +263,32 @@ def test_what_nobody_knows_is_one_sentence_with_what_there_is(
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_what_shall_not_be_shown_goes_together_with_a_wish(both: Finder, photos: Path) -> None:
+    query = photos / "ann+45.png"  # in sunglasses
+    plain = both.search(query, not_="sunglasses", k=2)
+    assert (plain.wish, plain.unwished) == ({}, ("glasses-3",))
+    assert sorted(names(plain)) == ["ann-45.png", "ann0.png"] and plain.probable == 2
+    assert all(hit.met["not sunglasses"] > 0.9 for hit in plain.hits)
+    assert plain.drawing[0, 0] != 2
+    answer = both.search(query, wish="-45", not_=["accessory=sunglasses", "cap"], k=2)
+    assert set(answer.hits[0].met) == {"pose", "not sunglasses", "not cap"}
+    assert names(answer)[0] == "ann-45.png" and answer.probable == 1
+    nobody = both.search(query, wish={"pose": 0}, not_="cap, sunglasses", only=True, k=99)
+    assert "ann0.png" not in names(nobody)
+    assert sheet_of(plain).size[1] > 0
+    with pytest.raises(WishError, match="There is no value 'monocle'"):
+        both.search(query, not_="monocle")
+
+
+def test_a_word_that_two_attributes_share_must_be_named() -> None:
+    engine = fake_engine(vocabularies=(POSE, Vocabulary((AttributeGroup("accessory", (*WORN, "+45")),))))
+    with pytest.raises(
+        WishError, match=r"'\+45' may mean pose or accessory; say pose=\+45 or accessory=\+45"
+    ):
+        wanted_by("+45", (), engine)
+    assert wanted_by("sunglasses", (), engine)[0].word == "glasses-3"
+
+
 def test_two_encodings_answer_each_wish_and_both_together(both: Finder, photos: Path) -> None:
     query = photos / "ann-45.png"  # without anything on
     assert both.search(query).query.estimates == {"pose": "-45", "accessory": "none"}
@@ -272,9 +299,9 @@ def test_two_encodings_answer_each_wish_and_both_together(both: Finder, photos: 
     assert answer.probable == 1 and min(answer.hits[0].met.values()) > 0.9
     # The drawing is by both networks, one after the other.
     pose, accessory = both.engine.encodings
-    turned = pose.generator.draw(answer.query.crop[None], np.array([1])).stage2
-    drawn = accessory.generator.draw(turned, np.array([1])).stage2[0]
-    np.testing.assert_array_equal(answer.drawing, drawn)
+    wishes = np.eye(3, dtype=np.float32)[1:2]
+    drawn = accessory.generator.draw(pose.generator.draw(answer.query.crop[None], wishes).stage2, wishes)
+    np.testing.assert_array_equal(answer.drawing, drawn.stage2[0])
 
 
 def test_wishes_that_cannot_be_met_together_are_told(both: Finder, photos: Path) -> None:
@@ -469,11 +496,16 @@ def test_a_finder_sees_photographs_indexed_after_it_was_opened(
 
 
 @pytest.mark.parametrize(
-    ("wish", "code"),
-    [({"pose": "-45"}, 2), ({"accessory": "cap"}, 7), ({"pose": "0", "accessory": "none"}, 3), ({}, None)],
+    ("wish", "places"),
+    [
+        ({"pose": "-45"}, [0, 2]),
+        ({"accessory": "cap"}, [2, 1]),
+        ({"pose": "0", "accessory": "none"}, [1, 0]),
+        ({}, [2, 2]),
+    ],
 )
 def test_what_a_wish_does_not_name_stays_as_it_is(
-    tmp_path: Path, wish: dict[str, str], code: int | None
+    tmp_path: Path, wish: dict[str, str], places: list[int]
 ) -> None:
     """One network that knows pose and accessory draws the other as it sees it."""
     engine = fake_engine(vocabularies=(BOTH,))
@@ -482,7 +514,7 @@ def test_what_a_wish_does_not_name_stays_as_it_is(
     with Finder(place, engine=engine, detector=open_fake_detector) as finder:
         answer = finder.search(query, wish=wish, same_photo=True)
         assert answer.query.estimates == {"pose": "+45", "accessory": "glasses-3"}
-        assert answer.drawing[0, 0] == (8 if code is None else code)
+        assert answer.drawing[0, :2].tolist() == places
 
 
 def test_the_sheet_shows_query_drawing_and_hits(finder: Finder, photos: Path, tmp_path: Path) -> None:
@@ -497,7 +529,7 @@ def test_the_sheet_shows_query_drawing_and_hits(finder: Finder, photos: Path, tm
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width > narrow[0]
         assert sheet.height < narrow[1]
-    nobody = Answer(answer.query, answer.wish, (), (), answer.draw)
+    nobody = Answer(answer.query, answer.wish, (), (), (), answer.draw)
     assert sheet_of(nobody).height < narrow[1]
 
 
