@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import sys
@@ -168,8 +169,11 @@ def info(
     skipped: Annotated[
         bool, typer.Option("--skipped", help="List the photographs that could not be read, and why.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object (docs/json.md) instead of lines.")
+    ] = False,
 ) -> None:
-    """Show what the collection holds and which weights made it.
+    """Show what the collection holds, what its faces seem to show, and which weights made it.
 
     Example:
 
@@ -177,7 +181,9 @@ def info(
         anotheryou info --skipped
     """
     from faces.detect import RELATIVE, SHARE, SMALLEST
+    from generator.attributes import everyday
     from index import Collection, Status
+    from retrieval.estimates import count_shown
     from retrieval.location import collection_place
 
     with Collection(collection_place(collection)) as opened, opened.snapshot() as snapshot:
@@ -192,6 +198,7 @@ def info(
             lacking = "lacking the newest changes, which searches add"
             searched = f"{'complete' if snapshot.in_line else lacking}; {snapshot.store_kind}"
         attributes = made.get("attributes", {})
+        shown = count_shown(layout, snapshot.blocks())
         wishes = "; ".join(f"{name}: {' '.join(values)}" for name, values in attributes.items())
         weights = [
             f"{one['name']} ({one['weights_id']}) from {one['source']}"
@@ -200,6 +207,23 @@ def info(
             for one in made["encodings"]
         ]
         identity = made.get("identity")
+        if as_json:
+            content = {
+                "collection": str(opened.place),
+                "photographs": summary.photos,
+                "skipped": summary.skipped,
+                "forgotten": summary.forgotten,
+                "faces": summary.faces,
+                "too_small": summary.too_small,
+                "weights": [
+                    {"name": one.get("name"), "weights_id": one.get("weights_id"), "source": one["source"]}
+                    for one in made["encodings"]
+                ],
+                "identity": identity["source"] if identity else None,
+                "shown": shown,
+            }
+            typer.echo(json.dumps(content))
+            return
         smallest = f"{summary.min_face} pixels"
         if summary.min_face == RELATIVE:
             smallest = f"1/{SHARE} of the photograph or {SMALLEST} pixels"
@@ -210,6 +234,11 @@ def info(
             "skipped": f"{summary.skipped:,}" + (" (see --skipped)" if summary.skipped else ""),
             "forgotten": f"{summary.forgotten:,}",
             "faces": f"{summary.faces:,}",
+            **{
+                f"{name} seen": ", ".join(f"{everyday(one)} {n:,}" for one, n in counts.items() if n)
+                or "no face"
+                for name, counts in shown.items()
+            },
             "too small": f"{summary.too_small:,} (below {smallest})",
             "detector": summary.detector or "none used yet",
             "weights": ", ".join(weights),

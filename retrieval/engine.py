@@ -35,6 +35,7 @@ from generator.attributes import AttributeGroup, Vocabulary, everyday
 from generator.projection import Projection
 from index import Layout
 from retrieval.calibration import Calibration, logistic
+from retrieval.estimates import Attribute
 from retrieval.identity import Identity
 
 if TYPE_CHECKING:
@@ -77,20 +78,6 @@ class Encoding:
     projection: Projection
     source: str
     classifier: str = ""
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """An attribute and where its posterior stands in a vector; ``moments`` for those that are numbers.
-
-    Means are stored in units of ``unit``, the largest of the numbers.
-    """
-
-    group: AttributeGroup
-    encoding: int
-    posterior: slice
-    moments: slice | None
-    unit: float
 
 
 @dataclass(frozen=True)
@@ -426,12 +413,8 @@ class Engine:
             for group in encoding.generator.vocabulary.groups:
                 if group.name.casefold() in self.attributes:
                     continue  # the first weights that know it answer for it
-                posterior, at = slice(at, at + len(group.values)), at + len(group.values)
-                moments, unit = None, 1.0
-                if group.numbers is not None and len(group.values) > 1:
-                    moments, at = slice(at, at + 2), at + 2
-                    unit = max(abs(number) for number in group.numbers) or 1.0
-                self.attributes[group.name.casefold()] = Attribute(group, number, posterior, moments, unit)
+                placed = Attribute.at(at, group, number)
+                self.attributes[group.name.casefold()], at = placed, placed.stop
         self.dimension = at
 
     def _importance(self) -> list[list[float]]:

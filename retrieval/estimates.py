@@ -1,0 +1,70 @@
+"""What faces seem to show: where a vector keeps it, and how many faces of a collection show what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from faces.types import Halves, Ints
+from generator.attributes import AttributeGroup
+from index import Layout
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute and where its posterior stands in a vector; ``moments`` for those that are numbers.
+
+    Means are stored in units of ``unit``, the largest of the numbers.
+    """
+
+    group: AttributeGroup
+    encoding: int
+    posterior: slice
+    moments: slice | None
+    unit: float
+
+    @classmethod
+    def at(cls, start: int, group: AttributeGroup, encoding: int = 0) -> Self:
+        """Place an attribute in a vector from ``start`` on."""
+        posterior = slice(start, start + len(group.values))
+        if group.numbers is None or len(group.values) == 1:
+            return cls(group, encoding, posterior, None, 1.0)
+        unit = max(abs(number) for number in group.numbers) or 1.0
+        return cls(group, encoding, posterior, slice(posterior.stop, posterior.stop + 2), unit)
+
+    @property
+    def stop(self) -> int:
+        """The place in a vector behind it."""
+        return (self.moments or self.posterior).stop
+
+    def shown(self, vectors: Halves) -> Ints:
+        """Give the places (n,) of what faces (n, D) seem to show: of numbers, the one nearest to the mean."""
+        if self.moments is None:
+            return np.asarray(vectors[:, self.posterior].argmax(axis=1))
+        means = vectors[:, self.moments.start].astype(np.float64) * self.unit
+        return np.asarray(np.abs(means[:, None] - np.array(self.group.numbers)).argmin(axis=1))
+
+
+def count_shown(layout: Layout, blocks: Iterable[tuple[Ints, Halves]]) -> dict[str, dict[str, int]]:
+    """Count by attribute and value how many faces, ids (n,) and vectors (n, D), seem to show it.
+
+    Attributes are the last that stands in a vector, so that no weights are needed.
+    """
+    listed = layout.description.get("attributes", {})
+    groups = [AttributeGroup(name, tuple(values)) for name, values in listed.items()]
+    start = layout.dimension - sum(Attribute.at(0, group).stop for group in groups)
+    attributes: list[Attribute] = []
+    for group in groups:
+        attributes.append(Attribute.at(start, group))
+        start = attributes[-1].stop
+    counts = [np.zeros(len(group.values), np.int64) for group in groups]
+    for _, vectors in blocks:
+        for attribute, count in zip(attributes, counts, strict=True):
+            count += np.bincount(attribute.shown(vectors), minlength=len(count))
+    return {
+        group.name: dict(zip(group.values, count.tolist(), strict=True))
+        for group, count in zip(groups, counts, strict=True)
+    }
