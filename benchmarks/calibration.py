@@ -36,7 +36,7 @@ from evaluation.cmu_faces import WISHES, find_faces, queries_for
 from evaluation.context import CALIBRATIONS
 from evaluation.protocol import Queries, criteria, draw_queries, in_words_of
 from evaluation.recall import KS
-from facedata.labelled import Attribute, FaceSet, read_labelled
+from facedata.labelled import ATTRIBUTES, FaceSet, read_labelled
 from faces.detect import open_detector
 from faces.errors import DataError
 from faces.types import Doubles, Floats, Ints
@@ -142,12 +142,15 @@ def measure(wanted: argparse.Namespace) -> None:
     else:
         for path in wanted.data:
             faces = read_labelled(path, cropped=True, geometry=engine.geometry, progress=progress)
-            attribute: Attribute = "accessory" if len(faces.values("accessory")) > 1 else "pose"
-            faces = in_words_of(faces, attribute, engine.vocabulary[attribute])
+            known = {name: engine.vocabulary[name] for name in ATTRIBUTES if name in engine.vocabulary}
+            for attribute, values in known.items():
+                faces = in_words_of(faces, attribute, values)
             points = faces.pictures.required_large().points
             vectors = engine.embed(faces.crops, describe(faces.pictures, progress), points)
-            queries = draw_queries(faces, attribute, engine.vocabulary[attribute], count=_QUERIES)
-            sets.append((faces, vectors, compared(engine, faces, vectors, [queries]), [faces.name]))
+            varied = [name for name in known if len({*faces.values(name)} & {*known[name]}) > 1]
+            wishes = [draw_queries(faces, name, known[name], count=_QUERIES) for name in varied]
+            labels = [f"{faces.name}, {name}" for name in varied]
+            sets.append((faces, vectors, compared(engine, faces, vectors, wishes), labels))
     size = identity.dimension
     descriptors = np.concatenate([vectors[:, :size] for _, vectors, _, _ in sets])
     names = [f"{number} {name}" for number, (faces, *_) in enumerate(sets) for name in faces.persons.tolist()]

@@ -234,9 +234,9 @@ def info(
             "skipped": f"{summary.skipped:,}" + (" (see --skipped)" if summary.skipped else ""),
             "forgotten": f"{summary.forgotten:,}",
             "faces": f"{summary.faces:,}",
+            # Below the faces what they seem to show.
             **{
-                f"{name} seen": ", ".join(f"{everyday(one)} {n:,}" for one, n in counts.items() if n)
-                or "no face"
+                f"  {name}": ", ".join(f"{everyday(one)} {count:,}" for one, count in counts.items() if count)
                 for name, counts in shown.items()
             },
             "too small": f"{summary.too_small:,} (below {smallest})",

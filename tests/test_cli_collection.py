@@ -13,7 +13,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from fake_faces import POSES, fake_models, open_fake_detector, save_person, save_photo
+from fake_faces import (
+    ACCESSORY,
+    POSE,
+    POSES,
+    WORN,
+    fake_engine,
+    fake_models,
+    open_fake_detector,
+    save_person,
+    save_photo,
+)
 from old_collections import old_collection
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -272,6 +282,20 @@ def test_info_shows_the_collection_and_its_weights(cli: Cli, tmp_path: Path) -> 
     ):
         assert part in result.stdout
     assert "faces        12" in result.stdout
+    seen = dict(line.strip().split(maxsplit=1) for line in result.stdout.splitlines())
+    found = json.loads(cli("info", "--json").stdout)
+    assert (found["faces"], found["photographs"], found["identity"]) == (12, 9, "fake identity")
+    assert [one["name"] for one in found["weights"]] == ["rotation-32", "accessories-32"]
+    shown = found["shown"]
+    with Collection(tmp_path / "collection") as collection, collection.snapshot() as snapshot:
+        engine = fake_engine(vocabularies=(POSE, ACCESSORY))
+        vectors = [vector for _, block in snapshot.blocks() for vector in block]
+        estimates = [engine.estimates(vector) for vector in vectors]
+    for name, values in {"pose": POSES, "accessory": WORN}.items():
+        assert shown[name] == {value: sum(one[name] == value for one in estimates) for value in values}
+        assert sum(shown[name].values()) == 12 and len(set(shown[name].values())) > 1
+    assert seen["pose"] == ", ".join(f"{value} {count}" for value, count in shown["pose"].items() if count)
+    assert f"sunglasses {shown['accessory']['glasses-3']}" in seen["accessory"]
 
 
 def test_reindex_changes_the_weights_and_index_and_search_then_use_them(cli: Cli, photos: Path) -> None:

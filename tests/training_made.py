@@ -48,7 +48,9 @@ def with_mirrored_people(faces: FaceSet) -> FaceSet:
         lights=np.array([{"00": "01", "01": "00"}[light] for light in faces.lights]),
         files=np.char.add("m", faces.files),
     )
-    both: dict[str, Any] = {name: np.concatenate([getattr(faces, name), getattr(turned, name)]) for name in ("crops", *WORDS)}
+    both: dict[str, Any] = {
+        name: np.concatenate([getattr(faces, name), getattr(turned, name)]) for name in ("crops", *WORDS)
+    }
     return replace(faces, **both)
 
 
