@@ -142,13 +142,13 @@ def measure(wanted: argparse.Namespace) -> None:
     else:
         for path in wanted.data:
             faces = read_labelled(path, cropped=True, geometry=engine.geometry, progress=progress)
-            known = {name: engine.vocabulary[name] for name in ATTRIBUTES if name in engine.vocabulary}
-            for attribute, values in known.items():
+            told = {name: engine.vocabulary[name] for name in ATTRIBUTES if name in engine.vocabulary}
+            for attribute, values in told.items():
                 faces = in_words_of(faces, attribute, values)
             points = faces.pictures.required_large().points
             vectors = engine.embed(faces.crops, describe(faces.pictures, progress), points)
-            varied = [name for name in known if len({*faces.values(name)} & {*known[name]}) > 1]
-            wishes = [draw_queries(faces, name, known[name], count=_QUERIES) for name in varied]
+            varied = [name for name in told if len({*faces.values(name)} & {*told[name]}) > 1]
+            wishes = [draw_queries(faces, name, told[name], count=_QUERIES) for name in varied]
             labels = [f"{faces.name}, {name}" for name in varied]
             sets.append((faces, vectors, compared(engine, faces, vectors, wishes), labels))
     size = identity.dimension

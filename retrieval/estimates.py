@@ -38,7 +38,7 @@ class Attribute:
     @property
     def stop(self) -> int:
         """The place in a vector behind it."""
-        return (self.moments or self.posterior).stop
+        return int((self.moments or self.posterior).stop)
 
     def shown(self, vectors: Halves) -> Ints:
         """Give the places (n,) of what faces (n, D) seem to show: of numbers, the one nearest to the mean."""
