@@ -21,7 +21,7 @@ from facedata.rendered.mesh import Caster, Material
 from facedata.rendered.person import Head, Posed, both_sides, pose_person, sample_expression, sample_person
 from facedata.rendered.photograph import VARIETIES, Variety
 from facedata.rendered.recipes import YAWS, RotationRecipe, crop_view
-from facedata.rendered.skin import eye_albedo
+from facedata.rendered.skin import eye_albedo, skin_albedo
 from faces.crop import CropGeometry, crop_transform
 from faces.types import Pixels
 
@@ -295,6 +295,15 @@ def test_natural_eyes_are_brighter_than_lids_and_shine_and_brows_are_darker_than
         )
         shining = bright != dull
         assert 0 < shining.mean() < 0.1 and bright[shining].min() > skin.sclera
+
+
+def test_a_natural_persons_shirt_covers_the_shoulders_and_not_the_chin(head: Head, posed: Posed) -> None:
+    skin = replace(sample_person(np.random.default_rng(1), head, natural=True).skin, cloth=0.7)
+    chin, shoulder = posed.landmarks[8], np.array([9.0, -15.0, 1.0], np.float32)
+    at = np.stack([chin, shoulder])
+    dressed, bare = (skin_albedo(each, head.landmarks, at) for each in (skin, replace(skin, cloth=0.0)))
+    assert dressed[0] == bare[0]
+    assert dressed[1] == pytest.approx(0.7, rel=0.6) and dressed[1] != bare[1]
 
 
 def test_teeth_are_bright_between_dark_gums_in_an_open_natural_mouth(head: Head, posed: Posed) -> None:

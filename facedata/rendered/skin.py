@@ -102,6 +102,10 @@ class Skin:
     nostril: float = 0.0
     crow_feet: float = 0.0
     double_chin: float = 0.0
+    cloth: float = 0.0  # albedo of a shirt; none if 0
+    neckline: float = 0.0  # how far, cm, the shirt begins below the chin
+    cut: float = 0.0  # how much lower in the middle
+    cloth_folds: Noise | None = None
     highlight: tuple[float, float] | None = None  # where the eyes shine: degrees to the right and up
     teeth: float = 0.55  # albedo, as the next two
     gums: float = 0.55
@@ -197,6 +201,10 @@ def natural_skin(rng: Rng, skin: Skin) -> Skin:
         under_eye=max(uniform(-0.1, 0.25), age * uniform(0.1, 0.4)),
         double_chin=max(0.0, uniform(-0.5, 0.5)),
         freckles=max(0.0, uniform(-1.2, 0.3)),
+        cloth=0.0 if rng.random() < 0.1 else float(np.exp(uniform(np.log(0.02), np.log(0.8)))),
+        neckline=uniform(1.5, 5.0),
+        cut=max(0.0, uniform(-6.0, 6.0)),
+        cloth_folds=noise(rng, 1.2),
     )
 
 
@@ -233,6 +241,10 @@ def skin_albedo(skin: Skin, marks: Array, points: Array) -> Array:
     for x0, y0, z0, radius, strength in skin.moles:
         gap2 = ((points - np.array([x0, y0, z0], np.float32)) ** 2).sum(1)
         albedo *= 1 - strength * np.exp(-gap2 / radius**2)
+    if skin.cloth_folds is not None and skin.cloth > 0:
+        edge = marks[8, 1] - skin.neckline - skin.cut * np.exp(-((points[:, 0] / 3) ** 2)) * front
+        shirt = soft_step(edge - y, 6) * (points[:, 2] < 7)  # not the chin, which lies farther to the front
+        albedo += (skin.cloth * (1 + 0.15 * skin.cloth_folds(points)) - albedo) * shirt
     return np.clip(albedo, 0.01, 0.95)
 
 
