@@ -40,8 +40,9 @@ def dressed(head: Head, accessory: str, seed: int) -> Person:
 def first_met(posed: Posed, points: Array, outward: tuple[float, float, float]) -> list[int]:
     """What is seen first of each point (n, 3) from far outside."""
     away = np.array(outward, np.float32)
-    directions = np.broadcast_to(-away, points.shape).copy()
-    return [int(each) for each in posed.caster.cast(points + 40 * away, directions).material]
+    origins = (points + 40 * away).astype(np.float32)
+    hits = posed.caster.cast(origins, np.broadcast_to(-away, points.shape).copy())
+    return [int(each) for each in hits.material]
 
 
 def eyes(posed: Posed) -> Array:
