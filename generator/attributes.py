@@ -193,14 +193,6 @@ class Vocabulary:
             group.name: group.values[place] for group, place in zip(self.groups, values.tolist(), strict=True)
         }
 
-    @cached_property
-    def one_hots(self) -> Floats:
-        """(codes, size) float32: the network's input for every code, zeros and a one for each group."""
-        sizes = [len(group.values) for group in self.groups]
-        places = np.indices(sizes).reshape(len(sizes), -1)  # of each group's value in every combination
-        ones = (np.eye(size, dtype=np.float32)[place] for size, place in zip(sizes, places, strict=True))
-        return np.concatenate([*ones], axis=1)
-
 
 def parse_wishes(texts: Sequence[str]) -> dict[str, str]:
     """Read ``["pose=+30"]`` as ``{"pose": "+30"}``; raises WishError for another form or a double name."""
