@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from evaluation.tables import DASH
 from faces.chips import five_points
 from faces.crop import CropGeometry, crop_face
 from faces.detect import Detector, open_detector
-from faces.errors import DataError, WishError
+from faces.errors import DataError, PhotoError, WishError
 from faces.photo import read_photo
 from faces.progress import Progress, underway
 from faces.types import Doubles, Pixels
@@ -43,7 +44,7 @@ WISHES = (
     ("expression", "smile"),
 )  # fmt: skip
 """One for each column; faces take them in turn."""
-_SIDE = 96
+_SIDE = 128
 
 
 def chosen_faces(
@@ -65,10 +66,11 @@ def chosen_faces(
     crops, points = [], []
     with underway(progress, "finding faces", len(paths), "photographs") as finding:
         for path in paths:
-            photo = read_photo(path)
-            for face in detector.detect(photo)[:1]:
-                crops.append(crop_face(photo.pixels, face.landmarks, geometry))
-                points.append(five_points(face.landmarks))
+            with suppress(PhotoError):  # the album has a damaged one
+                photo = read_photo(path)
+                for face in detector.detect(photo)[:1]:
+                    crops.append(crop_face(photo.pixels, face.landmarks, geometry))
+                    points.append(five_points(face.landmarks))
             finding.advance()
     if not crops:
         raise DataError(f"{folder} shows no face; name a folder of .jpg, .png or the CMU faces' .pgm files.")
