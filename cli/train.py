@@ -251,10 +251,7 @@ def train_classifier(
     Without one, canonicalising draws every value of every attribute; with one a look is enough. Copy
     classifier.safetensors from the folder into that of weights with the same attributes and values.
 
-    Example:
-
-        anotheryou train-classifier sets/wishes --cropped --minutes 30 --out classifier
-        cp classifier/classifier.safetensors my-weights
+    Example: anotheryou train-classifier sets/wishes --cropped --minutes 30 --out classifier
     """
     from cli.console import RichProgress, say
     from generator.training import Budget, Options, adjusted, join_sets, prepare, varying

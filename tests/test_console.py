@@ -27,7 +27,7 @@ from faces.errors import AnotherYouError, PhotoError
 from faces.progress import Progress
 
 ORDER = ["index", "search", "edit", "info", "reindex", "rebuild", "copy", "forget", "data", "train"]
-ORDER += ["train-rivals", "train-cpi", "fit-projection", "calibrate", "benchmark"]
+ORDER += ["train-classifier", "train-rivals", "train-cpi", "fit-projection", "calibrate", "benchmark"]
 
 
 class Clock:

@@ -83,7 +83,7 @@ class WishesRecipe:
 
     The first appearance is what the scene begins with; the second changes the accessory, the third the
     expression, the fourth both.  The first view is what the scene begins with; the second changes the pose,
-    the third the light and, half of the time, the tilt.
+    the third the light, the tilt or both.
     """
 
     kind: ClassVar[str] = "wishes"
@@ -117,8 +117,8 @@ class WishesRecipe:
             {"expression": changed["expression"]},
             third,
         ]
-        tilted = {"tilt": changed["tilt"]} if rng.random() < 0.5 else {}
-        views = [{}, {"pose": changed["pose"]}, {"light": changed["light"], **tilted}]
+        besides = (("light",), ("tilt",), ("light", "tilt"))[rng.choice(3, p=(0.45, 0.3, 0.25))]
+        views = [{}, {"pose": changed["pose"]}, {name: changed[name] for name in besides}]
         return [{**first, **look, **view} for look in looks for view in views]
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
