@@ -30,7 +30,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 _BATCH = {"cpu": 32, "cuda": 1024}
 _DOUBT = 0.015  # by which part distances of drawings in 8 bits may be off
 _ALL = 36  # combinations of values of several attributes up to which all are drawn
-_SWEEPS = 5  # through all attributes, at most; of real faces nearly all are settled after two
+_SWEEPS = 5  # through all attributes, at most
 _POSSIBLE = 0.02  # values that a first guess gives a smaller share are not drawn
 
 
