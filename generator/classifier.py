@@ -1,4 +1,4 @@
-"""A small network that tells what a face shows: the first guess of canonicalisation, and its posteriors.
+"""A small network that tells what a face shows: the posteriors of a collection, by a look.
 
 Drawing a face with every value of every attribute takes long where there are many, and tells spectacles from
 a shadow only as far as drawings do.  The classifier looks once.  It is kept beside the weights, as the

@@ -47,9 +47,9 @@ class DeferredGenerator:
         """Draw as ``Generator.draw`` does."""
         return self._loaded.draw(crops, wishes)
 
-    def canonicalise(self, crops: Pixels, guess: Floats | None = None) -> Canonical:
+    def canonicalise(self, crops: Pixels) -> Canonical:
         """Canonicalise as ``Generator.canonicalise`` does."""
-        return self._loaded.canonicalise(crops, guess)
+        return self._loaded.canonicalise(crops)
 
     @cached_property
     def _loaded(self) -> Generator:

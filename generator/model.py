@@ -31,7 +31,6 @@ _BATCH = {"cpu": 32, "cuda": 1024}
 _DOUBT = 0.015  # by which part distances of drawings in 8 bits may be off
 _ALL = 36  # combinations of values of several attributes up to which all are drawn
 _SWEEPS = 5  # through all attributes, at most
-_POSSIBLE = 0.02  # values that a first guess gives a smaller share are not drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Canonical:
     features: Floats  # (N, D) float32, L2-normalised, of the same drawings
     distances: Floats
     """(N, A) Euclidean, in grey levels, to the face: of the unrounded drawing with each value, the other
-    groups as kept; infinite if it was not drawn because a first guess held it for impossible."""
+    groups as kept; infinite if it was not drawn, because a classifier told what the face shows."""
     posteriors: Floats | None = None
     """(N, A) log-probabilities of the values, as a classifier tells them; None without one."""
 
@@ -193,22 +192,19 @@ class Generator:
                 features[part] = _array(as_features(layers[layer]))
         return Drawing(stage1, stage2, features)
 
-    def canonicalise(self, crops: Pixels, guess: Floats | None = None) -> Canonical:
+    def canonicalise(self, crops: Pixels) -> Canonical:
         """Draw each face (N, S, S) uint8 with every value and keep what is closest to the face itself.
 
         Ghodrati et al. (2015), section 4.1.2.  Of equally close drawings the lowest value is kept.  Several
         attributes have too many combinations: unless there are at most 36, one attribute after the other is
         drawn with each of its values, the others as kept so far, until no single change comes closer.  It
-        begins with all values mixed evenly; or, if there is a ``guess`` (N, A) float32, the values'
-        probabilities, with the likeliest, and then values of less than 0.02 are not drawn.
+        begins with all values mixed evenly.
 
-        With a classifier and no ``guess`` each face is drawn once, with all values mixed as likely as they
-        are: no value is chosen for good where two are about as likely.
+        With a classifier each face is drawn once, with all values mixed as likely as they are: no value is
+        chosen for good where two are about as likely.
         Raises ValueError if an array has another form.
         """
         self._check_crops(crops)
-        if guess is not None:
-            self._check_vectors(guess, len(crops))
         values, images = np.empty((len(crops), len(self._places)), np.int64), np.empty_like(crops)
         features = np.empty((len(crops), self.feature_size), np.float32)
         distances = np.empty((len(crops), self.vocabulary.size), np.float32)
@@ -216,9 +212,7 @@ class Generator:
         with torch.inference_mode():
             for part in self._parts(len(crops)):
                 x = self._standardised(crops[part])
-                if guess is not None:
-                    found = self._settled(x, torch.from_numpy(guess[part]).to(self.device))
-                elif posteriors is not None:
+                if posteriors is not None:
                     found = self._mixed(x, torch.from_numpy(np.exp(posteriors[part])).to(self.device))
                 elif self._every is None:
                     found = self._settled(x)
@@ -289,27 +283,15 @@ class Generator:
     def _closest_in_8_bits(self, x: Tensor, every: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Do the same, but draw in 8 bits, and only the closest combination as ever."""
         seen, faces = self._seen(x), torch.arange(len(x))
-        tried = every.expand(len(x), -1, -1)
-        apart = self._apart(seen, faces, tried, torch.ones(tried.shape[:2], dtype=torch.bool))
+        apart = self._apart(seen, faces, every.expand(len(x), -1, -1))
         return self._kept(seen, *self._by_value(every, apart))
 
-    def _settled(self, x: Tensor, guess: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Do the same by changing one attribute after the other, in turn, until no change comes closer.
-
-        ``guess`` is as for ``canonicalise``.
-        """
+    def _settled(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Do the same by changing one attribute after the other, in turn, until no change comes closer."""
         seen, size = self._seen(x), self.vocabulary.size
         ones = [torch.eye(place.stop - place.start, device=x.device) for place in self._places]
-        if guess is None:
-            vectors = torch.cat([one.mean(0) for one in ones]).repeat(len(x), 1)
-            possible = torch.ones_like(vectors, dtype=torch.bool)
-        else:
-            likeliest = (
-                one[guess[:, place].argmax(1)] for one, place in zip(ones, self._places, strict=True)
-            )
-            vectors = torch.cat([*likeliest], 1)
-            possible = (guess >= _POSSIBLE) | (vectors > 0)
-        several = torch.stack([possible[:, place].sum(1) > 1 for place in self._places], 1)  # (F, G)
+        vectors = torch.cat([one.mean(0) for one in ones]).repeat(len(x), 1)
+        several = torch.tensor([len(one) > 1 for one in ones], device=x.device).repeat(len(x), 1)  # (F, G)
         undecided = several.clone()
         apart = torch.full((len(x), size), torch.inf, device=x.device)
         for number, place in [*enumerate(self._places)] * _SWEEPS:
@@ -318,7 +300,7 @@ class Generator:
                 continue
             tried = vectors[faces, None].repeat(1, len(ones[number]), 1)  # (faces, values, A)
             tried[:, :, place] = ones[number]
-            found = self._apart(seen, faces, tried, possible[faces, place])
+            found = self._apart(seen, faces, tried)
             chosen = ones[number][found.argmin(1)]
             moved = faces[(vectors[faces, place] != chosen).any(1)]
             vectors[faces, place], apart[faces, place] = chosen, found
@@ -341,14 +323,13 @@ class Generator:
         shown = x.to(self.dtype)
         return _Seen(x, shown, self._look(shown))
 
-    def _apart(self, seen: _Seen, faces: Tensor, tried: Tensor, possible: Tensor) -> Tensor:
+    def _apart(self, seen: _Seen, faces: Tensor, tried: Tensor) -> Tensor:
         """Give the distances (F, K) of ``faces`` (F,) of those seen, drawn with vectors (F, K, A).
 
-        They are infinite where not ``possible`` (F, K).  In 8 bits the plain network decides where several
-        are about as close.
+        In 8 bits the plain network decides where several are about as close.
         """
-        apart = torch.full(possible.shape, torch.inf, device=tried.device)
-        for row, column in self._pairs(possible):
+        apart = torch.empty(tried.shape[:2], device=tried.device)
+        for row, column in self._pairs(torch.ones_like(apart, dtype=torch.bool)):
             face = faces[row]
             first = seen.looked[face] + self._wished(tried[row, column])
             if self._in_8_bits:

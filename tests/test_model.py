@@ -172,12 +172,9 @@ def knows_many() -> Generator:
     return Generator(network, config, name="x", weights_id="1", device="cpu", precision="float32")
 
 
-@pytest.mark.parametrize("guessed", [False, True])
-def test_of_many_combinations_no_single_change_comes_closer(crops: Pixels, guessed: bool) -> None:
+def test_of_many_combinations_no_single_change_comes_closer(crops: Pixels) -> None:
     generator = knows_many()
-    rng = np.random.default_rng(4)
-    guess = np.concatenate([rng.dirichlet(np.ones(size), 37) for size in (5, 3, 3)], 1).astype(np.float32)
-    found = generator.canonicalise(crops, guess if guessed else None)
+    found = generator.canonicalise(crops)
     assert len(np.unique(found.values, axis=0)) > 5
     for face in (0, 3, 8, 21, 36):
         kept = found.values[face]
@@ -190,15 +187,9 @@ def test_of_many_combinations_no_single_change_comes_closer(crops: Pixels, guess
         )
         distances = np.sqrt(((images - crops[face]) ** 2).sum((1, 2)))
         own = [number for number, values in enumerate(tried) if np.array_equal(values, kept)]
-        drawn = np.isfinite(found.distances[face])
-        np.testing.assert_allclose(found.distances[face][drawn], distances[drawn], rtol=1e-4)
-        assert distances[own[0]] <= distances[drawn].min() * (1 + 1e-5)
+        np.testing.assert_allclose(found.distances[face], distances, rtol=1e-4)
+        assert distances[own[0]] <= distances.min() * (1 + 1e-5)
         np.testing.assert_allclose(found.features[face], features[own[0]], atol=2e-6)
-        if guessed:
-            assert (drawn >= (guess[face] >= 0.02)).all()
-            assert not drawn[[place not in own for place in range(11)] & (guess[face] < 0.02)].any()
-        else:
-            assert drawn.all()
 
 
 def test_what_is_drawn_is_the_sum_of_the_values_not_their_product(
@@ -214,11 +205,6 @@ def test_what_is_drawn_is_the_sum_of_the_values_not_their_product(
     monkeypatch.setattr(generator, "_draw", counted)
     generator.canonicalise(crops)
     assert sum(drawn) <= 37 * (2 * MANY.size + 5) < 37 * 45
-    drawn.clear()
-    sure = generator.canonicalise(crops, MANY.vectors(np.full((37, 3), 2)))
-    assert sum(drawn) == 37  # nothing is in doubt
-    assert (sure.values == 2).all()
-    assert np.isfinite(sure.distances).sum() == 37 * 3
 
 
 def test_no_faces_give_no_answers_of_the_right_shape() -> None:
@@ -295,8 +281,6 @@ def test_vectors_of_another_form_are_refused(wrong: Floats) -> None:
     crops = np.zeros((2, 32, 32), np.uint8)
     with pytest.raises(ValueError, match=r"vectors must be \(2, 7\) float32|shares .* must sum to one"):
         generator_made(maps=MAPS).draw(crops, wrong)
-    with pytest.raises(ValueError, match=r"vectors must be \(2, 7\) float32|shares .* must sum to one"):
-        generator_made(maps=MAPS).canonicalise(crops, wrong)
 
 
 def test_read_only_and_strided_crops_are_as_good_as_others(crops: Pixels) -> None:
