@@ -28,6 +28,13 @@ from faces.files import write_atomically
 LABELS_FILE = "labels.csv"
 CLEAN_FOLDER = "clean"
 SPLITS = ("train", "val", "test")
+# Words with a meaning that people know.
+ACCESSORIES = (
+    "none", "glasses-1", "glasses-2", "glasses-3", "hat-1", "hat-2", "hat-3", "head-scarf", "mask"
+)  # fmt: skip
+LIGHTS = ("even", "left", "right", "above", "below", "dim")
+EXPRESSIONS = ("neutral", "smile", "laugh", "eyes-closed", "surprised")
+TILTS = ("up", "level", "down")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _REQUIRED = ("file", "person")
 

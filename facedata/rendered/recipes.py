@@ -56,6 +56,9 @@ class Stream(IntEnum):
     ACCESSORY_PERSON = 2
     ACCESSORIES = 3
     ACCESSORY_PICTURES = 4
+    WISHES_PERSON = 5
+    WISHES_PICTURES = 6
+    WISHES_PROGRAMME = 7  # of people with equal numbers modulo something
 
     def of(self, seed: int, person: int) -> Rng:
         """Open the numbers of person ``person`` in the set with this seed."""
@@ -126,8 +129,7 @@ class Recipe(ABC):
             for at, light in enumerate(lights[first : first + step], first):
                 shaded = [view.radiance(light, rng) for view in views]
                 # One exposure serves all views under a light.
-                skin = shaded[self.metered][views[self.metered].hits.material == Material.SKIN]
-                bright = float(np.percentile(skin, 85)) if len(skin) else 0.5
+                bright = skin_light(views[self.metered], shaded[self.metered])
                 tone = sample_tone(rng, bright) if variety.camera else Tone()
                 for number, (view, radiance) in enumerate(zip(views, shaded, strict=True)):
                     crops[number, at] = take_crop(view, tone(radiance), geometry, variety, wall, rng)
@@ -254,6 +256,12 @@ class AccessoryRecipe(Recipe):
             for name, weight in unrest.items():
                 kept[name] = min(1.0, kept.get(name, 0.0) + weight)
             yield pose(person, expression=kept), turn, rng.normal(turn, variety.yaw or self.movement)
+
+
+def skin_light(view: View, radiance: Array) -> float:
+    """Meter the brighter part of the skin that is seen, in ``radiance`` (hits,)."""
+    skin = radiance[view.hits.material == Material.SKIN]
+    return float(np.percentile(skin, 85)) if len(skin) else 0.5
 
 
 def crop_view(

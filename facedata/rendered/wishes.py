@@ -10,19 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from enum import IntEnum
 from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
-from facedata.labels import LabelRow, pose_word
+from facedata.labels import ACCESSORIES, EXPRESSIONS, LIGHTS, LabelRow, pose_word
 from facedata.rendered.camera import View
 from facedata.rendered.lights import named_light
-from facedata.rendered.mesh import Array, Material, Rng
+from facedata.rendered.mesh import Array, Rng
 from facedata.rendered.person import Head, Posed, Shape, named_expression, pose_person, sample_person
 from facedata.rendered.photograph import Tone, Variety, sample_tone
-from facedata.rendered.recipes import STUDIO_WALL, Shots, crop_view, larger_picture, larger_view, take_crop
+from facedata.rendered.recipes import (
+    STUDIO_WALL,
+    Shots,
+    Stream,
+    crop_view,
+    larger_picture,
+    larger_view,
+    skin_light,
+    take_crop,
+)
 from facedata.rendered.wardrobe import dress
 from faces.crop import CropGeometry
 from faces.types import Floats, Pixels
@@ -30,11 +38,6 @@ from faces.types import Floats, Pixels
 PROGRAMMES = 48
 YAWS = tuple(range(-60, 61, 15))
 TILTS = {"level": 0.0, "up": 18.0, "down": -18.0}  # degrees
-ACCESSORIES = (
-    "none", "glasses-1", "glasses-2", "glasses-3", "hat-1", "hat-2", "hat-3", "head-scarf", "mask"
-)  # fmt: skip
-LIGHTS = ("even", "left", "right", "above", "below", "dim")
-EXPRESSIONS = ("neutral", "smile", "laugh", "eyes-closed", "surprised")
 VALUES: dict[str, Sequence[str]] = {
     "pose": tuple(pose_word(yaw) for yaw in YAWS),
     "tilt": tuple(TILTS),
@@ -63,18 +66,6 @@ _DOME = 6  # directions of the room's light
 _SPOTS = 4  # of a lamp, by which its shadows are soft
 
 Values = dict[str, Any]  # words, by attribute
-
-
-class Stream(IntEnum):
-    """Streams of random numbers, beside those of ``recipes.Stream``."""
-
-    PERSON = 5
-    PICTURES = 6
-    PROGRAMME = 7
-
-    def of(self, seed: int, number: int) -> Rng:
-        """Open the numbers of a person, or of a programme, in the set with this seed."""
-        return np.random.default_rng([seed, number, self.value])
 
 
 @dataclass(frozen=True)
@@ -107,7 +98,7 @@ class WishesRecipe:
 
     def programme(self, index: int) -> list[Values]:
         """Give what the pictures of a scene of person ``index`` show, view by view of each appearance."""
-        rng = Stream.PROGRAMME.of(self.seed, index % PROGRAMMES)
+        rng = Stream.WISHES_PROGRAMME.of(self.seed, index % PROGRAMMES)
         first = {name: _other(name, "", rng) for name in VALUES}
         changed = {name: _other(name, value, rng) for name, value in first.items()}
         third = {name: _other(name, first[name], rng) for name in ("accessory", "expression")}
@@ -123,11 +114,11 @@ class WishesRecipe:
 
     def render(self, head: Head, index: int, *, large: bool = False) -> Shots:
         """Render all pictures (n,) of a person, scene by scene; ``large`` does not change the crops."""
-        person = sample_person(Stream.PERSON.of(self.seed, index), head, natural=True)
+        person = sample_person(Stream.WISHES_PERSON.of(self.seed, index), head, natural=True)
         shape = Shape(person.coefficients, head)
         shots = []
         for scene in range(self.scenes):
-            rng = np.random.default_rng([self.seed, index, Stream.PICTURES.value, scene])
+            rng = np.random.default_rng([self.seed, index, Stream.WISHES_PICTURES.value, scene])
             # The same person with another haircut.
             combed = replace(person, hair=sample_person(rng, head, natural=True).hair)
             shown = _Scene(self.geometry, self.variety, rng)
@@ -191,8 +182,7 @@ class _Scene:
 
     def _exposed(self, view: View, radiance: Array, values: Values) -> Tone:
         """Expose for the skin that is seen."""
-        skin = radiance[view.hits.material == Material.SKIN]
-        bright = float(np.percentile(skin, 85)) if len(skin) else 0.5
+        bright = skin_light(view, radiance)
         dimmed = self._dim if values["light"] == "dim" else 1.0
         return replace(self._tone, gain=self._tone.gain * dimmed / max(bright, 1e-3))
 

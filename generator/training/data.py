@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facedata.labelled import ATTRIBUTES, WORDS, Attribute, FaceSet
+from facedata.labels import ACCESSORIES, EXPRESSIONS, LIGHTS, TILTS
 from facedata.pairs import numbered, pairs_within
 from faces.errors import TrainingError
 from faces.types import Floats, Ints
@@ -20,20 +21,10 @@ from generator.attributes import AttributeGroup, Vocabulary
 
 _HELD_OUT_SHARE, _HELD_OUT_MOST = 0.05, 20
 _KNOWN: dict[str, tuple[str, ...]] = {
-    "light": ("even", "left", "right", "above", "below", "dim"),
-    "accessory": (
-        "none",
-        "glasses-1",
-        "glasses-2",
-        "glasses-3",
-        "hat-1",
-        "hat-2",
-        "hat-3",
-        "head-scarf",
-        "mask",
-    ),
-    "tilt": ("up", "level", "down"),
-    "expression": ("neutral", "smile", "laugh", "eyes-closed", "surprised"),
+    "light": LIGHTS,
+    "accessory": ACCESSORIES,
+    "tilt": TILTS,
+    "expression": EXPRESSIONS,
 }
 """Words with a meaning that people know, in the order of their places among several attributes."""
 _SETTLED = "\n"  # stands for a known word; no label holds it
@@ -70,9 +61,8 @@ class PairSet:
     Both faces of a pair then have the same zeros, so that the network learns that zeros mean: as it is.
     Equal shares would be a wish as well, the one for something between all values.
     """
-    settings: (
-        Ints  # (N,) equal numbers for faces that agree in all that is not among ``values``, whoever it is
-    )
+    settings: Ints
+    """(N,) equal numbers for faces that agree in all that is not among ``values``, whoever it is."""
     pairs: Ints  # (P, 2) source and target, indices of faces, sorted by person
     starts: Ints  # (people + 1,): the pairs of person p are ``pairs[starts[p]:starts[p + 1]]``
 
