@@ -7,11 +7,10 @@ projection is, and knows their vocabulary.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from generator.attributes import Vocabulary
 from generator.available import CLASSIFIER_FILE, first_line
 from generator.checkpoint import read_tensors
 
-WIDTHS = (32, 64, 128)
+_WIDTHS = (32, 64, 128)
 _HIDDEN = 256
 _BATCH = 64
 
@@ -40,12 +39,11 @@ class ClassifierNetwork(nn.Module):
     and darkness can still be told.
     """
 
-    def __init__(self, size: int, values: int, widths: tuple[int, int, int] = WIDTHS) -> None:
+    def __init__(self, size: int, values: int) -> None:
         super().__init__()
-        maps = (2, *widths)
-        self.blocks = nn.ModuleList(_block(*pair) for pair in zip(maps, widths, strict=False))
+        self.blocks = nn.ModuleList(_block(*pair) for pair in pairwise((2, *_WIDTHS)))
         self.dropout = nn.Dropout(0.3)
-        self.hidden = nn.Linear(widths[-1] * (size // 8) ** 2, _HIDDEN)
+        self.hidden = nn.Linear(_WIDTHS[-1] * (size // 8) ** 2, _HIDDEN)
         self.out = nn.Linear(_HIDDEN, values)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,14 +95,6 @@ class Classifier:
                     logits = (logits + self.network(x[:, None].flip(-1))[:, torch.from_numpy(mirrored)]) / 2
                 found[part] = log_probabilities(logits, self.vocabulary, self.temperatures).numpy()
         return found
-
-    @cached_property
-    def digest(self) -> str:
-        """12 hex digits that stand for its numbers."""
-        digest = hashlib.sha256(json.dumps([self.mean, self.std, dict(self.temperatures)]).encode())
-        for name, value in sorted(self.network.state_dict().items()):
-            digest.update(name.encode() + value.contiguous().numpy().tobytes())
-        return digest.hexdigest()[:12]
 
     def save(self, folder: Path) -> None:
         """Write it into the folder of the weights; raises OSError if that cannot be written to."""

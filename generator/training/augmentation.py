@@ -5,13 +5,22 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from generator.training.data import Stream
 from generator.training.recipes import Augmentation
 
 _LEVELS = 255.0
+
+
+def augmentation_numbers(seed: int, step: int) -> torch.Generator:
+    """Open the numbers by which the pictures of batch number ``step`` are altered."""
+    stream = np.random.SeedSequence([seed, Stream.AUGMENTATION, step])
+    high, low = stream.generate_state(2, np.uint32).tolist()
+    return torch.Generator().manual_seed(high << 31 ^ low)
 
 
 def mirror(pictures: Tensor, chosen: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from facedata.pairs import numbered
 from faces.errors import TrainingError
 from faces.types import Floats, Ints
 from generator.attributes import Vocabulary
-from generator.training.augmentation import degrade, mirror, shared_changes
+from generator.training.augmentation import augmentation_numbers, degrade, mirror, shared_changes
 from generator.training.data import PairSet, Stream, TrainingData, drawn_as, mirrored_places
 from generator.training.recipes import Recipe
 
@@ -80,9 +80,7 @@ class BatchMaker:
         shown = positive
         marks = np.stack([rows[:, 1], found, *(alike.number[found] for alike in self._alike)]) * 2
         if self._augmentation is not None:
-            stream = np.random.SeedSequence([self._seed, Stream.AUGMENTATION, step])
-            high, low = stream.generate_state(2, np.uint32).tolist()
-            rng = torch.Generator().manual_seed(high << 31 ^ low)
+            rng = augmentation_numbers(self._seed, step)
             owners = torch.from_numpy(groups)
             if self._mirrored is not None:  # per person, as the shared changes are, or all
                 flips = torch.rand(int(groups.max()) + 1, generator=rng) < 0.5

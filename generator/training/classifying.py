@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from faces.errors import TrainingError
 from generator.classifier import Classifier, ClassifierNetwork
-from generator.training.augmentation import degrade, mirror
+from generator.training.augmentation import augmentation_numbers, degrade, mirror
 from generator.training.data import PairSet, Stream, TrainingData
 from generator.training.recipes import AUGMENTATIONS, Budget, Recipe
 from generator.training.state import Counters, Entry
@@ -67,20 +67,16 @@ def train_classifier(
         pictures, vectors = batches(step)
         # Units are dropped by step as well, so that a training that was stopped goes on as it would have.
         torch.manual_seed(int(np.random.SeedSequence([seed, Stream.DROPOUT, step]).generate_state(1)[0]))
+        network.zero_grad(set_to_none=True)
         loss = classification_loss(network(pictures), vectors, vocabulary.places)
-        for parameter, gradient in zip(
-            network.parameters(), torch.autograd.grad(loss, list(network.parameters())), strict=True
-        ):
-            parameter.grad = gradient
+        loss.backward()  # type: ignore[no-untyped-call]
         return loss.item(), {"classified": loss.item()}
 
     def export(kept: ClassifierNetwork, counters: Counters, last: Entry | None) -> None:
         del counters, last
         temperatures = validation.temperatures(kept)
         out.mkdir(parents=True, exist_ok=True)
-        network = kept.eval()
-        Classifier(network, vocabulary, data.mean, data.std, size, temperatures).save(out)
-        network.train()
+        Classifier(kept, vocabulary, data.mean, data.std, size, temperatures).save(out)
 
     task = Task(
         network=network,
@@ -128,10 +124,7 @@ class _Batches:
 
     def altered(self, rows: np.ndarray, step: int) -> tuple[Tensor, Tensor]:
         """Alter these faces (B,), by the numbers of a step."""
-        high, low = np.random.SeedSequence([self.seed, Stream.AUGMENTATION, step]).generate_state(
-            2, np.uint32
-        )
-        rng = torch.Generator().manual_seed(int(high) << 31 ^ int(low))
+        rng = augmentation_numbers(self.seed, step)
         pictures = torch.from_numpy(self.faces.faces.crops[rows]).float()
         vectors = torch.from_numpy(self.faces.vectors[rows])
         mirrored = self.data.vocabulary.mirrored
