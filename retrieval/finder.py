@@ -243,9 +243,8 @@ class Finder:
         """Answer questions, each a photograph, a wish and a face, on one state of the collection."""
         if options.k < 1:
             raise ValueError(f"k must be 1 or more, not {options.k}")
-        wishes = [
-            self._wanted(wish, options.unwished) for _, wish, _ in asked
-        ]  # a wrong wish is told before any work
+        # A wrong wish is told before any work.
+        wishes = [self._wanted(wish, options.unwished) for _, wish, _ in asked]
         with self.collection.snapshot() as snapshot:
             check_layout(self.collection.place, snapshot.layout, self.engine.layout)
             sources = [source_of(photo) for photo, _, _ in asked]
