@@ -58,7 +58,7 @@ class Stream(IntEnum):
     ACCESSORY_PICTURES = 4
     WISHES_PERSON = 5
     WISHES_PICTURES = 6
-    WISHES_PROGRAMME = 7  # of people with equal numbers modulo something
+    WISHES_PROGRAMME = 7  # not of a person, but of all with equal numbers modulo ``wishes.PROGRAMMES``
 
     def of(self, seed: int, person: int) -> Rng:
         """Open the numbers of person ``person`` in the set with this seed."""
