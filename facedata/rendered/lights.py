@@ -14,6 +14,22 @@ Angles = list[tuple[float, float]]
 """Azimuth and elevation of each lamp, degrees."""
 
 
+_USUAL: dict[str, tuple[Angles, list[float], float]] = {
+    "even": ([(-30.0, 15.0), (30.0, 15.0)], [0.6, 0.6], 0.25),
+    "left": ([(-65.0, 10.0)], [1.0], 0.12),
+    "right": ([(65.0, 10.0)], [1.0], 0.12),
+    "above": ([(0.0, 65.0)], [1.0], 0.12),
+    "below": ([(0.0, -42.0)], [1.0], 0.12),
+    "dim": ([(0.0, 30.0)], [0.12], 0.5),
+}  # lamps, their weights and the light from everywhere
+
+
+def usual_light(word: str) -> Light:
+    """Give the light that ``named_light`` means on average, always the same; raises KeyError likewise."""
+    angles, weights, ambient = _USUAL[word]
+    return _lit(angles, weights, ambient, 0.1)
+
+
 def named_light(rng: Rng, word: str) -> Light:
     """Draw a light that a word means: even, left, right, above, below or dim, as seen in the picture.
 
@@ -51,6 +67,10 @@ def named_light(rng: Rng, word: str) -> Light:
         angles, weights = _backlit(rng, angles, weights)
     else:
         raise KeyError(word)
+    return _lit(angles, weights, ambient, softness)
+
+
+def _lit(angles: Angles, weights: list[float], ambient: float, softness: float) -> Light:
     azimuth, elevation = np.radians(angles).T
     return Light(
         direction(azimuth, elevation).astype(np.float32),

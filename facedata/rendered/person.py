@@ -208,6 +208,14 @@ def named_expression(rng: Rng, word: str) -> Expression:
     return {name: max(0.0, float(weight)) for name, weight in weights.items()}
 
 
+def usual_expression(word: str) -> Expression:
+    """Give the weights that ``named_expression`` means on average, always the same; raises KeyError likewise."""
+    kinds, low, high = _NAMED[word]
+    amount = 0.0 if word == "neutral" else (low + high) / 2
+    weights = {name: amount * value for name, value in kinds[0].items()}
+    return weights | (both_sides(eyeBlink=1.2) if word == "eyes-closed" else {})
+
+
 @dataclass(frozen=True)
 class Posed:
     """A person's head under one expression: the whole ``mesh`` and the 68 ``landmarks`` (68, 3), cm."""

@@ -17,9 +17,17 @@ import numpy as np
 
 from facedata.labels import ACCESSORIES, EXPRESSIONS, LIGHTS, LabelRow, pose_word
 from facedata.rendered.camera import View
-from facedata.rendered.lights import named_light
+from facedata.rendered.lights import named_light, usual_light
 from facedata.rendered.mesh import Array, Rng
-from facedata.rendered.person import Head, Posed, Shape, named_expression, pose_person, sample_person
+from facedata.rendered.person import (
+    Head,
+    Posed,
+    Shape,
+    named_expression,
+    pose_person,
+    sample_person,
+    usual_expression,
+)
 from facedata.rendered.photograph import Tone, Variety, sample_tone
 from facedata.rendered.recipes import (
     STUDIO_WALL,
@@ -31,7 +39,7 @@ from facedata.rendered.recipes import (
     skin_light,
     take_crop,
 )
-from facedata.rendered.wardrobe import dress
+from facedata.rendered.wardrobe import dress, dress_alike
 from faces.crop import CropGeometry
 from faces.types import Floats, Pixels
 
@@ -51,11 +59,15 @@ _SHARES: dict[str, Sequence[float]] = {
     "tilt": (6, 2, 2),
     "accessory": (5, 2, 2, 2, 2, 2, 2, 1, 1),
     "light": (3, 2, 2, 1.5, 1, 1),
-    "expression": (3, 2, 2, 1, 1),
+    "expression": (3, 2, 2, 1.5, 1),
 }
 VARIETY = Variety(yaw=4.0, beyond=20.0, pitch=6.0, roll=4.0, crop_error=0.015, camera=True)
 _EXPOSED = (0.5, 0.97)  # grey of the brighter part of the skin at the usual gamma
 _DIM = (0.15, 0.45)  # what is left of the light in dim light
+# Clean versions are taken alike, so that a network can foretell them.
+_STUDIO_TONE = Tone(gain=0.78**2.2)
+_STUDIO_DIM = 0.3
+_STUDIO_DISTANCE = 140.0  # cm
 _NOD = 11.0  # degrees, deviation of how much further heads look up or down than they are asked to
 _STEEPEST = 38.0  # beyond, the nose base hides above the eyes
 # Degrees of yaw and tilt together; beyond, one eye hides behind the other, and the crop lies askew.
@@ -124,12 +136,18 @@ class WishesRecipe:
             shown = _Scene(self.geometry, self.variety, rng)
             worn = {word: dress(rng, combed, word) for word in ACCESSORIES}
             faces = {word: named_expression(rng, word) for word in EXPRESSIONS}
-            posed: dict[tuple[str, str], Posed] = {}
+            posed: dict[tuple[str, str], tuple[Posed, Posed]] = {}
             for values in self.programme(index):
-                look = values["accessory"], values["expression"]
+                look = accessory, expression = values["accessory"], values["expression"]
                 if look not in posed:
-                    posed = {look: pose_person(worn[look[0]], head, faces[look[1]], shape)}
-                shots.append(shown.take(posed[look], values, large=large))
+                    alike = dress_alike(combed, accessory)
+                    posed = {
+                        look: (
+                            pose_person(worn[accessory], head, faces[expression], shape),
+                            pose_person(alike, head, usual_expression(expression), shape),
+                        )
+                    }
+                shots.append(shown.take(*posed[look], values, large=large))
         crops, clean, larger, points = zip(*shots, strict=True)
         return Shots(
             crops=np.stack(crops),
@@ -147,14 +165,17 @@ class _Scene:
         self._lights = {word: named_light(rng, word) for word in LIGHTS}
         self._tone = replace(sample_tone(rng, 1.0), gain=rng.uniform(*_EXPOSED) ** 2.2)
         self._dim = rng.uniform(*_DIM)
-        self._look = partial(
-            crop_view, geometry=geometry, distance=rng.uniform(60, 250), rays_per_pixel=_RAYS, dome=_DOME
-        )
+        look = partial(crop_view, geometry=geometry, rays_per_pixel=_RAYS, dome=_DOME)
+        self._look = partial(look, distance=rng.uniform(60, 250))
+        self._studio = partial(look, distance=_STUDIO_DISTANCE)
 
     def take(
-        self, posed: Posed, values: Values, *, large: bool
+        self, posed: Posed, alike: Posed, values: Values, *, large: bool
     ) -> tuple[Pixels, Pixels, Pixels | None, Floats | None]:
-        """Take one picture: crop and clean version (S, S); larger picture and its points if wished."""
+        """Take one picture: crop and clean version (S, S); larger picture and its points if wished.
+
+        The clean version shows the person dressed ``alike``.
+        """
         rng, variety = self._rng, self._variety
         yaw, light = float(values["pose"]), self._lights[values["light"]]
         pitch = TILTS[values["tilt"]] * (1 - 0.5 * abs(yaw) / max(YAWS))  # as ``_PROFILE``
@@ -167,7 +188,7 @@ class _Scene:
         turned = float(np.clip(turned, -farthest, farthest))
         view = self._look(posed, yaw=turned, pitch=tilted, roll=rng.normal(0, variety.roll))
         radiance = view.radiance(light, rng, _SPOTS)
-        tone = self._exposed(view, radiance, values)
+        tone = _exposed(self._tone, view, radiance, self._dim if values["light"] == "dim" else 1.0)
         picture: Pixels | None = None
         points: Floats | None = None
         noise, grain = rng.spawn(2)  # leaves the numbers of ``rng`` as they are
@@ -176,15 +197,17 @@ class _Scene:
             grey = tone(wider.radiance(light, noise, _SPOTS))
             picture, points = larger_picture(wider, grey, variety, STUDIO_WALL, noise)
         crop = take_crop(view, tone(radiance), self._geometry, variety, STUDIO_WALL, rng)
-        studio = self._look(posed, yaw=yaw, pitch=pitch)
-        grey = tone(studio.radiance(light, grain, _SPOTS))
-        return crop, take_crop(studio, grey, self._geometry, Variety(), STUDIO_WALL, grain), picture, points
+        studio = self._studio(alike, yaw=yaw, pitch=pitch)
+        radiance = studio.radiance(usual_light(values["light"]), grain, _SPOTS)
+        share = _STUDIO_DIM if values["light"] == "dim" else 1.0
+        grey = _exposed(_STUDIO_TONE, studio, radiance, share)(radiance)
+        clean = take_crop(studio, grey, self._geometry, Variety(), STUDIO_WALL, grain)
+        return crop, clean, picture, points
 
-    def _exposed(self, view: View, radiance: Array, values: Values) -> Tone:
-        """Expose for the skin that is seen."""
-        bright = skin_light(view, radiance)
-        dimmed = self._dim if values["light"] == "dim" else 1.0
-        return replace(self._tone, gain=self._tone.gain * dimmed / max(bright, 1e-3))
+
+def _exposed(tone: Tone, view: View, radiance: Array, share: float) -> Tone:
+    """Expose for the skin that is seen, ``share`` 0..1 of which is left."""
+    return replace(tone, gain=tone.gain * share / max(skin_light(view, radiance), 1e-3))
 
 
 def _other(name: str, value: str, rng: Rng) -> str:
