@@ -43,12 +43,13 @@ from faces.types import Doubles, Floats, Ints
 from retrieval.calibration import Calibration, IdentityCalibration, read_calibration
 from retrieval.engine import Engine
 from retrieval.identity import DlibIdentity
-from retrieval.loading import DEFAULT_WEIGHTS, load_encoding
+from retrieval.loading import DEFAULT_CLASSIFIER, DEFAULT_WEIGHTS, load_encoding, load_telling
 
 # On photographs an estimated pose is off by 8.5 degrees on average: a normal deviation of 10.
 DEVIATIONS = {"pose": 10.0}
 LANDMARKS = {"pose": 10.0}
 TEMPERATURES = {"pose": 300.0, "accessory": 400.0}
+TOLD: dict[str, float] = {}
 # 20 people, all photographed in one room, tell little of these: any person may have a double, whose
 # descriptor is nearly as similar, and on ordinary photographs drawings know less of a person than here.
 PHOTOGRAPHS = {
@@ -128,9 +129,10 @@ def measure(wanted: argparse.Namespace) -> None:
         temperatures=TEMPERATURES,
         landmarks=LANDMARKS,
         deviations=DEVIATIONS,
+        told=TOLD,
     )
     encodings = [load_encoding(weights) for weights in wanted.weights]
-    engine = Engine(encodings, identity, start)
+    engine = Engine(encodings, identity, start, load_telling(wanted.classifier))
     describe = IdentityFeatures(identity)
     sets: list[tuple[FaceSet, Floats, list[tuple[Queries, Compared]], list[str]]] = []
     if wanted.kind == "cmu":
@@ -197,6 +199,7 @@ def main() -> None:
     parser.add_argument("kind", choices=("cmu", "rendered"))
     parser.add_argument("data", type=Path, nargs="+", metavar="DATA")
     parser.add_argument("--weights", nargs="+", default=DEFAULT_WEIGHTS, metavar="NAME|DIR")
+    parser.add_argument("--classifier", default=DEFAULT_CLASSIFIER, metavar="NAME|DIR|none")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     wanted = parser.parse_args()
     for path in wanted.data:

@@ -1,6 +1,6 @@
 """How well a collection's estimates tell what faces show (see ``evaluation.estimates``).
 
-    python benchmarks/estimates.py SET [SET...] [--weights NAME|DIR]
+    python benchmarks/estimates.py SET [SET...] [--weights NAME|DIR] [--classifier NAME|DIR|none]
     python benchmarks/estimates.py PHOTOS/cmu_faces
 
 A SET is a labelled folder or .zip of ready crops; a folder of .pgm files is read as the CMU Face Images,
@@ -25,7 +25,7 @@ from facedata.labelled import ATTRIBUTES, read_labelled
 from faces.detect import open_detector
 from retrieval.calibration import read_calibration
 from retrieval.engine import Engine
-from retrieval.loading import DEFAULT_WEIGHTS, load_encoding
+from retrieval.loading import DEFAULT_CLASSIFIER, DEFAULT_WEIGHTS, load_encoding, load_telling
 
 
 def measure(path: Path, engine: Engine, *, landmarks: bool) -> None:
@@ -58,9 +58,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="+", metavar="SET")
     words = "weights of the collection, several if it has several"
     parser.add_argument("--weights", nargs="+", default=DEFAULT_WEIGHTS, metavar="NAME|DIR", help=words)
+    words = "what tells what faces show; none: how close drawings come"
+    parser.add_argument("--classifier", default=DEFAULT_CLASSIFIER, metavar="NAME|DIR|none", help=words)
     parser.add_argument("--no-landmarks", action="store_true", help="tell poses by the networks alone")
     wanted = parser.parse_args()
-    engine = Engine([load_encoding(name) for name in wanted.weights], None, read_calibration())
+    encodings = [load_encoding(name) for name in wanted.weights]
+    engine = Engine(encodings, None, read_calibration(), load_telling(wanted.classifier))
     for path in wanted.data:
         measure(path, engine, landmarks=not wanted.no_landmarks)
 

@@ -81,7 +81,8 @@ class MadeUpFaces:
         for number, person in enumerate(self.rng.choice(self.persons, count)):
             face, other = self.of(np.array([person, person]))
             wish = engine.wanted(WISHES[number % len(WISHES)])
-            drawn = {one.attribute.encoding: other[engine.appearance[one.attribute.encoding]] for one in wish}
+            numbers = {one.attribute.encoding for one in wish} - {None}
+            drawn = {number: other[engine.appearance[number]] for number in numbers if number is not None}
             yield engine.query(face, drawn, wish).vector
 
 

@@ -13,7 +13,7 @@ import typer
 
 from cli.console import RichProgress, end_drawing, in_words, print_table, printable, say
 from cli.guard import INTERRUPTED, asked_to_stop
-from cli.options import CollectionOption, DetectorOption, IdentityOption, WeightsOption
+from cli.options import ClassifierOption, CollectionOption, DetectorOption, IdentityOption, WeightsOption
 from faces.errors import CollectionError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def index(
     ] = False,
     weights: WeightsOption = None,
     identity: IdentityOption = None,
+    classifier: ClassifierOption = None,
     detector: DetectorOption = None,
     ray: Annotated[
         str | None,
@@ -71,6 +72,7 @@ def index(
             collection=collection,
             weights=weights,
             identity=identity,
+            classifier=classifier,
             min_face=min_face,
             include_forgotten=include_forgotten,
             detector=detector,
@@ -85,7 +87,10 @@ def index(
 
 
 def reindex(
-    collection: CollectionOption = None, weights: WeightsOption = None, identity: IdentityOption = None
+    collection: CollectionOption = None,
+    weights: WeightsOption = None,
+    identity: IdentityOption = None,
+    classifier: ClassifierOption = None,
 ) -> None:
     """Make the collection's vectors again, with other weights or after an update of the program.
 
@@ -100,7 +105,12 @@ def reindex(
 
     with asked_to_stop(signal.SIGINT) as stop:
         summary = reindex_collection(
-            collection=collection, weights=weights, identity=identity, progress=RichProgress(), stop=stop
+            collection=collection,
+            weights=weights,
+            identity=identity,
+            classifier=classifier,
+            progress=RichProgress(),
+            stop=stop,
         )
     end_drawing()
     typer.echo(f"{_counted(summary.faces, 'face')} made again")
@@ -206,7 +216,7 @@ def info(
             else str(one["source"])
             for one in made["encodings"]
         ]
-        identity = made.get("identity")
+        identity, classifier = made.get("identity"), made.get("classifier")
         if as_json:
             content = {
                 "collection": str(opened.place),
@@ -220,6 +230,7 @@ def info(
                     for one in made["encodings"]
                 ],
                 "identity": identity["source"] if identity else None,
+                "classifier": classifier["source"] if classifier else None,
                 "shown": shown,
             }
             typer.echo(json.dumps(content))
@@ -243,6 +254,7 @@ def info(
             "detector": summary.detector or "none used yet",
             "weights": ", ".join(weights),
             "identity": f"{identity['source']} ({identity['digest']})" if identity else "none",
+            "classifier": f"{classifier['source']} ({classifier['digest']})" if classifier else "none",
             "wishes": wishes or "none before `anotheryou reindex`, since an older version made it",
             "crops": f"{layout.geometry.size} × {layout.geometry.size} pixels",
             "vectors": f"{layout.dimension:,} numbers each, {searched}",

@@ -37,6 +37,15 @@ IdentityOption = Annotated[
         help="What tells people apart: dlib-128 (the default), none, or a calibrated .onnx file.",
     ),
 ]
+ClassifierOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|DIR",
+        help="What tells what faces show: attributes-32 (the default unless weights are named), none, or a "
+        "folder that `train-classifier` has written.",
+        show_default=False,
+    ),
+]
 DetectorOption = Annotated[
     Path | None,
     typer.Option(

@@ -30,7 +30,7 @@ from faces.progress import Progress
 from faces.types import Ints
 from generator.available import shipped_names
 from generator.checkpoint import load_generator
-from retrieval.engine import Encoder
+from retrieval.parts import Encoder
 
 DEFAULT_WEIGHTS = ("rotation-32", "completion-32", "accessories-32")
 """Tried in this order if the user names none; the first that know most of a set's values are tested."""

@@ -25,8 +25,9 @@ from faces.errors import DataError
 from faces.progress import Progress
 from faces.types import Bools, Doubles, Floats, Ints
 from retrieval.calibration import Calibration, IdentityCalibration, InDomain
-from retrieval.engine import Engine, Query
+from retrieval.engine import Engine
 from retrieval.identity import open_identity
+from retrieval.parts import Query
 
 STEEPNESS = (20.0, 40.0, 60.0, 80.0)
 ENOUGH = (0.92, 0.94, 0.96)
@@ -69,16 +70,17 @@ class Compared:
 def compare(
     engine: Engine, attribute: str, queries: Sequence[Query], vectors: NDArray[np.floating], right: Bools
 ) -> Compared:
-    """Compare Q queries with the faces of these vectors (N, D).
+    """Compare Q queries with the faces of these vectors (N, D); ``looks`` are 0 where nothing is drawn.
 
     ``right`` (Q, N) says which answers are right.
     """
-    similarity, looks, met = (np.empty(right.shape, np.float32) for _ in range(3))
-    errors, number = np.empty(len(queries), np.float32), engine.attributes[attribute].encoding
+    similarity, looks, met = (np.zeros(right.shape, np.float32) for _ in range(3))
+    errors, number = np.zeros(len(queries), np.float32), engine.attributes[attribute].encoding
     for place, query in enumerate(queries):
         one = engine.compare(query, vectors)
-        similarity[place], looks[place], met[place] = one.similarity, one.looks[number], one.met[attribute]
-        errors[place] = engine.error(number, query.face)
+        similarity[place], met[place] = one.similarity, one.met[attribute]
+        if number is not None and number in query.drawn:
+            looks[place], errors[place] = one.looks[number], engine.error(number, query.face)
     return Compared(attribute, similarity, looks, met, right, errors)
 
 

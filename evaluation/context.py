@@ -24,8 +24,10 @@ from generator.checkpoint import load_generator
 from generator.projection import Projection, load_projection
 from index.search import Vectors
 from retrieval.calibration import Calibration, read_calibration
-from retrieval.engine import Encoder, Encoding, Engine
+from retrieval.engine import Engine
 from retrieval.identity import DlibIdentity
+from retrieval.loading import usual_telling
+from retrieval.parts import Encoder, Encoding
 
 SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": "rivals-accessories"}
 """The fitted rivals that come along, by what they change."""
@@ -104,7 +106,9 @@ class Context:
         """
         generator = self.studio.generator
         encoding = Encoding(generator, self.projection(), generator.name)
-        return Engine([encoding], self._identity_model, self._calibration_named(calibration))
+        return Engine(
+            [encoding], self._identity_model, self._calibration_named(calibration), usual_telling([encoding])
+        )
 
     def projection(self, dimension: int | None = None) -> Projection:
         """Return the projection of the weights under test, by default to the numbers that a collection keeps.
@@ -150,8 +154,8 @@ class Context:
         return self._family[weights]
 
     def identity(self, what: str) -> str:
-        """Say which ``weights``, ``projection``, ``descriptor``, ``calibration``, ``cpi``, ``rivals``,
-        ``vgg16`` or ``vgg_face`` there are; empty if none.
+        """Say which ``weights``, ``projection``, ``descriptor``, ``classifier``, ``calibration``, ``cpi``,
+        ``rivals``, ``vgg16`` or ``vgg_face`` there are; empty if none.
 
         ``calibration NAME`` means one of ``CALIBRATIONS``.
         """
@@ -201,6 +205,9 @@ class Context:
                 return f"projection@{self.projection().digest}"
             case ["descriptor"]:
                 return f"{self._identity_model.name}@{self._identity_model.digest}"
+            case ["classifier"]:
+                telling = self.engine().telling
+                return "" if telling is None else f"classifier@{telling.classifier.digest}"
             case ["calibration", *name]:
                 return f"calibration@{self._calibration_named(' '.join(name)).digest}"
             case ["cpi"]:

@@ -181,7 +181,7 @@ def cpi(context: Context, name: str) -> Searcher:
 
 
 _RIVAL = ("rivals", "weights")
-_FUSED = ("weights", "projection", "descriptor")
+_FUSED = ("weights", "projection", "descriptor", "classifier")
 _2ND = "our 2nd network"
 _ADDED_UP = (("image", "image", "image"), ("dlib", "dlib-128", "Deep (dlib)"), ("features", "features", _2ND))
 

@@ -131,7 +131,7 @@ class Fused:
         made = self.studio.canonical(pictures)
         descriptors = np.asarray(self.describe(pictures, self.studio.progress), np.float32)
         points = None if pictures.large is None else pictures.large.points
-        return self.engine.assemble(descriptors, [made], points)
+        return self.engine.assemble(descriptors, [made], points, self.engine.tell(pictures.crops))
 
     def _alike_in_all_values(self, queries: QueryBatch) -> Callable[[int, Ints], Doubles]:
         """Tell how alike a query and faces look, on average over the drawings of all values."""

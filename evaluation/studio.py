@@ -16,7 +16,7 @@ from faces.errors import WeightsError
 from faces.progress import NoProgress, Progress, underway
 from faces.types import Floats, Ints, Pixels
 from generator.model import Canonical, Drawing
-from retrieval.engine import Encoder
+from retrieval.parts import Encoder
 
 # Faces handed to the generator at a time, so that progress shows; a face's features are 64 KB.
 CHUNK = 256

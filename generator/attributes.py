@@ -6,6 +6,7 @@ of its values, which sum to one (Ghodrati et al. 2015, section 3.1, where there 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ EVERYDAY = {
     "square-glasses": "glasses-2",
     "sunglasses": "glasses-3",
 }
+_FEW = 36  # combinations of values of several attributes that are drawn all
 _OPPOSITES = {"left": "right", "right": "left"}  # in a mirror
 SEVERAL = {
     "spectacles": ("glasses-1", "glasses-2"),
@@ -135,6 +137,11 @@ class Vocabulary:
             group.name: slice(end - len(group.values), end)
             for group, end in zip(self.groups, ends, strict=True)
         }
+
+    @property
+    def few(self) -> bool:
+        """Whether a face can be drawn with every combination of values."""
+        return len(self.groups) == 1 or math.prod(len(group.values) for group in self.groups) <= _FEW
 
     @cached_property
     def mirrored(self) -> Ints | None:

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import safe_open
 
 from faces.errors import WeightsError, WishError
-from generator.attributes import Vocabulary
+from generator.attributes import AttributeGroup, Vocabulary
 from generator.config import ModelConfig, from_json
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
@@ -104,6 +104,16 @@ def parse_config(text: str) -> tuple[ModelConfig, str]:
     if not isinstance(identity, str):
         raise ValueError(f"{WEIGHTS_ID} is missing")
     return config, identity
+
+
+def parse_classifier(metadata: Mapping[str, str]) -> tuple[Vocabulary, int, str]:
+    """Return what a classifier's file says of itself: words, side of a crop, and a hash of everything.
+
+    Raises ValueError, KeyError, TypeError or AttributeError if it says something else.
+    """
+    words = json.loads(metadata["classifier"])
+    groups = (AttributeGroup(name, tuple(values)) for name, values in words["values"].items())
+    return Vocabulary(tuple(groups)), int(words["size"]), str(words["digest"])
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -24,7 +24,6 @@ from faces.errors import WeightsError
 from faces.files import write_durably
 from generator.available import (
     CARD_FILE,
-    CLASSIFIER_FILE,
     CONFIG_FILE,
     REMEDY,
     WEIGHTS_FILE,
@@ -120,15 +119,9 @@ def load_checkpoint(name_or_folder: str | Path) -> Checkpoint:
 
 
 def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | None = None) -> Generator:
-    """Load weights by name or folder, with their classifier if there is one, by default on CUDA if there is
-    one; raises WeightsError."""
+    """Load weights by name or folder, by default on CUDA if there is one; raises WeightsError."""
     loaded = load_checkpoint(name_or_folder)
     folder = loaded.folder.resolve()
-    classifier = None
-    if (folder / CLASSIFIER_FILE).is_file():
-        from generator.classifier import load_classifier
-
-        classifier = load_classifier(folder, loaded.config.vocabulary)
     return Generator(
         loaded.network,
         loaded.config,
@@ -136,13 +129,17 @@ def load_generator(name_or_folder: str | Path = "rotation-32", *, device: str | 
         weights_id=loaded.weights_id,
         device=device,
         folder=folder,
-        classifier=classifier,
     )
 
 
 def weights_id(config: ModelConfig, tensors: Mapping[str, Tensor]) -> str:
     """Return 12 hex digits of a SHA-256 over architecture, preprocessing, vocabulary and float32 weights."""
-    digest = hashlib.sha256(json.dumps(essentials(config), sort_keys=True).encode())
+    return digest_tensors(json.dumps(essentials(config), sort_keys=True), tensors)
+
+
+def digest_tensors(words: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return 12 hex digits of a SHA-256 over words and weights."""
+    digest = hashlib.sha256(words.encode())
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())

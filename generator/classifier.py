@@ -1,8 +1,8 @@
 """A small network that tells what a face shows: the posteriors of a collection, by a look.
 
 Drawing a face with every value of every attribute takes long where there are many, and tells spectacles from
-a shadow only as far as drawings do.  The classifier looks once.  It is kept beside the weights, as the
-projection is, and knows their vocabulary.
+a shadow only as far as drawings do.  The classifier looks once.  It has a folder of its own, and may know
+attributes that no network can draw.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from torch.nn import functional
 
 from faces.errors import WeightsError
 from faces.files import write_durably
-from faces.types import Floats, Pixels
+from faces.types import Floats, Ints, Pixels
 from generator.attributes import Vocabulary
-from generator.available import CLASSIFIER_FILE, first_line
-from generator.checkpoint import read_tensors
+from generator.available import CLASSIFIER_FILE, first_line, parse_classifier
+from generator.checkpoint import digest_tensors, read_tensors
 
 _WIDTHS = (32, 64, 128)
 _HIDDEN = 256
@@ -70,6 +70,7 @@ class Classifier:
     """Tells how likely a face shows each value.
 
     ``temperatures`` divide the logits of each attribute, so that probabilities mean what they say.
+    ``mirrored`` (A,) is as ``Vocabulary.mirrored``, None if a mirrored face shows what nobody knows.
     """
 
     network: ClassifierNetwork
@@ -78,14 +79,15 @@ class Classifier:
     std: float
     size: int
     temperatures: Mapping[str, float]
+    mirrored: Ints | None
 
     def __call__(self, crops: Pixels) -> Floats:
         """Return the log-probabilities (N, A) float32 of every value, for crops (N, S, S) uint8.
 
-        Face and mirror image are looked at, if the vocabulary allows it, and their logits averaged.
+        Face and mirror image are looked at, if the words allow it, and their logits averaged.
         """
         found = np.empty((len(crops), self.vocabulary.size), np.float32)
-        mirrored = self.vocabulary.mirrored
+        mirrored = self.mirrored
         with torch.inference_mode():
             for start in range(0, len(crops), _BATCH):
                 part = slice(start, start + _BATCH)
@@ -97,16 +99,23 @@ class Classifier:
         return found
 
     def save(self, folder: Path) -> None:
-        """Write it into the folder of the weights; raises OSError if that cannot be written to."""
+        """Write it into a folder; raises OSError if that cannot be written to."""
         words = {
             "values": {group.name: list(group.values) for group in self.vocabulary.groups},
             "mean": self.mean,
             "std": self.std,
             "size": self.size,
             "temperatures": dict(self.temperatures),
+            "mirrored": None if self.mirrored is None else self.mirrored.tolist(),
         }
         tensors = {name: value.contiguous() for name, value in self.network.state_dict().items()}
-        write_durably(folder / CLASSIFIER_FILE, save(tensors, metadata={"classifier": json.dumps(words)}))
+        digest = _digest(words, tensors)
+        content = save(tensors, metadata={"classifier": json.dumps({**words, "digest": digest})})
+        write_durably(folder / CLASSIFIER_FILE, content)
+
+
+def _digest(words: Mapping[str, object], tensors: Mapping[str, Tensor]) -> str:
+    return digest_tensors(json.dumps(words, sort_keys=True), tensors)
 
 
 def log_probabilities(logits: Tensor, vocabulary: Vocabulary, temperatures: Mapping[str, float]) -> Tensor:
@@ -118,22 +127,29 @@ def log_probabilities(logits: Tensor, vocabulary: Vocabulary, temperatures: Mapp
     return torch.cat(parts, 1)
 
 
-def load_classifier(folder: Path, vocabulary: Vocabulary) -> Classifier:
-    """Read the classifier beside the weights in a folder; raises WeightsError if there is none that fits."""
+def load_classifier(folder: Path) -> Classifier:
+    """Read the classifier in a folder; raises WeightsError if it is none."""
     path = folder / CLASSIFIER_FILE
     try:
         found, tensors = read_tensors(path)
+        vocabulary, size, digest = parse_classifier(found)
         words = json.loads(found["classifier"])
-        mean, std, size = float(words["mean"]), float(words["std"]), int(words["size"])
-        temperatures = {str(name): float(value) for name, value in words["temperatures"].items()}
+        del words["digest"]
+        if digest != _digest(words, tensors):
+            raise ValueError("it was changed or is damaged")
         network = ClassifierNetwork(size, vocabulary.size)
         network.load_state_dict(tensors)
+        places = words["mirrored"]
+        return Classifier(
+            network.eval().requires_grad_(False),
+            vocabulary,
+            float(words["mean"]),
+            float(words["std"]),
+            size,
+            {str(name): float(value) for name, value in words["temperatures"].items()},
+            None if places is None else np.array(places, np.int64),
+        )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(
             f"{path} cannot be used ({first_line(error)}); copy the whole folder again."
         ) from None
-    if words["values"] != {group.name: list(group.values) for group in vocabulary.groups}:
-        raise WeightsError(f"{path} does not fit the weights beside it; copy the whole folder again.")
-    if not all(value > 0 for value in (std, size, *temperatures.values())):
-        raise WeightsError(f"{path} is damaged; copy the whole folder again.")
-    return Classifier(network.eval().requires_grad_(False), vocabulary, mean, std, size, temperatures)

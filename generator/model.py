@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,14 +21,10 @@ from generator.devices import keep_freed_memory, pick_device, pick_precision, pr
 from generator.networks import TwoStage, as_features
 from generator.quantised import QuantisedNetwork
 
-if TYPE_CHECKING:
-    from generator.classifier import Classifier
-
 Precision = Literal["auto", "float32", "bfloat16"]
 # Pictures of 32 x 32 in one pass. More do not make a processor faster, they only leave its caches.
 _BATCH = {"cpu": 32, "cuda": 1024}
 _DOUBT = 0.015  # by which part distances of drawings in 8 bits may be off
-_ALL = 36  # combinations of values of several attributes up to which all are drawn
 _SWEEPS = 5  # through all attributes, at most
 
 
@@ -51,9 +46,7 @@ class Canonical:
     features: Floats  # (N, D) float32, L2-normalised, of the same drawings
     distances: Floats
     """(N, A) Euclidean, in grey levels, to the face: of the unrounded drawing with each value, the other
-    groups as kept; infinite if it was not drawn, because a classifier told what the face shows."""
-    posteriors: Floats | None = None
-    """(N, A) log-probabilities of the values, as a classifier tells them; None without one."""
+    groups as kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +87,6 @@ class Generator:
     cosine of more than 0.999 to the features in float32; and where numbers of 8 bits are the quickest, that
     canonicalising measures its distances in those, if the configuration has the peaks for it.  Raises
     WeightsError if network and configuration or device do not fit.
-    ``classifier`` tells what faces show, so that canonicalising need not draw them with every value.
     """
 
     def __init__(
@@ -107,7 +99,6 @@ class Generator:
         device: str | None = None,
         precision: Precision = "auto",
         folder: Path | None = None,
-        classifier: Classifier | None = None,
     ) -> None:
         if network.architecture != config.architecture:
             raise WeightsError("The network has other sizes than its configuration says.")
@@ -118,7 +109,6 @@ class Generator:
         self.name = name
         self.weights_id = weights_id
         self.folder = folder
-        self.classifier = classifier
         self.device = pick_device(device)
         self.dtype = pick_precision(precision, self.device)
         size = config.architecture.size
@@ -164,9 +154,9 @@ class Generator:
 
     def _all_vectors(self) -> Tensor | None:
         """Give the attribute vectors (V, A) of all combinations of values if they are few, else None."""
-        sizes = [place.stop - place.start for place in self._places]
-        if len(sizes) > 1 and math.prod(sizes) > _ALL:
+        if not self.vocabulary.few:
             return None
+        sizes = [place.stop - place.start for place in self._places]
         vectors = self.vocabulary.vectors(np.indices(sizes).reshape(len(sizes), -1).T)
         return torch.from_numpy(vectors).to(self.device)
 
@@ -200,21 +190,16 @@ class Generator:
         drawn with each of its values, the others as kept so far, until no single change comes closer.  It
         begins with all values mixed evenly.
 
-        With a classifier each face is drawn once, with all values mixed as likely as they are: no value is
-        chosen for good where two are about as likely.
         Raises ValueError if an array has another form.
         """
         self._check_crops(crops)
         values, images = np.empty((len(crops), len(self._places)), np.int64), np.empty_like(crops)
         features = np.empty((len(crops), self.feature_size), np.float32)
         distances = np.empty((len(crops), self.vocabulary.size), np.float32)
-        posteriors = None if self.classifier is None else self.classifier(crops)
         with torch.inference_mode():
             for part in self._parts(len(crops)):
                 x = self._standardised(crops[part])
-                if posteriors is not None:
-                    found = self._mixed(x, torch.from_numpy(np.exp(posteriors[part])).to(self.device))
-                elif self._every is None:
+                if self._every is None:
                     found = self._settled(x)
                 else:
                     find = self._closest_in_8_bits if self._in_8_bits else self._closest
@@ -223,7 +208,7 @@ class Generator:
                 kept = [vectors[:, place].argmax(1) for place in self._places]
                 values[part], distances[part] = _array(torch.stack(kept, 1)), _array(apart) * self.config.std
                 images[part], features[part] = self._levels(image), _array(as_features(maps))
-        return Canonical(values, images, features, distances, posteriors)
+        return Canonical(values, images, features, distances)
 
     def attribute_maps(self) -> Floats:
         """Return what stage 1 makes of each value alone (the paper's figure 4): (A, 7, H, H) float32."""
@@ -307,17 +292,6 @@ class Generator:
             undecided[moved] = several[moved]
             undecided[faces, number] = False
         return self._kept(seen, vectors, apart)
-
-    def _mixed(self, x: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Draw standardised faces (F, 1, S, S) with attribute vectors (F, A), and return what ``_closest``
-        does; the distance stands with the likeliest values."""
-        shown = x.to(self.dtype)
-        _, image, layers = self._draw(shown, self._look(shown) + self._wished(vectors))
-        apart = torch.full_like(vectors, torch.inf)
-        for place in self._places:
-            likeliest = vectors[:, place].argmax(1, keepdim=True)
-            apart[:, place].scatter_(1, likeliest, _distances(image, x)[:, None])
-        return vectors, image, layers[self.config.architecture.feature_layer], apart
 
     def _seen(self, x: Tensor) -> _Seen:
         shown = x.to(self.dtype)

@@ -77,7 +77,8 @@ class Calibration:
     ``identities`` by the digest of the model; ``prior`` is the share of faces that are taken to show the
     person before one looks.  ``appearance`` weighs the drawing of a photograph, by attribute, ``in_domain``
     that of faces like the rendered ones, ``alone`` any if there is no descriptor.  ``temperatures`` (grey
-    levels) turn canonicalisation's distances into probabilities, by attribute; ``landmarks`` are the
+    levels) turn canonicalisation's distances into probabilities, by attribute, and ``told`` are what a
+    classifier's log-probabilities are divided by, 1 unless it is named; ``landmarks`` are the
     deviations of what landmarks tell of a number, ``deviations`` those of its estimate, in its unit.
     ``odds`` (a, b) take a sum S to the log-odds a S + b (Platt 1999, *Probabilistic outputs for support
     vector machines*), ``odds_alone`` without a descriptor.
@@ -89,6 +90,7 @@ class Calibration:
     in_domain: Mapping[str, InDomain] = field(default_factory=dict)
     alone: float = 20.0
     temperatures: Mapping[str, float] = field(default_factory=dict)
+    told: Mapping[str, float] = field(default_factory=dict)
     landmarks: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, float] = field(default_factory=dict)
     doubt: float = 0.003

@@ -13,8 +13,8 @@ from facedata.labelled import resized
 from faces.crop import CropGeometry, crop_face
 from faces.errors import NoFaceError, PhotoError, WishError
 from faces.types import Floats, Pixels
-from retrieval.engine import Encoder
 from retrieval.examine import DetectorFactory, detector_factory
+from retrieval.parts import Encoder
 from retrieval.query import Picture, Source, choose_face, read_picture, source_of
 
 ALL = "all"

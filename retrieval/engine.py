@@ -6,10 +6,11 @@ A face is one vector of numbers that are compared by inner product:
 
 *Identity* is the descriptor of a face at its own resolution.  An *encoding* is a network with its projection:
 the face is drawn with every value, the drawing closest to it is kept (Ghodrati et al. 2015, 4.1.2), and its
-middle-layer features, projected, are the *appearance*; what the drawing is off by is the *error*.  How close
-each drawing comes gives the *posterior* of each value; for the pose the landmarks count as well.  A query has
-the same parts, each with its weight, so that one stored vector serves every question: (ŷ − t)² = ŷ² − 2tŷ +
-t² is an inner product too.
+middle-layer features, projected, are the *appearance*; what the drawing is off by is the *error*.  A
+classifier gives the *posterior* of each value that it knows, how close each drawing comes that of the others;
+for the pose the landmarks count as well.  What the classifier alone knows can be wished for, but not drawn.
+A query has the same parts, each with its weight, so that one stored vector serves every question: (ŷ − t)² =
+ŷ² − 2tŷ + t² is an inner product too.
 
 Searching has two steps.  The inner product makes a shortlist; the shortlist is ranked by the calibrated
 probability (``retrieval.calibration``), which the inner product cannot express: it knows no "sure enough".
@@ -20,26 +21,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from faces.chips import five_points, yaw_of
-from faces.crop import CropGeometry, crop_face, crop_transform
+from faces.crop import crop_face, crop_transform
 from faces.errors import WeightsError, WishError
 from faces.types import Doubles, Floats, Halves, Landmarks, Pixels
-from generator.attributes import AttributeGroup, Vocabulary, everyday
-from generator.projection import Projection
+from generator.attributes import AttributeGroup, everyday
 from index import Layout
 from retrieval.calibration import Calibration, logistic
 from retrieval.estimates import Attribute
 from retrieval.identity import Identity
+from retrieval.parts import Comparison, Encoding, Query, Scores, Telling, Wanted
 
 if TYPE_CHECKING:
-    from generator.model import Canonical, Drawing
+    from generator.model import Canonical
 
 SHORTLIST = 512
 """Faces whose probability is computed; with k above a quarter of it, four times k."""
@@ -52,101 +52,18 @@ _UNWISHED = -0.5
 _ASKED = 3**-0.5  # if one query in three wishes for an attribute, in the root mean square of them all
 
 
-class Encoder(Protocol):
-    """A network with its preprocessing: ``generator.Generator``, or a stand-in of the tests."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def weights_id(self) -> str: ...
-    @property
-    def geometry(self) -> CropGeometry: ...
-    @property
-    def vocabulary(self) -> Vocabulary: ...
-    def draw(self, crops: Pixels, wishes: Floats, /) -> Drawing: ...
-    def canonicalise(self, crops: Pixels, /) -> Canonical: ...
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """A network and the projection of its features.
-
-    ``source`` is the name or folder it is loaded from, ``classifier`` stands for its classifier, if any.
-    """
-
-    generator: Encoder
-    projection: Projection
-    source: str
-    classifier: str = ""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is wished of an attribute, or, unless ``shown``, what shall not be shown.
-
-    ``word`` names it; ``places`` are those of the values that it means, ``target`` is their number, if any.
-    """
-
-    attribute: Attribute
-    word: str
-    places: tuple[int, ...]
-    target: float
-    shown: bool = True
-
-    @property
-    def name(self) -> str:
-        """The attribute's name, or ``not sunglasses``: by it answers tell how likely the wish is met."""
-        return self.attribute.group.name if self.shown else f"not {everyday(self.word)}"
-
-
-@dataclass(frozen=True)
-class Query:
-    """A face and a wish, ready to be searched with.
-
-    ``vector`` (D,) float32 makes the shortlist; ``face`` (D,) is the face's own vector, ``drawn`` (P,) by
-    encoding the appearance that is looked for; ``image`` (S, S) uint8 the drawing.
-    """
-
-    vector: Floats
-    face: Floats
-    drawn: Mapping[int, Floats]
-    wanted: tuple[Wanted, ...]
-    image: Pixels | None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What n faces are worth as answers to a query, all (n,) float64.
-
-    ``probability`` that a face is the right person and as wished; ``same_person`` of the first alone;
-    ``met`` how likely it meets each wish, by ``Wanted.name``; ``similarity`` of the descriptors, -1 to 1, NaN
-    without.
-    """
-
-    probability: Doubles
-    same_person: Doubles
-    met: Mapping[str, Doubles]
-    similarity: Doubles
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A query against n faces, nothing weighed, all (n,) float64: ``similarity`` of descriptors, NaN without,
-    ``looks`` of drawing and face by encoding, ``met`` the probability that each wish is met."""
-
-    similarity: Doubles
-    looks: Mapping[int, Doubles]
-    met: Mapping[str, Doubles]
-
-
 class Engine:
-    """Join networks, identity and calibration into vectors, queries and scores.
+    """Join networks, identity, calibration and, if wished, a classifier into vectors, queries and scores.
 
-    Raises WeightsError if the encodings want different crops, or if there is nothing to compare by.
+    Raises WeightsError if networks and classifier want different crops, or if there is nothing to compare by.
     """
 
     def __init__(
-        self, encodings: Sequence[Encoding], identity: Identity | None, calibration: Calibration
+        self,
+        encodings: Sequence[Encoding],
+        identity: Identity | None,
+        calibration: Calibration,
+        telling: Telling | None = None,
     ) -> None:
         if not encodings:
             raise WeightsError("a collection needs weights; name some with --weights.")
@@ -157,7 +74,11 @@ class Engine:
                     f"the weights {encoding.source} want faces cropped in another way than "
                     f"{encodings[0].source}; use them in a collection of their own."
                 )
+        reason = "" if telling is None else telling.unfit(encodings)
+        if reason:
+            raise WeightsError(f"{reason}; name another with --classifier, or none.")
         self.encodings = tuple(encodings)
+        self.telling = telling
         self.identity = identity
         self.calibration = calibration
         self.geometry = geometry
@@ -176,20 +97,21 @@ class Engine:
                     "name": encoding.generator.name,
                     "weights_id": encoding.generator.weights_id,
                     "projection": encoding.projection.digest,
-                    **({"classifier": encoding.classifier} if encoding.classifier else {}),
                 }
                 for encoding in self.encodings
             ],
-            "temperatures": {
-                one.group.name: self.calibration.temperature(one.group.name)
-                for one in self.attributes.values()
-            },
+            "temperatures": {one.group.name: self._temperature(one) for one in self.attributes.values()},
             "landmarks": dict(self.calibration.landmarks),
             "attributes": {name: list(one.group.values) for name, one in self.attributes.items()},
         }
+        if self.telling is not None:
+            description["classifier"] = {
+                "source": self.telling.source,
+                "digest": self.telling.classifier.digest,
+            }
         # Where the weights lie may change; what they are may not.
         essential = json.loads(json.dumps(description))
-        for part in (essential["identity"] or {}, *essential["encodings"]):
+        for part in (essential["identity"] or {}, essential.get("classifier", {}), *essential["encodings"]):
             part.pop("source", None), part.pop("name", None)
         digest = hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()[:12]
         return Layout(
@@ -221,9 +143,10 @@ class Engine:
         parts = [np.empty((0, self.dimension), np.float32)]
         for start in range(0, len(crops), _ROWS):
             part = slice(start, start + _ROWS)
-            made = [encoding.generator.canonicalise(crops[part]) for encoding in self.encodings]
+            told = self.tell(crops[part])
+            made = [self._canonicalise(encoding, crops[part], told) for encoding in self.encodings]
             known = None if descriptors is None else descriptors[part]
-            parts.append(self.assemble(known, made, None if points is None else points[part]))
+            parts.append(self.assemble(known, made, None if points is None else points[part], told))
         return np.concatenate(parts)
 
     def assemble(
@@ -231,11 +154,12 @@ class Engine:
         descriptors: Floats | None,
         canonical: Sequence[Canonical],
         points: NDArray[np.floating] | None = None,
+        told: Floats | None = None,
     ) -> Floats:
         """Put vectors (N, D) float32 together from descriptors (N, I) and the N faces as each encoding
         canonicalises them.
 
-        ``points`` are as for ``embed``.
+        ``points`` are as for ``embed``, ``told`` is what ``tell`` says of the faces.
         """
         vectors = np.zeros((len(canonical[0].features), self.dimension), np.float32)
         if self.identity is not None and descriptors is not None:
@@ -244,10 +168,34 @@ class Engine:
             appearance = self.appearance[number]
             vectors[:, appearance] = self.encodings[number].projection(made.features)
             vectors[:, appearance.stop] = made.distances.min(axis=1) / self.geometry.size
-            for attribute in self.attributes.values():
-                if attribute.encoding == number:
-                    self._estimate(vectors, attribute, made, points)
+        for attribute in self.attributes.values():
+            self._estimate(vectors, attribute, canonical, points, told)
         return vectors
+
+    def tell(self, crops: Pixels) -> Floats | None:
+        """Tell by the classifier's log-probabilities (N, A) what crops (N, S, S) show; None without one."""
+        return None if self.telling is None else self.telling.classifier(crops)
+
+    def _canonicalise(self, encoding: Encoding, crops: Pixels, told: Floats | None) -> Canonical:
+        """Canonicalise as the encoding does.
+
+        If there are too many combinations of values to draw all, and the classifier knows them, it is asked
+        instead: each face is drawn once, with all values mixed as likely as they are, so that no value is
+        chosen for good where two are about as likely.
+        """
+        generator = encoding.generator
+        vocabulary = generator.vocabulary
+        known = None if self.telling is None else self.telling.classifier.vocabulary
+        if told is None or known is None or vocabulary.few or not {*vocabulary.groups} <= {*known.groups}:
+            return generator.canonicalise(crops)
+        from generator.model import Canonical
+
+        shown = np.exp(np.concatenate([told[:, known.places[name]] for name in vocabulary.places], axis=1))
+        drawn = generator.draw(crops, shown)
+        apart = np.linalg.norm(drawn.stage2.astype(np.float32) - crops, axis=(1, 2))
+        likeliest = [shown[:, place].argmax(axis=1) for place in vocabulary.places.values()]
+        distances = np.repeat(apart[:, None], vocabulary.size, axis=1)
+        return Canonical(np.stack(likeliest, axis=1), drawn.stage2, drawn.features, distances)
 
     def describe(self, chips: Sequence[Pixels]) -> Floats | None:
         """Describe chips (C, C, 3) uint8 by (N, I) float32; None without an identity model."""
@@ -315,7 +263,7 @@ class Engine:
             asked = [
                 place
                 for place, wish in enumerate(wishes)
-                if any(wanted.attribute.encoding == number for wanted in wish)
+                if any(self._drawn_by(wanted) == number for wanted in wish)
             ]
             if asked:
                 vectors = np.stack([self._vector(number, wishes[place], faces[place]) for place in asked])
@@ -338,7 +286,8 @@ class Engine:
 
     def drawing(self, crop: Pixels, face: Floats, wish: Sequence[Wanted]) -> Pixels:
         """Draw a crop (S, S) uint8 as wished, by one network after the other, or as it is without a wish."""
-        numbers = sorted({wanted.attribute.encoding for wanted in wish}) or [0]
+        drawn = {self._drawn_by(wanted) for wanted in wish}
+        numbers = [number for number in range(len(self.encodings)) if number in drawn] or [0]
         for number in numbers:
             vector = self._vector(number, wish, face)
             crop = self.encodings[number].generator.draw(crop[None], vector[None]).stage2[0]
@@ -409,13 +358,21 @@ class Engine:
             self.appearance.append(slice(at, at + encoding.projection.dimension))
             at += encoding.projection.dimension + 1  # the error stands behind the appearance
         self.attributes: dict[str, Attribute] = {}
-        for number, encoding in enumerate(self.encodings):
-            for group in encoding.generator.vocabulary.groups:
-                if group.name.casefold() in self.attributes:
-                    continue  # the first weights that know it answer for it
-                placed = Attribute.at(at, group, number)
+        # The first that knows an attribute tells what faces show of it, the classifier before all others.
+        first = () if self.telling is None else self.telling.classifier.vocabulary.groups
+        others = [group for encoding in self.encodings for group in encoding.generator.vocabulary.groups]
+        for group in (*first, *others):
+            if group.name.casefold() not in self.attributes:
+                placed = Attribute.at(at, group, self._drawing(group.name), told=group in first)
                 self.attributes[group.name.casefold()], at = placed, placed.stop
         self.dimension = at
+
+    def _drawing(self, name: str) -> int | None:
+        """Find the first encoding that draws an attribute, if any."""
+        for number, encoding in enumerate(self.encodings):
+            if name.casefold() in (known.casefold() for known in encoding.generator.vocabulary.places):
+                return number
+        return None
 
     def _importance(self) -> list[list[float]]:
         """Tell how large the numbers of queries (``_linear``) are, part after part, as ``Layout`` has it."""
@@ -446,17 +403,21 @@ class Engine:
         self,
         vectors: Floats,
         attribute: Attribute,
-        made: Canonical,
+        canonical: Sequence[Canonical],
         points: NDArray[np.floating] | None,
+        told: Floats | None,
     ) -> None:
-        """Fill in an attribute's posterior: as a classifier tells it, or from how close drawings come."""
-        name, vocabulary = attribute.group.name, self.encodings[attribute.encoding].generator.vocabulary
-        place = vocabulary.places[name]
-        if made.posteriors is None:
-            apart = np.square(made.distances[:, place], dtype=np.float64)  # (n, values)
-            logs = -apart / (2 * self.calibration.temperature(name) ** 2)
+        """Fill in an attribute's posterior: as the classifier tells it, or from how close drawings come."""
+        name, temperature = attribute.group.name, self._temperature(attribute)
+        if attribute.told:
+            assert told is not None and self.telling is not None, "the classifier must be asked"
+            place = self.telling.classifier.vocabulary.places[name]
+            logs = told[:, place].astype(np.float64) / temperature
         else:
-            logs = made.posteriors[:, place].astype(np.float64)
+            assert attribute.encoding is not None, "only a classifier knows what nobody draws"
+            place = self.encodings[attribute.encoding].generator.vocabulary.places[name]
+            apart = np.square(canonical[attribute.encoding].distances[:, place], dtype=np.float64)
+            logs = -apart / (2 * temperature**2)
         posterior = np.exp(logs - logs.max(axis=1, keepdims=True))
         deviation, numbers = self.calibration.landmarks.get(name), attribute.group.numbers
         if deviation is not None and numbers is not None and points is not None:
@@ -469,21 +430,51 @@ class Engine:
             mean = posterior @ (np.array(attribute.group.numbers) / attribute.unit)
             vectors[:, attribute.moments] = np.stack([mean, mean**2], axis=1)
 
+    def _temperature(self, attribute: Attribute) -> float:
+        known = self.calibration
+        name = attribute.group.name
+        return known.told.get(name, 1.0) if attribute.told else known.temperature(name)
+
+    def _drawn_by(self, wanted: Wanted) -> int | None:
+        """Find the encoding that draws a wish; None if it does not know what is wished for."""
+        if wanted.shown and self._as_drawn(wanted) is None:
+            return None
+        return wanted.attribute.encoding
+
+    def _as_drawn(self, wanted: Wanted) -> str | None:
+        """Give the word by which the encoding that draws the attribute knows what is wished, if it does.
+
+        Of a number beyond all that it can draw, the outermost.
+        """
+        if wanted.attribute.encoding is None:
+            return None
+        group = self.encodings[wanted.attribute.encoding].generator.vocabulary.group(
+            wanted.attribute.group.name
+        )
+        word = wanted.word
+        if group.numbers is not None and not np.isnan(wanted.target):
+            word = f"{np.clip(wanted.target, min(group.numbers), max(group.numbers)):+g}"
+        try:
+            group.meant(word) if group.numbers is None else group.spread(word)
+        except WishError:
+            return None
+        return word
+
     def _vector(self, number: int, wish: Sequence[Wanted], face: Floats) -> Floats:
         """Give the attribute vector (A,) of a wish for one encoding; the rest stays as the face shows it."""
         vocabulary = self.encodings[number].generator.vocabulary
         own = {group.name: self._own_value(group, face, wish) for group in vocabulary.groups}
         named = {
-            wanted.attribute.group.name: wanted.word
+            wanted.attribute.group.name: word
             for wanted in wish
-            if wanted.shown and wanted.attribute.encoding == number
+            if wanted.shown and wanted.attribute.encoding == number and (word := self._as_drawn(wanted))
         }
         return vocabulary.vector({**own, **named})
 
     def _own_value(self, group: AttributeGroup, face: Floats, wish: Sequence[Wanted]) -> str:
         """Find the value of a network's group that a face seems to show, of those that may be shown.
 
-        Other weights may answer for the attribute, with other values.
+        Others may answer for the attribute, with other values.
         """
         known = self.attributes[group.name.casefold()]
         posterior = face[known.posterior].copy()
@@ -525,7 +516,9 @@ class Engine:
             return dict.fromkeys(numbers, (self.calibration.alone / len(numbers), 0.0))
         weights: dict[int, tuple[float, float]] = {}
         for wanted in wish:
-            number = wanted.attribute.encoding
+            number = self._drawn_by(wanted)
+            if number is None or number not in drawn:
+                continue  # nothing is drawn that could be compared
             error = self.error(number, face)
             weight, taken = self.calibration.weight(wanted.attribute.group.name, error)
             each = float(weight) / len(drawn), float(taken) / len(drawn)

@@ -17,23 +17,25 @@ from index import Layout
 class Attribute:
     """An attribute and where its posterior stands in a vector; ``moments`` for those that are numbers.
 
-    Means are stored in units of ``unit``, the largest of the numbers.
+    Means are stored in units of ``unit``, the largest of the numbers.  ``encoding`` draws it, if any does;
+    unless a classifier has ``told`` its posterior, it comes from there.
     """
 
     group: AttributeGroup
-    encoding: int
+    encoding: int | None
     posterior: slice
     moments: slice | None
     unit: float
+    told: bool
 
     @classmethod
-    def at(cls, start: int, group: AttributeGroup, encoding: int = 0) -> Self:
+    def at(cls, start: int, group: AttributeGroup, encoding: int | None = 0, *, told: bool = False) -> Self:
         """Place an attribute in a vector from ``start`` on."""
         posterior = slice(start, start + len(group.values))
         if group.numbers is None or len(group.values) == 1:
-            return cls(group, encoding, posterior, None, 1.0)
+            return cls(group, encoding, posterior, None, 1.0, told)
         unit = max(abs(number) for number in group.numbers) or 1.0
-        return cls(group, encoding, posterior, slice(posterior.stop, posterior.stop + 2), unit)
+        return cls(group, encoding, posterior, slice(posterior.stop, posterior.stop + 2), unit, told)
 
     @property
     def stop(self) -> int:

@@ -17,10 +17,11 @@ from faces.progress import Progress
 from faces.types import Box, Floats, Ints, Landmarks, Pixels
 from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
-from retrieval.engine import Engine, Query, Scores, Wanted, shortlist_size
+from retrieval.engine import Engine, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.loading import check_layout, load_engine
 from retrieval.location import default_collection, open_collection
+from retrieval.parts import Query, Scores, Wanted
 from retrieval.query import (
     Picture,
     Source,

@@ -76,6 +76,7 @@ def index_folders(
     collection: Place | str | None = None,
     weights: Sequence[str | Path] | None = None,
     identity: str | Path | None = None,
+    classifier: str | Path | None = None,
     min_face: int | None = None,
     include_forgotten: bool = False,
     engine: Engine | None = None,
@@ -88,8 +89,9 @@ def index_folders(
     """Bring a collection up to date with folders (or single files); make it if there is none.
 
     ``collection`` is its folder or address (see ``place_of``), by default ``default_collection()``.
-    ``weights`` name the networks and ``identity`` the model of identity (see ``load_engine``), by default
-    those that made it; ``engine`` gives them ready loaded.  ``min_face``: the shorter side, in pixels, of the
+    ``weights`` name the networks, ``identity`` the model of identity and ``classifier`` what tells what faces
+    show (see ``load_engine``), by default those that made it; ``engine`` gives them ready loaded.
+    ``min_face``: the shorter side, in pixels, of the
     smallest face taken in, or 0 for 1/40 of each photograph's longer side and never under 24; by default as
     in the last run, 0 at first.
     ``include_forgotten`` takes back what was forgotten; single files that are named always are.  ``detector``
@@ -112,20 +114,21 @@ def index_folders(
         try:
             writer = stack.enter_context(CollectionWriter(place))
         except CollectionMissingError:
-            engine = engine or load_engine(weights, identity)
+            engine = engine or load_engine(weights, identity, classifier)
             new = NewCollection(engine.layout, "", RELATIVE if min_face is None else min_face)
             writer = stack.enter_context(CollectionWriter(place, new))
 
         @cache
         def loaded() -> Engine:
             """Load the weights if needed; it takes longer than finding that nothing has changed."""
-            used = engine or load_engine(weights, identity, layout=writer.layout)
+            used = engine or load_engine(weights, identity, classifier, layout=writer.layout)
             check_layout(place, writer.layout, used.layout)
             if writer.layout.description != used.layout.description:
                 writer.remember_layout(used.layout)
             return used
 
-        if any(one is not None for one in (engine, weights, identity)) or is_outdated(writer.layout):
+        named = (engine, weights, identity, classifier)
+        if any(one is not None for one in named) or is_outdated(writer.layout):
             loaded()
         used_before, smallest = writer.detection
         smallest = smallest if min_face is None else min_face

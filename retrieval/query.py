@@ -18,8 +18,9 @@ from faces.errors import NoFaceError, PhotoError, WishError
 from faces.photo import read_photo
 from faces.types import DetectedFace, Photo
 from generator.attributes import parse_wishes
-from retrieval.engine import Engine, Wanted
+from retrieval.engine import Engine
 from retrieval.examine import content_of
+from retrieval.parts import Wanted
 
 Picture = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """A photograph: its file, the content of one, a PIL picture, or (H, W) grey or (H, W, 3) RGB uint8."""

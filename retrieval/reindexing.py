@@ -37,11 +37,13 @@ def reindex(
     collection: Place | str | None = None,
     weights: Sequence[str | Path] | None = None,
     identity: str | Path | None = None,
+    classifier: str | Path | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ReindexSummary:
-    """Make all vectors again with ``weights`` and ``identity`` (by default those that made the collection).
+    """Make all vectors again with ``weights``, ``identity`` and ``classifier`` (see ``load_engine``), by
+    default those that made the collection.
 
     Crops and what they were embedded as stay if that is the same; for another identity model the photographs
     are read again, but not searched for faces.  If a photograph is gone or has changed, the identity of its
@@ -52,7 +54,7 @@ def reindex(
     summary = ReindexSummary()
     with CollectionWriter(collection_place(collection)) as writer:
         before = writer.layout
-        engine = engine or load_engine(weights, identity, layout=before)
+        engine = engine or load_engine(weights, identity, classifier, layout=before)
         kept = _kept_identity(before, engine)
         work = Reindexing(writer, engine.layout)
         with underway(progress, "Making the vectors again", work.remaining, "faces") as making:

@@ -23,8 +23,9 @@ from generator.attributes import AttributeGroup, Vocabulary
 from generator.model import Canonical, Drawing
 from generator.projection import Projection
 from retrieval.calibration import Calibration, IdentityCalibration
-from retrieval.engine import Encoding, Engine
+from retrieval.engine import Engine
 from retrieval.identity import Identity, unit_length
+from retrieval.parts import Encoding
 
 POSES = ("-45", "0", "+45")
 WORN = ("none", "hat-1", "glasses-3")

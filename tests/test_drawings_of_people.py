@@ -10,7 +10,8 @@ from faces.crop import CropGeometry, crop_transform
 from faces.types import Landmarks
 from generator.projection import Projection
 from retrieval.calibration import Calibration
-from retrieval.engine import Encoding, Engine
+from retrieval.engine import Engine
+from retrieval.parts import Encoding
 
 STRAIGHT = Landmarks((100.0, 200.0), (160.0, 200.0), (130.0, 240.0))
 

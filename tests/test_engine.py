@@ -24,7 +24,8 @@ from generator.model import Canonical, Generator
 from generator.networks import TwoStage
 from generator.projection import Projection
 from retrieval.calibration import Calibration, IdentityCalibration, InDomain
-from retrieval.engine import Encoding, Engine, Query, Wanted, shortlist_size
+from retrieval.engine import Engine, shortlist_size
+from retrieval.parts import Encoding, Query, Wanted
 
 WORN = ("none", "hat-1", "glasses-3")
 DIGEST = "abcdefabcdef"
@@ -200,7 +201,7 @@ def test_the_parts_are_what_networks_and_softmax_give(identity: bool) -> None:
             assert vector[start + size] == pytest.approx(made.distances[0].min() / 32, rel=1e-5)
         start += size + 1
     for attribute in engine.attributes.values():
-        encoding = engine.encodings[attribute.encoding]
+        encoding = engine.encodings[attribute.encoding or 0]
         temperature = CALIBRATION.temperatures[attribute.group.name]
         for vector, crop in zip(vectors, crops_made(), strict=True):
             distances = encoding.generator.canonicalise(crop[None]).distances[0]

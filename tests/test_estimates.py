@@ -23,7 +23,8 @@ from facedata.labelled import FaceSet, LabelRow, face_set
 from faces.types import Bools, Doubles
 from generator.projection import Projection
 from retrieval.calibration import Calibration
-from retrieval.engine import Encoding, Engine
+from retrieval.engine import Engine
+from retrieval.parts import Encoding
 
 WORN = ("none", "glasses-1", "glasses-2", "glasses-3", "hat-1")
 NAMED = {one.name: one for one in DETECTIONS}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from generators_made import generator_made, pose_config
+from generators_made import generator_made
 from training_made import made_faces
 
 from faces.errors import TrainingError, WeightsError
@@ -16,6 +16,7 @@ from faces.types import Floats, Pixels
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.available import CLASSIFIER_FILE
 from generator.classifier import Classifier, ClassifierNetwork, load_classifier
+from generator.deferred import DeferredClassifier
 from generator.model import Generator
 from generator.training import Budget, Options, prepare
 from generator.training.classifying import classification_loss, classifier_recipe, train_classifier
@@ -27,7 +28,7 @@ VOCABULARY = Vocabulary(GROUPS)
 def classifier_made(vocabulary: Vocabulary = VOCABULARY) -> Classifier:
     torch.manual_seed(0)
     network = ClassifierNetwork(32, vocabulary.size).eval().requires_grad_(False)
-    return Classifier(network, vocabulary, 118.0, 70.0, 32, {"pose": 1.5})
+    return Classifier(network, vocabulary, 118.0, 70.0, 32, {"pose": 1.5}, vocabulary.mirrored)
 
 
 @pytest.fixture
@@ -52,20 +53,41 @@ def test_a_mirrored_face_shows_the_mirrored_values(crops: Pixels) -> None:
 def test_it_comes_back_from_its_file(crops: Pixels, tmp_path: Path) -> None:
     made = classifier_made()
     made.save(tmp_path)
-    found = load_classifier(tmp_path, VOCABULARY)
+    found = load_classifier(tmp_path)
     assert np.array_equal(found(crops), made(crops))
     assert found.temperatures == {"pose": 1.5}
 
 
-def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_only_its_words_are_read_before_a_face_comes(crops: Pixels, tmp_path: Path) -> None:
+    made = classifier_made()
+    made.save(tmp_path)
+    found = DeferredClassifier(tmp_path)
+    assert (found.vocabulary, found.size) == (VOCABULARY, 32)
+    assert np.array_equal(found(crops), made(crops))
+    other = replace(made, temperatures={"pose": 1.6})
+    other.save(tmp_path)
+    assert DeferredClassifier(tmp_path).digest != found.digest
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     classifier_made().save(tmp_path)
-    other = Vocabulary((replace(GROUPS[0], values=("-45", "0", "+45")), GROUPS[1]))
-    with pytest.raises(WeightsError, match="does not fit the weights"):
-        load_classifier(tmp_path, other)
     path = tmp_path / CLASSIFIER_FILE
-    path.write_bytes(path.read_bytes()[:1000])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(WeightsError, match="changed or is damaged"):
+        load_classifier(tmp_path)
+    path.write_bytes(whole[:1000])
     with pytest.raises(WeightsError, match="copy the whole folder again"):
-        load_classifier(tmp_path, VOCABULARY)
+        load_classifier(tmp_path)
+    with pytest.raises(WeightsError, match="train-classifier"):
+        DeferredClassifier(tmp_path)
+
+
+def test_a_folder_without_one_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="is no classifier"):
+        DeferredClassifier(tmp_path)
+    with pytest.raises(WeightsError, match="no classifier 'nonsense'; name a folder that"):
+        DeferredClassifier("nonsense")
 
 
 def test_unknown_attributes_do_not_count() -> None:
@@ -84,25 +106,6 @@ def levels(generator: Generator, crops: Pixels, wishes: Floats) -> Floats:
     return np.asarray(drawn[:, 0].numpy() * generator.config.std + generator.config.mean, np.float32)
 
 
-def test_canonicalising_with_one_draws_once_as_likely_as_values_are(crops: Pixels) -> None:
-    vocabulary = pose_config(maps=8, two_groups=True).vocabulary
-    plain = generator_made(maps=8, two_groups=True)
-    classifier = classifier_made(vocabulary)
-    told = classifier(crops)
-    generator = Generator(
-        plain._given, plain.config, name="x", weights_id="y", precision="float32", classifier=classifier
-    )
-    found = generator.canonicalise(crops)
-    assert found.posteriors is not None
-    np.testing.assert_allclose(found.posteriors, told, atol=1e-5)
-    assert found.values.tolist() == np.stack([told[:, :3].argmax(1), told[:, 3:].argmax(1)], 1).tolist()
-    drawn = plain.draw(crops, np.exp(told))
-    np.testing.assert_allclose(found.features, drawn.features, atol=1e-5)
-    apart = np.linalg.norm((levels(plain, crops, np.exp(told)) - crops).reshape(5, -1), axis=1)
-    np.testing.assert_allclose(found.distances.min(1), apart, rtol=1e-4)
-    assert np.isfinite(found.distances).sum(1).tolist() == [2] * 5
-
-
 def test_an_attribute_can_be_left_open(crops: Pixels) -> None:
     generator = generator_made(maps=8, two_groups=True)
     one = generator.vocabulary.vector({"pose": "0", "accessory": "hat"})
@@ -119,7 +122,7 @@ def learned(folder: Path, budget: Budget, stop: bool = False) -> Floats:
     train_classifier(
         data, replace(classifier_recipe(), batch_size=32), out=folder, budget=budget, options=options
     )
-    return load_classifier(folder, data.vocabulary)(faces.crops)
+    return load_classifier(folder)(faces.crops)
 
 
 def test_it_learns_what_faces_show_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:

@@ -28,11 +28,12 @@ from generator.checkpoint import load_generator
 from generator.projection import Projection
 from index import CollectionWriter, FaceVector, NewCollection, NewFace, NewPhoto, Status, StoredFace
 from retrieval.calibration import Calibration, read_calibration
-from retrieval.engine import Encoding, Engine, shortlist_size
+from retrieval.engine import Engine, shortlist_size
 from retrieval.finder import Finder
 from retrieval.identity import unit_length
 from retrieval.indexing import index_folders
 from retrieval.loading import load_engine
+from retrieval.parts import Encoding
 from retrieval.query import Picture, Wish
 
 CLOSE = 0.03

@@ -25,7 +25,7 @@ _USUAL: dict[str, tuple[Angles, list[float], float]] = {
 
 
 def usual_light(word: str) -> Light:
-    """Give the light that ``named_light`` means on average, always the same; raises KeyError likewise."""
+    """Give the light that ``named_light`` means on average; raises KeyError likewise."""
     angles, weights, ambient = _USUAL[word]
     return _lit(angles, weights, ambient, 0.1)
 

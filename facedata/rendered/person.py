@@ -209,7 +209,7 @@ def named_expression(rng: Rng, word: str) -> Expression:
 
 
 def usual_expression(word: str) -> Expression:
-    """Give the weights that ``named_expression`` means on average, always the same; raises KeyError likewise."""
+    """Give the weights that ``named_expression`` means on average; raises KeyError likewise."""
     kinds, low, high = _NAMED[word]
     amount = 0.0 if word == "neutral" else (low + high) / 2
     weights = {name: amount * value for name, value in kinds[0].items()}

@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from faces.errors import TrainingError
+from faces.types import Ints
 from generator.classifier import Classifier, ClassifierNetwork
 from generator.training.augmentation import augmentation_numbers, degrade, mirror
-from generator.training.data import PairSet, Stream, TrainingData
+from generator.training.data import PairSet, Stream, TrainingData, mirrored_places
 from generator.training.recipes import AUGMENTATIONS, Budget, Recipe
 from generator.training.state import Counters, Entry
 from generator.training.trainer import Measures, Options, Phase, Task, run_training
@@ -60,8 +61,9 @@ def train_classifier(
     torch.manual_seed(seed)
     size, vocabulary = data.train.faces.size, data.vocabulary
     network = ClassifierNetwork(size, vocabulary.size)
-    batches = _Batches(data.train, data, recipe, seed)
-    validation = _Validation(data.validation, data, recipe, seed)
+    mirrored = mirrored_places(data.train, vocabulary)
+    batches = _Batches(data.train, data, recipe, mirrored, seed)
+    validation = _Validation(_Batches(data.validation, data, recipe, mirrored, seed))
 
     def backward(step: int) -> tuple[float, Measures]:
         pictures, vectors = batches(step)
@@ -76,7 +78,7 @@ def train_classifier(
         del counters, last
         temperatures = validation.temperatures(kept)
         out.mkdir(parents=True, exist_ok=True)
-        Classifier(kept, vocabulary, data.mean, data.std, size, temperatures).save(out)
+        Classifier(kept, vocabulary, data.mean, data.std, size, temperatures, mirrored).save(out)
 
     task = Task(
         network=network,
@@ -116,6 +118,7 @@ class _Batches:
     faces: PairSet
     data: TrainingData
     recipe: Recipe
+    mirrored: Ints | None
     seed: int
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
@@ -127,11 +130,10 @@ class _Batches:
         rng = augmentation_numbers(self.seed, step)
         pictures = torch.from_numpy(self.faces.faces.crops[rows]).float()
         vectors = torch.from_numpy(self.faces.vectors[rows])
-        mirrored = self.data.vocabulary.mirrored
-        if mirrored is not None:
+        if self.mirrored is not None:
             turned = torch.rand(len(rows), generator=rng) < 0.5
             pictures = mirror(pictures, turned)
-            vectors = torch.where(turned[:, None], vectors[:, torch.from_numpy(mirrored)], vectors)
+            vectors = torch.where(turned[:, None], vectors[:, torch.from_numpy(self.mirrored)], vectors)
         if self.recipe.augmentation is not None:
             pictures = degrade(pictures, self.recipe.augmentation, rng)
         return ((pictures - self.data.mean) / self.data.std)[:, None], vectors
@@ -140,10 +142,11 @@ class _Batches:
 class _Validation:
     """How often each attribute is told rightly on altered pictures of unseen people, and how surely."""
 
-    def __init__(self, faces: PairSet, data: TrainingData, recipe: Recipe, seed: int) -> None:
-        chosen = np.random.default_rng([seed, Stream.VALIDATION]).permutation(len(faces.faces))[:_VALIDATED]
-        self._pictures, self._vectors = _Batches(faces, data, recipe, seed).altered(chosen, 0)
-        self._places = data.vocabulary.places
+    def __init__(self, batches: _Batches) -> None:
+        rng = np.random.default_rng([batches.seed, Stream.VALIDATION])
+        chosen = rng.permutation(len(batches.faces.faces))[:_VALIDATED]
+        self._pictures, self._vectors = batches.altered(chosen, 0)
+        self._places = batches.data.vocabulary.places
 
     @torch.no_grad()
     def __call__(self, network: ClassifierNetwork) -> Measures:
