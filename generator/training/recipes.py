@@ -161,6 +161,9 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     "mirror": Augmentation(gain=0.0, offset=0.0, gamma=0.0, degraded=0.0),
     "full": Augmentation(),
     "photographs": Augmentation(
+        gain=0.0,
+        offset=0.0,
+        gamma=0.0,
         degraded=0.8,
         shift=1.2,
         turn=4.0,
@@ -177,7 +180,8 @@ AUGMENTATIONS: dict[str, Augmentation | None] = {
     ),
 }
 """``mirror`` is for sets whose pictures differ in nothing but labels, such as the paper's protocol;
-``photographs`` for rendered sets of which photographs are to be understood."""
+``photographs`` for rendered sets of which photographs are to be understood: what shall be drawn keeps its
+tone, which clean versions have in common."""
 
 
 def adjusted(recipe: Recipe, *, augment: str | None = None, **changes: Any) -> Recipe:
