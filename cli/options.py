@@ -58,8 +58,8 @@ PoseOption = Annotated[
     str | None,
     typer.Option(
         metavar="DEGREES",
-        help="How the head shall be turned, any angle from -45 to +45; + is towards the right side of the "
-        "picture.",
+        help="How the head shall be turned, such as +30: any angle from -45 to +45, in searches to +60; + is "
+        "towards the right side of the picture.",
     ),
 ]
 AccessoryOption = Annotated[
@@ -67,14 +67,16 @@ AccessoryOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="What shall be worn: none, hat-1 (cap), hat-2 (brimmed), hat-3 (knitted), glasses-1 (round), "
-        "glasses-2 (square) or glasses-3 (sunglasses); hat, spectacles or glasses mean any of them.",
+        "glasses-2 (square) or glasses-3 (sunglasses), in searches head-scarf and mask too; hat, spectacles "
+        "or glasses mean any of them.",
     ),
 ]
 WishOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        help="Any attribute the weights know (see `anotheryou info`), such as pose=+30; may be repeated.",
+        help="Anything that is known (see `anotheryou info`), such as expression=smile or pose=+30; in "
+        "searches smile alone will do; may be repeated.",
         show_default=False,
     ),
 ]
@@ -112,6 +114,10 @@ def wished(pose: str | None, accessory: str | None, wish: list[str] | None) -> d
     """Collect what the options wish for, ``{"pose": "+30"}``; raises WishError as ``parse_wishes`` does."""
     from generator.attributes import parse_wishes
 
+    return parse_wishes([*short_wishes(pose, accessory), *(wish or [])])
+
+
+def short_wishes(pose: str | None, accessory: str | None) -> list[str]:
+    """Write the wishes that have options of their own as the others: ``["pose=+30"]``."""
     short = {"pose": pose, "accessory": accessory}
-    named = [f"{name}={value}" for name, value in short.items() if value is not None]
-    return parse_wishes([*named, *(wish or [])])
+    return [f"{name}={value}" for name, value in short.items() if value is not None]

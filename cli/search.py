@@ -75,6 +75,7 @@ def search(
 
         anotheryou search me.jpg --pose +30
         anotheryou search me.jpg --accessory sunglasses --only
+        anotheryou search me.jpg --wish smile --wish light=left
         anotheryou search me.jpg --pose 0 --not glasses
         anotheryou search me.jpg --in ~/Pictures/2024
         anotheryou search in-my-hat.jpg --pose 0 --accessory none
@@ -84,12 +85,12 @@ def search(
     from retrieval.sheet import draw_sheet
 
     options.checked_picture(sheet, force, "--sheet")
-    wishes = options.wished(pose, accessory, wish)
+    named = [*options.short_wishes(pose, accessory), *(wish or [])]
     progress = RichProgress()
     with Finder(collection, detector=detector, progress=progress) as finder:
         answer = finder.search(
             photo,
-            wish=wishes,
+            wish=",".join(named) or None,
             not_=not_ or (),
             k=k,
             face=face,

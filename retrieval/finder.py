@@ -19,7 +19,7 @@ from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
 from retrieval.engine import Engine, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
-from retrieval.loading import check_layout, load_engine
+from retrieval.loading import check_layout, load_engine, usual_telling
 from retrieval.location import default_collection, open_collection
 from retrieval.parts import Query, Scores, Wanted
 from retrieval.query import (
@@ -421,16 +421,25 @@ def _advice(wish: Wish, unwished: Unwished, engine: Engine, place: Place) -> str
     """Give the command that teaches a collection attributes it does not know; "" if no weights know them."""
     from generator.available import weights_knowing
 
+    told = None if engine.telling else usual_telling(engine.encodings)
     try:
         named = {**named_wish(wish, engine), **dict(named_unwished(unwished, engine))}
     except WishError:
+        named = {}  # a lone word that nobody here knows
+    unknown = [name for name in named if name.strip().casefold() not in engine.attributes]
+    able = [weights_knowing({name: named[name]}) for name in unknown]
+    words = ["anotheryou", "reindex"]
+    if able and all(able):
+        weights = [*(one.source for one in engine.encodings), *dict.fromkeys(found[0] for found in able)]
+        words += [word for one in weights for word in ("--weights", one)]
+    elif told is not None:
+        try:
+            wanted_by(wish, unwished, Engine(engine.encodings, engine.identity, engine.calibration, told))
+        except WishError:
+            return ""
+        words += ["--classifier", told.source]
+    else:
         return ""
-    unknown = {name: word for name, word in named.items() if name.strip().casefold() not in engine.attributes}
-    able = [weights_knowing({name: word}) for name, word in unknown.items()]
-    if not able or not all(able):
-        return ""
-    weights = [*(one.source for one in engine.encodings), *dict.fromkeys(found[0] for found in able)]
-    words = ["anotheryou", "reindex", *(word for one in weights for word in ("--weights", one))]
     if place != default_collection():
         words += ["--collection", str(place)]
-    return f" `{shlex.join(words)}` makes a collection know {' and '.join(unknown)} as well."
+    return f" `{shlex.join(words)}` makes a collection know {' and '.join(unknown) or 'it'} as well."

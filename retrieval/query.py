@@ -136,10 +136,14 @@ def _attribute_of(word: str, engine: Engine) -> str:
         except WishError:
             continue
         found.append(attribute.group.name)
+    word = word.strip()
+    if found == ["light"] and word in ("left", "right") and "pose" in engine.attributes:
+        turned = "-30" if word == "left" else "+30"
+        raise WishError(f"{word!r} may mean light or pose; say light={word} or pose={turned}.")
     if len(found) > 1:
-        named = " or ".join(f"{name}={word.strip()}" for name in found)
-        raise WishError(f"{word.strip()!r} may mean {' or '.join(found)}; say {named}.")
+        named = " or ".join(f"{name}={word}" for name in found)
+        raise WishError(f"{word!r} may mean {' or '.join(found)}; say {named}.")
     if found:
         return found[0]
     known = "; ".join(f"{name}: {', '.join(values)}" for name, values in engine.vocabulary.items())
-    raise WishError(f"There is no value {word.strip()!r}; choose one of {known}.")
+    raise WishError(f"There is no value {word!r}; choose one of {known}.")

@@ -43,6 +43,8 @@ _PAIRS, _QUERIES = 512, 300  # of people unseen
 _GALLERY, _EACH = 280, 14  # faces in all and of a person: two lights of the paper's seven poses
 _CHUNK = 128
 _TRIED = 48  # faces whose values are told apart where there are many attributes
+_MAPS = 7  # that an attribute becomes (Ghodrati et al. 2015, 3.2)
+_OF_MAPS = ("stage1.attribute2.weight", "stage1.attribute2.bias", "stage1.fuse1.weight")
 _WATCHED = 32  # faces by which the largest outputs of the layers are found
 
 Drawn = tuple[Tensor, Tensor | None, Tensor | None]  # both stages' pictures and features, as far as needed
@@ -73,7 +75,9 @@ def train(
     device = pick_device()
     dtype = pick_precision(options.precision, device)
     torch.manual_seed(seed)
-    network = TwoStage(Architecture(size=size, attribute_size=data.vocabulary.size))
+    # The paper's seven maps for each attribute: in seven for all five of them, only the pose was heard.
+    maps = _MAPS * len(data.vocabulary.groups)
+    network = TwoStage(Architecture(size=size, attribute_size=data.vocabulary.size, attribute_maps=maps))
     if start is not None:
         _begin_as(network, start, data)
     for parameter in network.to(device).parameters():
@@ -140,12 +144,20 @@ def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
 
     Values that ``start`` knows as well keep their part in encoding a wish, and the others begin at random,
     each as large as those: from nothing they would grow so slowly that 58,000 pairs did not make them heard.
-    If it knows none of them, all that encodes a wish begins at random.
+    If it knows none of them, all that encodes a wish begins at random.  So do maps that it does not have.
     """
-    sizes = replace(start.network.architecture, attribute_size=network.architecture.attribute_size)
-    if sizes != network.architecture:
+    new = network.architecture
+    sizes = replace(
+        start.network.architecture, attribute_size=new.attribute_size, attribute_maps=new.attribute_maps
+    )
+    if sizes != new:
         raise TrainingError(f"{start.folder} has networks of other sizes; start without it.")
     weights = start.network.state_dict()
+    fresh = network.state_dict()
+    for name in _OF_MAPS:
+        shared = tuple(map(slice, np.minimum(weights[name].shape, fresh[name].shape)))
+        fresh[name][shared] = weights[name][shared]
+        weights[name] = fresh[name]
     if start.config.vocabulary != data.vocabulary:
         own, first = network.state_dict(), "stage1.attribute1.weight"
         known = {word: place for place, word in enumerate(_words(start.config.vocabulary))}
