@@ -50,6 +50,7 @@ DEVIATIONS = {"pose": 10.0}
 LANDMARKS = {"pose": 10.0}
 TEMPERATURES = {"pose": 300.0, "accessory": 400.0}
 TOLD: dict[str, float] = {}
+COMMONER: dict[str, dict[str, float]] = {}
 # 20 people, all photographed in one room, tell little of these: any person may have a double, whose
 # descriptor is nearly as similar, and on ordinary photographs drawings know less of a person than here.
 PHOTOGRAPHS = {
@@ -130,6 +131,7 @@ def measure(wanted: argparse.Namespace) -> None:
         landmarks=LANDMARKS,
         deviations=DEVIATIONS,
         told=TOLD,
+        commoner=COMMONER,
     )
     encodings = [load_encoding(weights) for weights in wanted.weights]
     engine = Engine(encodings, identity, start, load_telling(wanted.classifier))

@@ -77,8 +77,9 @@ class Calibration:
     ``identities`` by the digest of the model; ``prior`` is the share of faces that are taken to show the
     person before one looks.  ``appearance`` weighs the drawing of a photograph, by attribute, ``in_domain``
     that of faces like the rendered ones, ``alone`` any if there is no descriptor.  ``temperatures`` (grey
-    levels) turn canonicalisation's distances into probabilities, by attribute, and ``told`` are what a
-    classifier's log-probabilities are divided by, 1 unless it is named; ``landmarks`` are the
+    levels) turn canonicalisation's distances into probabilities, by attribute.  A classifier's
+    log-probabilities are divided by ``told``, 1 unless it is named, and ``commoner`` says how many times
+    commoner a value is among photographs than among what it learned from, by attribute; ``landmarks`` are the
     deviations of what landmarks tell of a number, ``deviations`` those of its estimate, in its unit.
     ``odds`` (a, b) take a sum S to the log-odds a S + b (Platt 1999, *Probabilistic outputs for support
     vector machines*), ``odds_alone`` without a descriptor.
@@ -91,6 +92,7 @@ class Calibration:
     alone: float = 20.0
     temperatures: Mapping[str, float] = field(default_factory=dict)
     told: Mapping[str, float] = field(default_factory=dict)
+    commoner: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     landmarks: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, float] = field(default_factory=dict)
     doubt: float = 0.003
@@ -104,6 +106,9 @@ class Calibration:
             raise ValueError("every number must be finite")
         if not (0 < self.prior < 1 and 0 < self.doubt < 1):
             raise ValueError("prior and doubt must lie between 0 and 1")
+        shares = [times for attribute in self.commoner.values() for times in attribute.values()]
+        if not all(0 < number < math.inf for number in (*self.told.values(), *shares)):
+            raise ValueError("temperatures and how much commoner values are must be above 0")
         if not all(one.near < one.far for one in self.in_domain.values()):
             raise ValueError("near must be less than far")
 

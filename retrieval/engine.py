@@ -22,7 +22,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class Engine:
     def layout(self) -> Layout:
         """Describe what the numbers of the vectors mean, as a collection keeps it."""
         identity = self.identity
-        description = {
+        description: dict[str, Any] = {
             "version": VERSION,
             "identity": None if identity is None else {"source": identity.name, "digest": identity.digest},
             "encodings": [
@@ -108,6 +108,7 @@ class Engine:
             description["classifier"] = {
                 "source": self.telling.source,
                 "digest": self.telling.classifier.digest,
+                "commoner": {name: dict(times) for name, times in self.calibration.commoner.items()},
             }
         # Where the weights lie may change; what they are may not.
         essential = json.loads(json.dumps(description))
@@ -413,6 +414,8 @@ class Engine:
             assert told is not None and self.telling is not None, "the classifier must be asked"
             place = self.telling.classifier.vocabulary.places[name]
             logs = told[:, place].astype(np.float64) / temperature
+            times = self.calibration.commoner.get(name, {})
+            logs += np.log([times.get(value, 1.0) for value in attribute.group.values])
         else:
             assert attribute.encoding is not None, "only a classifier knows what nobody draws"
             place = self.encodings[attribute.encoding].generator.vocabulary.places[name]
