@@ -63,6 +63,14 @@ def benchmark(
             help="The rival CPI that `train-cpi` has trained; otherwise the one that comes along.",
         ),
     ] = None,
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR",
+            help="What tells the row fused what faces show: a folder that `train-classifier` has written, or "
+            "none; otherwise the one that comes along.",
+        ),
+    ] = None,
     vgg16: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The published weights of VGG-16.")
     ] = None,
@@ -149,6 +157,7 @@ def benchmark(
         seed=seed,
         rivals=rivals,
         cpi=cpi,
+        classifier=classifier,
         vgg16=vgg16,
         vgg_face=vgg_face,
         parts=parts,

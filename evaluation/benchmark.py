@@ -48,8 +48,9 @@ Read = Callable[[CropGeometry], FaceSet]
 class Options:
     """How sets of faces are measured: which ``rows``, all if None, and which of ``PARTS``.
 
-    ``rivals`` names a folder of fitted rivals and ``cpi`` one of trained CPI, those that come along if None;
-    ``vgg16`` and ``vgg_face`` are the published weight files.
+    ``rivals`` names a folder of fitted rivals, ``cpi`` one of trained CPI and ``classifier`` one of what
+    tells what faces show (or "none"), those that come along if None; ``vgg16`` and ``vgg_face`` are the
+    published weight files.
     """
 
     rows: tuple[str, ...] | None = None
@@ -58,6 +59,7 @@ class Options:
     seed: int = 0
     rivals: str | None = None
     cpi: str | None = None
+    classifier: str | None = None
     vgg16: Path | None = None
     vgg_face: Path | None = None
     parts: Collection[str] = PARTS
@@ -92,6 +94,7 @@ class Benchmark:
             attribute=attribute,
             rivals=options.rivals,
             cpi=options.cpi,
+            classifier=options.classifier,
             vgg16=options.vgg16,
             vgg_face=options.vgg_face,
             load=lambda name: self.generators.get(name) or load_generator(name),
@@ -110,7 +113,9 @@ class Benchmark:
         if attribute is None:
             raise DataError(f"the weights {generator.name} change nothing that faces are labelled with.")
         studio = Studio(generator, progress=progress)
-        context = Context(studio=studio, attribute=attribute, progress=progress)
+        context = Context(
+            studio=studio, attribute=attribute, classifier=self.options.classifier, progress=progress
+        )
         return faces_to_test(read(generator.geometry)), context
 
     def measure(self, read: Read, journal: Journal, progress: Progress) -> Experiment:

@@ -26,7 +26,7 @@ from index.search import Vectors
 from retrieval.calibration import Calibration, read_calibration
 from retrieval.engine import Engine
 from retrieval.identity import DlibIdentity
-from retrieval.loading import usual_telling
+from retrieval.loading import load_telling, usual_telling
 from retrieval.parts import Encoder, Encoding
 
 SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": "rivals-accessories"}
@@ -46,7 +46,8 @@ class Context:
 
     ``studio`` has the generator under test.  ``rivals`` names a folder of fitted rivals and ``cpi`` one of
     trained CPI, the shipped ones if None; ``vgg16`` and ``vgg_face`` are the published weight files; ``load``
-    opens a generator by name or folder; ``calibration`` is the engine's, by default that of searches.  A
+    opens a generator by name or folder; ``calibration`` is the engine's, by default that of searches, and
+    ``classifier`` names what tells what faces show, that which comes along if None and "none" for none.  A
     context belongs to one gallery, whose features it keeps.
     """
 
@@ -58,6 +59,7 @@ class Context:
     vgg_face: Path | None = None
     load: Callable[[str], Encoder] = load_generator
     calibration: Calibration = field(default_factory=read_calibration)
+    classifier: str | Path | None = None
     progress: Progress = field(default_factory=NoProgress)
 
     def __post_init__(self) -> None:
@@ -106,9 +108,8 @@ class Context:
         """
         generator = self.studio.generator
         encoding = Encoding(generator, self.projection(), generator.name)
-        return Engine(
-            [encoding], self._identity_model, self._calibration_named(calibration), usual_telling([encoding])
-        )
+        telling = usual_telling([encoding]) if self.classifier is None else load_telling(self.classifier)
+        return Engine([encoding], self._identity_model, self._calibration_named(calibration), telling)
 
     def projection(self, dimension: int | None = None) -> Projection:
         """Return the projection of the weights under test, by default to the numbers that a collection keeps.

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ _ROWS = 256  # faces embedded at a time
 # The shortlist's weight of log p of a value that shall not be shown, for log(1 - p): with more, faces that
 # are surely without it would outdo those that are very probably.
 _UNWISHED = -0.5
+_BESIDE = 1.5  # times the temperature of what drawings tell where a classifier tells as well
 _ASKED = 3**-0.5  # if one query in three wishes for an attribute, in the root mean square of them all
 
 
@@ -100,7 +102,10 @@ class Engine:
                 }
                 for encoding in self.encodings
             ],
-            "temperatures": {one.group.name: self._temperature(one) for one in self.attributes.values()},
+            "temperatures": {
+                one.group.name: self.calibration.temperature(one.group.name)
+                for one in self.attributes.values()
+            },
             "landmarks": dict(self.calibration.landmarks),
             "attributes": {name: list(one.group.values) for name, one in self.attributes.items()},
         }
@@ -108,6 +113,7 @@ class Engine:
             description["classifier"] = {
                 "source": self.telling.source,
                 "digest": self.telling.classifier.digest,
+                "told": dict(self.calibration.told),
                 "commoner": {name: dict(times) for name, times in self.calibration.commoner.items()},
             }
         # Where the weights lie may change; what they are may not.
@@ -408,19 +414,23 @@ class Engine:
         points: NDArray[np.floating] | None,
         told: Floats | None,
     ) -> None:
-        """Fill in an attribute's posterior: as the classifier tells it, or from how close drawings come."""
-        name, temperature = attribute.group.name, self._temperature(attribute)
+        """Fill in an attribute's posterior: as the classifier tells it, or from how close drawings come; of
+        numbers, whose neighbours look alike, from both."""
+        name, group = attribute.group.name, attribute.group
+        logs = np.zeros((len(vectors), len(group.values)))
         if attribute.told:
             assert told is not None and self.telling is not None, "the classifier must be asked"
             place = self.telling.classifier.vocabulary.places[name]
-            logs = told[:, place].astype(np.float64) / temperature
+            logs += told[:, place].astype(np.float64) / self.calibration.told.get(name, 1.0)
             times = self.calibration.commoner.get(name, {})
-            logs += np.log([times.get(value, 1.0) for value in attribute.group.values])
-        else:
-            assert attribute.encoding is not None, "only a classifier knows what nobody draws"
-            place = self.encodings[attribute.encoding].generator.vocabulary.places[name]
-            apart = np.square(canonical[attribute.encoding].distances[:, place], dtype=np.float64)
-            logs = -apart / (2 * temperature**2)
+            logs += np.log([times.get(value, 1.0) for value in group.values])
+        if attribute.encoding is not None and (group.numbers is not None or not attribute.told):
+            vocabulary = self.encodings[attribute.encoding].generator.vocabulary
+            apart = np.square(
+                canonical[attribute.encoding].distances[:, vocabulary.places[name]], dtype=np.float64
+            )
+            temperature = self.calibration.temperature(name) * (_BESIDE if attribute.told else 1.0)
+            logs -= apart[:, self._nearest(attribute)] / (2 * temperature**2)
         posterior = np.exp(logs - logs.max(axis=1, keepdims=True))
         deviation, numbers = self.calibration.landmarks.get(name), attribute.group.numbers
         if deviation is not None and numbers is not None and points is not None:
@@ -433,10 +443,14 @@ class Engine:
             mean = posterior @ (np.array(attribute.group.numbers) / attribute.unit)
             vectors[:, attribute.moments] = np.stack([mean, mean**2], axis=1)
 
-    def _temperature(self, attribute: Attribute) -> float:
-        known = self.calibration
-        name = attribute.group.name
-        return known.told.get(name, 1.0) if attribute.told else known.temperature(name)
+    def _nearest(self, attribute: Attribute) -> list[int]:
+        """Give for each value of an attribute the place of what its encoding draws for it or nearest."""
+        assert attribute.encoding is not None, "somebody must draw it"
+        drawn = self.encodings[attribute.encoding].generator.vocabulary.group(attribute.group.name)
+        if attribute.group.numbers is None or drawn.numbers is None:
+            return [drawn.values.index(value) for value in attribute.group.values]
+        numbers = np.array(drawn.numbers)
+        return [int(np.abs(numbers - number).argmin()) for number in attribute.group.numbers]
 
     def _drawn_by(self, wanted: Wanted) -> int | None:
         """Find the encoding that draws a wish; None if it does not know what is wished for."""
@@ -456,7 +470,7 @@ class Engine:
         )
         word = wanted.word
         if group.numbers is not None and not np.isnan(wanted.target):
-            word = f"{np.clip(wanted.target, min(group.numbers), max(group.numbers)):+g}"
+            word = f"{np.clip(wanted.target, *self._drawn_numbers(wanted.attribute)):+g}"
         try:
             group.meant(word) if group.numbers is None else group.spread(word)
         except WishError:
@@ -529,15 +543,30 @@ class Engine:
         return weights
 
     def met(self, wanted: Wanted, vectors: Halves | Floats | Doubles) -> Doubles:
-        """Tell how likely (n,) faces with these vectors (n, D) meet a wish."""
+        """Tell how likely (n,) faces with these vectors (n, D) meet a wish.
+
+        The outermost number that can be drawn stands for all beyond it, as it did when the network learned.
+        """
         attribute = wanted.attribute
         if attribute.moments is None:
             stored = vectors[:, attribute.posterior][:, list(wanted.places)].astype(np.float64)
             found = np.minimum(np.exp(stored).sum(axis=1), 1)
         else:
-            apart = vectors[:, attribute.moments.start].astype(np.float64) * attribute.unit - wanted.target
-            found = np.exp(-np.square(apart) / (2 * self._deviation(attribute) ** 2))
+            numbers = vectors[:, attribute.moments.start].astype(np.float64) * attribute.unit
+            least, most = self._drawn_numbers(attribute)
+            if wanted.target <= least:
+                numbers = np.maximum(numbers, wanted.target)
+            if wanted.target >= most:
+                numbers = np.minimum(numbers, wanted.target)
+            found = np.exp(-np.square(numbers - wanted.target) / (2 * self._deviation(attribute) ** 2))
         return np.asarray(found if wanted.shown else 1 - found)
+
+    def _drawn_numbers(self, attribute: Attribute) -> tuple[float, float]:
+        """Give the least and the most of an attribute's numbers that can be drawn, or else told."""
+        group = attribute.group
+        if attribute.encoding is not None:
+            group = self.encodings[attribute.encoding].generator.vocabulary.group(group.name)
+        return min(group.numbers or (-math.inf,)), max(group.numbers or (math.inf,))
 
     def _deviation(self, attribute: Attribute) -> float:
         numbers = sorted(attribute.group.numbers or (0.0, 1.0))

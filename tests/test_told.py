@@ -68,8 +68,11 @@ def test_the_classifier_answers_for_what_it_knows_and_its_temperature_divides() 
     assert engine.vocabulary == {group.name: group.values for group in WORDS.groups}
     vectors = engine.embed(crops_made(), descriptors_made())
     told = FakeClassifier()(crops_made()).astype(np.float64)
+    apart = turning().generator.canonicalise(crops_made()).distances.astype(np.float64)
+    drawn = -(apart[:, [0, 0, 1, 2, 3, 4, 5, 6, 6]] ** 2) / (2 * (1.5 * 1900.0) ** 2)  # -60 as -45
     for name, temperature in (("pose", 1.0), ("accessory", 2.0), ("expression", 1.0)):
         plain = np.exp(told[:, WORDS.places[name]] / temperature)
+        plain *= np.exp(drawn) if name == "pose" else 1.0  # numbers are told by drawings too
         plain[:, 0] *= 4.0 if name == "accessory" else 1.0  # bare faces are commoner
         plain /= plain.sum(1, keepdims=True)
         found = vectors[:, engine.attributes[name].posterior]
@@ -78,6 +81,21 @@ def test_the_classifier_answers_for_what_it_knows_and_its_temperature_divides() 
     shared = engine.appearance[1].stop
     expected = plain_engine.embed(crops_made(), descriptors_made())[:, :shared]
     np.testing.assert_allclose(vectors[:, :shared], expected, atol=1e-5)
+
+
+def test_the_outermost_that_can_be_drawn_means_all_beyond() -> None:
+    engine = engine_made()
+    vectors = engine.embed(crops_made(), descriptors_made())
+    moments = engine.attributes["pose"].moments
+    assert moments is not None
+    vectors[:3, moments] = [[60 / 60, 1], [45 / 60, 0.5], [30 / 60, 0.25]]
+    for wish, plain in (
+        ("+45", [1, 1, np.exp(-(15**2) / (2 * 9.0**2))]),
+        ("+60", [1, np.exp(-(15**2) / (2 * 9.0**2)), np.exp(-(30**2) / (2 * 9.0**2))]),
+        ("+30", [np.exp(-(30**2) / (2 * 9.0**2)), np.exp(-(15**2) / (2 * 9.0**2)), 1]),
+    ):
+        (wanted,) = engine.wanted({"pose": wish})
+        np.testing.assert_allclose(engine.met(wanted, vectors[:3]), plain, atol=1e-5)
 
 
 def test_a_wish_that_nobody_can_draw_is_answered_by_estimates_and_the_person() -> None:
