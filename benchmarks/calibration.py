@@ -152,8 +152,12 @@ def measure(wanted: argparse.Namespace) -> None:
                 faces = in_words_of(faces, attribute, values)
             points = faces.pictures.required_large().points
             vectors = engine.embed(faces.crops, describe(faces.pictures, progress), points)
-            varied = [name for name in told if len({*faces.values(name)} & {*told[name]}) > 1]
-            wishes = [draw_queries(faces, name, told[name], count=_QUERIES) for name in varied]
+            shown = {
+                name: tuple(value for value in values if value in faces.values(name))
+                for name, values in told.items()
+            }
+            varied = [name for name, values in shown.items() if len(values) > 1]
+            wishes = [draw_queries(faces, name, shown[name], count=_QUERIES) for name in varied]
             labels = [f"{faces.name}, {name}" for name in varied]
             sets.append((faces, vectors, compared(engine, faces, vectors, wishes), labels))
     size = identity.dimension

@@ -194,6 +194,7 @@ def _entry(name: str, content: Any) -> Entry:
         seed=named.seed,
         rivals=named.rivals,
         cpi=named.cpi,
+        classifier=named.classifier,
         parts={"tables", *(KINDS[number.kind].part for number in numbers)},
     )
     return Entry(
@@ -231,7 +232,7 @@ def _parsed(command: str) -> argparse.Namespace:
     parser.add_argument("data")
     parser.add_argument("--weights", action="append", default=[])
     parser.add_argument("--attribute", choices=ATTRIBUTES)
-    for option in ("--rows", "--rivals", "--cpi", "--out"):
+    for option in ("--rows", "--rivals", "--cpi", "--classifier", "--out"):
         parser.add_argument(option)
     parser.add_argument("--cropped", action="store_true")
     parser.add_argument("--queries", type=int, default=QUERIES)
