@@ -1,0 +1,109 @@
+"""How often the product finds the right person as wished: every wish alone, and every two at once.
+
+    python benchmarks/wishes.py SET [SET...] [--weights NAME|DIR] [--classifier NAME|DIR|none] [--queries 600]
+
+A SET is a labelled folder or .zip of ready crops with larger pictures (``data render wishes --large``).
+Unlike ``anotheryou benchmark --wishes``, which measures one network and its rivals, this asks the engine as
+a collection has it, with all its networks and the classifier; of wishes that none of them draws, person and
+estimate decide.  The gallery is the whole set; right is the right person with every wished value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from baselines.network_features import IdentityFeatures
+from cli.console import RichProgress, print_table
+from cli.guard import run_script
+from evaluation.protocol import Queries, criteria, draw_wishes, in_words_of
+from evaluation.recall import KS
+from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, read_labelled
+from faces.errors import DataError
+from faces.progress import underway
+from faces.types import Floats
+from retrieval.calibration import read_calibration
+from retrieval.engine import Engine, shortlist_size
+from retrieval.identity import DlibIdentity
+from retrieval.loading import DEFAULT_CLASSIFIER, DEFAULT_WEIGHTS, load_encoding, load_telling
+
+_TOGETHER = 64  # queries drawn at a time
+
+
+def recall(engine: Engine, faces: FaceSet, vectors: Floats, queries: Queries) -> dict[int, np.ndarray]:
+    """Tell for each K, (Q,) bool, whether a right answer is among the first K."""
+    (kind, *_), size = criteria(faces, queries), shortlist_size(max(KS))
+    found: dict[int, list[bool]] = {k: [] for k in KS}
+    wishes = [
+        engine.wanted({name: str(words[place]) for name, words in queries.wishes.items()})
+        for place in range(len(queries))
+    ]
+    for start in range(0, len(queries), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        asked = queries.faces[part]
+        made = engine.queries(faces.crops[asked], vectors[asked], wishes[part])
+        for place, query in enumerate(made, start):
+            shortlist = np.argsort(-(vectors @ query.vector), kind="stable")[:size]
+            worth = engine.score(query, vectors[shortlist]).probability
+            right = kind.gallery_key[shortlist[np.argsort(-worth, kind="stable")]] == kind.query_key[place]
+            for k in KS:
+                found[k].append(bool(right[:k].any()))
+    return {k: np.array(hits) for k, hits in found.items()}
+
+
+def measure(path: Path, engine: Engine, count: int) -> None:
+    """Measure one set and print its table."""
+    progress = RichProgress()
+    faces = read_labelled(path, cropped=True, geometry=engine.geometry, progress=progress)
+    values: dict[Attribute, tuple[str, ...]] = {}
+    for name in ATTRIBUTES:
+        if name in engine.vocabulary:
+            faces = in_words_of(faces, name, engine.vocabulary[name])
+            shown = tuple(value for value in engine.vocabulary[name] if value in faces.values(name))
+            values |= {name: shown} if len(shown) > 1 else {}
+    if not values:
+        raise DataError(f"the faces of {faces.name} differ in nothing that can be wished for.")
+    descriptors = IdentityFeatures(DlibIdentity())(faces.pictures, progress)
+    points = faces.pictures.required_large().points
+    vectors = engine.embed(faces.crops, np.asarray(descriptors, np.float32), points)
+    pairs = list(combinations(values, 2))
+    asked = [*((name,) for name in values), *pairs]
+    lines, two = [], list[dict[int, np.ndarray]]()
+    with underway(progress, "asking", len(asked), "wishes") as asking:
+        for names in asked:
+            number = count if len(names) == 1 else max(1, count // len(pairs))
+            queries = draw_wishes(faces, {name: values[name] for name in names}, count=number)
+            hits = recall(engine, faces, vectors, queries)
+            lines.append((" and ".join(names), hits))
+            two += [hits] if len(names) == 2 else []
+            asking.advance()
+    if two:
+        lines.append(("two at once", {k: np.concatenate([hits[k] for hits in two]) for k in KS}))
+    print(f"\n{faces.name}, {len(faces):,} faces\n")
+    rows = [(wish, f"{len(hits[1]):,}", *(f"{100 * hits[k].mean():.1f}" for k in KS)) for wish, hits in lines]
+    columns = ("wish", "queries", *(f"R@{k}" for k in KS))
+    print_table(columns, rows, right=columns[1:])
+
+
+def main() -> None:
+    """Read the command line and measure."""
+    parser = argparse.ArgumentParser(description="Measure the product's answers to every wish.")
+    parser.add_argument("data", type=Path, nargs="+", metavar="SET")
+    parser.add_argument("--weights", nargs="+", default=DEFAULT_WEIGHTS, metavar="NAME|DIR")
+    parser.add_argument("--classifier", default=DEFAULT_CLASSIFIER, metavar="NAME|DIR|none")
+    parser.add_argument(
+        "--queries", type=int, default=600, metavar="N", help="for each wish, and for all pairs"
+    )
+    wanted = parser.parse_args()
+    encodings = [load_encoding(name) for name in wanted.weights]
+    engine = Engine(encodings, DlibIdentity(), read_calibration(), load_telling(wanted.classifier))
+    for path in wanted.data:
+        measure(path, engine, wanted.queries)
+
+
+if __name__ == "__main__":
+    sys.exit(run_script(main))
