@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,14 +27,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from faces.chips import five_points, yaw_of
+from faces.chips import five_points
 from faces.crop import crop_face, crop_transform
 from faces.errors import WeightsError, WishError
 from faces.types import Doubles, Floats, Halves, Landmarks, Pixels
 from generator.attributes import AttributeGroup, everyday
 from index import Layout
 from retrieval.calibration import Calibration, logistic
-from retrieval.estimates import Attribute
+from retrieval.estimating import Estimator
 from retrieval.identity import Identity
 from retrieval.parts import Comparison, Encoding, Query, Scores, Telling, Wanted
 
@@ -45,12 +44,10 @@ if TYPE_CHECKING:
 SHORTLIST = 512
 """Faces whose probability is computed; with k above a quarter of it, four times k."""
 VERSION = 3
-_LEAST = -7.0  # log-probabilities below it count as little: about the logarithm of the calibrations' doubt
 _ROWS = 256  # faces embedded at a time
 # The shortlist's weight of log p of a value that shall not be shown, for log(1 - p): with more, faces that
 # are surely without it would outdo those that are very probably.
 _UNWISHED = -0.5
-_BESIDE = 1.5  # times the temperature of what drawings tell where a classifier tells as well
 _ASKED = 3**-0.5  # if one query in three wishes for an attribute, in the root mean square of them all
 
 
@@ -175,13 +172,20 @@ class Engine:
             appearance = self.appearance[number]
             vectors[:, appearance] = self.encodings[number].projection(made.features)
             vectors[:, appearance.stop] = made.distances.min(axis=1) / self.geometry.size
-        for attribute in self.attributes.values():
-            self._estimate(vectors, attribute, canonical, points, told)
+        self._estimator.fill(vectors, canonical, points, told)
         return vectors
 
     def tell(self, crops: Pixels) -> Floats | None:
         """Tell by the classifier's log-probabilities (N, A) what crops (N, S, S) show; None without one."""
-        return None if self.telling is None else self.telling.classifier(crops)
+        return self._estimator.tell(crops)
+
+    def estimates(self, vector: Halves | Floats) -> dict[str, str]:
+        """Tell what a face (D,) seems to show: of numbers the expected one, else the likeliest value."""
+        return self._estimator.words(vector)
+
+    def met(self, wanted: Wanted, vectors: Halves | Floats | Doubles) -> Doubles:
+        """Tell how likely (n,) faces with these vectors (n, D) meet a wish."""
+        return self._estimator.met(wanted, vectors)
 
     def _canonicalise(self, encoding: Encoding, crops: Pixels, told: Floats | None) -> Canonical:
         """Canonicalise as the encoding does.
@@ -338,19 +342,6 @@ class Engine:
         """Tell by how many grey levels (root mean square) an encoding draws a face (D,) wrongly as it is."""
         return float(face[self.appearance[number].stop])
 
-    def estimates(self, vector: Halves | Floats) -> dict[str, str]:
-        """Tell what a face (D,) seems to show: of numbers the expected one, else the likeliest value."""
-        found = {}
-        for attribute in self.attributes.values():
-            if attribute.moments is not None:
-                expected = round(float(vector[attribute.moments][0]) * attribute.unit)
-                found[attribute.group.name] = f"{expected:+d}" if expected else "0"
-            else:
-                found[attribute.group.name] = attribute.group.values[
-                    int(vector[attribute.posterior].argmax())
-                ]
-        return found
-
     @property
     def vocabulary(self) -> dict[str, tuple[str, ...]]:
         """Give the values of every attribute."""
@@ -364,22 +355,9 @@ class Engine:
         for encoding in self.encodings:
             self.appearance.append(slice(at, at + encoding.projection.dimension))
             at += encoding.projection.dimension + 1  # the error stands behind the appearance
-        self.attributes: dict[str, Attribute] = {}
-        # The first that knows an attribute tells what faces show of it, the classifier before all others.
-        first = () if self.telling is None else self.telling.classifier.vocabulary.groups
-        others = [group for encoding in self.encodings for group in encoding.generator.vocabulary.groups]
-        for group in (*first, *others):
-            if group.name.casefold() not in self.attributes:
-                placed = Attribute.at(at, group, self._drawing(group.name), told=group in first)
-                self.attributes[group.name.casefold()], at = placed, placed.stop
+        self._estimator = Estimator(self.encodings, self.telling, self.calibration, at)
+        self.attributes, at = self._estimator.attributes, self._estimator.stop
         self.dimension = at
-
-    def _drawing(self, name: str) -> int | None:
-        """Find the first encoding that draws an attribute, if any."""
-        for number, encoding in enumerate(self.encodings):
-            if name.casefold() in (known.casefold() for known in encoding.generator.vocabulary.places):
-                return number
-        return None
 
     def _importance(self) -> list[list[float]]:
         """Tell how large the numbers of queries (``_linear``) are, part after part, as ``Layout`` has it."""
@@ -402,55 +380,9 @@ class Engine:
             if attribute.moments is None:
                 parts.append([values, _ASKED * values**-0.5])
             else:
-                scale = attribute.unit**2 / (2 * self._deviation(attribute) ** 2)
+                scale = attribute.unit**2 / (2 * self._estimator.deviation(attribute) ** 2)
                 parts += [[values, 0.0], [2, _ASKED * scale]]
         return parts
-
-    def _estimate(
-        self,
-        vectors: Floats,
-        attribute: Attribute,
-        canonical: Sequence[Canonical],
-        points: NDArray[np.floating] | None,
-        told: Floats | None,
-    ) -> None:
-        """Fill in an attribute's posterior: as the classifier tells it, or from how close drawings come; of
-        numbers, whose neighbours look alike, from both."""
-        name, group = attribute.group.name, attribute.group
-        logs = np.zeros((len(vectors), len(group.values)))
-        if attribute.told:
-            assert told is not None and self.telling is not None, "the classifier must be asked"
-            place = self.telling.classifier.vocabulary.places[name]
-            logs += told[:, place].astype(np.float64) / self.calibration.told.get(name, 1.0)
-            times = self.calibration.commoner.get(name, {})
-            logs += np.log([times.get(value, 1.0) for value in group.values])
-        if attribute.encoding is not None and (group.numbers is not None or not attribute.told):
-            vocabulary = self.encodings[attribute.encoding].generator.vocabulary
-            apart = np.square(
-                canonical[attribute.encoding].distances[:, vocabulary.places[name]], dtype=np.float64
-            )
-            temperature = self.calibration.temperature(name) * (_BESIDE if attribute.told else 1.0)
-            logs -= apart[:, self._nearest(attribute)] / (2 * temperature**2)
-        posterior = np.exp(logs - logs.max(axis=1, keepdims=True))
-        deviation, numbers = self.calibration.landmarks.get(name), attribute.group.numbers
-        if deviation is not None and numbers is not None and points is not None:
-            apart = np.square(np.array(numbers) - yaw_of(points)[:, None]) / (2 * deviation**2)  # (n, values)
-            apart -= apart.min(axis=1, keepdims=True)
-            posterior *= np.nan_to_num(np.exp(-apart), nan=1.0)
-        posterior /= posterior.sum(axis=1, keepdims=True)
-        vectors[:, attribute.posterior] = np.maximum(np.log(np.maximum(posterior, 1e-30)), _LEAST)
-        if attribute.moments is not None and attribute.group.numbers is not None:
-            mean = posterior @ (np.array(attribute.group.numbers) / attribute.unit)
-            vectors[:, attribute.moments] = np.stack([mean, mean**2], axis=1)
-
-    def _nearest(self, attribute: Attribute) -> list[int]:
-        """Give for each value of an attribute the place of what its encoding draws for it or nearest."""
-        assert attribute.encoding is not None, "somebody must draw it"
-        drawn = self.encodings[attribute.encoding].generator.vocabulary.group(attribute.group.name)
-        if attribute.group.numbers is None or drawn.numbers is None:
-            return [drawn.values.index(value) for value in attribute.group.values]
-        numbers = np.array(drawn.numbers)
-        return [int(np.abs(numbers - number).argmin()) for number in attribute.group.numbers]
 
     def _drawn_by(self, wanted: Wanted) -> int | None:
         """Find the encoding that draws a wish; None if it does not know what is wished for."""
@@ -470,7 +402,7 @@ class Engine:
         )
         word = wanted.word
         if group.numbers is not None and not np.isnan(wanted.target):
-            word = f"{np.clip(wanted.target, *self._drawn_numbers(wanted.attribute)):+g}"
+            word = f"{np.clip(wanted.target, *self._estimator.drawn_numbers(wanted.attribute)):+g}"
         try:
             group.meant(word) if group.numbers is None else group.spread(word)
         except WishError:
@@ -520,7 +452,7 @@ class Engine:
                 share = (1.0 if wanted.shown else _UNWISHED) / len(wanted.places)
                 query[attribute.posterior][list(wanted.places)] += share
             elif wanted.shown:  # no sum of these numbers falls towards the target from both sides
-                scale = attribute.unit**2 / (2 * self._deviation(attribute) ** 2)
+                scale = attribute.unit**2 / (2 * self._estimator.deviation(attribute) ** 2)
                 query[attribute.moments] = [2 * wanted.target / attribute.unit * scale, -scale]
         return query
 
@@ -541,36 +473,6 @@ class Engine:
             each = float(weight) / len(drawn), float(taken) / len(drawn)
             weights[number] = max(weights.get(number, each), each)
         return weights
-
-    def met(self, wanted: Wanted, vectors: Halves | Floats | Doubles) -> Doubles:
-        """Tell how likely (n,) faces with these vectors (n, D) meet a wish.
-
-        The outermost number that can be drawn stands for all beyond it, as it did when the network learned.
-        """
-        attribute = wanted.attribute
-        if attribute.moments is None:
-            stored = vectors[:, attribute.posterior][:, list(wanted.places)].astype(np.float64)
-            found = np.minimum(np.exp(stored).sum(axis=1), 1)
-        else:
-            numbers = vectors[:, attribute.moments.start].astype(np.float64) * attribute.unit
-            least, most = self._drawn_numbers(attribute)
-            if wanted.target <= least:
-                numbers = np.maximum(numbers, wanted.target)
-            if wanted.target >= most:
-                numbers = np.minimum(numbers, wanted.target)
-            found = np.exp(-np.square(numbers - wanted.target) / (2 * self._deviation(attribute) ** 2))
-        return np.asarray(found if wanted.shown else 1 - found)
-
-    def _drawn_numbers(self, attribute: Attribute) -> tuple[float, float]:
-        """Give the least and the most of an attribute's numbers that can be drawn, or else told."""
-        group = attribute.group
-        if attribute.encoding is not None:
-            group = self.encodings[attribute.encoding].generator.vocabulary.group(group.name)
-        return min(group.numbers or (-math.inf,)), max(group.numbers or (math.inf,))
-
-    def _deviation(self, attribute: Attribute) -> float:
-        numbers = sorted(attribute.group.numbers or (0.0, 1.0))
-        return self.calibration.deviation(attribute.group.name, float(np.diff(numbers).mean()))
 
 
 def shortlist_size(k: int) -> int:
