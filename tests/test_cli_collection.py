@@ -235,7 +235,7 @@ def test_a_sheet_never_replaces_a_photograph_unless_forced(cli: Cli, photos: Pat
         (["search", "nowhere.jpg"], "nowhere.jpg"),
         (["search", "{photos}/4.png", "--pose", "+50"], "choose one of: -45, 0, +45"),
         (["search", "{photos}/4.png", "--pose", "0", "--wish", "pose=0"], "pose is wished for twice"),
-        (["search", "{photos}/4.png", "--wish", "+30"], "may mean"),
+        (["search", "{photos}/4.png", "--wish", "nonsense"], "no value 'nonsense'"),
         (["search", "{photos}/4.png", "--accessory", "scarf"], "choose one of: none, hat-1 (cap)"),
         (["search", "{photos}/4.png", "--wish", "smile=broad"], "choose one of: pose, accessory"),
         (["search", "{photos}/4.png", "--face", "3"], "there is no face 3"),
