@@ -116,14 +116,14 @@ def search(
 
 
 def _print_hits(answer: Answer) -> None:
-    from generator.attributes import everyday
+    from retrieval.estimates import worth_saying
     from retrieval.sheet import percent
 
     if not answer.hits:
         say("nothing to show: the collection has no other face that fits")
         return
     met = [f"{name} met" for name in answer.hits[0].met]
-    columns = ("rank", "probability", "person", *met, *answer.hits[0].estimates, "face", "photograph")
+    columns = ("rank", "probability", "person", *met, "seems", "face", "photograph")
     rows: list[list[object]] = []
     for hit in answer.hits:
         if hit.rank == answer.probable + 1:
@@ -131,7 +131,7 @@ def _print_hits(answer: Answer) -> None:
         chances = (hit.probability, hit.same_person, *hit.met.values())
         face = f"{hit.number} of {hit.count}"
         path = hit.path if hit.exists else f"{hit.path} (not there any more)"
-        rows.append([hit.rank, *map(percent, chances), *map(everyday, hit.estimates.values()), face, path])
+        rows.append([hit.rank, *map(percent, chances), worth_saying(hit.estimates), face, path])
     print_table(columns, rows, right=columns[:-1])
     if answer.doubt:
         say(answer.doubt)

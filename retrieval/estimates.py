@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from faces.types import Halves, Ints
-from generator.attributes import AttributeGroup
+from generator.attributes import AttributeGroup, everyday
 from index import Layout
+
+_USUAL = {"accessory": "none", "light": "even", "tilt": "level", "expression": "neutral"}
+
+
+def worth_saying(estimates: Mapping[str, str]) -> str:
+    """Write what a face seems to show, without what most faces show: ``+30, sunglasses, light left``.
+
+    ``estimates`` are words by attribute.  Where nothing else is known, the usual is said too.
+    """
+    said = [
+        f"{name} {value}" if name in ("light", "tilt") else everyday(value)
+        for name, value in estimates.items()
+        if value != _USUAL.get(name)
+    ]
+    return ", ".join(said or map(everyday, estimates.values()))
 
 
 @dataclass(frozen=True)

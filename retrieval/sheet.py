@@ -10,6 +10,7 @@ from faces.errors import PhotoError
 from faces.sheet import FAINT, INK, PAPER, Colour, enlarge, font, paste_framed, shortened
 from faces.types import Box
 from generator.attributes import everyday
+from retrieval.estimates import worth_saying
 from retrieval.finder import SHOWS, Answer, Hit
 from retrieval.query import Picture, read_picture
 
@@ -71,11 +72,10 @@ def _draw_head(page: Image.Image, answer: Answer) -> None:
     title = f"This person, but {wish}" if wish else "This person, as they are"
     draw.text((_MARGIN, _MARGIN - 6), title, INK, font(26, bold=True))
     top, left = _MARGIN + 44, _MARGIN
-    estimates = ", ".join(map(everyday, query.estimates.values()))
     region = _region(query.picture, query.box, _HEAD)
     captions = (
         (region, "query", _name(query.path)),
-        (enlarge(query.crop, _HEAD).convert("RGB"), "its face", f"seems {estimates}"),
+        (enlarge(query.crop, _HEAD).convert("RGB"), "its face", f"seems {worth_saying(query.estimates)}"),
         (enlarge(answer.drawing, _HEAD).convert("RGB"), "drawn", wish or "as it is"),
     )
     bold, plain = font(15, bold=True), font(15)
@@ -120,9 +120,7 @@ def _draw_card(page: Image.Image, hit: Hit, left: int, top: int, size: tuple[int
     draw.rounded_rectangle((inner + 6, top + _PAD + 6, inner + 6 + badge, top + _PAD + 36), 15, colour)
     draw.text((inner + 6 + badge / 2, top + _PAD + 21), str(hit.rank), _CARD, bold, anchor="mm")
     draw.text((inner, below + 8), percent(hit.probability), INK, bold)
-    words = ", ".join(
-        map(everyday, hit.estimates.values())
-    )  # the values tell more than the names of the attributes
+    words = worth_saying(hit.estimates)
     draw.text((inner, below + 36), shortened(words, plain, _SIDE - _SMALL - 8), FAINT, plain)
     draw.text((inner, below + _SMALL + 8), shortened(_name(hit.path), tiny, _SIDE), FAINT, tiny)
 

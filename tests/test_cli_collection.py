@@ -101,7 +101,7 @@ def test_search_prints_a_table_and_nothing_else_on_stdout(cli: Cli, photos: Path
     result = cli("search", photos / "ann0.png", "--pose", "+45", "-k", "3")
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    head = "rank probability person pose met pose accessory face photograph"
+    head = "rank probability person pose met seems face photograph"
     assert lines[0].split() == head.split()
     assert lines[1].split()[0] == "1" and lines[1].split()[2] == "%"
     assert lines[1].split()[-4:] == ["1", "of", "1", str(photos / "ann+45.png")]

@@ -24,6 +24,7 @@ from faces.types import Bools, Doubles
 from generator.projection import Projection
 from retrieval.calibration import Calibration
 from retrieval.engine import Engine
+from retrieval.estimates import worth_saying
 from retrieval.parts import Encoding
 
 WORN = ("none", "glasses-1", "glasses-2", "glasses-3", "hat-1")
@@ -174,3 +175,11 @@ def test_a_cmu_name_tells_tilt_and_smile_and_the_list_tells_spectacles() -> None
 def test_spectacles_wearers_are_people_of_the_photographs(photos_path: Path) -> None:
     people = {path.name.split("_")[0] for path in (photos_path / "cmu_faces").glob("*.pgm")}
     assert set(SPECTACLES_WEARERS) < people
+
+
+def test_what_most_faces_show_is_not_worth_saying() -> None:
+    usual = {"pose": "+30", "accessory": "none", "light": "even", "tilt": "level", "expression": "neutral"}
+    assert worth_saying(usual) == "+30"
+    worn = {**usual, "accessory": "glasses-3", "light": "left", "expression": "smile"}
+    assert worth_saying(worn) == "+30, sunglasses, light left, smile"
+    assert worth_saying({"accessory": "none"}) == "none"
