@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ import pytest
 pytest.importorskip("embreex", reason="rendering needs the extra 'render'")
 
 from facedata.labelled import read_labelled
+from facedata.labels import ACCESSORIES, EXPRESSIONS, LIGHTS
 from facedata.pairs import ordered_pairs
 from facedata.rendered.head_model import load_head_model
-from facedata.rendered.person import Head
+from facedata.rendered.lights import usual_light
+from facedata.rendered.person import Head, sample_person, usual_expression
 from facedata.rendered.recipes import Shots
 from facedata.rendered.sets import render_set
+from facedata.rendered.wardrobe import dress_alike
 from facedata.rendered.wishes import PROGRAMMES, VALUES, WishesRecipe
 from faces.crop import CropGeometry
 
@@ -85,6 +89,25 @@ def test_clean_versions_stand_before_one_wall(shots: Shots) -> None:
     corners = shots.clean[:, 0, [0, -1]].astype(int)
     wall = Counter(corners.ravel().tolist()).most_common(1)[0]
     assert wall[1] > len(shots.clean) / 2
+
+
+def test_clean_versions_show_the_same_accessories_light_and_face_whoever_it_is(head: Head) -> None:
+    one, other = (sample_person(np.random.default_rng(seed), head, natural=True) for seed in (1, 2))
+    worn = "glasses", "hat", "mask", "wrap", "extras"
+    looks = []
+    for word in ACCESSORIES:
+        alike = [[getattr(dress_alike(person, word), name) for name in worn] for person in (one, other)]
+        assert alike[0] == alike[1]
+        looks.append(str(alike[0]))
+    assert len(set(looks)) == len(ACCESSORIES)
+    assert dress_alike(one, "mask").hair == one.hair
+    with pytest.raises(KeyError):
+        dress_alike(one, "crown")
+    lamps = {word: usual_light(word).directions.mean(0) for word in LIGHTS}  # x to the right, y up
+    assert lamps["left"][0] < -0.5 < 0.5 < lamps["right"][0]
+    assert lamps["below"][1] < -0.5 < 0.5 < lamps["above"][1]
+    faces = [usual_expression(word) for word in EXPRESSIONS]
+    assert all(one != another for one, another in combinations(faces, 2))
 
 
 def test_a_set_is_labelled_and_its_pairs_stay_within_a_scene(head_model_path: Path, tmp_path: Path) -> None:

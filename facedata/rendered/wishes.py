@@ -62,6 +62,7 @@ _SHARES: dict[str, Sequence[float]] = {
     "expression": (3, 2, 2, 1.5, 1),
 }
 VARIETY = Variety(yaw=4.0, beyond=20.0, pitch=6.0, roll=4.0, crop_error=0.015, camera=True)
+_VERSION = 2  # of the pictures; sets of another are not gone on with
 _EXPOSED = (0.5, 0.97)  # grey of the brighter part of the skin at the usual gamma
 _DIM = (0.15, 0.45)  # what is left of the light in dim light
 # Clean versions are taken alike, so that a network can foretell them.
@@ -98,7 +99,7 @@ class WishesRecipe:
 
     def settings(self) -> dict[str, object]:
         """Return JSON values that tell this recipe from every other."""
-        return {"kind": self.kind, **asdict(self)}
+        return {"kind": self.kind, "version": _VERSION, **asdict(self)}
 
     def rows(self, person: str) -> list[LabelRow]:
         """List who and what is on the pictures of a person so called, a number, in whose folder they lie."""
