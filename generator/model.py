@@ -55,9 +55,9 @@ class _Shared:
 
     Stage 1 encodes the picture and the wish apart, and its first fusing convolution is linear, so the parts
     of both can be added: ``fuse`` (64, 64, 3, 3) are its weights for the picture, ``table`` (A, H, H, 64) the
-    parts of the values, made of their ``attribute_maps`` (A, 7, H, H).  What encodes a wish is affine: the
-    values' parts add up, and what the biases add stands with each value of the first group, or as ``nothing``
-    (H, H, 64) if a wish leaves that group open.
+    parts of the values, made of their ``attribute_maps`` (A, M, H, H), seven for each attribute.  What encodes
+    a wish is affine: the values' parts add up, and what the biases add stands with each value of the first
+    group, or as ``nothing`` (H, H, 64) if a wish leaves that group open.
     """
 
     network: TwoStage
@@ -188,9 +188,7 @@ class Generator:
         Ghodrati et al. (2015), section 4.1.2.  Of equally close drawings the lowest value is kept.  Several
         attributes have too many combinations: unless there are at most 36, one attribute after the other is
         drawn with each of its values, the others as kept so far, until no single change comes closer.  It
-        begins with all values mixed evenly.
-
-        Raises ValueError if an array has another form.
+        begins with all values mixed evenly.  Raises ValueError if an array has another form.
         """
         self._check_crops(crops)
         values, images = np.empty((len(crops), len(self._places)), np.int64), np.empty_like(crops)
@@ -211,7 +209,7 @@ class Generator:
         return Canonical(values, images, features, distances)
 
     def attribute_maps(self) -> Floats:
-        """Return what stage 1 makes of each value alone (the paper's figure 4): (A, 7, H, H) float32."""
+        """Return what stage 1 makes of each value alone (the paper's figure 4): (A, M, H, H) float32."""
         return _array(self._shared.attribute_maps)
 
     def _look(self, x: Tensor) -> Tensor:
