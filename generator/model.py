@@ -56,8 +56,8 @@ class _Shared:
     Stage 1 encodes the picture and the wish apart, and its first fusing convolution is linear, so the parts
     of both can be added: ``fuse`` (64, 64, 3, 3) are its weights for the picture, ``table`` (A, H, H, 64) the
     parts of the values, made of their ``attribute_maps`` (A, M, H, H), seven for each attribute.  What
-    encodes a wish is affine: the values' parts add up, and what the biases add stands with each value of the first
-    group, or as ``nothing`` (H, H, 64) if a wish leaves that group open.
+    encodes a wish is affine: the values' parts add up, and what the biases add stands with each value of the
+    first group, or as ``nothing`` (H, H, 64) if a wish leaves that group open.
     """
 
     network: TwoStage
