@@ -274,7 +274,7 @@ class Engine:
             asked = [
                 place
                 for place, wish in enumerate(wishes)
-                if any(self._drawn_by(wanted) == number for wanted in wish)
+                if any(self.drawn_by(wanted) == number for wanted in wish)
             ]
             if asked:
                 vectors = np.stack([self._vector(number, wishes[place], faces[place]) for place in asked])
@@ -297,7 +297,7 @@ class Engine:
 
     def drawing(self, crop: Pixels, face: Floats, wish: Sequence[Wanted]) -> Pixels:
         """Draw a crop (S, S) uint8 as wished, by one network after the other, or as it is without a wish."""
-        drawn = {self._drawn_by(wanted) for wanted in wish}
+        drawn = {self.drawn_by(wanted) for wanted in wish}
         numbers = [number for number in range(len(self.encodings)) if number in drawn] or [0]
         for number in numbers:
             vector = self._vector(number, wish, face)
@@ -384,7 +384,7 @@ class Engine:
                 parts += [[values, 0.0], [2, _ASKED * scale]]
         return parts
 
-    def _drawn_by(self, wanted: Wanted) -> int | None:
+    def drawn_by(self, wanted: Wanted) -> int | None:
         """Find the encoding that draws a wish; None if it does not know what is wished for."""
         if wanted.shown and self._as_drawn(wanted) is None:
             return None
@@ -465,7 +465,7 @@ class Engine:
             return dict.fromkeys(numbers, (self.calibration.alone / len(numbers), 0.0))
         weights: dict[int, tuple[float, float]] = {}
         for wanted in wish:
-            number = self._drawn_by(wanted)
+            number = self.drawn_by(wanted)
             if number is None or number not in drawn:
                 continue  # nothing is drawn that could be compared
             error = self.error(number, face)

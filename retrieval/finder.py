@@ -92,7 +92,8 @@ class Answer:
     """The answer to a search, the best hit first.
 
     ``wish`` holds the wished words by attribute, empty without a wish, ``unwished`` what shall not be shown;
-    ``remarks`` are sentences about what could not be met; ``draw`` makes the drawing.
+    ``remarks`` are sentences about what could not be met; ``draw`` makes the drawing, which follows the
+    wishes called ``drawn``, as far as the networks can.
     """
 
     query: QueryFace
@@ -100,6 +101,7 @@ class Answer:
     unwished: tuple[str, ...]
     hits: tuple[Hit, ...]
     remarks: tuple[str, ...]
+    drawn: tuple[str, ...]
     draw: Callable[[], Pixels] = field(repr=False, compare=False)
 
     @cached_property
@@ -293,16 +295,18 @@ class Finder:
             self._hit(rank, one, scores, int(place))
             for rank, (one, place) in enumerate(zip(stored, best, strict=True), 1)
         )
-        several = len({wanted.attribute.encoding for wanted in query.wanted}) > 1
+        drawn = {wanted.name: self.engine.drawn_by(wanted) for wanted in query.wanted}
+        numbers = {*drawn.values()} - {None}
 
         def draw() -> Pixels:
-            if query.image is None or several:
+            if query.image is None or len(numbers) > 1:
                 return self.engine.drawing(face.crop, query.face, query.wanted)
             return query.image
 
         wish = {wanted.name: wanted.word for wanted in query.wanted if wanted.shown}
         unwished = tuple(wanted.word for wanted in query.wanted if not wanted.shown)
-        return Answer(face, wish, unwished, hits, tuple(remarks), draw)
+        followed = tuple(name for name, number in drawn.items() if number is not None)
+        return Answer(face, wish, unwished, hits, tuple(remarks), followed, draw)
 
     def _wanted(self, wish: Wish, unwished: Unwished) -> tuple[Wanted, ...]:
         """Give what is wished; raises WishError, with advice if other weights know more attributes."""

@@ -67,8 +67,9 @@ def sheet_of(answer: Answer, *, columns: int = _COLUMNS) -> Image.Image:
 def _draw_head(page: Image.Image, answer: Answer) -> None:
     """Draw the title and the three pictures of the query."""
     draw, query = ImageDraw.Draw(page), answer.query
-    words = [f"{name} {everyday(value)}" for name, value in answer.wish.items()]
-    wish = ", ".join([*words, *(f"not {everyday(value)}" for value in answer.unwished)])
+    words = {name: f"{name} {everyday(value)}" for name, value in answer.wish.items()}
+    words |= {f"not {everyday(value)}": f"not {everyday(value)}" for value in answer.unwished}
+    wish, drawn = ", ".join(words.values()), ", ".join(words[name] for name in words if name in answer.drawn)
     title = f"This person, but {wish}" if wish else "This person, as they are"
     draw.text((_MARGIN, _MARGIN - 6), title, INK, font(26, bold=True))
     top, left = _MARGIN + 44, _MARGIN
@@ -76,7 +77,7 @@ def _draw_head(page: Image.Image, answer: Answer) -> None:
     captions = (
         (region, "query", _name(query.path)),
         (enlarge(query.crop, _HEAD).convert("RGB"), "its face", f"seems {worth_saying(query.estimates)}"),
-        (enlarge(answer.drawing, _HEAD).convert("RGB"), "drawn", wish or "as it is"),
+        (enlarge(answer.drawing, _HEAD).convert("RGB"), "drawn", drawn or "as it is"),
     )
     bold, plain = font(15, bold=True), font(15)
     for number, (picture, what, detail) in enumerate(captions):

@@ -27,6 +27,7 @@ from fake_faces import (
 )
 from generators_made import generator_made
 from PIL import Image
+from test_told import FakeClassifier
 
 import anotheryou
 from anotheryou import (
@@ -54,7 +55,7 @@ from retrieval.engine import Engine
 from retrieval.examine import content_of
 from retrieval.finder import SHOWS
 from retrieval.identity import DlibIdentity
-from retrieval.parts import Encoding
+from retrieval.parts import Encoding, Telling
 from retrieval.query import Picture, wanted_by
 from retrieval.sheet import sheet_of
 
@@ -530,7 +531,7 @@ def test_the_sheet_shows_query_drawing_and_hits(finder: Finder, photos: Path, tm
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width > narrow[0]
         assert sheet.height < narrow[1]
-    nobody = Answer(answer.query, answer.wish, (), (), (), answer.draw)
+    nobody = Answer(answer.query, answer.wish, (), (), (), (), answer.draw)
     assert sheet_of(nobody).height < narrow[1]
 
 
@@ -661,3 +662,21 @@ def test_real_photographs_real_faces_and_real_drawings_go_together(tmp_path: Pat
         draw_sheet(turned, tmp_path / "sheet.png")
         with pytest.raises(WishError, match="the nearest is"):
             finder.search(query, wish={"pose": "+61"})
+
+
+def test_what_no_network_draws_is_not_said_to_be_drawn(tmp_path: Path, photos: Path) -> None:
+    plain = fake_engine()
+    smiles = AttributeGroup("expression", ("neutral", "smile"))
+    words = Vocabulary((*plain.encodings[0].generator.vocabulary.groups, smiles))
+    telling = Telling(FakeClassifier(words, plain.geometry.size), "told")
+    engine = Engine(plain.encodings, plain.identity, plain.calibration, telling)
+    place = filled(tmp_path / "told", photos, engine)
+    with Finder(place, engine=engine, detector=open_fake_detector) as finder:
+        answer = finder.search(photos / "ann0.png", wish="smile, +45", not_="neutral")
+        assert answer.wish == {"expression": "smile", "pose": "+45"}
+        assert answer.drawn == ("pose",)
+        turned = finder.search(photos / "ann0.png", wish="+45")
+        assert np.array_equal(answer.drawing, turned.drawing)
+        alone = finder.search(photos / "ann0.png", wish="smile")
+        assert alone.drawn == ()
+        assert {*alone.hits[0].estimates} == {"pose", "expression"}

@@ -45,9 +45,8 @@ class FakeClassifier:
     digest: str = "c" * 12
 
     def __call__(self, crops: Pixels, /) -> Floats:
-        greys = crops.reshape(len(crops), -1)[:, :: 32 * 32 // self.vocabulary.size][
-            :, : self.vocabulary.size
-        ]
+        flat, size = crops.reshape(len(crops), -1), self.vocabulary.size
+        greys = flat[:, :: flat.shape[1] // size][:, :size]
         logits = greys.astype(np.float64) / 40
         parts = [logits[:, place] for place in self.vocabulary.places.values()]
         return np.concatenate(
