@@ -42,8 +42,11 @@ def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, wha
 
 
 def weights_folder(name_or_folder: str | Path) -> Path:
-    """Return the folder of weights that is meant, as ``find_weights`` does."""
-    return find_weights(name_or_folder, SHIPPED, holding=CONFIG_FILE, what="weights", command="train")
+    """Return the folder of weights that is meant, as ``find_weights`` does; a classifier's is none."""
+    folder = find_weights(name_or_folder, SHIPPED, holding=CONFIG_FILE, what="weights", command="train")
+    if (folder / CLASSIFIER_FILE).is_file() and not (folder / CONFIG_FILE).is_file():
+        raise WeightsError(f"{name_or_folder} is a classifier and draws nothing; give it with --classifier.")
+    return folder
 
 
 def shipped_names() -> list[str]:

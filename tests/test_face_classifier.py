@@ -14,7 +14,7 @@ from training_made import made_faces
 from faces.errors import TrainingError, WeightsError
 from faces.types import Floats, Pixels
 from generator.attributes import AttributeGroup, Vocabulary
-from generator.available import CLASSIFIER_FILE
+from generator.available import CLASSIFIER_FILE, weights_folder
 from generator.classifier import Classifier, ClassifierNetwork, load_classifier
 from generator.deferred import DeferredClassifier
 from generator.model import Generator
@@ -88,6 +88,13 @@ def test_a_folder_without_one_is_refused(tmp_path: Path) -> None:
         DeferredClassifier(tmp_path)
     with pytest.raises(WeightsError, match="no classifier 'nonsense'; name a folder that"):
         DeferredClassifier("nonsense")
+
+
+def test_a_classifier_is_no_weights(tmp_path: Path) -> None:
+    classifier_made().save(tmp_path)
+    for named in (tmp_path, "attributes-32"):
+        with pytest.raises(WeightsError, match="draws nothing; give it with --classifier"):
+            weights_folder(named)
 
 
 def test_unknown_attributes_do_not_count() -> None:
