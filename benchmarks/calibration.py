@@ -34,7 +34,7 @@ from evaluation.calibrate import (
 )
 from evaluation.cmu_faces import WISHES, find_faces, queries_for
 from evaluation.context import CALIBRATIONS
-from evaluation.protocol import Queries, criteria, draw_queries, in_words_of
+from evaluation.protocol import Queries, criteria, draw_queries, in_words_of, shared_values
 from evaluation.recall import KS
 from facedata.labelled import ATTRIBUTES, FaceSet, read_labelled
 from faces.detect import open_detector
@@ -152,10 +152,7 @@ def measure(wanted: argparse.Namespace) -> None:
                 faces = in_words_of(faces, attribute, values)
             points = faces.pictures.required_large().points
             vectors = engine.embed(faces.crops, describe(faces.pictures, progress), points)
-            shown = {
-                name: tuple(value for value in values if value in faces.values(name))
-                for name, values in told.items()
-            }
+            shown = {name: shared_values(faces, name, values) for name, values in told.items()}
             varied = [name for name, values in shown.items() if len(values) > 1]
             wishes = [draw_queries(faces, name, shown[name], count=_QUERIES) for name in varied]
             labels = [f"{faces.name}, {name}" for name in varied]

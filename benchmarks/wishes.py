@@ -20,12 +20,12 @@ import numpy as np
 from baselines.network_features import IdentityFeatures
 from cli.console import RichProgress, print_table
 from cli.guard import run_script
-from evaluation.protocol import Queries, criteria, draw_wishes, in_words_of
+from evaluation.protocol import Queries, criteria, draw_wishes, in_words_of, shared_values
 from evaluation.recall import KS
 from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, read_labelled
 from faces.errors import DataError
 from faces.progress import underway
-from faces.types import Floats
+from faces.types import Floats, Ints
 from retrieval.calibration import read_calibration
 from retrieval.engine import Engine, shortlist_size
 from retrieval.identity import DlibIdentity
@@ -34,25 +34,22 @@ from retrieval.loading import DEFAULT_CLASSIFIER, DEFAULT_WEIGHTS, load_encoding
 _TOGETHER = 64  # queries drawn at a time
 
 
-def recall(engine: Engine, faces: FaceSet, vectors: Floats, queries: Queries) -> dict[int, np.ndarray]:
-    """Tell for each K, (Q,) bool, whether a right answer is among the first K."""
-    (kind, *_), size = criteria(faces, queries), shortlist_size(max(KS))
-    found: dict[int, list[bool]] = {k: [] for k in KS}
+def first_right(engine: Engine, faces: FaceSet, vectors: Floats, queries: Queries) -> Ints:
+    """Give the rank of the first right answer to each query, (Q,), as ``Criterion.ranks`` does."""
+    (kind, *_), most = criteria(faces, queries), max(KS)
     wishes = [
         engine.wanted({name: str(words[place]) for name, words in queries.wishes.items()})
         for place in range(len(queries))
     ]
+    found = []
     for start in range(0, len(queries), _TOGETHER):
         part = slice(start, start + _TOGETHER)
         asked = queries.faces[part]
-        made = engine.queries(faces.crops[asked], vectors[asked], wishes[part])
-        for place, query in enumerate(made, start):
-            shortlist = np.argsort(-(vectors @ query.vector), kind="stable")[:size]
+        for query in engine.queries(faces.crops[asked], vectors[asked], wishes[part]):
+            shortlist = np.argsort(-(vectors @ query.vector), kind="stable")[: shortlist_size(most)]
             worth = engine.score(query, vectors[shortlist]).probability
-            right = kind.gallery_key[shortlist[np.argsort(-worth, kind="stable")]] == kind.query_key[place]
-            for k in KS:
-                found[k].append(bool(right[:k].any()))
-    return {k: np.array(hits) for k, hits in found.items()}
+            found.append(shortlist[np.argsort(-worth, kind="stable")][:most])
+    return kind.ranks(np.stack(found))
 
 
 def measure(path: Path, engine: Engine, count: int) -> None:
@@ -63,7 +60,7 @@ def measure(path: Path, engine: Engine, count: int) -> None:
     for name in ATTRIBUTES:
         if name in engine.vocabulary:
             faces = in_words_of(faces, name, engine.vocabulary[name])
-            shown = tuple(value for value in engine.vocabulary[name] if value in faces.values(name))
+            shown = shared_values(faces, name, engine.vocabulary[name])
             values |= {name: shown} if len(shown) > 1 else {}
     if not values:
         raise DataError(f"the faces of {faces.name} differ in nothing that can be wished for.")
@@ -72,19 +69,22 @@ def measure(path: Path, engine: Engine, count: int) -> None:
     vectors = engine.embed(faces.crops, np.asarray(descriptors, np.float32), points)
     pairs = list(combinations(values, 2))
     asked = [*((name,) for name in values), *pairs]
-    lines, two = [], list[dict[int, np.ndarray]]()
+    lines, two = [], list[Ints]()
     with underway(progress, "asking", len(asked), "wishes") as asking:
         for names in asked:
             number = count if len(names) == 1 else max(1, count // len(pairs))
             queries = draw_wishes(faces, {name: values[name] for name in names}, count=number)
-            hits = recall(engine, faces, vectors, queries)
-            lines.append((" and ".join(names), hits))
-            two += [hits] if len(names) == 2 else []
+            ranks = first_right(engine, faces, vectors, queries)
+            lines.append((" and ".join(names), ranks))
+            two += [ranks] if len(names) == 2 else []
             asking.advance()
     if two:
-        lines.append(("two at once", {k: np.concatenate([hits[k] for hits in two]) for k in KS}))
+        lines.append(("two at once", np.concatenate(two)))
     print(f"\n{faces.name}, {len(faces):,} faces\n")
-    rows = [(wish, f"{len(hits[1]):,}", *(f"{100 * hits[k].mean():.1f}" for k in KS)) for wish, hits in lines]
+    rows = [
+        (wish, f"{len(ranks):,}", *(f"{100 * np.mean((ranks > 0) & (ranks <= k)):.1f}" for k in KS))
+        for wish, ranks in lines
+    ]
     columns = ("wish", "queries", *(f"R@{k}" for k in KS))
     print_table(columns, rows, right=columns[1:])
 

@@ -225,7 +225,7 @@ class Experiment:
     @property
     def values(self) -> tuple[str, ...]:
         """The values that the faces show and the weights under test can draw."""
-        return shared_values(self.gallery, self.studio, self.attribute)
+        return shared_values(self.gallery, self.attribute, self.studio.values(self.attribute))
 
     @property
     def searched(self) -> bool:
@@ -269,7 +269,7 @@ def prepare(
     # Canonicalised, a gallery shows a single value throughout: whoever asks finds the query's own face.
     queries = Queries(np.zeros(0, np.int64), {attribute: np.zeros(0, np.str_)}, seed)
     if len(drawable) > 1:
-        values = shared_values(gallery, studio, attribute)
+        values = shared_values(gallery, attribute, studio.values(attribute))
         queries = draw_queries(gallery, attribute, values, count=count, seed=seed)
     experiment = Experiment(gallery, queries, studio, others or {})
     if experiment.searched and not experiment.criteria:
@@ -279,11 +279,10 @@ def prepare(
     return experiment
 
 
-def shared_values(faces: FaceSet, studio: Studio, attribute: Attribute) -> tuple[str, ...]:
-    """List the values that the weights can draw and the faces show, in the order of the weights."""
-    drawable = studio.values(attribute)
-    shown = in_words_of(faces, attribute, drawable).values(attribute)
-    return tuple(value for value in drawable if value in shown)
+def shared_values(faces: FaceSet, attribute: Attribute, known: tuple[str, ...]) -> tuple[str, ...]:
+    """List those of the ``known`` values that the faces show, in their order."""
+    shown = in_words_of(faces, attribute, known).values(attribute)
+    return tuple(value for value in known if value in shown)
 
 
 def best_studios(
@@ -303,7 +302,7 @@ def best_studios(
     for name, studio in studios.items():
         changed = [group.name for group in studio.generator.vocabulary.groups]
         for one in sorted(set(wanted) & set(changed), key=changed.index):
-            shared[name, one] = shared_values(faces, studio, one)
+            shared[name, one] = shared_values(faces, one, studio.values(one))
     if not any(shared.values()):
         what = f"the {attribute}" if attribute else "what the faces differ in"
         raise DataError(

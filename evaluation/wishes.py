@@ -39,7 +39,7 @@ def wishes_of(faces: FaceSet, context: Context, *, count: int, seed: int) -> dic
     values: dict[Attribute, tuple[str, ...]] = {}
     for group in context.studio.generator.vocabulary.groups:
         name = next((one for one in ATTRIBUTES if one == group.name), None)
-        if name is not None and len(shown := shared_values(faces, context.studio, name)) > 1:
+        if name is not None and len(shown := shared_values(faces, name, group.values)) > 1:
             values[name] = shown
     pairs = [*combinations(values, 2)]
     drawn, reason = {}, f"the faces of {faces.name} differ in nothing that the weights can change."
