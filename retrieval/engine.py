@@ -395,16 +395,13 @@ class Engine:
 
         Of a number beyond all that it can draw, the outermost.
         """
-        if wanted.attribute.encoding is None:
+        group, word = self._estimator.drawn_group(wanted.attribute), wanted.word
+        if group is None:
             return None
-        group = self.encodings[wanted.attribute.encoding].generator.vocabulary.group(
-            wanted.attribute.group.name
-        )
-        word = wanted.word
         if group.numbers is not None and not np.isnan(wanted.target):
             word = f"{np.clip(wanted.target, *self._estimator.drawn_numbers(wanted.attribute)):+g}"
         try:
-            group.meant(word) if group.numbers is None else group.spread(word)
+            group.spread(word)
         except WishError:
             return None
         return word

@@ -138,11 +138,15 @@ class Estimator:
             found = np.exp(-np.square(numbers - wanted.target) / (2 * self.deviation(attribute) ** 2))
         return np.asarray(found if wanted.shown else 1 - found)
 
+    def drawn_group(self, attribute: Attribute) -> AttributeGroup | None:
+        """Give an attribute as the encoding that draws it knows it; None if none does."""
+        if attribute.encoding is None:
+            return None
+        return self._encodings[attribute.encoding].generator.vocabulary.group(attribute.group.name)
+
     def drawn_numbers(self, attribute: Attribute) -> tuple[float, float]:
         """Give the least and the most of an attribute's numbers that can be drawn, or else told."""
-        group = attribute.group
-        if attribute.encoding is not None:
-            group = self._encodings[attribute.encoding].generator.vocabulary.group(group.name)
+        group = self.drawn_group(attribute) or attribute.group
         return min(group.numbers or (-math.inf,)), max(group.numbers or (math.inf,))
 
     def deviation(self, attribute: Attribute) -> float:
