@@ -17,6 +17,7 @@ from fake_faces import (
     POSE,
     POSES,
     WORN,
+    FakeClassifier,
     FakeDetector,
     fake_engine,
     fake_models,
@@ -27,7 +28,6 @@ from fake_faces import (
 )
 from generators_made import generator_made
 from PIL import Image
-from test_told import FakeClassifier
 
 import anotheryou
 from anotheryou import (

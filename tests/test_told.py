@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_faces import FakeClassifier
 from generators_made import generator_made
 from test_engine import (
     CALIBRATION,
@@ -36,25 +37,7 @@ WORDS = Vocabulary(
 )
 
 
-@dataclass(frozen=True)
-class FakeClassifier:
-    """Tells by the mean grey of a face's quarters what it shows."""
-
-    vocabulary: Vocabulary = WORDS
-    size: int = 32
-    digest: str = "c" * 12
-
-    def __call__(self, crops: Pixels, /) -> Floats:
-        flat, size = crops.reshape(len(crops), -1), self.vocabulary.size
-        greys = flat[:, :: flat.shape[1] // size][:, :size]
-        logits = greys.astype(np.float64) / 40
-        parts = [logits[:, place] for place in self.vocabulary.places.values()]
-        return np.concatenate(
-            [part - np.log(np.exp(part).sum(1, keepdims=True)) for part in parts], axis=1
-        ).astype(np.float32)
-
-
-TELLING = Telling(FakeClassifier(), "told")
+TELLING = Telling(FakeClassifier(WORDS), "told")
 
 
 def engine_made() -> Engine:
@@ -66,7 +49,7 @@ def test_the_classifier_answers_for_what_it_knows_and_its_temperature_divides() 
     engine = engine_made()
     assert engine.vocabulary == {group.name: group.values for group in WORDS.groups}
     vectors = engine.embed(crops_made(), descriptors_made())
-    told = FakeClassifier()(crops_made()).astype(np.float64)
+    told = FakeClassifier(WORDS)(crops_made()).astype(np.float64)
     apart = turning().generator.canonicalise(crops_made()).distances.astype(np.float64)
     drawn = -(apart[:, [0, 0, 1, 2, 3, 4, 5, 6, 6]] ** 2) / (2 * (1.5 * 1900.0) ** 2)  # -60 as -45
     for name, temperature in (("pose", 1.0), ("accessory", 2.0), ("expression", 1.0)):
@@ -170,7 +153,7 @@ def test_a_classifier_that_knows_less_is_refused() -> None:
     with pytest.raises(WeightsError, match=r"told does not know the pose '\+30', which the weights turner"):
         Engine([turning()], None, CALIBRATION, Telling(FakeClassifier(narrow), "told"))
     with pytest.raises(WeightsError, match="looks at crops of 64 × 64 pixels, the weights turner at 32 × 32"):
-        Engine([turning()], None, CALIBRATION, Telling(FakeClassifier(size=64), "told"))
+        Engine([turning()], None, CALIBRATION, Telling(FakeClassifier(WORDS, 64), "told"))
 
 
 def test_unknown_wishes_are_refused_with_what_there_is() -> None:
@@ -189,7 +172,7 @@ def test_another_classifier_is_another_layout_and_another_place_is_not() -> None
 
     assert "classifier" not in plain.description
     assert with_told(replace(TELLING, source="/elsewhere")) == digest
-    assert with_told(Telling(FakeClassifier(digest="d" * 12), "told")) != digest != plain.digest
+    assert with_told(Telling(FakeClassifier(WORDS, digest="d" * 12), "told")) != digest != plain.digest
 
 
 def test_the_classifier_that_comes_along_knows_all_that_the_weights_know() -> None:
