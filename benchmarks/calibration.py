@@ -56,7 +56,7 @@ COMMONER = {"accessory": {"none": 4.0}}
 # descriptor is nearly as similar, and on ordinary photographs drawings know less of a person than here.
 PHOTOGRAPHS = {
     "steepness": (80.0,),
-    "enough": (0.955,),
+    "enough": (0.96,),
     "appearance pose": (0.0, 1.0, 2.0, 3.0),
     "appearance accessory": (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
 }

@@ -18,7 +18,6 @@ The chip is black beyond the photograph.  A module's function, so that other pro
 
 DLIB_SIDE, ARCFACE_SIDE = 150, 112
 """Pixels across a chip of dlib's descriptor, and of ArcFace and its like."""
-_MARGIN = 0.25  # mean faces around the face, as dlib cuts the chips that its network was trained on
 # Half an eye / distance of the eyes on the mean face to which dlib aligns five points (dlib,
 # image_transforms/interpolation.h, get_face_chip_details): (0.8596 - 0.6461) / 2 / 0.5255.  Corners that
 # nobody has seen must not pull that alignment; on heads of ICT-FaceKit the ratio is 0.209 ± 0.014.
@@ -28,22 +27,43 @@ NOSE_DEPTH = 0.42
 # Places of both eyes and the nose base for ArcFace and SFace.  Their published template has the tip of the
 # nose and the mouth; the base lies at 0.41 of the way between them.
 _ARCFACE = np.array([(38.2946, 51.6963), (73.5318, 51.5014), (56.0625, 80.1615)])
+# And for dlib's descriptor.  It learned from chips that 68 points had aligned, which take in a little more
+# than those of five points do, and more below (docs/evaluation.md, section 3).
+_DLIB = np.array([(48.5, 46.3), (99.5, 46.3), (74.0, 86.0)])
+_STRAIGHT = 0.72  # nose base below the line of the eyes / distance of the eyes, on a straight head
 
 
 def cut_dlib_chip(pixels: Pixels, landmarks: Landmarks) -> Pixels:
-    """Cut a face as dlib's descriptor wants it, (150, 150, 3)."""
-    chip = dlib_chip(pixels, five_points(landmarks), size=DLIB_SIDE, margin=_MARGIN)
-    return chip if chip.ndim == 3 else np.repeat(chip[:, :, None], 3, axis=2)
+    """Cut a face as dlib's descriptor wants it, (150, 150, 3).
+
+    The eyes of a turned head stand near together, so that its chip would be cut too close.  They are set as
+    far apart as the geometric mean of their distance and of what a straight head of this height would have.
+    """
+    left, right, nose = _marks(landmarks)
+    across, down = right - left, nose - (left + right) / 2
+    apart = np.hypot(*across)
+    straight = abs(across[0] * down[1] - across[1] * down[0]) / (max(apart, 1e-6) * _STRAIGHT)
+    spread = across * (np.sqrt(max(apart, straight) / max(apart, 1e-6)) - 1) / 2
+    return _aligned(pixels, np.array([left - spread, right + spread, nose]), _DLIB, DLIB_SIDE)
 
 
 def cut_arcface_chip(pixels: Pixels, landmarks: Landmarks) -> Pixels:
-    """Cut a face (112, 112, 3) whose eyes and nose base lie as near to ArcFace's template as can be.
+    """Cut a face (112, 112, 3) whose eyes and nose base lie as near to ArcFace's template as can be."""
+    return _aligned(pixels, _marks(landmarks), _ARCFACE, ARCFACE_SIDE)
+
+
+def _marks(landmarks: Landmarks) -> NDArray[np.float64]:
+    """Eyes and nose base, (3, 2)."""
+    return np.array([landmarks.left_eye, landmarks.right_eye, landmarks.nose_base], np.float64)
+
+
+def _aligned(pixels: Pixels, points: NDArray[np.float64], template: NDArray[np.float64], side: int) -> Pixels:
+    """Cut (side, side, 3) so that ``points`` (3, 2) come as near to those of the ``template`` as can be.
 
     Least squares over similarities: Umeyama 1991, *Least-squares estimation of transformation parameters
     between two point patterns*, without reflection; in two dimensions one complex number and a shift.
     """
-    points = np.array([landmarks.left_eye, landmarks.right_eye, landmarks.nose_base], float)
-    source, aim = (each[:, 0] + 1j * each[:, 1] for each in (points, _ARCFACE))
+    source, aim = (each[:, 0] + 1j * each[:, 1] for each in (points, template))
     centred = aim - aim.mean()
     turn = (np.conj(centred) @ (source - source.mean())) / (np.conj(centred) @ centred)  # chip to picture
     shift = source.mean() - turn * aim.mean()
@@ -53,8 +73,7 @@ def cut_arcface_chip(pixels: Pixels, landmarks: Landmarks) -> Pixels:
         image = image.reduce(shrink)
         turn, shift = turn / shrink, shift / shrink
     matrix = (turn.real, -turn.imag, shift.real, turn.imag, turn.real, shift.imag)
-    size = (ARCFACE_SIDE, ARCFACE_SIDE)
-    return np.asarray(image.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC))
+    return np.asarray(image.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC))
 
 
 def five_points(landmarks: Landmarks) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DLIB = "dlib-128"
 NONE = "none"
+_CHIPS = b"2"  # how chips are cut for dlib's network; vectors of chips cut otherwise are other vectors
 _BATCH = 16  # chips; more at a time is not quicker on a processor
 
 
@@ -61,7 +62,7 @@ class DlibIdentity:
 
     @cached_property
     def digest(self) -> str:
-        return hashlib.sha256(self._path.read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(self._path.read_bytes() + _CHIPS).hexdigest()[:12]
 
     @cached_property
     def _network(self) -> DlibNetwork:

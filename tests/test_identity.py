@@ -102,6 +102,28 @@ def test_a_face_of_other_proportions_is_fitted_by_least_squares() -> None:
     np.testing.assert_allclose(found, expected, atol=0.35)
 
 
+@pytest.mark.parametrize("turn", [0.0, 0.4, -1.2])
+@pytest.mark.parametrize("yaw", [0, 45, -60])
+def test_chips_for_dlib_take_turned_heads_half_as_much_closer_as_their_eyes_come(
+    turn: float, yaw: float
+) -> None:
+    # A straight head's eyes are 1 apart and its nose base lies 0.72 below their line, 0.42 before it.
+    near, aside = np.cos(np.radians(yaw)) / 2, 0.42 * np.sin(np.radians(yaw))
+    plain = np.array([(-near, 0), (near, 0), (aside, 0.72)])
+    rotated = plain @ [(np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))]
+    points = (rotated * 60 + 150).round(3)
+    landmarks = Landmarks(*(tuple(point) for point in points.tolist()))
+    found = spots(cut_dlib_chip(dots(landmarks, 5, 300), landmarks))
+    # Plainly: the eyes set apart as the mean of both distances, then a similarity with four unknowns.
+    apart = np.sqrt(2 * near * 1.0)
+    moved = np.array([(-apart / 2, 0), (apart / 2, 0), (aside, 0.72)])
+    template = [(48.5, 46.3), (99.5, 46.3), (74.0, 86.0)]
+    rows = [row for x, y in template for row in ([x, -y, 1, 0], [y, x, 0, 1])]
+    a, b, c, d = np.linalg.lstsq(np.array(rows), moved.ravel(), rcond=None)[0]
+    expected = np.linalg.solve([[a, -b], [b, a]], (plain - (c, d)).T).T
+    np.testing.assert_allclose(found, expected, atol=0.6)
+
+
 def test_chips_are_black_beyond_the_photograph_and_grey_ones_have_three_channels() -> None:
     white = np.full((100, 90), 255, np.uint8)
     edge = marks(1.0, 0.0, (85.0, 50.0))
@@ -109,7 +131,7 @@ def test_chips_are_black_beyond_the_photograph_and_grey_ones_have_three_channels
         chip = cut(white, edge)
         assert chip.shape == (side, side, 3)
         assert chip[:, -10:].max() == 0
-        assert chip[side // 2, side // 3].min() == 255
+        assert chip[side // 3, side // 3].min() == 255
         coloured = cut(np.repeat(white[:, :, None], 3, axis=2), edge)
         assert np.array_equal(chip, coloured)
 
@@ -131,7 +153,7 @@ def test_dlibs_chips_are_those_of_dlib() -> None:
         dlib.rectangle(0, 0, 10, 10), [dlib.point(round(x - 0.5), round(y - 0.5)) for x, y in points]
     )
     theirs = dlib.get_face_chip(pixels, shape, size=150, padding=0.25)
-    assert np.array_equal(cut_dlib_chip(pixels, landmarks), theirs)
+    assert np.array_equal(dlib_chip(pixels, five_points(landmarks), size=150, margin=0.25), theirs)
     small = dlib.get_face_chip(pixels, shape, size=64, padding=0.5)
     assert np.array_equal(dlib_chip(pixels, five_points(landmarks), size=64, margin=0.5), small)
 
