@@ -105,6 +105,13 @@ def train(
             "what a wish does not name stays as it is."
         ),
     ] = None,
+    clean_sources: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of pairs, 0 to 1, whose source is a clean version too, where the faces have such: "
+            "learned from sooner than photographs are."
+        ),
+    ] = None,
     augment: Annotated[
         str | None,
         typer.Option(
@@ -178,6 +185,7 @@ def train(
         any_light=any_light,
         any_scene=any_scene,
         attribute_dropout=attribute_dropout,
+        clean_sources=clean_sources,
         augment=augment,
     )
     chosen = adapt(recipe(preset or "default"))

@@ -188,6 +188,29 @@ def test_wishes_may_leave_out_what_does_not_change_and_pictures_what_they_are(da
     assert left_out[0] > 80 and 250 < left_out[1] < 390  # of 640
 
 
+def test_sources_may_be_clean_versions(data: TrainingData) -> None:
+    faces = data.train.faces
+    clean = np.ascontiguousarray(255 - faces.crops)
+    cleaned = replace(data, train=replace(data.train, faces=replace(faces, clean=clean)))
+    feeder = BatchMaker(cleaned.train, cleaned, replace(SMALL, clean_sources=0.3), 0, CPU)
+    pictures, drawn = (
+        (torch.from_numpy(part).float() - data.mean) / data.std for part in (faces.crops, clean)
+    )
+
+    def off(batch: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+        return torch.stack([(among - one).abs().flatten(1).mean(1).min() for one in batch[:, 0]])
+
+    shares = []
+    for step in range(20):
+        batch = feeder(step)
+        assert off(batch.target, drawn).max() < 1e-4
+        for part in (batch.source, batch.positive_shown):
+            shown, instead = off(part, pictures) < 1e-4, off(part, drawn) < 1e-4
+            assert (shown ^ instead).all()
+            shares.append(float(instead.float().mean()))
+    assert 0.2 < np.mean(shares) < 0.4
+
+
 def test_batches_made_ahead_are_the_same(data: TrainingData) -> None:
     make = BatchMaker(data.train, data, SMALL, 0, CPU)
     ahead = BatchesAhead(make)

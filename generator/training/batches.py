@@ -58,6 +58,7 @@ class BatchMaker:
         self._mean, self._std, self._seed, self._device = data.mean, data.std, seed, device
         self._augmentation = recipe.augmentation
         self._places, self._dropout = tuple(data.vocabulary.places.values()), recipe.attribute_dropout
+        self._clean = recipe.clean_sources
         self._shares = (recipe.any_light, recipe.any_scene)
         self._alike = alike_but_light(faces, data.vocabulary), alike_but_scene(faces)
         mirrors = recipe.augmentation is not None and recipe.augmentation.mirror
@@ -77,6 +78,11 @@ class BatchMaker:
             torch.from_numpy(crops[places]).float()
             for crops, places in ((self._shown, rows[:, 0]), (self._drawn, rows[:, 1]), (self._shown, found))
         )
+        if self._clean:
+            drawn = np.random.default_rng([self._seed, Stream.CLEAN, step]).random((2, len(rows), 1, 1))
+            clean = torch.from_numpy(drawn < self._clean)
+            source = torch.where(clean[0], torch.from_numpy(self._drawn[rows[:, 0]]).float(), source)
+            positive = torch.where(clean[1], torch.from_numpy(self._drawn[found]).float(), positive)
         shown = positive
         marks = np.stack([rows[:, 1], found, *(alike.number[found] for alike in self._alike)]) * 2
         if self._augmentation is not None:

@@ -41,6 +41,7 @@ class Stream(IntEnum):
     ANY_LIGHT = 5
     VALIDATION = 6
     DROPOUT = 7
+    CLEAN = 8
     CPI_EXAMPLE = 11
     CPI_REDRAW = 12
 

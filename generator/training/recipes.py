@@ -78,6 +78,7 @@ class Recipe:
     """Share of the attributes in which source and target agree that are left open, zeros in the attribute
     vector, so that the network learns to leave as it is what nobody names."""
     any_scene: float = 0.0  # the same for any picture of the person with the target's values, in any scene
+    clean_sources: float = 0.0  # share of inputs that are clean versions: easier, so learned from sooner
     augmentation: Augmentation | None = None
 
 
@@ -221,6 +222,8 @@ def check_recipe(recipe: Recipe) -> None:
             "The shares of any light and any scene lie between 0 and 1, also together, and the contrastive "
             "weight is never below 0."
         )
+    if not 0 <= recipe.clean_sources <= 1:
+        raise TrainingError("The share of clean versions that the network is shown lies between 0 and 1.")
     if not 0 <= recipe.attribute_dropout < 1:
         raise TrainingError("The share of attributes left open lies between 0 and 1.")
     if (recipe.contrastive_weight or recipe.reconstruction_weight) and not recipe.joint:
