@@ -137,6 +137,7 @@ def wishes(
     seed: Seed = 0,
     size: Size = 32,
     scenes: Annotated[int, typer.Option(min=1, max=100, help="Scenes of each person.")] = 2,
+    variety: HowVaried = "full",
     train: Train = 2000,
     large: Large = False,
     workers: Workers = None,
@@ -144,18 +145,20 @@ def wishes(
     """Render people who differ in all that can be wished for: pose, tilt, accessory, light, expression.
 
     A scene has twelve photographs of one person, who has the same hair and stands before the same camera;
-    they differ in one or several of the attributes. Each person's folder has clean/ beside the photographs:
-    what a training asks to be drawn in their place.
+    they differ in one or several of the attributes. With full variety each person's folder has clean/ beside
+    the photographs: what a training asks to be drawn in their place.
 
     Stops cleanly at Ctrl-C; the same command again goes on where it stopped, and with --large adds larger
     pictures to a set that was rendered without.
 
     Example: anotheryou data render wishes --head-model ict_facekit.npz --out sets/wishes
     """
-    from facedata.rendered.wishes import WishesRecipe
+    from facedata.rendered.photograph import Variety
+    from facedata.rendered.wishes import VARIETY, WishesRecipe
     from faces.crop import CropGeometry
 
-    recipe = WishesRecipe(seed, CropGeometry(size=size), scenes)
+    chosen = VARIETY if variety == "full" else Variety()
+    recipe = WishesRecipe(seed, CropGeometry(size=size), scenes, chosen)
     _render(recipe, out, head_model, people=people, first=first, train=train, large=large, workers=workers)
 
 

@@ -17,6 +17,7 @@ from facedata.pairs import ordered_pairs
 from facedata.rendered.head_model import load_head_model
 from facedata.rendered.lights import usual_light
 from facedata.rendered.person import Head, sample_person, usual_expression
+from facedata.rendered.photograph import Variety
 from facedata.rendered.recipes import Shots
 from facedata.rendered.sets import render_set
 from facedata.rendered.wardrobe import dress_alike
@@ -108,6 +109,16 @@ def test_clean_versions_show_the_same_accessories_light_and_face_whoever_it_is(h
     assert lamps["below"][1] < -0.5 < 0.5 < lamps["above"][1]
     faces = [usual_expression(word) for word in EXPRESSIONS]
     assert all(one != another for one, another in combinations(faces, 2))
+
+
+def test_without_variety_pictures_are_taken_in_a_studio_and_have_no_clean_versions(
+    head: Head, shots: Shots
+) -> None:
+    plain = WishesRecipe(geometry=CropGeometry(size=32), scenes=1, variety=Variety()).render(head, 3)
+    assert plain.clean is None and plain.crops.shape == shots.crops.shape
+    # The wall behind them has one tone.
+    tones = [np.bincount(crops.ravel(), minlength=256).max() for crops in (plain.crops, shots.crops)]
+    assert tones[0] > 3 * tones[1]
 
 
 def test_a_set_is_labelled_and_its_pairs_stay_within_a_scene(head_model_path: Path, tmp_path: Path) -> None:

@@ -85,6 +85,9 @@ Values = dict[str, Any]  # words, by attribute
 class WishesRecipe:
     """``scenes`` of twelve pictures each: four appearances, each from three views.
 
+    Without a camera in ``variety`` all are taken as the protocol's pictures are: in a studio, at one
+    distance, with exact angles, and without clean versions beside them.
+
     The first appearance is what the scene begins with; the second changes the accessory, the third the
     expression, the fourth both.  The first view is what the scene begins with; the second changes the pose,
     the third the light, the tilt or both.
@@ -152,7 +155,7 @@ class WishesRecipe:
         crops, clean, larger, points = zip(*shots, strict=True)
         return Shots(
             crops=np.stack(crops),
-            clean=np.stack(clean),
+            clean=np.stack(clean) if self.variety.camera else None,
             large=np.stack(larger) if large else None,
             points=np.stack(points) if large else None,
         )
@@ -169,6 +172,8 @@ class _Scene:
         look = partial(crop_view, geometry=geometry, rays_per_pixel=_RAYS, dome=_DOME)
         self._look = partial(look, distance=rng.uniform(60, 250))
         self._studio = partial(look, distance=_STUDIO_DISTANCE)
+        if not variety.camera:
+            self._tone, self._dim, self._look = _STUDIO_TONE, _STUDIO_DIM, self._studio
 
     def take(
         self, posed: Posed, alike: Posed, values: Values, *, large: bool
@@ -183,7 +188,8 @@ class _Scene:
         turned = yaw + rng.normal(0, variety.yaw)
         if abs(yaw) == max(YAWS):
             turned += np.sign(yaw) * rng.uniform(0, variety.beyond)
-        tilted = pitch + rng.normal(0, variety.pitch) + np.sign(pitch) * abs(rng.normal(0, _NOD))
+        nod = _NOD if variety.camera else 0.0
+        tilted = pitch + rng.normal(0, variety.pitch) + np.sign(pitch) * abs(rng.normal(0, nod))
         tilted = float(np.clip(tilted, -_STEEPEST, _STEEPEST))
         farthest = _PROFILE - abs(tilted)
         turned = float(np.clip(turned, -farthest, farthest))
