@@ -5,7 +5,8 @@
 A SET is a labelled folder or .zip of ready crops with larger pictures (``data render wishes --large``).
 Unlike ``anotheryou benchmark --wishes``, which measures one network and its rivals, this asks the engine as
 a collection has it, with all its networks and the classifier; of wishes that none of them draws, person and
-estimate decide.  The gallery is the whole set; right is the right person with every wished value.
+estimate decide.  The gallery is the whole set; right is the right person with every wished value.  The last
+columns tell what is wrong with first answers: the person, or what they show.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ from retrieval.loading import DEFAULT_CLASSIFIER, DEFAULT_WEIGHTS, load_encoding
 _TOGETHER = 64  # queries drawn at a time
 
 
-def first_right(engine: Engine, faces: FaceSet, vectors: Floats, queries: Queries) -> Ints:
-    """Give the rank of the first right answer to each query, (Q,), as ``Criterion.ranks`` does."""
+def answers(engine: Engine, faces: FaceSet, vectors: Floats, queries: Queries) -> tuple[Ints, Ints]:
+    """Give the rank of the first right answer to each query, (Q,), as ``Criterion.ranks`` does, and whether
+    its first answer shows the right person and, whoever it is, what was wished for, (Q, 2) 0 or 1."""
     (kind, *_), most = criteria(faces, queries), max(KS)
     wishes = [
         engine.wanted({name: str(words[place]) for name, words in queries.wishes.items()})
@@ -49,7 +51,10 @@ def first_right(engine: Engine, faces: FaceSet, vectors: Floats, queries: Querie
             shortlist = np.argsort(-(vectors @ query.vector), kind="stable")[: shortlist_size(most)]
             worth = engine.score(query, vectors[shortlist]).probability
             found.append(shortlist[np.argsort(-worth, kind="stable")][:most])
-    return kind.ranks(np.stack(found))
+    first = np.array([ranked[0] for ranked in found])
+    met = [faces.attribute(name)[first] == words for name, words in queries.wishes.items()]
+    person = faces.persons[first] == faces.persons[queries.faces]
+    return kind.ranks(np.stack(found)), np.stack([person, np.all(met, axis=0)], axis=1).astype(np.int64)
 
 
 def measure(path: Path, engine: Engine, count: int) -> None:
@@ -69,23 +74,29 @@ def measure(path: Path, engine: Engine, count: int) -> None:
     vectors = engine.embed(faces.crops, np.asarray(descriptors, np.float32), points)
     pairs = list(combinations(values, 2))
     asked = [*((name,) for name in values), *pairs]
-    lines, two = [], list[Ints]()
+    lines, two = list[tuple[str, Ints, Ints]](), list[tuple[Ints, Ints]]()
     with underway(progress, "asking", len(asked), "wishes") as asking:
         for names in asked:
             number = count if len(names) == 1 else max(1, count // len(pairs))
             queries = draw_wishes(faces, {name: values[name] for name in names}, count=number)
-            ranks = first_right(engine, faces, vectors, queries)
-            lines.append((" and ".join(names), ranks))
-            two += [ranks] if len(names) == 2 else []
+            ranks, first = answers(engine, faces, vectors, queries)
+            lines.append((" and ".join(names), ranks, first))
+            two += [(ranks, first)] if len(names) == 2 else []
             asking.advance()
     if two:
-        lines.append(("two at once", np.concatenate(two)))
+        ranks, first = (np.concatenate(part) for part in zip(*two, strict=True))
+        lines.append(("two at once", ranks, first))
     print(f"\n{faces.name}, {len(faces):,} faces\n")
     rows = [
-        (wish, f"{len(ranks):,}", *(f"{100 * np.mean((ranks > 0) & (ranks <= k)):.1f}" for k in KS))
-        for wish, ranks in lines
+        (
+            wish,
+            f"{len(ranks):,}",
+            *(f"{100 * np.mean((ranks > 0) & (ranks <= k)):.1f}" for k in KS),
+            *(f"{share:.1f}" for share in 100 * first.mean(0)),
+        )
+        for wish, ranks, first in lines
     ]
-    columns = ("wish", "queries", *(f"R@{k}" for k in KS))
+    columns = ("wish", "queries", *(f"R@{k}" for k in KS), "first: the person", "first: as wished")
     print_table(columns, rows, right=columns[1:])
 
 
