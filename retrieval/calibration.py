@@ -25,7 +25,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -191,11 +191,15 @@ def logistic(slope: float, shift: float, values: Doubles) -> Doubles:
 def read_calibration(path: Path | None = None) -> Calibration:
     """Read a calibration, by default the user's own, or else the one that comes along.
 
-    Raises WeightsError if it cannot be used.
+    Models of identity that the user's own does not know are as the one that comes along has them.  Raises
+    WeightsError if it cannot be used.
     """
     if path is None:
-        own = user_calibration()
-        path = own if own.is_file() else Path(__file__).with_name(CALIBRATION_FILE)
+        own, shipped = user_calibration(), Path(__file__).with_name(CALIBRATION_FILE)
+        if not own.is_file():
+            return read_calibration(shipped)
+        found, known = read_calibration(own), read_calibration(shipped).identities
+        return replace(found, identities={**known, **found.identities})
     try:
         content = json.loads(path.read_text("utf-8"))
         if content.pop("format") != FORMAT:

@@ -81,7 +81,9 @@ def check_layout(place: Place, found: Layout, wanted: Layout) -> None:
     """Raise CollectionWeightsError if a collection was made by an older version or with something else."""
     if found.digest == wanted.digest:
         return
-    if is_outdated(found):
+    before, now = (layout.description.get("identity") or {} for layout in (found, wanted))
+    same_model = before.get("source") == now.get("source") and before.get("digest") != now.get("digest")
+    if is_outdated(found) or same_model:
         raise outdated(place)
     raise CollectionWeightsError(
         f"the collection in {place} was made with {_words(found)}, not with {_words(wanted)}; use those, or "
