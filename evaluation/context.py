@@ -20,14 +20,16 @@ from facedata.labelled import Attribute, Words
 from facedata.large_pictures import Pictures
 from faces.errors import RowUnavailable, WeightsError
 from faces.progress import NoProgress, Progress
+from faces.types import Floats, Pixels
 from generator.checkpoint import load_generator
 from generator.projection import Projection, load_projection
 from index.search import Vectors
 from retrieval.calibration import Calibration, read_calibration
 from retrieval.engine import Engine
+from retrieval.estimating import as_drawn
 from retrieval.identity import DlibIdentity
-from retrieval.loading import load_telling, usual_telling
-from retrieval.parts import Encoder, Encoding
+from retrieval.loading import DEFAULT_CLASSIFIER, load_telling, usual_telling
+from retrieval.parts import Encoder, Encoding, Telling
 
 SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": "rivals-accessories"}
 """The fitted rivals that come along, by what they change."""
@@ -72,6 +74,10 @@ class Context:
         return DlibIdentity()
 
     @cached_property
+    def _telling(self) -> Telling | None:
+        return load_telling(DEFAULT_CLASSIFIER if self.classifier is None else self.classifier)
+
+    @cached_property
     def fitted_rivals(self) -> Rivals:
         """What rivals learned about the attribute.
 
@@ -110,6 +116,20 @@ class Context:
         encoding = Encoding(generator, self.projection(), generator.name)
         telling = usual_telling([encoding]) if self.classifier is None else load_telling(self.classifier)
         return Engine([encoding], self._identity_model, self._calibration_named(calibration), telling)
+
+    def told(self, crops: Pixels) -> Floats:
+        """Mix what the weights under test draw as the product's classifier tells crops (N, S, S) to show:
+        attribute vectors (N, A) float32.
+
+        Raises RowUnavailable if there is no classifier, or if it does not know these faces or attributes.
+        """
+        telling, generator = self._telling, self.studio.generator
+        if telling is None or telling.classifier.size != generator.geometry.size:
+            raise RowUnavailable("no classifier looks at faces of this size")
+        known = telling.classifier.vocabulary
+        if not {*generator.vocabulary.places} <= {*known.places}:
+            raise RowUnavailable("the classifier does not tell what these weights draw")
+        return as_drawn(telling.classifier(crops), known, generator.vocabulary)
 
     def projection(self, dimension: int | None = None) -> Projection:
         """Return the projection of the weights under test, by default to the numbers that a collection keeps.
@@ -207,8 +227,7 @@ class Context:
             case ["descriptor"]:
                 return f"{self._identity_model.name}@{self._identity_model.digest}"
             case ["classifier"]:
-                telling = self.engine().telling
-                return "" if telling is None else f"classifier@{telling.classifier.digest}"
+                return "" if self._telling is None else f"classifier@{self._telling.classifier.digest}"
             case ["calibration", *name]:
                 return f"calibration@{self._calibration_named(' '.join(name)).digest}"
             case ["cpi"]:

@@ -14,7 +14,7 @@ from typing import Literal
 from baselines.searcher import QueryBatch, Searcher, joined, normalised
 from baselines.two_step import Arithmetic, TwoStep
 from evaluation.context import Context
-from evaluation.ours import Fused, Nearest, OursAllValues
+from evaluation.ours import Fused, Nearest, OursAllValues, OursTold
 from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError, RowUnavailable
@@ -207,6 +207,11 @@ METHODS: tuple[Method, ...] = (
     Method(
         ALL_VALUES, "ours, 2nd network, every value drawn", "ours",
         lambda context, name: OursAllValues(studio=context.studio, name=name), cost=120,
+    ),
+    Method(
+        "ours-told", "ours, the gallery drawn as the classifier tells, mirrored too", "ours",
+        lambda context, name: OursTold(studio=context.studio, told=context.told, name=name),
+        ("weights", "classifier"), cost=40,
     ),
     Method(
         "appearance-256", "ours, projected to 256 numbers", "ours", appearance, ("weights", "projection")

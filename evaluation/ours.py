@@ -82,6 +82,44 @@ class OursAllValues:
 
 
 @dataclass(kw_only=True, eq=False)
+class OursTold:
+    """Row ``ours-told``: as ``ours-features``, but a classifier tells what gallery faces show.
+
+    Each face is drawn once, with all values mixed as likely as ``told`` (N, A) says, so that no value is
+    chosen for good where two are about as likely; and its mirror image as well, if the words allow it, as
+    that of the query is.  Learned by ``fit``: ``gallery_``, the features (N, 2 D).
+    """
+
+    studio: Studio
+    told: Callable[[Pixels], Floats]
+    name: str = "ours-told"
+
+    def fit(self, gallery: FaceSet) -> Self:
+        self.gallery_ = self._features(gallery.crops, self.told(gallery.crops))
+        return self
+
+    def rank(self, queries: QueryBatch, k: int) -> Ints:
+        """Return (Q, k) int64 gallery indices, nearest first."""
+        asked = self._features(queries.crops, self.studio.vectors_of(queries.wishes, queries.crops))
+        return nearest(self.gallery_, asked, k, progress=self.studio.progress)
+
+    def _features(self, crops: Pixels, wishes: Floats) -> NDArray[np.float16]:
+        """Draw crops (N, S, S) and their mirror images, and give both features side by side."""
+        generator, progress = self.studio.generator, self.studio.progress
+        mirrored, rows = generator.vocabulary.mirrored, []
+        with underway(progress, "drawing faces and their mirror images", len(crops), "faces") as drawing:
+            for start in range(0, len(crops), _ROWS):
+                part, wished = crops[start : start + _ROWS], wishes[start : start + _ROWS]
+                made = [generator.draw(part, wished).features]
+                if mirrored is not None:
+                    turned = np.ascontiguousarray(part[:, :, ::-1])
+                    made.append(generator.draw(turned, np.ascontiguousarray(wished[:, mirrored])).features)
+                rows.append(np.concatenate(made, axis=1).astype(np.float16))
+                drawing.advance(len(part))
+        return np.concatenate(rows)
+
+
+@dataclass(kw_only=True, eq=False)
 class Fused:
     """Rows ``fused…``: the product's engine, on what the studio has made already.
 

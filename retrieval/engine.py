@@ -34,7 +34,7 @@ from faces.types import Doubles, Floats, Halves, Landmarks, Pixels
 from generator.attributes import AttributeGroup, everyday
 from index import Layout
 from retrieval.calibration import Calibration, logistic
-from retrieval.estimating import Estimator
+from retrieval.estimating import Estimator, as_drawn
 from retrieval.identity import Identity
 from retrieval.parts import Comparison, Encoding, Query, Scores, Telling, Wanted
 
@@ -201,7 +201,7 @@ class Engine:
             return generator.canonicalise(crops)
         from generator.model import Canonical
 
-        shown = np.exp(np.concatenate([told[:, known.places[name]] for name in vocabulary.places], axis=1))
+        shown = as_drawn(told, known, vocabulary)
         drawn = generator.draw(crops, shown)
         apart = np.linalg.norm(drawn.stage2.astype(np.float32) - crops, axis=(1, 2))
         likeliest = [shown[:, place].argmax(axis=1) for place in vocabulary.places.values()]

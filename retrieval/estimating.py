@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from faces.chips import yaw_of
 from faces.types import Doubles, Floats, Halves, Pixels
-from generator.attributes import AttributeGroup
+from generator.attributes import AttributeGroup, Vocabulary
 from retrieval.calibration import Calibration
 from retrieval.estimates import Attribute
 from retrieval.parts import Encoding, Telling, Wanted
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from generator.model import Canonical
 
 _LEAST = -7.0  # log-probabilities below it count as little: about the logarithm of the calibrations' doubt
+_UNTOLD = 1e-6  # probability of a value that is not told
 _BESIDE = 1.5  # times the temperature of what drawings tell where a classifier tells as well
 
 
@@ -153,6 +154,26 @@ class Estimator:
         """Give the deviation of an estimated number."""
         numbers = sorted(attribute.group.numbers or (0.0, 1.0))
         return self._calibration.deviation(attribute.group.name, float(np.diff(numbers).mean()))
+
+
+def as_drawn(told: Floats, known: Vocabulary, drawn: Vocabulary) -> Floats:
+    """Mix the values that a network draws as likely as a classifier tells them, (N, A') float32.
+
+    ``told`` (N, A) are log-probabilities of the values ``known``.  Numbers that are not drawn count as the
+    nearest, other values not at all.  Raises ValueError if an attribute that is drawn is not told.
+    """
+    parts = []
+    for group in drawn.groups:
+        if group.name not in known.places:
+            raise ValueError(f"the classifier does not tell the {group.name}")
+        other, likely = known.group(group.name), np.exp(told[:, known.places[group.name]])
+        if group.numbers is not None and other.numbers is not None:
+            same = np.eye(len(group.values))[_nearest(other, group)]  # (told, drawn)
+        else:
+            same = np.array([[one == value for value in group.values] for one in other.values], float)
+        mixed = likely @ same + _UNTOLD
+        parts.append(mixed / mixed.sum(axis=1, keepdims=True))
+    return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def _nearest(told: AttributeGroup, drawn: AttributeGroup) -> list[int]:

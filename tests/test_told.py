@@ -19,12 +19,28 @@ from test_engine import (
     turning,
 )
 
-from faces.errors import WeightsError, WishError
+from evaluation.context import Context
+from evaluation.methods import find_method
+from evaluation.ours import OursTold
+from evaluation.protocol import draw_queries
+from evaluation.studio import Studio
+from facedata.labelled import read_labelled, rendered_mini_path
+from faces.errors import CollectionWeightsError, WeightsError, WishError
 from faces.types import Floats, Pixels
 from generator.attributes import AttributeGroup, Vocabulary
+from generator.checkpoint import load_generator
 from generator.deferred import DeferredGenerator
 from retrieval.engine import Engine
-from retrieval.loading import DEFAULT_WEIGHTS, load_encoding, load_engine, load_telling, usual_telling
+from retrieval.estimating import as_drawn
+from retrieval.loading import (
+    DEFAULT_CLASSIFIER,
+    DEFAULT_WEIGHTS,
+    check_layout,
+    load_encoding,
+    load_engine,
+    load_telling,
+    usual_telling,
+)
 from retrieval.parts import Encoding, Telling
 
 WIDE = ("-60", "-45", "-30", "-15", "0", "+15", "+30", "+45", "+60")
@@ -112,6 +128,56 @@ def test_what_is_known_to_be_drawn_is_drawn_and_the_rest_left_out() -> None:
     assert set(query.drawn) == {1}  # without a mask the face can be drawn as it is
 
 
+def test_a_collection_whose_faces_were_cut_otherwise_is_made_again(tmp_path: Path) -> None:
+    engine = engine_made()
+    wanted = engine.layout
+    assert wanted.description["identity"]["source"] == FakeIdentity.name
+    before = {**wanted.description, "identity": {**wanted.description["identity"], "digest": "0" * 12}}
+    found = replace(wanted, digest="f" * 12, description=before)
+    with pytest.raises(CollectionWeightsError, match="by an older version or with other weights"):
+        check_layout(tmp_path, found, wanted)
+    other = replace(found, description={**before, "identity": {"source": "none.onnx", "digest": "0" * 12}})
+    with pytest.raises(CollectionWeightsError, match=r"was made with .*none\.onnx.*, not with"):
+        check_layout(tmp_path, other, wanted)
+
+
+def test_what_is_told_is_mixed_in_the_values_that_can_be_drawn() -> None:
+    told = FakeClassifier(WORDS)(crops_made())
+    pose = AttributeGroup("pose", ("-45", "0", "+45"))
+    drawn = Vocabulary((AttributeGroup("accessory", ("glasses-3", "none")), pose))
+    found = as_drawn(told, WORDS, drawn)
+    assert found.dtype == np.float32 and found.shape == (len(told), 5)
+    chances = np.exp(told.astype(np.float64))
+    worn = chances[:, WORDS.places["accessory"]][:, [2, 0]]
+    np.testing.assert_allclose(found[:, :2], worn / worn.sum(1, keepdims=True), atol=1e-4)
+    turned = chances[:, WORDS.places["pose"]]  # of -60 ... +60, each by the nearest
+    thirds = np.stack([turned[:, :3].sum(1), turned[:, 3:6].sum(1), turned[:, 6:].sum(1)], 1)
+    np.testing.assert_allclose(found[:, 2:], thirds, atol=1e-4)
+    with pytest.raises(ValueError, match="does not tell the light"):
+        as_drawn(told, WORDS, Vocabulary((AttributeGroup("light", ("even", "dim")),)))
+
+
+def test_the_row_ours_told_draws_faces_and_mirror_images_as_the_classifier_tells() -> None:
+    faces = read_labelled(rendered_mini_path(), cropped=True)
+    faces = faces.select(np.isin(faces.persons, np.unique(faces.persons)[:4]) & (faces.lights == "00"))
+    context = Context(studio=Studio(load_generator("rotation-32")), attribute="pose")
+    row = find_method("ours-told", "pose").build(context).fit(faces)
+    assert isinstance(row, OursTold)
+    generator, classifier = context.studio.generator, load_telling(DEFAULT_CLASSIFIER)
+    assert classifier is not None
+    known = classifier.classifier.vocabulary
+    shown = as_drawn(classifier.classifier(faces.crops), known, generator.vocabulary)
+    mirrored = generator.draw(np.ascontiguousarray(faces.crops[:, :, ::-1]), shown[:, ::-1].copy())
+    plain = np.concatenate([generator.draw(faces.crops, shown).features, mirrored.features], axis=1)
+    np.testing.assert_allclose(row.gallery_, plain, atol=2e-3)
+    queries = draw_queries(faces, "pose", context.studio.values("pose"), count=40)
+    found = row.rank(queries.batch(faces), 5)
+    right = (faces.persons[found[:, 0]] == faces.persons[queries.faces]) & (
+        faces.poses[found[:, 0]] == queries.targets
+    )
+    assert right.mean() > 0.9
+
+
 def test_too_many_values_to_draw_are_drawn_once_as_the_classifier_tells() -> None:
     both = generator_made(32, 8, two_groups=True)
     wide = Vocabulary(tuple(both.vocabulary.groups))
@@ -141,7 +207,7 @@ def test_too_many_values_to_draw_are_drawn_once_as_the_classifier_tells() -> Non
     engine = Engine([Encoding(Counted(), encoding.projection, "many")], None, CALIBRATION, telling)
     found = engine.embed(crops_made(), None)
     told = np.exp(FakeClassifier(wide)(crops_made()))
-    np.testing.assert_allclose(seen[0], told, atol=1e-6)
+    np.testing.assert_allclose(seen[0], told, atol=1e-5)
     drawn = both.draw(crops_made(), told)
     np.testing.assert_allclose(found[:, :3], encoding.projection(drawn.features), atol=1e-5)
     apart = drawn.stage2.astype(np.float64) - crops_made()
