@@ -24,6 +24,15 @@ def edit(
             help="Weights that come along, or a folder of them; otherwise those that know the wish.",
         ),
     ] = None,
+    flow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|DIR|none",
+            help="Appearance flow that puts the photograph's own detail and colours into the drawing; none: "
+            "the drawing as it is. Otherwise flow-32 for the weights that it learned from.",
+            show_default=False,
+        ),
+    ] = None,
     face: options.FaceOption = None,
     cropped: Annotated[
         bool, typer.Option("--cropped", help="PHOTO is a ready square crop; no face is looked for.")
@@ -39,8 +48,9 @@ def edit(
 ) -> None:
     """Draw the face in PHOTO turned or changed as wished, and write it to a picture.
 
+    What the photograph shows stays as sharp as it is; what it does not, such as the far cheek, is drawn.
     With the value "all" the picture is a strip: the face, and beside it one column for each value with the
-    drawings of both networks, the first above the second. Several wishes are drawn one after the other.
+    drawings of both networks and the picture made of them. Several wishes are drawn one after the other.
 
     Example:
 
@@ -58,7 +68,9 @@ def edit(
     from generator.sheet import draw_strip
     from retrieval.editing import edit as edit_photo
 
-    made = edit_photo(photo, wishes, weights=weights, face=face, cropped=cropped, detector=detector)
+    made = edit_photo(
+        photo, wishes, weights=weights, flow=flow, face=face, cropped=cropped, detector=detector
+    )
     if made.count > 1 and face is None:
         say(f"{photo} shows {made.count} faces; taking the largest (--face picks another)")
     if not made.attribute:
@@ -67,6 +79,8 @@ def edit(
         captions, note = list(made.values), f"{made.attribute} seems {made.estimates[made.attribute]}"
         if len(captions) == 1:  # nothing to estimate, and nothing else names the attribute
             captions, note = [f"{made.attribute} {captions[0]}"], ""
-        picture = draw_strip(made.crop, made.stage1, made.stage2, captions, note=note, side=size)
+        rows = [("stage 1", made.stage1), ("stage 2", made.stage2)]
+        rows += [] if made.detailed is None else [("with its detail", made.detailed)]
+        picture = draw_strip(made.crop, rows, captions, note=note, side=size)
     picture.save(out)
     say(f"drew {out}")

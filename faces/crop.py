@@ -104,3 +104,9 @@ def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> P
     exact = np.asarray(fine.reduce(steps) if steps > 1 else fine)
     crop: Pixels = np.rint(np.clip(exact, 0, 255)).astype(np.uint8)
     return crop
+
+
+def crop_colours(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> Pixels:
+    """Warp a face of a photograph (H, W, 3) RGB uint8 as ``crop_face`` does, to (S, S, 3) RGB uint8."""
+    channels = (np.ascontiguousarray(pixels[:, :, channel]) for channel in range(3))
+    return np.stack([crop_face(channel, landmarks, geometry) for channel in channels], axis=2)

@@ -14,7 +14,7 @@ from generator.attributes import AttributeGroup, Vocabulary
 from generator.config import ModelConfig, from_json
 
 CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "config.json", "weights.safetensors", "MODEL_CARD.md"
-CLASSIFIER_FILE = "classifier.safetensors"
+CLASSIFIER_FILE, FLOW_FILE = "classifier.safetensors", "flow.safetensors"
 SHIPPED = Path(__file__).resolve().parent / "weights"
 PREFERRED = ("rotation-32", "accessories-32")
 """For photographs.  Others are for the paper's protocols and serve if only they know a wish."""
@@ -42,10 +42,15 @@ def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, wha
 
 
 def weights_folder(name_or_folder: str | Path) -> Path:
-    """Return the folder of weights that is meant, as ``find_weights`` does; a classifier's is none."""
+    """Return the folder of weights that is meant, as ``find_weights`` does; those of others draw nothing."""
     folder = find_weights(name_or_folder, SHIPPED, holding=CONFIG_FILE, what="weights", command="train")
-    if (folder / CLASSIFIER_FILE).is_file() and not (folder / CONFIG_FILE).is_file():
-        raise WeightsError(f"{name_or_folder} is a classifier and draws nothing; give it with --classifier.")
+    if not (folder / CONFIG_FILE).is_file():
+        for file, what, option in (
+            (CLASSIFIER_FILE, "a classifier", "--classifier"),
+            (FLOW_FILE, "an appearance flow", "--flow"),
+        ):
+            if (folder / file).is_file():
+                raise WeightsError(f"{name_or_folder} is {what} and draws nothing; give it with {option}.")
     return folder
 
 

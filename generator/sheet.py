@@ -14,8 +14,7 @@ _GAP, _MARGIN = 8, 20
 
 def draw_strip(
     source: Pixels,
-    stage1: Pixels,
-    stage2: Pixels,
+    rows: Sequence[tuple[str, Pixels]],
     captions: Sequence[str],
     *,
     note: str = "",
@@ -23,23 +22,24 @@ def draw_strip(
 ) -> Image.Image:
     """Show the source (S, S) uint8, and to its right a column for each of N drawings.
 
-    ``stage1`` (N, S, S) uint8 stands above ``stage2``, ``note`` under the source; faces are ``side`` pixels
-    wide.  Raises ValueError if there is not one caption for each drawing.
+    Each of ``rows`` has a name and drawings (N, S, S) or (N, S, S, 3) uint8; the first is at the top.  The
+    ``note`` stands under the source; faces are ``side`` pixels wide.  Raises ValueError if there is not one
+    caption for each drawing.
     """
-    if len(captions) != len(stage1):
-        raise ValueError(f"{len(captions)} captions for {len(stage1)} drawings")
+    if any(len(captions) != len(drawings) for _, drawings in rows):
+        raise ValueError(f"{len(captions)} captions, but not as many drawings in each row")
     size = max(9, side // 9)
     letters, line = font(size), round(size * 1.5)
     left, top = _MARGIN + side + 3 * _GAP, _MARGIN + line
     width = left + len(captions) * (side + _GAP) - _GAP + _MARGIN
-    height = top + 2 * (side + line) + _MARGIN
+    height = top + len(rows) * (side + line) + _MARGIN
     strip = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(strip)
-    middle = top + (side + line) // 2  # level with the gap between the rows
+    middle = top + (len(rows) - 1) * (side + line) // 2  # level with the middle of the rows
     strip.paste(enlarge(source, side), (_MARGIN, middle))
     draw.text((_MARGIN, middle - line), "source", INK, letters)
     draw.text((_MARGIN, middle + side + size // 6), note, FAINT, letters)
-    for row, (name, faces) in enumerate((("stage 1", stage1), ("stage 2", stage2))):
+    for row, (name, faces) in enumerate(rows):
         y = top + row * (side + line)
         for number, (face, caption) in enumerate(zip(faces, captions, strict=True)):
             x = left + number * (side + _GAP)

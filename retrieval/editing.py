@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from facedata.labelled import resized
-from faces.crop import CropGeometry, crop_face
+from faces.crop import CropGeometry, crop_colours, crop_face
 from faces.errors import NoFaceError, PhotoError, WishError
 from faces.types import Floats, Pixels
+from retrieval.detail import LARGER, enlarged, flow_for
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.parts import Encoder
 from retrieval.query import Picture, Source, choose_face, read_picture, source_of
+
+if TYPE_CHECKING:
+    from generator.model import Drawing, Generator
 
 ALL = "all"
 
@@ -25,8 +30,11 @@ class Edited:
     """A face and what was drawn from it, one picture for each of N values."""
 
     crop: Pixels  # (S, S) uint8 grey
+    face: Pixels  # (P, P, 3) uint8 RGB: the same, four times as large
     stage1: Pixels  # (N, S, S) uint8: what the first network drew
     stage2: Pixels  # (N, S, S) uint8: what the second made of it
+    detailed: Pixels | None
+    """(N, P, P, 3) uint8 RGB: the same with the photograph's own detail, unless there is no flow for it."""
     attribute: str  # of which all values were wished; "" if of none, then N is 1
     values: tuple[str, ...]
     estimates: Mapping[str, str]  # what the face seems to show
@@ -35,8 +43,8 @@ class Edited:
 
     @property
     def image(self) -> Pixels:
-        """(S, S) uint8 grey: the first drawing of the second network."""
-        first: Pixels = self.stage2[0]
+        """The first drawing: (P, P, 3) uint8 RGB with the photograph's own detail, else (S, S) uint8 grey."""
+        first: Pixels = (self.stage2 if self.detailed is None else self.detailed)[0]
         return first
 
 
@@ -45,16 +53,18 @@ def edit(
     wish: Mapping[str, str | float],
     *,
     weights: str | Path | None = None,
+    flow: str | Path | None = None,
     face: int | None = None,
     cropped: bool = False,
     detector: DetectorFactory | str | Path | None = None,
 ) -> Edited:
     """Draw the face of a photograph as wished, ``{"pose": 30}``; one value may be ``"all"``.
 
-    ``weights`` are by default those that come along and know the wish.  ``face`` picks one of several faces,
-    from 1, the largest first; ``cropped`` says that the picture is a ready square crop.  Wishes that no
-    network knows together are drawn one after the other.  Raises PhotoError, NoFaceError, WishError or
-    WeightsError.
+    ``weights`` are by default those that come along and know the wish, ``flow`` is the appearance flow that
+    comes along, if it learned from drawings by these weights; ``"none"`` leaves drawings as they are.
+    ``face`` picks one of several faces, from 1, the largest first; ``cropped`` says that the picture is a
+    ready square crop.  Wishes that no network knows together are drawn one after the other.  Raises
+    PhotoError, NoFaceError, WishError or WeightsError.
     """
     from generator.checkpoint import load_generator
 
@@ -70,19 +80,29 @@ def edit(
     steps = _steps(words, varied, weights)
     source = source_of(photo)
     generators = [load_generator(name) for name, _ in steps]
-    crop, number, count = _crop(source, generators[0].geometry, face, cropped, detector)
-    drawn = crop
+    seen, wide, number, count = _crop(source, generators[0].geometry, face, cropped, detector)
+    crop, whole = seen, wide
+    moving = flow_for(generators, flow)
+
+    def drawn(generator: Generator, wanted: list[dict[str, str]]) -> tuple[Drawing, Pixels | None]:
+        crops, faces = (np.repeat(one[None], len(wanted), 0) for one in (crop, whole))
+        made = generator.draw(crops, _vectors(generator, crop, wanted))
+        return made, None if moving is None else moving(faces, crops, made.stage2)
+
     for generator, (_, part) in zip(generators[:-1], steps[:-1], strict=True):
-        drawn = generator.draw(drawn[None], _vectors(generator, drawn, [part])).stage2[0]
+        made, detailed = drawn(generator, [part])
+        crop = made.stage2[0]
+        if detailed is not None:
+            whole = detailed[0]
+            crop = np.asarray(Image.fromarray(whole).convert("L").reduce(LARGER))
     generator, last = generators[-1], steps[-1][1]
     attribute, values = "", tuple(words.values())
     if varied:
         group = generator.vocabulary.group(varied[0])
         attribute, values = group.name, group.values
-    wanted = [{**last, attribute: value} for value in values] if varied else [last]
-    made = generator.draw(np.repeat(drawn[None], len(wanted), 0), _vectors(generator, drawn, wanted))
-    estimates = generator.vocabulary.words(generator.canonicalise(crop[None]).values[0])
-    return Edited(crop, made.stage1, made.stage2, attribute, values, estimates, number, count)
+    made, detailed = drawn(generator, [{**last, attribute: value} for value in values] if varied else [last])
+    estimates = generator.vocabulary.words(generator.canonicalise(seen[None]).values[0])
+    return Edited(seen, wide, made.stage1, made.stage2, detailed, attribute, values, estimates, number, count)
 
 
 def _steps(
@@ -119,17 +139,22 @@ def _crop(
     number: int | None,
     cropped: bool,
     detector: DetectorFactory | str | Path | None,
-) -> tuple[Pixels, int, int]:
-    """Cut the crop (S, S) of the face that is meant; also returns its number and how many there are."""
+) -> tuple[Pixels, Pixels, int, int]:
+    """Cut the face that is meant, as the crop (S, S) and in colour, (P, P, 3), four times as large; also
+    returns its number and how many there are."""
     photo = read_picture(source.picture)
+    large = enlarged(geometry)
     if cropped:
         if photo.width != photo.height:
             reason = f"is {photo.width} × {photo.height} pixels, but a crop is square; leave --cropped out"
             raise PhotoError(source.name, reason)
-        return np.asarray(resized(Image.fromarray(photo.pixels).convert("L"), geometry.size)), 0, 0
+        picture = Image.fromarray(photo.pixels)
+        crop = np.asarray(resized(picture.convert("L"), geometry.size))
+        return crop, np.asarray(resized(picture.convert("RGB"), large.size)), 0, 0
     found, chosen, count = choose_face(photo, source.name, detector_factory(detector)(), number)
     try:
-        return crop_face(photo.pixels, found.landmarks, geometry), chosen, count
+        crop = crop_face(photo.pixels, found.landmarks, geometry)
+        return crop, crop_colours(photo.pixels, found.landmarks, large), chosen, count
     except ValueError as error:
         reason = f"the face cannot be cropped ({error}); use another photograph"
         raise NoFaceError(f"{source.name}: {reason}") from error

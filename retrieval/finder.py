@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from faces.detect import Detector, method_named
-from faces.errors import CollectionError, NoFaceError, WishError
+from faces.errors import CollectionError, NoFaceError, PhotoError, WishError
 from faces.progress import Progress
 from faces.types import Box, Floats, Ints, Landmarks, Pixels
 from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
+from retrieval.detail import detailed, flow_for
 from retrieval.engine import Engine, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.loading import check_layout, load_engine, usual_telling
@@ -93,7 +94,7 @@ class Answer:
 
     ``wish`` holds the wished words by attribute, empty without a wish, ``unwished`` what shall not be shown;
     ``remarks`` are sentences about what could not be met; ``draw`` makes the drawing, which follows the
-    wishes called ``drawn``, as far as the networks can.
+    wishes called ``drawn``, as far as the networks can, and ``detail`` puts the photograph's own detail in.
     """
 
     query: QueryFace
@@ -103,11 +104,18 @@ class Answer:
     remarks: tuple[str, ...]
     drawn: tuple[str, ...]
     draw: Callable[[], Pixels] = field(repr=False, compare=False)
+    detail: Callable[[Pixels], Pixels] = field(repr=False, compare=False)
 
     @cached_property
     def drawing(self) -> Pixels:
         """Draw the face (S, S) uint8 as wished, or as it is; only when somebody looks."""
         return self.draw()
+
+    @cached_property
+    def portrait(self) -> Pixels:
+        """The drawing with the photograph's own detail, (P, P, 3) uint8 RGB; the drawing (S, S) uint8 if no
+        appearance flow has learned from such, or if the photograph is gone."""
+        return self.detail(self.drawing)
 
     @property
     def probable(self) -> int:
@@ -303,10 +311,20 @@ class Finder:
                 return self.engine.drawing(face.crop, query.face, query.wanted)
             return query.image
 
+        def detail(drawing: Pixels) -> Pixels:
+            flow = flow_for(encoding.generator for encoding in self.engine.encodings)
+            if flow is None:
+                return drawing
+            try:
+                pixels = read_picture(face.picture).pixels
+                return detailed(flow, pixels, face.landmarks, self.engine.geometry, face.crop, drawing)
+            except (PhotoError, ValueError):
+                return drawing
+
         wish = {wanted.name: wanted.word for wanted in query.wanted if wanted.shown}
         unwished = tuple(wanted.word for wanted in query.wanted if not wanted.shown)
         followed = tuple(name for name, number in drawn.items() if number is not None)
-        return Answer(face, wish, unwished, hits, tuple(remarks), followed, draw)
+        return Answer(face, wish, unwished, hits, tuple(remarks), followed, draw, detail)
 
     def _wanted(self, wish: Wish, unwished: Unwished) -> tuple[Wanted, ...]:
         """Give what is wished; raises WishError, with advice if other weights know more attributes."""

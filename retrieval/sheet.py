@@ -77,7 +77,7 @@ def _draw_head(page: Image.Image, answer: Answer) -> None:
     captions = (
         (region, "query", _name(query.path)),
         (enlarge(query.crop, _HEAD).convert("RGB"), "its face", f"seems {worth_saying(query.estimates)}"),
-        (enlarge(answer.drawing, _HEAD).convert("RGB"), "drawn", drawn or "as it is"),
+        (enlarge(answer.portrait, _HEAD).convert("RGB"), "drawn", drawn or "as it is"),
     )
     bold, plain = font(15, bold=True), font(15)
     for number, (picture, what, detail) in enumerate(captions):

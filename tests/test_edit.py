@@ -83,7 +83,8 @@ def test_the_altered_face_is_what_the_second_network_draws(
     run_cli: Run, weights: Path, crop: Path, tmp_path: Path, wish: list[str]
 ) -> None:
     out = tmp_path / "face.png"
-    result = run_cli("edit", crop, *wish, "--cropped", "--out", out, "--weights", weights, "--size", "32")
+    options = ("--cropped", "--out", out, "--weights", weights, "--size", "32", "--flow", "none")
+    result = run_cli("edit", crop, *wish, *options)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     source = np.asarray(Image.open(crop))
@@ -124,14 +125,17 @@ def holds(picture: np.ndarray, face: np.ndarray) -> bool:
 
 def test_the_strip_is_labelled_and_as_large_as_its_faces(rng: np.random.Generator) -> None:
     faces = rng.integers(0, 256, (7, 32, 32), dtype=np.uint8)
-    strip = draw_strip(faces[0], faces, faces, [f"pose {pose}" for pose in POSES], note="pose seems 0")
-    bare = draw_strip(faces[0], faces, faces, [""] * 7)
+    rows = [("stage 1", faces), ("stage 2", faces)]
+    strip = draw_strip(faces[0], rows, [f"pose {pose}" for pose in POSES], note="pose seems 0")
+    bare = draw_strip(faces[0], rows, [""] * 7)
     assert strip.size == bare.size
     assert strip.width > 8 * 160
     assert strip.height > 2 * 160
+    coloured = [*rows, ("with its detail", np.repeat(faces[..., None], 3, axis=3))]
+    assert draw_strip(faces[0], coloured, [""] * 7).height > strip.height + 160
     assert (np.asarray(strip) != np.asarray(bare)).any()
-    with pytest.raises(ValueError, match="1 captions for 7"):
-        draw_strip(faces[0], faces, faces, ["pose"])
+    with pytest.raises(ValueError, match="1 captions"):
+        draw_strip(faces[0], rows, ["pose"])
 
 
 def test_enlarging_is_smooth_and_leaves_the_right_size_alone() -> None:
@@ -148,7 +152,7 @@ def test_what_a_wish_leaves_open_stays_as_it_is_estimated(
     source = np.asarray(Image.open(crop))
     before = generator.vocabulary.words(generator.canonicalise(source[None]).values[0])
     out = tmp_path / "face.png"
-    options = ("--cropped", "--out", out, "--weights", combined, "--size", "32")
+    options = ("--cropped", "--out", out, "--weights", combined, "--size", "32", "--flow", "none")
     assert run_cli("edit", crop, "--wish", "accessory=hat", *options).exit_code == 0
     wished = generator.vocabulary.vector({**before, "accessory": "hat"})
     expected = generator.draw(source[None], wished[None]).stage2[0]
@@ -237,7 +241,7 @@ def test_any_angle_between_the_values_can_be_drawn(
     run_cli: Run, weights: Path, crop: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "face.png"
-    options = ("--cropped", "--out", out, "--weights", weights, "--size", "32")
+    options = ("--cropped", "--out", out, "--weights", weights, "--size", "32", "--flow", "none")
     assert run_cli("edit", crop, "--pose", "-20", *options).exit_code == 0
     generator, source = load_generator(weights), np.asarray(Image.open(crop))
     drawn = generator.draw(source[None], generator.vocabulary.vector({"pose": "-20"})[None]).stage2[0]
