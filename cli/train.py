@@ -12,6 +12,7 @@ import typer
 from cli.training import (
     ATTRIBUTES,
     Cropped,
+    HeldOut,
     Out,
     SaveEvery,
     Seed,
@@ -117,13 +118,7 @@ def train(
             help="Only people FIRST-LAST of the joined sets, counted from 0 in order of name, such as 0-99."
         ),
     ] = None,
-    held_out: Annotated[
-        int | None,
-        typer.Option(
-            help="People kept from training to validate on, drawn by the seed. Otherwise those of split val "
-            "or, if there are none, one in twenty."
-        ),
-    ] = None,
+    held_out: HeldOut = None,
     validate: Validate = None,
     start_from: Annotated[
         str | None,

@@ -12,6 +12,7 @@ import typer
 from cli.options import AttributeName
 from cli.training import (
     Cropped,
+    HeldOut,
     Out,
     SaveEvery,
     Seed,
@@ -43,9 +44,7 @@ def train_classifier(
             help="How pictures are altered: none, mirror, full or photographs, which is the default."
         ),
     ] = None,
-    held_out: Annotated[
-        int | None, typer.Option(help="People kept from training to validate on, drawn by the seed.")
-    ] = None,
+    held_out: HeldOut = None,
     validate: Validate = None,
     cropped: Cropped = False,
     size: Size = 32,
@@ -104,9 +103,7 @@ def train_flow(
     start_from: Annotated[
         str | None, typer.Option(help="Name or folder of a trained flow to learn on from.")
     ] = None,
-    held_out: Annotated[
-        int | None, typer.Option(help="People kept from training to validate on, drawn by the seed.")
-    ] = None,
+    held_out: HeldOut = None,
     validate: Validate = None,
     cropped: Cropped = False,
     size: Annotated[int, typer.Option(help="Side of the crops: twice that of a drawing.")] = 64,

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = ("pose", "light", "accessory", "tilt", "expression")  # as facedata.labelled, without loading it
 Out = Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")]
+HeldOut = Annotated[
+    int | None,
+    typer.Option(
+        help="People kept from training to validate on, drawn by the seed. Otherwise those of split val or, "
+        "if there are none, one in twenty."
+    ),
+]
 Validate = Annotated[
     Path | None, typer.Option(help="Labelled folder or .zip to validate on, so that nobody is held out.")
 ]
