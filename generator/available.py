@@ -35,9 +35,10 @@ def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, wha
     if path.is_dir():
         return path
     names = sorted(path.parent.name for path in shipped.glob(f"*/{holding}"))
+    known = ", ".join(names) or "none come with this installation"
     raise WeightsError(
-        f"There are no {what} {str(name_or_folder)!r}; name a folder that `anotheryou {command}` has written,"
-        f" or one of: {', '.join(names) or 'none come with this installation'}."
+        f"There {'are' if what.endswith('s') else 'is'} no {what} {str(name_or_folder)!r}; name a folder that "
+        f"`anotheryou {command}` has written, or one of: {known}."
     )
 
 

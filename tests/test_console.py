@@ -27,7 +27,8 @@ from faces.errors import AnotherYouError, PhotoError
 from faces.progress import Progress
 
 ORDER = ["index", "search", "edit", "info", "reindex", "rebuild", "copy", "forget", "data", "train"]
-ORDER += ["train-classifier", "train-rivals", "train-cpi", "fit-projection", "calibrate", "benchmark"]
+ORDER += ["train-classifier", "train-flow", "train-rivals", "train-cpi", "fit-projection", "calibrate"]
+ORDER += ["benchmark"]
 
 
 class Clock:

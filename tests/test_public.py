@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +22,10 @@ from typer.testing import Result
 
 import anotheryou
 from faces.types import Box, DetectedFace, Landmarks, Photo
+from generator.available import SHIPPED
 from generator.checkpoint import save_checkpoint
 from generator.projection import Projection
+from retrieval.detail import DEFAULT_FLOW
 
 NAMES = {
     "AnotherYouError",
@@ -129,6 +132,7 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generat
         save_checkpoint(weights / name, network_for((32, 8, two_groups)), config)
         features = rng.normal(size=(20, 16 * 16 * 8)).astype(np.float32)
         Projection.fit(features, 8).save(weights / name)
+    shutil.copytree(SHIPPED / DEFAULT_FLOW, weights / DEFAULT_FLOW)
     monkeypatch.setattr("generator.available.SHIPPED", weights)
     monkeypatch.setattr("retrieval.examine.open_detector", open_middle)
     monkeypatch.setattr("retrieval.indexing.default_workers", lambda: 0)
