@@ -37,8 +37,8 @@ def find_weights(name_or_folder: str | Path, shipped: Path, *, holding: str, wha
     names = sorted(path.parent.name for path in shipped.glob(f"*/{holding}"))
     known = ", ".join(names) or "none come with this installation"
     raise WeightsError(
-        f"There {'are' if what.endswith('s') else 'is'} no {what} {str(name_or_folder)!r}; name a folder that "
-        f"`anotheryou {command}` has written, or one of: {known}."
+        f"There {'are' if what.endswith('s') else 'is'} no {what} {str(name_or_folder)!r}; name a folder "
+        f"that `anotheryou {command}` has written, or one of: {known}."
     )
 
 
