@@ -30,7 +30,7 @@ from generator.available import FLOW_FILE, SHIPPED, find_weights, first_line
 from generator.checkpoint import digest_tensors, read_tensors
 
 _WIDTHS = (32, 64, 96, 128)
-_REACH = 0.25  # sides that a number of 1 moves; with 1 the flow is learned too fast, and torn
+_REACH = 0.25  # sides that a number of 1 moves, so that the flow is learned no faster than the rest
 _BATCH = 16
 _BRIGHTER = 1.5  # at most, colours are made so many times brighter
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow makes grey of colours
