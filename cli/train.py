@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +19,9 @@ from cli.training import (
     Threads,
     Validate,
     attributes_of,
+    budget_of,
     compute_on,
-    read_faces,
+    prepare_faces,
     report,
     run_to_the_end,
 )
@@ -150,17 +150,7 @@ def train(
     """
     from cli.console import RichProgress, say
     from generator.checkpoint import load_checkpoint
-    from generator.training import (
-        FEW_PEOPLE,
-        Budget,
-        Options,
-        adjusted,
-        join_sets,
-        prepare,
-        recipe,
-        restrict_people,
-        varying,
-    )
+    from generator.training import FEW_PEOPLE, Options, adjusted, recipe
     from generator.training import train as run
 
     wanted = attributes_of(attribute or ["pose"])
@@ -177,20 +167,20 @@ def train(
         augment=augment,
     )
     chosen = adapt(recipe(preset or "default"))
-    budget = Budget(pairs=pairs, minutes=60.0 if minutes is None and pairs is None else minutes)
-    budget.check()
+    budget = budget_of(minutes, pairs, usual=60.0)
     progress = RichProgress()
     compute_on(threads)
-    faces = join_sets([read_faces(path, cropped, size, progress) for path in data])
-    if people is not None:
-        faces = restrict_people(faces, *_range(people))
-    prepared = prepare(
-        faces,
-        attribute=wanted or varying(faces),
-        to=to,
+    prepared = prepare_faces(
+        data,
+        wanted,
+        cropped=cropped,
+        size=size,
         seed=seed,
         held_out=held_out,
-        validation=read_faces(validate, cropped, size, progress) if validate else None,
+        validate=validate,
+        progress=progress,
+        people=people,
+        to=to,
     )
     learners, unseen = prepared.train, prepared.validation
     say(
@@ -228,10 +218,3 @@ def _mirrored(data: TrainingData) -> str:
     return "half of the pictures are mirrored" + (
         f", which swaps {swapped} by their looks" if swapped else ""
     )
-
-
-def _range(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)-(\d+)", text.strip())
-    if match is None or int(match[1]) > int(match[2]):
-        raise typer.BadParameter(f"{text!r} is no range such as 0-99.", param_hint="--people")
-    return int(match[1]), int(match[2])

@@ -20,7 +20,9 @@ from cli.training import (
     Threads,
     Validate,
     attributes_of,
+    budget_of,
     compute_on,
+    prepare_faces,
     read_faces,
     report,
     run_to_the_end,
@@ -52,29 +54,30 @@ def train_classifier(
     threads: Threads = 0,
     save_every: SaveEvery = 2.0,
 ) -> None:
-    """Train a classifier of what faces show, which is kept beside weights for many attributes.
+    """Train a classifier of what faces show, which stands before whichever networks draw.
 
-    Without one, canonicalising draws every value of every attribute; with one a look is enough. Copy
-    classifier.safetensors from the folder into that of weights with the same attributes and values.
+    Without one, canonicalising draws every value of every attribute; with one a look is enough. The option
+    --classifier of index, reindex and benchmark takes the folder.
 
     Example: anotheryou train-classifier sets/wishes --cropped --minutes 30 --out classifier
     """
     from cli.console import RichProgress, say
-    from generator.training import Budget, Options, adjusted, join_sets, prepare, varying
+    from generator.training import Options, adjusted
     from generator.training.classifying import classifier_recipe
     from generator.training.classifying import train_classifier as run
 
-    budget = Budget(pairs=pictures, minutes=30.0 if minutes is None and pictures is None else minutes)
-    budget.check()
+    budget = budget_of(minutes, pictures, usual=30.0)
     progress = RichProgress()
     compute_on(threads)
-    faces = join_sets([read_faces(path, cropped, size, progress) for path in data])
-    prepared = prepare(
-        faces,
-        attribute=attributes_of(attribute or ["all"]) or varying(faces),
+    prepared = prepare_faces(
+        data,
+        attributes_of(attribute or ["all"]),
+        cropped=cropped,
+        size=size,
         seed=seed,
         held_out=held_out,
-        validation=read_faces(validate, cropped, size, progress) if validate else None,
+        validate=validate,
+        progress=progress,
     )
     say(f"{len(prepared.train.faces):,} faces of {prepared.train.people:,} people")
     run_to_the_end(
@@ -125,20 +128,21 @@ def train_flow(
     from generator.appearance_flow import load_flow
     from generator.available import PREFERRED
     from generator.checkpoint import load_generator
-    from generator.training import Budget, Options, join_sets, prepare, varying
+    from generator.training import Options
     from generator.training.appearance_flow import train_flow as run
 
-    budget = Budget(pairs=pairs, minutes=30.0 if minutes is None and pairs is None else minutes)
-    budget.check()
+    budget = budget_of(minutes, pairs, usual=30.0)
     progress = RichProgress()
     compute_on(threads)
-    faces = join_sets([read_faces(path, cropped, size, progress) for path in data])
-    prepared = prepare(
-        faces,
-        attribute=varying(faces),
+    prepared = prepare_faces(
+        data,
+        [],
+        cropped=cropped,
+        size=size,
         seed=seed,
         held_out=held_out,
-        validation=read_faces(validate, cropped, size, progress) if validate else None,
+        validate=validate,
+        progress=progress,
     )
     generators = [load_generator(name) for name in weights or PREFERRED]
     say(f"{len(prepared.train.faces):,} faces of {prepared.train.people:,} people")

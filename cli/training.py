@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,7 @@ from cli.guard import INTERRUPTED, asked_to_stop
 if TYPE_CHECKING:
     from facedata.labelled import Attribute, FaceSet
     from faces.progress import Progress
-    from generator.training import Entry, Options
+    from generator.training import Budget, Entry, Options, TrainingData
 
 ATTRIBUTES = ("pose", "light", "accessory", "tilt", "expression")  # as facedata.labelled, without loading it
 Out = Annotated[Path, typer.Option(help="Folder for the weights; the same command again goes on in it.")]
@@ -65,6 +66,51 @@ def read_faces(path: Path, cropped: bool, size: int, progress: Progress) -> Face
     if faces.left_out:
         say(f"{path}: no face was found on {faces.left_out} pictures; they are left out")
     return faces
+
+
+def budget_of(minutes: float | None, pairs: int | None, *, usual: float) -> Budget:
+    """Give the length of a training, ``usual`` minutes if neither is named; raises TrainingError."""
+    from generator.training import Budget
+
+    budget = Budget(pairs=pairs, minutes=usual if minutes is None and pairs is None else minutes)
+    budget.check()
+    return budget
+
+
+def prepare_faces(
+    data: list[Path],
+    attributes: list[Attribute],
+    *,
+    cropped: bool,
+    size: int,
+    seed: int,
+    held_out: int | None,
+    validate: Path | None,
+    progress: Progress,
+    people: str | None = None,
+    to: list[str] | None = None,
+) -> TrainingData:
+    """Read the sets, joined, and decide what is learned of them: these attributes, or all that vary."""
+    from generator.training import join_sets, prepare, restrict_people, varying
+
+    faces = join_sets([read_faces(path, cropped, size, progress) for path in data])
+    if people is not None:
+        faces = restrict_people(faces, *_range(people))
+    return prepare(
+        faces,
+        attribute=attributes or varying(faces),
+        to=to,
+        seed=seed,
+        held_out=held_out,
+        validation=read_faces(validate, cropped, size, progress) if validate else None,
+    )
+
+
+def _range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)-(\d+)", text.strip())
+    if match is None or int(match[1]) > int(match[2]):
+        raise typer.BadParameter(f"{text!r} is no range such as 0-99.", param_hint="--people")
+    return int(match[1]), int(match[2])
 
 
 def run_to_the_end(train: Callable[..., bool], options: Options, out: Path) -> None:

@@ -71,8 +71,7 @@ def train_flow(
     none of them can be drawn, or as ``run_training`` does.
     """
     budget.check()
-    if data.validation is None:
-        raise TrainingError("There is nobody to validate on; name more people, or a set to validate on.")
+    unseen = data.required_validation
     size = data.train.faces.size // LARGER
     for generator in generators:
         if generator.geometry.size != size:
@@ -84,7 +83,7 @@ def train_flow(
     if start is not None:
         network.load_state_dict(start.network.state_dict())
     batches = _Batches(data.train, data, generators, recipe, seed)
-    validation = _Validation(_Batches(data.validation, data, generators, recipe, seed), data.std)
+    validation = _Validation(_Batches(unseen, data, generators, recipe, seed), data.std)
     learned = tuple(generator.weights_id for generator in generators)
 
     def backward(step: int) -> tuple[float, Measures]:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from faces.errors import TrainingError
 from faces.types import Ints
 from generator.classifier import Classifier, ClassifierNetwork
 from generator.training.augmentation import augmentation_numbers, degrade, mirror
@@ -56,14 +55,13 @@ def train_classifier(
     false if it was stopped.  Raises TrainingError if nobody validates, or as ``run_training`` does.
     """
     budget.check()
-    if data.validation is None:
-        raise TrainingError("There is nobody to validate on; name more people, or a set to validate on.")
+    unseen = data.required_validation
     torch.manual_seed(seed)
     size, vocabulary = data.train.faces.size, data.vocabulary
     network = ClassifierNetwork(size, vocabulary.size)
     mirrored = mirrored_places(data.train, vocabulary)
     batches = _Batches(data.train, data, recipe, mirrored, seed)
-    validation = _Validation(_Batches(data.validation, data, recipe, mirrored, seed))
+    validation = _Validation(_Batches(unseen, data, recipe, mirrored, seed))
 
     def backward(step: int) -> tuple[float, Measures]:
         pictures, vectors = batches(step)

@@ -82,6 +82,13 @@ class TrainingData:
     mean: float
     std: float
 
+    @property
+    def required_validation(self) -> PairSet:
+        """Those who validate; raises TrainingError if there is nobody."""
+        if self.validation is None:
+            raise TrainingError("There is nobody to validate on; name more people, or a set to validate on.")
+        return self.validation
+
     @cached_property
     def description(self) -> dict[str, object]:
         """Which data exactly it is, as JSON values."""

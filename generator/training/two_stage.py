@@ -338,9 +338,7 @@ class Validation:
     def __init__(
         self, data: TrainingData, recipe: Recipe, seed: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        faces = data.validation
-        if faces is None:
-            raise TrainingError("There is nobody to validate on.")
+        faces = data.required_validation
         self._faces, self._data, self._recipe = faces, data, recipe
         self._device, self._dtype = device, dtype
         rng = np.random.default_rng([seed, Stream.VALIDATION])
