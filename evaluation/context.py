@@ -28,7 +28,7 @@ from retrieval.calibration import Calibration, read_calibration
 from retrieval.engine import Engine
 from retrieval.estimating import as_drawn
 from retrieval.identity import DlibIdentity
-from retrieval.loading import DEFAULT_CLASSIFIER, load_telling, usual_telling
+from retrieval.loading import DEFAULT_CLASSIFIER, load_telling
 from retrieval.parts import Encoder, Encoding, Telling
 
 SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": "rivals-accessories"}
@@ -114,7 +114,9 @@ class Context:
         """
         generator = self.studio.generator
         encoding = Encoding(generator, self.projection(), generator.name)
-        telling = usual_telling([encoding]) if self.classifier is None else load_telling(self.classifier)
+        telling = self._telling
+        if self.classifier is None and telling is not None and telling.unfit([encoding]):
+            telling = None  # the one that comes along is for other faces
         return Engine([encoding], self._identity_model, self._calibration_named(calibration), telling)
 
     def told(self, crops: Pixels) -> Floats:
