@@ -33,7 +33,7 @@ from faces.landmarks import landmarks_of
 from faces.types import Bools, Floats, Ints, Landmarks, Pixels
 from generator.appearance_flow import AppearanceFlow, load_flow
 from retrieval.calibration import read_calibration
-from retrieval.detail import DEFAULT_FLOW, enlarged
+from retrieval.detail import DEFAULT_FLOW, LARGER, enlarged
 from retrieval.engine import Engine
 from retrieval.identity import DlibIdentity
 from retrieval.loading import DEFAULT_CLASSIFIER, load_encoding, load_telling
@@ -41,7 +41,6 @@ from retrieval.loading import DEFAULT_CLASSIFIER, load_encoding, load_telling
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
 ASKED = (-30, 30)
 """The yaws that the last row takes together."""
-_ASKED_ROWS = [f"drawn at {yaw:+d}" for yaw in ASKED]
 
 
 def turned_landmarks(straight: Landmarks, geometry: CropGeometry, yaw: float) -> Landmarks:
@@ -106,24 +105,19 @@ def drawn_rows(
         ("the photograph itself", itself, None, shown, np.nan),
         (f"its crop of {engine.geometry.size} pixels", right(crops, engine.geometry, 0), None, shown, np.nan),
     ]
+    asked = []
     poses = engine.attributes["pose"].group.numbers
     for yaw in (yaw for yaw in YAWS if poses and min(poses) <= yaw <= max(poses)):
         wish = engine.wanted({"pose": str(yaw)})
         made = engine.queries(crops, vectors, [wish] * len(own))
         drawn = np.stack([query.image for query in made if query.image is not None])
         detailed = flow(np.repeat(grey[..., None], 3, axis=3), crops, drawn)[..., 0]
-        small = np.stack([np.asarray(Image.fromarray(one).reduce(4)) for one in detailed])
-        rows.append(
-            (
-                f"drawn at {yaw:+d}",
-                right(drawn, engine.geometry, yaw),
-                right(detailed, wide, yaw),
-                yaw_shown(drawn),
-                yaw_shown(small),
-            )
-        )
-    asked = [(drawn, detailed) for name, drawn, detailed, *_ in rows if name in _ASKED_ROWS]
-    plain, with_detail = (np.mean(np.array(part), axis=0) for part in zip(*asked, strict=True))
+        small = np.stack([np.asarray(Image.fromarray(one).reduce(LARGER)) for one in detailed])
+        found = right(drawn, engine.geometry, yaw), right(detailed, wide, yaw)
+        rows.append((f"drawn at {yaw:+d}", *found, yaw_shown(drawn), yaw_shown(small)))
+        if yaw in ASKED:
+            asked.append(found)
+    plain, with_detail = np.mean(asked, axis=0)
     return [*rows, ("drawn at -30 and +30", plain, with_detail, np.nan, np.nan)]
 
 

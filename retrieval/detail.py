@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from faces.crop import CropGeometry, crop_colours
 from faces.errors import WeightsError
 from faces.types import Landmarks, Pixels
+from retrieval.identity import NONE
 from retrieval.parts import Encoder
 
 if TYPE_CHECKING:
     from generator.appearance_flow import AppearanceFlow
 
-NONE, DEFAULT_FLOW = "none", "flow-32"
+DEFAULT_FLOW = "flow-32"
 LARGER = 4
 """Side of a face with its own detail / side of a crop."""
 
