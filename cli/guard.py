@@ -25,6 +25,7 @@ INTERRUPTED = 130
 _DEBUG = "--debug"
 # Modules that only some users install, and what brings them.
 _EXTRAS = {"faiss": "cpu", "cv2": "yunet", "embreex": "render", "scipy": "render"}
+_EXTRAS |= dict.fromkeys(("fastapi", "starlette", "uvicorn", "python_multipart"), "serve")
 
 
 def plain_sentence(error: BaseException) -> str | None:

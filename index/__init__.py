@@ -4,6 +4,8 @@ from index.collection import Collection as Collection
 from index.collection import Snapshot as Snapshot
 from index.copying import CopySummary as CopySummary
 from index.copying import copy_collection as copy_collection
+from index.listing import Cursor as Cursor
+from index.listing import Piece as Piece
 from index.place import Address as Address
 from index.place import Place as Place
 from index.place import outdated as outdated
@@ -17,5 +19,6 @@ from index.records import NewPhoto as NewPhoto
 from index.records import Status as Status
 from index.records import StoredFace as StoredFace
 from index.records import Summary as Summary
+from index.thumbnails import Thumbnails as Thumbnails
 from index.writer import CollectionWriter as CollectionWriter
 from index.writer import Reindexing as Reindexing

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select
 from faces.types import Doubles, Floats, Halves, Ints
 from index import migrations, rows
 from index.database import database_at
+from index.listing import Listing
 from index.models import FaceRow, PhotoRow
 from index.place import Place, missing, outdated
 from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
@@ -109,6 +110,11 @@ class Snapshot:
     def is_empty(self) -> bool:
         """Whether there is no face at all."""
         return rows.has_no_vectors(self._connection, self._layout_id)
+
+    @property
+    def token(self) -> str:
+        """What tells this collection apart from all others."""
+        return self._view.state.token
 
     @property
     def detector(self) -> str:
@@ -238,7 +244,19 @@ class Snapshot:
 
     def photos(self, status: Status) -> Iterable[KnownPhoto]:
         """Give the photographs of one status, in the order of their paths."""
-        return rows.known_photos(self._connection, PhotoRow.status == status, order=PhotoRow.path)
+        return rows.known_photos(self._connection, PhotoRow.status == status, order=[PhotoRow.path])
+
+    def photo(self, photo_id: int) -> KnownPhoto | None:
+        """Give a photograph; None if there is none of that id."""
+        return next(rows.known_photos(self._connection, PhotoRow.id == photo_id), None)
+
+    def faces_in(self, photo_id: int) -> list[StoredFace]:
+        """Give the faces of a photograph, the largest first."""
+        return self.faces(rows.faces_by_photo(self._connection, [photo_id]).get(photo_id, []))
+
+    def listing(self) -> Listing:
+        """Give the photographs as pages show them: a piece at a time, by date and by folder."""
+        return Listing(self._connection)
 
     def _read(self, ids: Ints) -> Iterator[tuple[Ints, Halves]]:
         return rows.read_vectors(self._connection, self._layout_id, self.layout.dimension, ids)

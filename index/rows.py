@@ -166,11 +166,11 @@ def known_photos(
     connection: Connection,
     condition: ColumnElement[bool],
     *,
-    order: Any = PhotoRow.id,
+    order: Sequence[Any] = (PhotoRow.id,),
     limit: int | None = None,
 ) -> Iterator[KnownPhoto]:
     """The photographs for which a condition holds."""
-    wanted = select(PhotoRow.__table__).where(condition).order_by(order).limit(limit)
+    wanted = select(PhotoRow.__table__).where(condition).order_by(*order).limit(limit)
     yield from _known(connection.execute(wanted))
 
 

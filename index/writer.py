@@ -16,6 +16,7 @@ from index.models import CollectionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
 from index.place import Place, missing
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace
 from index.stores import bring_in_line, drop_wrong
+from index.thumbnails import Thumbnails
 
 
 class CollectionWriter:
@@ -30,6 +31,7 @@ class CollectionWriter:
     def __init__(self, place: Place, new: NewCollection | None = None) -> None:
         self.place = place
         self._database = database_at(place)
+        self._thumbnails = Thumbnails(place)
         self._stack = ExitStack()
         self._connection: Connection | None = None
         self._engine = self._stack.enter_context(self._database.writing(make=new is not None))
@@ -97,18 +99,20 @@ class CollectionWriter:
         with self.transaction() as connection:
             rows.update_photos(connection, found_again)
             by_path = {photo.path: photo for photo in photos}
-            old = delete(PhotoRow).where(PhotoRow.path.in_(list(by_path)))
-            gone = connection.execute(old).rowcount
+            old = delete(PhotoRow).where(PhotoRow.path.in_(list(by_path))).returning(PhotoRow.id)
+            gone = list(connection.execute(old).scalars())
             layout = rows.read_collection(connection).layout_id
             rows.insert_photos(connection, list(by_path.values()), layout)
             if gone or any(photo.faces for photo in photos):
                 rows.bump(connection)
+        self._thumbnails.drop(gone)
 
     def remove(self, photo_ids: Sequence[int]) -> None:
         """Delete photographs, some hundred, with their faces."""
         with self.transaction() as connection:
             connection.execute(delete(PhotoRow).where(PhotoRow.id.in_(photo_ids)))
             rows.bump(connection)
+        self._thumbnails.drop(photo_ids)
 
     def forget(self, photo_ids: Sequence[int]) -> int:
         """Delete the faces of some hundred photographs, keeping paths and checksums; returns their number."""
@@ -118,6 +122,7 @@ class CollectionWriter:
             blank = partial(replace, status=Status.FORGOTTEN, reason="", width=0, height=0, too_small=0)
             rows.update_photos(connection, map(blank, known))
             rows.bump(connection)
+        self._thumbnails.drop(photo_ids)
         return faces
 
     def remember_detection(self, detector: str, min_face: int) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from faces.crop import CropGeometry, crop_colours
 from faces.errors import WeightsError
 from faces.types import Landmarks, Pixels
@@ -54,13 +56,13 @@ def detailed(
     landmarks: Landmarks,
     geometry: CropGeometry,
     crop: Pixels,
-    drawing: Pixels,
+    drawings: Pixels,
 ) -> Pixels:
-    """Return a drawing (S, S) uint8 of a face with its photograph's detail, (P, P, 3) uint8 RGB.
+    """Return drawings (N, S, S) uint8 of a face with its photograph's detail, (N, P, P, 3) uint8 RGB.
 
     ``pixels`` (H, W, 3) RGB uint8 are the photograph's; ``crop`` (S, S) uint8, of that geometry, is the face
     as it was drawn from.  Raises ValueError as ``crop_face`` does.
     """
     face = crop_colours(pixels, landmarks, enlarged(geometry))
-    found: Pixels = flow(face[None], crop[None], drawing[None])[0]
-    return found
+    count = len(drawings)
+    return flow(np.repeat(face[None], count, 0), np.repeat(crop[None], count, 0), drawings)

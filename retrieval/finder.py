@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from faces.detect import Detector, method_named
 from faces.errors import CollectionError, NoFaceError, PhotoError, WishError
 from faces.progress import Progress
-from faces.types import Box, Floats, Ints, Landmarks, Pixels
+from faces.types import Box, DetectedFace, Floats, Ints, Landmarks, Photo, Pixels
 from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
 from retrieval.detail import detailed, flow_for
@@ -29,7 +30,6 @@ from retrieval.query import (
     Unwished,
     Wish,
     check_number,
-    choose_face,
     named_unwished,
     named_wish,
     read_picture,
@@ -62,6 +62,18 @@ class QueryFace:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A face ready to be searched with, again and again: nothing is read or looked for any more.
+
+    ``vector`` (D,) float32 is the face's own; ``source`` tells which photographs are its own.
+    """
+
+    face: QueryFace
+    vector: Floats
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A face that was found.
 
@@ -82,6 +94,7 @@ class Hit:
     number: int
     count: int
     face_id: int
+    photo_id: int
     box: Box
     landmarks: Landmarks
     estimates: Mapping[str, str]
@@ -187,7 +200,7 @@ class Finder:
 
     def search(
         self,
-        photo: Picture,
+        photo: Picture | Prepared,
         *,
         wish: Wish = None,
         not_: Unwished = (),
@@ -199,7 +212,7 @@ class Finder:
         below: Path | str | None = None,
         exact: bool = False,
     ) -> Answer:
-        """Find the k faces that are most probably the person in a photograph, as wished.
+        """Find the k faces that are most probably the person in a photograph, or a prepared face, as wished.
 
         ``wish`` maps attributes to values, ``{"pose": 30}``, or is a value alone, ``"+30"``; what it does not
         name may be anything.  ``not_`` are values that shall not be shown, ``"sunglasses"``.  ``face`` picks
@@ -240,6 +253,33 @@ class Finder:
         asked = [(photo, wish, None) for photo, wish in zip(photos, each, strict=True)]
         return self._answers(asked, _Options(not_, k, same_photo, only, at_least, below, exact))
 
+    def prepare(self, photo: Picture) -> list[Prepared]:
+        """Make every face of a photograph ready to be searched with, the largest first; an empty list if
+        there is none.  Raises PhotoError if the photograph cannot be read."""
+        source = source_of(photo)
+        with self.collection.snapshot() as snapshot:
+            known = snapshot.faces_of(source.path, source.content)
+        return [self._known(one, source) for one in known] or self._seen(source)
+
+    def prepare_face(self, face_id: int) -> Prepared:
+        """Make a face of the collection ready to be searched with; its photograph may be gone.  Raises
+        NoFaceError if the collection has no such face (any more)."""
+        with self.collection.snapshot() as snapshot:
+            try:
+                stored = snapshot.faces([face_id])[0]
+            except KeyError:
+                raise NoFaceError(f"the collection has no face {face_id} (any more)") from None
+            photo = snapshot.photo(stored.photo_id)
+        content = None if photo is None else photo.content
+        return self._known(stored, Source(Path(stored.path), stored.path, stored.path, content))
+
+    def draw(self, prepared: Prepared, wishes: Sequence[Wish]) -> Pixels:
+        """Draw a face once for each of N wishes: (N, P, P, 3) uint8 RGB with the photograph's own detail, or
+        (N, S, S) uint8 grey if there is no flow for it; raises WishError."""
+        face, crop = prepared.vector, prepared.face.crop
+        drawn = np.stack([self.engine.drawing(crop, face, self._wanted(wish, ())) for wish in wishes])
+        return self._detailed(prepared.face, drawn)
+
     def close(self) -> None:
         """Let go of the collection."""
         self.collection.close()
@@ -250,7 +290,9 @@ class Finder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _answers(self, asked: Sequence[tuple[Picture, Wish, int | None]], options: _Options) -> list[Answer]:
+    def _answers(
+        self, asked: Sequence[tuple[Picture | Prepared, Wish, int | None]], options: _Options
+    ) -> list[Answer]:
         """Answer questions, each a photograph, a wish and a face, on one state of the collection."""
         if options.k < 1:
             raise ValueError(f"k must be 1 or more, not {options.k}")
@@ -258,22 +300,19 @@ class Finder:
         wishes = [self._wanted(wish, options.unwished) for _, wish, _ in asked]
         with self.collection.snapshot() as snapshot:
             check_layout(self.collection.place, snapshot.layout, self.engine.layout)
-            sources = [source_of(photo) for photo, _, _ in asked]
             found = [
-                self._query_face(snapshot, source, number)
-                for source, (_, _, number) in zip(sources, asked, strict=True)
+                photo if isinstance(photo, Prepared) else self._chosen(snapshot, source_of(photo), number)
+                for photo, _, number in asked
             ]
-            faces = [query for query, _ in found]
-            vectors = np.stack([vector for _, vector in found])
-            queries = self.engine.queries(np.stack([face.crop for face in faces]), vectors, wishes)
+            crops = np.stack([prepared.face.crop for prepared in found])
+            queries = self.engine.queries(crops, np.stack([prepared.vector for prepared in found]), wishes)
             return [
-                self._answer(snapshot, source, face, query, options)
-                for face, query, source in zip(faces, queries, sources, strict=True)
+                self._answer(snapshot, prepared, query, options)
+                for prepared, query in zip(found, queries, strict=True)
             ]
 
-    def _answer(
-        self, snapshot: Snapshot, source: Source, face: QueryFace, query: Query, options: _Options
-    ) -> Answer:
+    def _answer(self, snapshot: Snapshot, prepared: Prepared, query: Query, options: _Options) -> Answer:
+        face, source = prepared.face, prepared.source
         fulfilling = self._fulfilling(snapshot, query.wanted) if query.wanted and options.only else None
         among = fulfilling
         if options.below is not None:
@@ -312,14 +351,8 @@ class Finder:
             return query.image
 
         def detail(drawing: Pixels) -> Pixels:
-            flow = flow_for(encoding.generator for encoding in self.engine.encodings)
-            if flow is None:
-                return drawing
-            try:
-                pixels = read_picture(face.picture).pixels
-                return detailed(flow, pixels, face.landmarks, self.engine.geometry, face.crop, drawing)
-            except (PhotoError, ValueError):
-                return drawing
+            found: Pixels = self._detailed(face, drawing[None])[0]
+            return found
 
         wish = {wanted.name: wanted.word for wanted in query.wanted if wanted.shown}
         unwished = tuple(wanted.word for wanted in query.wanted if not wanted.shown)
@@ -334,28 +367,60 @@ class Finder:
             advice = _advice(wish, unwished, self.engine, self.collection.place)
             raise WishError(f"{error}{advice}") from None
 
-    def _query_face(self, snapshot: Snapshot, source: Source, number: int | None) -> tuple[QueryFace, Floats]:
-        """Give the face that is meant and its vector (D,) float32: as the collection has it, or detected."""
+    def _chosen(self, snapshot: Snapshot, source: Source, number: int | None) -> Prepared:
+        """Give the face that is meant, as the collection has it, or detected."""
         known = snapshot.faces_of(source.path, source.content)
         if known:
-            chosen = known[check_number(source.name, number, len(known)) - 1]
-            vector = chosen.vector.astype(np.float32)
-            place = (chosen.number, chosen.count, chosen.box, chosen.landmarks, chosen.crop)
-            estimates = self.engine.estimates(vector)
-            return QueryFace(source.picture, source.name, *place, estimates, known=True), vector
+            return self._known(known[check_number(source.name, number, len(known)) - 1], source)
         photo = read_picture(source.picture)
+        found = self._detected(photo)
+        return self._cut(source, photo, found, check_number(source.name, number, len(found)) - 1)
+
+    def _known(self, stored: StoredFace, source: Source) -> Prepared:
+        """Make a face of the collection ready."""
+        vector = stored.vector.astype(np.float32)
+        place = (stored.number, stored.count, stored.box, stored.landmarks, stored.crop)
+        face = QueryFace(source.picture, source.name, *place, self.engine.estimates(vector), known=True)
+        return Prepared(face, vector, source)
+
+    def _seen(self, source: Source) -> list[Prepared]:
+        """Detect the faces of a photograph and make those ready that can be cropped."""
+        photo = read_picture(source.picture)
+        found = self._detected(photo)
+        ready = []
+        for place in range(len(found)):
+            with suppress(NoFaceError):
+                ready.append(self._cut(source, photo, found, place))
+        return ready
+
+    def _detected(self, photo: Photo) -> list[DetectedFace]:
         if self._detector is None:
             self._detector = self._open_detector()
-        face, chosen_number, count = choose_face(photo, source.name, self._detector, number)
+        return self._detector.detect(photo)
+
+    def _cut(self, source: Source, photo: Photo, found: Sequence[DetectedFace], place: int) -> Prepared:
+        """Make one of the detected faces ready; raises NoFaceError if it cannot be cropped."""
+        face = found[place]
         try:
             crop, vector = self.engine.embed_face(photo.pixels, face.landmarks)
         except ValueError as error:
             raise NoFaceError(
                 f"{source.name}: the face cannot be cropped ({error}); use another photograph"
             ) from error
-        place = (chosen_number, count, face.box, face.landmarks, crop)
-        estimates = self.engine.estimates(vector)
-        return QueryFace(source.picture, source.name, *place, estimates, known=False), vector
+        known = (place + 1, len(found), face.box, face.landmarks, crop, self.engine.estimates(vector))
+        return Prepared(QueryFace(source.picture, source.name, *known, known=False), vector, source)
+
+    def _detailed(self, face: QueryFace, drawings: Pixels) -> Pixels:
+        """Put the photograph's own detail into drawings (N, S, S) of a face, if there is a flow for it and
+        the photograph is there: (N, P, P, 3)."""
+        flow = flow_for(encoding.generator for encoding in self.engine.encodings)
+        if flow is None:
+            return drawings
+        try:
+            pixels = read_picture(face.picture).pixels
+            return detailed(flow, pixels, face.landmarks, self.engine.geometry, face.crop, drawings)
+        except (PhotoError, ValueError):
+            return drawings
 
     def _fulfilling(self, snapshot: Snapshot, wish: Sequence[Wanted]) -> Ints:
         """Give the ids (n,) of the faces of the whole collection that seem to meet every wish."""
@@ -402,6 +467,7 @@ class Finder:
             number=face.number,
             count=face.count,
             face_id=face.id,
+            photo_id=face.photo_id,
             box=face.box,
             landmarks=face.landmarks,
             estimates=self.engine.estimates(face.vector),

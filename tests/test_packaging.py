@@ -14,7 +14,7 @@ from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PACKAGES = ["cli", "evaluation", "baselines", "retrieval", "index", "generator", "facedata", "faces"]
+PACKAGES = ["cli", "pages", "evaluation", "baselines", "retrieval", "index", "generator", "facedata", "faces"]
 MODULES = ["anotheryou.py"]
 PACKAGE_DATA = [
     "evaluation/templates/report.html",
@@ -27,6 +27,8 @@ PACKAGE_DATA = [
     "generator/weights/accessories-32/projection.safetensors",
     "generator/weights/rotation-32/projection.safetensors",
     "generator/weights/rotation-32/weights.safetensors",
+    "pages/static/style.css",
+    "pages/templates/search.html",
     "retrieval/calibration.json",
 ]
 

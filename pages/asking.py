@@ -1,0 +1,249 @@
+"""From the parameters of an address to a question, and from its answer to what /api and pages show."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+from urllib.parse import quote, urlencode
+
+from starlette.datastructures import QueryParams
+
+from faces.errors import NoFaceError, WishError
+from generator.attributes import everyday
+from index import Cursor, KnownPhoto, StoredFace
+from pages import models
+from pages.album import Album
+from retrieval.engine import Engine
+from retrieval.estimates import worth_saying
+from retrieval.finder import Prepared
+from retrieval.sheet import percent
+
+WISH = "wish-"
+"""Begins the parameter of a wish in forms: ``wish-pose=-30``; /api takes ``wish=pose=-30`` as well."""
+_MOST_HITS = 200
+_USUAL_HITS = 24
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whom to look for: a ``face`` of the collection, or face ``number`` of an uploaded ``picture``; and how.
+
+    ``asked`` is all of it as the parameters of an address.
+    """
+
+    face: int | None = None
+    picture: str | None = None
+    number: int = 1
+    wish: Mapping[str, str] = field(default_factory=dict)
+    unwished: tuple[str, ...] = ()
+    k: int = _USUAL_HITS
+    only: bool = False
+    below: str | None = None
+
+    @classmethod
+    def of(cls, asked: QueryParams) -> Self:
+        """Read a question; raises WishError or NoFaceError for what is no question."""
+        wish = {name.removeprefix(WISH): asked[name] for name in asked if name.startswith(WISH)}
+        for pair in asked.getlist("wish"):
+            name, separator, word = pair.partition("=")
+            if not separator:
+                raise WishError(f"A wish has the form NAME=VALUE, such as pose=+30, not {pair!r}.")
+            wish[name] = word
+        return cls(
+            _number(asked.get("face"), "face") or None,
+            asked.get("picture") or None,
+            _number(asked.get("number"), "number") or 1,
+            {name.strip(): word.strip() for name, word in wish.items() if word.strip()},
+            tuple(word for word in asked.getlist("not") if word.strip()),
+            min(_number(asked.get("k"), "k") or _USUAL_HITS, _MOST_HITS),
+            asked.get("only", "") not in ("", "0", "false"),
+            asked.get("below") or None,
+        )
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is a face to look for."""
+        return self.face is not None or self.picture is not None
+
+    @property
+    def parameters(self) -> list[tuple[str, str]]:
+        """Write the face that is meant as the parameters of an address."""
+        if self.face is not None:
+            return [("face", str(self.face))]
+        return [("picture", self.picture or ""), ("number", str(self.number))]
+
+    def prepared(self, album: Album) -> Prepared:
+        """Give the face that is meant; raises NoFaceError."""
+        if self.face is not None:
+            return album.face(self.face)
+        if self.picture is None:
+            raise NoFaceError("choose a face first: a picture of yours, or one of a photograph")
+        faces = album.uploaded(self.picture)
+        if not 1 <= self.number <= len(faces):
+            raise NoFaceError(f"there is no face {self.number} in this picture")
+        return faces[self.number - 1]
+
+    def ask(self, album: Album) -> models.Answer:
+        """Search, and give the answer as it is shown; raises as ``Finder.search`` does."""
+        prepared, begun = self.prepared(album), time.perf_counter()
+        answer = album.search(
+            prepared, self.wish, not_=self.unwished, k=self.k, only=self.only, below=self.below
+        )
+        took = 1000 * (time.perf_counter() - begun)
+        hits = [
+            models.Hit(
+                rank=hit.rank,
+                probability=round(hit.probability, 6),
+                percent=percent(hit.probability),
+                same_person=round(hit.same_person, 6),
+                met={name: round(value, 6) for name, value in hit.met.items()},
+                seems=worth_saying(hit.estimates),
+                face=hit.face_id,
+                photo=hit.photo_id,
+                name=shown(os.path.basename(hit.path)),  # noqa: PTH119  (it need not be a path of this system)
+                path=shown(hit.path),
+                exists=hit.exists,
+                image=face_address(album, hit.face_id),
+            )
+            for hit in answer.hits
+        ]
+        asked = [*self.parameters, *((f"{WISH}{name}", word) for name, word in self.wish.items())]
+        said = [said_of(name, word) for name, word in answer.wish.items()]
+        said += [f"not {everyday(word)}" for word in answer.unwished]
+        return models.Answer(
+            words=", ".join(said),
+            seems=worth_saying(answer.query.estimates),
+            wish=dict(answer.wish),
+            unwished=list(answer.unwished),
+            drawn=list(answer.drawn),
+            drawing=f"/api/drawing?{urlencode(asked)}",
+            probable=answer.probable,
+            doubt=answer.doubt,
+            remarks=list(answer.remarks),
+            hits=hits,
+            milliseconds=round(took, 1),
+        )
+
+
+def said_of(name: str, word: str) -> str:
+    """Write a wish as people say it: ``facing left by 30°``, ``sunglasses``, ``light from the left``."""
+    if name == "pose":
+        turned = float(word)
+        side = "left" if turned < 0 else "right"
+        return f"turned {abs(turned):g}° to the {side}" if turned else "facing the camera"
+    label = label_of(name, word)
+    return f"{name} {label}" if name in ("light", "tilt") or label == "none" else label
+
+
+def label_of(name: str, value: str) -> str:
+    """Give a value's name for people: ``round glasses``."""
+    return f"{float(value):+g}°" if name == "pose" else everyday(value).replace("-", " ")
+
+
+def attributes_of(engine: Engine) -> list[models.Attribute]:
+    """List what can be wished for."""
+    found = []
+    for name, values in engine.vocabulary.items():
+        known = engine.attributes[name.casefold()].group.numbers
+        listed = [
+            models.Value(
+                value=value,
+                label=label_of(name, value),
+                drawn=engine.drawn_by(engine.wanted({name: value})[0]) is not None,
+            )
+            for value in values
+        ]
+        edges = (None, None) if known is None else (min(known), max(known))
+        found.append(models.Attribute(name=name, values=listed, smallest=edges[0], largest=edges[1]))
+    return found
+
+
+def face_boxes(album: Album, faces: Iterable[StoredFace]) -> list[models.FaceBox]:
+    """Describe the faces of a photograph."""
+    engine = album.engine
+    return [
+        models.FaceBox(
+            id=face.id,
+            number=face.number,
+            box=[round(side, 1) for side in face.box.sides],
+            seems=worth_saying(engine.estimates(face.vector)),
+            image=face_address(album, face.id),
+        )
+        for face in faces
+    ]
+
+
+def uploaded_boxes(name: str, faces: Iterable[Prepared]) -> list[models.FaceBox]:
+    """Describe the faces of a picture that was handed in."""
+    return [
+        models.FaceBox(
+            id=None,
+            number=place,
+            box=[round(side, 1) for side in face.face.box.sides],
+            seems=worth_saying(face.face.estimates),
+            image=f"/api/pictures/{quote(name)}/{place}",
+        )
+        for place, face in enumerate(faces, 1)
+    ]
+
+
+def photograph(album: Album, photo: KnownPhoto) -> models.Photograph:
+    """Describe a photograph."""
+    folder, name = os.path.split(photo.path)
+    return models.Photograph(
+        id=photo.id,
+        name=shown(name),
+        folder=shown(folder),
+        path=shown(photo.path),
+        taken=taken(photo.mtime_ns).isoformat(),
+        width=photo.width,
+        height=photo.height,
+        image=photo_address(album, photo.id),
+    )
+
+
+def photo_address(album: Album, photo_id: int) -> str:
+    """Give the address of a photograph's picture.  It has the collection in it: browsers keep what they got,
+    and the next collection may be served at the same port."""
+    return f"/api/photos/{photo_id}/image?of={album.token}"
+
+
+def face_address(album: Album, face_id: int) -> str:
+    """Give the address of a face's picture."""
+    return f"/api/faces/{face_id}/image?of={album.token}"
+
+
+def taken(when_ns: int) -> datetime:
+    """Give the time of a photograph as a date."""
+    return datetime.fromtimestamp(when_ns / 1e9, UTC)
+
+
+def written(cursor: Cursor) -> str:
+    """Write a place in the list of photographs for an address."""
+    return f"{cursor.when}.{cursor.id}"
+
+
+def read_cursor(text: str | None) -> Cursor | None:
+    """Read what ``written`` wrote; None if it is no place."""
+    when, _, number = (text or "").partition(".")
+    try:
+        return Cursor(int(when), int(number))
+    except ValueError:
+        return None
+
+
+def shown(text: str) -> str:
+    """Give a path as text that can be shown, whatever bytes its name has."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _number(text: str | None, name: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise NoFaceError(f"{name} is a number, not {text[:40]!r}")
+    return int(text)

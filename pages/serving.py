@@ -1,0 +1,74 @@
+"""Serve the pages: on this machine alone, unless an address is named together with a password."""
+
+from __future__ import annotations
+
+import socket
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from faces.errors import AnotherYouError
+from pages.access import Access, is_loopback, read_password
+from pages.app import create_app
+
+LOOPBACK = "127.0.0.1"
+PORT = 8391
+_BACKLOG = 128
+_AT_ONCE = 200  # connections; more are told to come again
+
+
+def serve(
+    collection: Path | str | None = None,
+    *,
+    host: str | None = None,
+    port: int = PORT,
+    password_file: Path | None = None,
+    open_browser: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve a collection until interrupted; ``say`` is told the address, with its token.
+
+    Without a ``host`` only programs of this machine reach it.  ``port`` 0 takes any that is free.  Raises
+    AnotherYouError if a host beyond this machine is named without a password, or the port is taken.
+    """
+    named = LOOPBACK if host is None else host
+    if password_file is None and not is_loopback(named):
+        raise AnotherYouError(
+            f"{named} can be reached from other machines; give --password-file as well, or leave --host out"
+        )
+    password = None if password_file is None else read_password(password_file)
+    listening = _listen(named, port)
+    access = Access(named, listening.getsockname()[1], password)
+    shown = f"[{named}]" if ":" in named else named
+    address = f"http://{shown}:{access.port}/" + ("" if access.token is None else f"?token={access.token}")
+    config = uvicorn.Config(
+        create_app(collection, access),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,  # nobody in front of it is to be believed
+        ws="none",
+        limit_concurrency=_AT_ONCE,
+        timeout_graceful_shutdown=3,
+    )
+    say(f"open {address}")
+    if open_browser:
+        webbrowser.open(address)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Open the port; raises AnotherYouError if that cannot be."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        opened = socket.socket(family, kind)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        opened.listen(_BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AnotherYouError(f"{host}:{port} cannot be used ({reason}); name another --port") from None
+    return opened
