@@ -201,6 +201,11 @@ class Snapshot:
         found = {face.id: face for face in rows.read_faces(self._connection, self._layout_id, ids)}
         return [found[face_id] for face_id in ids]
 
+    def face(self, face_id: int) -> StoredFace | None:
+        """Give a face; None if there is none of that id."""
+        known = self._connection.execute(select(FaceRow.id).where(FaceRow.id == face_id)).first()
+        return None if known is None else self.faces([face_id])[0]
+
     def blocks(self) -> Iterator[tuple[Ints, Halves]]:
         """Give all faces, some at a time: ids (n,) int64 and vectors (n, D) float16."""
         view = self._view

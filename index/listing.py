@@ -77,9 +77,18 @@ class Listing:
         newest = largest.order_by(FaceRow.photo_id.desc()).limit(count)
         return list(self._connection.execute(newest).scalars())
 
-    def faces_of(self, photo_ids: list[int]) -> dict[int, list[int]]:
-        """Give the ids of the faces of some photographs, by photograph, the largest first."""
-        return rows.faces_by_photo(self._connection, photo_ids)
+    def faces_from_all_over(self, count: int) -> list[int]:
+        """Give the ids of up to ``count`` faces from the first to the last, evenly apart."""
+        edges = select(func.min(FaceRow.id), func.max(FaceRow.id))
+        first, last = self._connection.execute(edges).one()
+        if first is None:
+            return []
+        step = max(1.0, (last - first + 1) / count)
+        found: list[int | None] = []
+        for place in range(count):
+            here = FaceRow.id >= first + int(step * (place + 0.5))
+            found += self._connection.execute(select(func.min(FaceRow.id)).where(here)).scalars()
+        return list(dict.fromkeys(one for one in found if one is not None))
 
     def skipped(self, count: int, *, after: str = "") -> list[KnownPhoto]:
         """Give photographs that could not be read, each with the reason, in the order of the paths."""

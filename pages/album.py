@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from faces.errors import CollectionError, CollectionWeightsError, NoFaceError, PhotoError
+from faces.errors import CollectionMissingError, CollectionWeightsError, NoFaceError, PhotoError
 from index import Collection, KnownPhoto, Place, Snapshot, Status, StoredFace, Thumbnails
 from pages import pictures
 from retrieval.finder import Answer, Finder, Prepared
@@ -63,9 +63,7 @@ class Album:
         try:
             with self.snapshot() as snapshot:
                 return snapshot.is_empty
-        except CollectionError:
-            if (self.place / "catalog.sqlite").exists() if isinstance(self.place, Path) else True:
-                raise
+        except CollectionMissingError:
             return True
 
     @contextmanager
@@ -186,10 +184,10 @@ class Album:
     def face_of(self, face_id: int) -> StoredFace:
         """Give a face of the collection; raises NoFaceError."""
         with self.snapshot() as snapshot:
-            try:
-                return snapshot.faces([face_id])[0]
-            except KeyError:
-                raise NoFaceError(f"the collection has no face {face_id} (any more)") from None
+            found = snapshot.face(face_id)
+        if found is None:
+            raise NoFaceError(f"the collection has no face {face_id} (any more)")
+        return found
 
     def _shown(self, photo_id: int) -> KnownPhoto:
         """Give a photograph that may be shown; raises PhotoError."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 import anyio
 from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, StreamingResponse
 
 from faces.errors import PhotoError, WishError
@@ -32,6 +33,9 @@ _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # an id is
 _WAITING = 64  # questions that may wait for their turn
 _DRAWN_AT_MOST = 16
 _LOOKED_EVERY = 0.2  # seconds between two looks whether the indexing has got on
+
+Id = Annotated[int, PathParameter(ge=0, lt=2**63)]
+"""What the catalogue can have as an id."""
 
 router = APIRouter(prefix="/api")
 
@@ -134,15 +138,17 @@ async def drawing(
     vary: Annotated[
         str | None, Query(description="An attribute of which several values are drawn, side by side.")
     ] = None,
-    values: Annotated[str | None, Query(description="These values, with commas between.")] = None,
+    values: Annotated[
+        str | None, Query(description="These values, with commas between; an empty one draws it as it is.")
+    ] = None,
     side: Annotated[int, Query(description="Pixels of a drawing's side.", ge=32, le=512)] = 256,
 ) -> Response:
     del face, picture, number, wish
     question, album = Question.of(request.query_params), album_of(request)
-    words = [word for word in (values or "").split(",") if word.strip()] if vary else [""]
+    words = [word.strip() for word in (values or "").split(",")] if vary else [""]
     if not 1 <= len(words) <= _DRAWN_AT_MOST:
         raise WishError(f"Name 1 to {_DRAWN_AT_MOST} values to draw.")
-    wishes = [dict(question.wish) if vary is None else {**question.wish, vary: word} for word in words]
+    wishes = [{**question.wish, **({vary: word} if vary and word else {})} for word in words]
     prepared = await in_turn(request, question.prepared, album)
     made = await in_turn(request, album.draw, prepared, wishes, side)
     return Response(made, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
@@ -186,7 +192,7 @@ def pieces(request: Request, below: str | None = None) -> list[models.Piece]:
 
 
 @router.get("/photos/{photo_id}", summary="A photograph with its faces")
-def photo(request: Request, photo_id: int) -> models.Opened:
+def photo(request: Request, photo_id: Id) -> models.Opened:
     album = album_of(request)
     found, faces = album.photo(photo_id)
     return models.Opened(
@@ -202,14 +208,14 @@ def photo(request: Request, photo_id: int) -> models.Opened:
     responses=_PICTURE,
     response_class=Response,
 )
-async def photo_image(request: Request, photo_id: int, size: str = "small") -> Response:
+async def photo_image(request: Request, photo_id: Id, size: str = "small") -> Response:
     if size not in pictures.SIZES:
         raise HTTPException(422, f"size is {' or '.join(pictures.SIZES)}")
     return await _image(request, f"{photo_id}-{size}", album_of(request).photo_image, photo_id, size)
 
 
 @router.get("/faces/{face_id}/image", summary="A face in small", responses=_PICTURE, response_class=Response)
-async def face_image(request: Request, face_id: int) -> Response:
+async def face_image(request: Request, face_id: Id) -> Response:
     return await _image(request, f"face{face_id}", album_of(request).face_image, face_id)
 
 
@@ -227,7 +233,7 @@ async def _image(request: Request, name: str, make: Callable[..., bytes], *asked
     summary="The photograph's own file",
     response_class=FileResponse,
 )
-def file(request: Request, photo_id: int) -> FileResponse:
+def file(request: Request, photo_id: Id) -> FileResponse:
     found, _ = album_of(request).photo(photo_id)
     path = Path(found.path)
     if not path.is_file():

@@ -25,6 +25,25 @@ from retrieval.sheet import percent
 WISH = "wish-"
 """Begins the parameter of a wish in forms: ``wish-pose=-30``; /api takes ``wish=pose=-30`` as well."""
 _MOST_HITS = 200
+_FRONTAL = 8  # degrees up to which a head is not called turned
+_UNSAID = ("", "none", "even", "level", "neutral")
+_SAID = {
+    ("accessory", "none"): "without hat or glasses",
+    ("light", "left"): "lit from the left",
+    ("light", "right"): "lit from the right",
+    ("light", "above"): "lit from above",
+    ("light", "below"): "lit from below",
+    ("light", "even"): "in even light",
+    ("light", "dim"): "in dim light",
+    ("tilt", "up"): "looking up",
+    ("tilt", "down"): "looking down",
+    ("tilt", "level"): "looking ahead",
+    ("expression", "neutral"): "with a calm face",
+    ("expression", "smile"): "smiling",
+    ("expression", "laugh"): "laughing",
+    ("expression", "surprised"): "surprised",
+    ("expression", "eyes-closed"): "with closed eyes",
+}
 _USUAL_HITS = 24
 
 
@@ -101,7 +120,7 @@ class Question:
                 percent=percent(hit.probability),
                 same_person=round(hit.same_person, 6),
                 met={name: round(value, 6) for name, value in hit.met.items()},
-                seems=worth_saying(hit.estimates),
+                seems=seems_of(hit.estimates),
                 face=hit.face_id,
                 photo=hit.photo_id,
                 name=shown(os.path.basename(hit.path)),  # noqa: PTH119  (it need not be a path of this system)
@@ -113,10 +132,10 @@ class Question:
         ]
         asked = [*self.parameters, *((f"{WISH}{name}", word) for name, word in self.wish.items())]
         said = [said_of(name, word) for name, word in answer.wish.items()]
-        said += [f"not {everyday(word)}" for word in answer.unwished]
+        said += [f"not {label_of('', word)}" for word in answer.unwished]
         return models.Answer(
             words=", ".join(said),
-            seems=worth_saying(answer.query.estimates),
+            seems=seems_of(answer.query.estimates),
             wish=dict(answer.wish),
             unwished=list(answer.unwished),
             drawn=list(answer.drawn),
@@ -130,13 +149,22 @@ class Question:
 
 
 def said_of(name: str, word: str) -> str:
-    """Write a wish as people say it: ``facing left by 30°``, ``sunglasses``, ``light from the left``."""
+    """Write a wish as people say it: ``turned 30° to the left``, ``with sunglasses``, ``lit from above``."""
     if name == "pose":
         turned = float(word)
         side = "left" if turned < 0 else "right"
         return f"turned {abs(turned):g}° to the {side}" if turned else "facing the camera"
     label = label_of(name, word)
-    return f"{name} {label}" if name in ("light", "tilt") or label == "none" else label
+    return _SAID.get((name, word)) or (f"with {label}" if name == "accessory" else f"{name} {label}")
+
+
+def seems_of(estimates: Mapping[str, str]) -> str:
+    """Write what a face seems to show, without the usual: ``30° left, smile``."""
+    said = worth_saying({name: word for name, word in estimates.items() if name != "pose"} or {"": ""})
+    turned = round(float(estimates.get("pose", "0")))
+    side = "left" if turned < 0 else "right"
+    where = "frontal" if abs(turned) < _FRONTAL else f"{abs(turned)}° {side}"
+    return ", ".join(word for word in (where, *said.replace("-", " ").split(", ")) if word not in _UNSAID)
 
 
 def label_of(name: str, value: str) -> str:
@@ -158,7 +186,15 @@ def attributes_of(engine: Engine) -> list[models.Attribute]:
             for value in values
         ]
         edges = (None, None) if known is None else (min(known), max(known))
-        found.append(models.Attribute(name=name, values=listed, smallest=edges[0], largest=edges[1]))
+        found.append(
+            models.Attribute(
+                name=name,
+                drawn=any(one.drawn for one in listed),
+                values=listed,
+                smallest=edges[0],
+                largest=edges[1],
+            )
+        )
     return found
 
 
@@ -170,7 +206,7 @@ def face_boxes(album: Album, faces: Iterable[StoredFace]) -> list[models.FaceBox
             id=face.id,
             number=face.number,
             box=[round(side, 1) for side in face.box.sides],
-            seems=worth_saying(engine.estimates(face.vector)),
+            seems=seems_of(engine.estimates(face.vector)),
             image=face_address(album, face.id),
         )
         for face in faces
@@ -184,7 +220,7 @@ def uploaded_boxes(name: str, faces: Iterable[Prepared]) -> list[models.FaceBox]
             id=None,
             number=place,
             box=[round(side, 1) for side in face.face.box.sides],
-            seems=worth_saying(face.face.estimates),
+            seems=seems_of(face.face.estimates),
             image=f"/api/pictures/{quote(name)}/{place}",
         )
         for place, face in enumerate(faces, 1)
@@ -231,9 +267,10 @@ def read_cursor(text: str | None) -> Cursor | None:
     """Read what ``written`` wrote; None if it is no place."""
     when, _, number = (text or "").partition(".")
     try:
-        return Cursor(int(when), int(number))
+        found = Cursor(int(when), int(number))
     except ValueError:
         return None
+    return found if all(abs(one) < 2**63 for one in found) else None
 
 
 def shown(text: str) -> str:

@@ -120,19 +120,16 @@ class Indexing:
     def _read(self, process: subprocess.Popen[str]) -> None:
         """Follow what the process tells until it ends."""
         end: dict[str, Any] = {}
-        for line in process.stdout or ():
-            told = json.loads(line)
-            if "message" in told:
-                end = told
-            else:
-                with self._lock:
-                    self._change(**told)
-        code = process.wait()
+        with process:
+            for line in process.stdout or ():
+                told = json.loads(line)
+                if "message" in told:
+                    end = told
+                else:
+                    with self._lock:
+                        self._change(**told)
         with self._lock:
-            self._process = None
-            if process.stdin is not None:
-                with suppress(OSError):
-                    process.stdin.close()
+            code, self._process = process.returncode, None
             self._job.seconds = time.monotonic() - self._began
             if not end:
                 self._change(

@@ -17,6 +17,7 @@ class Attribute(BaseModel):
     """What can be wished for."""
 
     name: str
+    drawn: bool = Field(description="Whether a network draws some of its values.")
     values: list[Value]
     smallest: float | None = Field(description="Of an attribute that is a number; any between can be wished.")
     largest: float | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +15,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from faces.errors import AnotherYouError, PhotoError
 from pages import api, asking, models
 from pages.access import Access, is_loopback
+from pages.album import Album
 from pages.api import album_of, in_turn, indexing_of
 from pages.asking import Question
 from pages.guard import SIGN_IN, session_of, signed_in
 
-_NEWEST = 24  # faces to pick from
+_SOME = 24  # faces to pick from
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -57,8 +57,8 @@ async def search(request: Request) -> HTMLResponse:
     attributes = await anyio.to_thread.run_sync(lambda: asking.attributes_of(album.engine))
     values: dict[str, Any] = {"question": question, "attributes": attributes, "wished": dict(question.wish)}
     if not question.is_asked:
-        newest = await anyio.to_thread.run_sync(partial(api.newest_faces, request, _NEWEST))
-        return page(request, "search.html", answer=None, sentence="", newest=newest, others=[], **values)
+        some = await anyio.to_thread.run_sync(_some_faces, album)
+        return page(request, "search.html", answer=None, sentence="", some=some, others=[], **values)
     answer, sentence = None, ""
     try:
         answer = await in_turn(request, question.ask, album)
@@ -78,7 +78,7 @@ async def search(request: Request) -> HTMLResponse:
         status,
         answer=answer,
         sentence=sentence,
-        newest=[],
+        some=[],
         others=others,
         portrait=portrait,
         photo=photo,
@@ -97,7 +97,7 @@ async def upload(request: Request, picture: UploadFile) -> RedirectResponse:
 
 
 @router.get("/photo/{photo_id}")
-def photo(request: Request, photo_id: int, face: int | None = None) -> HTMLResponse:
+def photo(request: Request, photo_id: api.Id, face: int | None = None) -> HTMLResponse:
     return page(request, "photo.html", opened=api.photo(request, photo_id), chosen=face)
 
 
@@ -181,6 +181,13 @@ def sign_out(request: Request) -> Response:
     answer = RedirectResponse(SIGN_IN, 303)
     answer.delete_cookie(access.cookie)
     return answer
+
+
+def _some_faces(album: Album) -> list[tuple[int, str]]:
+    """Give faces to begin with, each with the address of its picture."""
+    with album.snapshot() as snapshot:
+        found = snapshot.listing().faces_from_all_over(_SOME)
+    return [(one, asking.face_address(album, one)) for one in found]
 
 
 def _access(request: Request) -> Access:

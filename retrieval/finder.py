@@ -265,10 +265,9 @@ class Finder:
         """Make a face of the collection ready to be searched with; its photograph may be gone.  Raises
         NoFaceError if the collection has no such face (any more)."""
         with self.collection.snapshot() as snapshot:
-            try:
-                stored = snapshot.faces([face_id])[0]
-            except KeyError:
-                raise NoFaceError(f"the collection has no face {face_id} (any more)") from None
+            stored = snapshot.face(face_id)
+            if stored is None:
+                raise NoFaceError(f"the collection has no face {face_id} (any more)")
             photo = snapshot.photo(stored.photo_id)
         content = None if photo is None else photo.content
         return self._known(stored, Source(Path(stored.path), stored.path, stored.path, content))

@@ -206,7 +206,7 @@ function drawChoices(field, values) {
   next.onload = () => {
     if (field.dataset.address !== address) return;
     field.classList.add("pictured");
-    for (const label of field.querySelectorAll("label")) {
+    for (const label of labels) {
       let mini = label.querySelector(".mini");
       if (!mini) {
         mini = document.createElement("span");
@@ -215,11 +215,6 @@ function drawChoices(field, values) {
         label.querySelector("input").after(mini);
       }
       const at = labels.indexOf(label);
-      mini.classList.toggle("blank", at < 0);
-      if (at < 0) {
-        mini.textContent = label.querySelector("input").value ? "–" : "∗";
-        continue;
-      }
       const image = mini.querySelector("img") ?? mini.appendChild(new Image());
       image.alt = "";
       image.src = address;
