@@ -50,6 +50,8 @@ function follow(search) {
   const dial = turn && makeDial(turn, changed);
   const pictured = [...form.querySelectorAll(".worn")];
   document.getElementById("find").hidden = true;
+  const below = document.getElementById("below");
+  below.addEventListener("focus", () => listFolders(document.getElementById("folders")), { once: true });
   form.addEventListener("change", (event) => event.target.closest(".dial") || changed());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -91,6 +93,7 @@ function follow(search) {
     try {
       const told = await ask(`/api/search?${values}`, { signal: find.before.signal });
       history.replaceState(null, "", `/?${values}`);
+      document.getElementById("filter").textContent = below.value && `in ${below.value}`;
       showHits(told);
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -98,6 +101,11 @@ function follow(search) {
     }
     answer.classList.remove("waiting");
   });
+}
+
+/** Offer the folders that there are. */
+async function listFolders(list) {
+  for (const folder of await ask("/api/folders")) list.appendChild(new Option(folder.path, folder.path));
 }
 
 /** Make a dial of a list of angles: a head that turns when it is dragged, and a slider for keys. */

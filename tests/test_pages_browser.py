@@ -1,0 +1,238 @@
+"""The pages in a real browser: drop, dial, keyboard, phone, dark, and axe's rules for who cannot see them."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsers import browser_path, serving
+from conftest import REPOSITORY
+from pages_made import ALBUM, NAMES, indexed
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+}
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
+CHLOE = "chloe_pose-30_street.jpg"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = browser_path()
+    with sync_playwright() as playwright:
+        # Its sandbox cannot be had by root, as whom tests run in a container.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(indexed(tmp_path_factory.mktemp("served"))) as address:
+        yield address
+
+
+def opened(browser: Browser, address: str, path: str = "/", **options: Any) -> Page:
+    """A page in a browser that has just been signed in; whatever it complains of fails the test."""
+    page = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options}).new_page()
+    page.on("pageerror", lambda error: pytest.fail(f"the page raises {error}"))
+    page.on("console", lambda told: told.type != "error" or pytest.fail(f"the page complains: {told.text}"))
+    page.goto(address)
+    if path != "/":
+        page.goto(address.partition("/?")[0] + path)
+    return page
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    page = opened(browser, address)
+    yield page
+    page.context.close()
+
+
+def drop(page: Page, file: Path) -> None:
+    """Drop a file on the page, as the desktop does."""
+    content = base64.b64encode(file.read_bytes()).decode()
+    given = page.evaluate_handle(
+        """async ([content, name]) => {
+            const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
+            const given = new DataTransfer();
+            given.items.add(new File([bytes], name, { type: "image/jpeg" }));
+            return given;
+        }""",
+        [content, file.name],
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": given})
+
+
+def first_hit(page: Page) -> str:
+    return page.locator(".hit .name").first.inner_text()
+
+
+def test_a_dropped_picture_is_searched_with_and_the_head_turns_when_dragged(page: Page) -> None:
+    drop(page, REPOSITORY / "demo" / "query.jpg")
+    expect(page.locator("h1")).to_have_text("This person")
+    head = page.locator("#head")
+    box = head.bounding_box()
+    assert box is not None
+    expect(page.locator("#head .strip")).to_be_attached()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 60, steps=8)
+    page.mouse.up()
+    expect(page.locator(".dial output")).to_have_text("30° left")
+    expect(page.locator("#words")).to_have_text(", turned 30° to the left")
+    expect(page.locator(".hit .name").first).to_have_text(CHLOE)
+    assert "wish-pose=-30" in page.url
+    moved = page.locator("#head .strip").evaluate("one => one.style.transform")
+    assert moved.startswith("translateX(-22.2")  # the third of nine drawings
+    page.get_by_label("Any way").click()
+    expect(page.locator("#words")).to_have_text("")
+
+
+def test_what_no_picture_shows_is_said(page: Page) -> None:
+    page.goto(page.url + "?face=1")
+    expect(page.locator(".worn .mini img").first).to_be_visible()
+    assert page.locator(".worn .mini").count() == 8  # as it is, and the seven values that are drawn
+    page.get_by_label("sunglasses").check()
+    expect(page.locator("#remarks")).to_contain_text("no face here seems to show accessory sunglasses")
+    expect(page.locator("#hits li")).to_have_count(0)
+    expect(page.locator("#line")).to_be_visible()
+
+
+def test_a_folder_keeps_the_answer_to_it(page: Page) -> None:
+    page.goto(page.url + "?face=1")
+    page.get_by_text("Where to look").click()
+    field = page.get_by_label("Folder, and all that is in it")
+    field.focus()
+    expect(page.locator("#folders option")).to_have_count(2)
+    folder = page.locator("#folders option").nth(1).get_attribute("value") or ""
+    field.fill(folder)
+    field.blur()
+    expect(page.locator("#filter")).to_have_text(f"in {folder}")
+    expect(page.locator(".hit")).to_have_count(3)
+
+
+def test_what_goes_wrong_is_told_where_it_was_asked(browser: Browser, address: str) -> None:
+    page = browser.new_context().new_page()  # a browser complains of an answer that says no
+    page.goto(address)
+    drop(page, ALBUM / "nobody_sunset.jpg")
+    expect(page.get_by_role("alert")).to_contain_text("no face was found")
+    page.set_input_files("#picture", REPOSITORY / "README.md")
+    expect(page.get_by_role("alert")).to_contain_text("not a picture")
+    page.goto(page.url + "?face=1")
+    page.get_by_text("Where to look").click()
+    page.get_by_label("Folder, and all that is in it").fill("/no/such")
+    page.keyboard.press("Tab")
+    expect(page.locator("#remarks")).to_contain_text("no faces in /no/such")
+    page.context.close()
+
+
+def test_a_hit_leads_to_its_photograph_and_from_there_to_others(page: Page) -> None:
+    page.goto(page.url + "?face=1")
+    page.locator(".hit a").first.click()
+    expect(page.locator(".box.chosen")).to_have_count(1)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    name = page.locator("h1").inner_text()
+    assert download.value.suggested_filename == name
+    assert Path(download.value.path()).read_bytes() == (ALBUM / name).read_bytes()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy path").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()").endswith(f"/{name}")
+    page.get_by_role("link", name="Others of this person").first.click()
+    expect(page.locator("h1")).to_have_text("This person")
+
+
+def test_keys_alone_are_enough(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(3):  # past the button that chooses a picture, to the first face
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('.faces') !== null"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("This person")
+    slider = page.get_by_role("slider")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if slider.evaluate("one => one === document.activeElement"):
+            break
+    expect(slider).to_be_focused()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#words")).to_have_text(", turned 30° to the right")
+    page.keyboard.press("Tab")  # any way
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#words")).to_contain_text("without hat or glasses")
+    outline = page.evaluate(
+        "getComputedStyle(document.activeElement.parentElement.querySelector('span')).outlineStyle"
+    )
+    assert outline == "solid"
+
+
+PAGES = ["/", "/?face=1&wish-pose=30", "/photo/1", "/library", "/library/folders", "/library/skipped"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_phone_shows_everything_without_scrolling_sideways(
+    browser: Browser, address: str, path: str
+) -> None:
+    page = opened(browser, address, path, **PHONE)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button, .button, nav a, summary, input[type=range]")]
+            .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 36)
+            .map((one) => one.outerHTML)"""
+    )
+    assert small == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_whoever_sees_little_or_nothing_can_use_it(
+    browser: Browser, address: str, path: str, scheme: str
+) -> None:
+    page = opened(browser, address, path, color_scheme=scheme)
+    page.wait_for_load_state("networkidle")
+    red, *_ = page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g)")
+    assert (int(red) < 60) == (scheme == "dark")
+    found = Axe().run(page, options=RULES)
+    assert found.violations_count == 0, found.generate_report()
+    assert len(found.response["passes"]) > 15
+    page.context.close()
+
+
+def test_a_first_start_shows_faces_while_it_still_reads(browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in NAMES:
+        (folder / name).write_bytes((ALBUM / name).read_bytes())
+    with serving(tmp_path / "collection") as address:
+        page = browser.new_context().new_page()
+        page.goto(address)
+        page.get_by_label("A folder on this machine").fill(str(folder / "nothing"))
+        page.get_by_role("button", name="Look for faces").click()
+        expect(page.locator("#folder-problem")).to_contain_text("there is no such folder")
+        page.get_by_label("A folder on this machine").fill(str(folder))
+        page.get_by_role("button", name="Look for faces").click()
+        expect(page.locator("#new-faces li")).to_have_count(7, timeout=30_000)
+        expect(page.get_by_role("status")).to_contain_text("8 photographs", timeout=30_000)
+        page.get_by_role("link", name="Begin to search").click()
+        expect(page.locator("h1")).to_have_text("Whom are you looking for?")
+        page.context.close()
