@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ _KEPT_FACES = 64  # of the collection, ready to be searched with again
 class Album:
     """What the pages know of a collection; every method may be called by several threads at once.
 
-    Searches and drawings are made one at a time, since each uses all cores.
+    Searches are made one at a time.
     """
 
     def __init__(self, place: Place) -> None:
@@ -152,10 +152,11 @@ class Album:
         with self.finder() as finder:
             return finder.search(prepared, wish=wish, not_=not_, k=k, only=only, below=below)
 
-    def draw(self, prepared: Prepared, wishes: list[dict[str, str]], side: int = 256) -> bytes:
+    def draw(self, prepared: Prepared, wishes: Sequence[Wish], side: int = 256) -> bytes:
         """Draw a face once for each wish: one JPEG, the drawings side by side, each ``side`` pixels wide."""
         with self.finder() as finder:
-            drawn = finder.draw(prepared, list(wishes))
+            pass
+        drawn = finder.draw(prepared, wishes)
         return pictures.strip(drawn, side)
 
     def photo(self, photo_id: int) -> tuple[KnownPhoto, list[StoredFace]]:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import anyio
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -23,7 +23,6 @@ from pages.asking import Question
 from pages.indexing import Indexing
 from retrieval.query import read_picture
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 PIECE = 120
@@ -52,12 +51,13 @@ def indexing_of(request: Request) -> Indexing:
     return indexing
 
 
-async def in_turn(request: Request, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run what searches or draws, one after the other; raises HTTPException if too many wait already."""
-    turn: anyio.CapacityLimiter = request.app.state.turn
+async def in_turn(request: Request, work: Callable[..., T], *asked: Any, draws: bool = False) -> T:
+    """Run what searches, one after the other, or what ``draws``, as many at once as there are cores; raises
+    HTTPException if too many wait already."""
+    turn: anyio.CapacityLimiter = request.app.state.drawing if draws else request.app.state.turn
     if turn.statistics().tasks_waiting >= _WAITING:
         raise HTTPException(503, "too many questions at once; try again soon", {"Retry-After": "2"})
-    return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs), limiter=turn)
+    return await anyio.to_thread.run_sync(work, *asked, limiter=turn)
 
 
 @router.get("/state", summary="What the collection holds, and what can be wished for")
@@ -150,7 +150,7 @@ async def drawing(
         raise WishError(f"Name 1 to {_DRAWN_AT_MOST} values to draw.")
     wishes = [{**question.wish, **({vary: word} if vary and word else {})} for word in words]
     prepared = await in_turn(request, question.prepared, album)
-    made = await in_turn(request, album.draw, prepared, wishes, side)
+    made = await in_turn(request, album.draw, prepared, wishes, side, draws=True)
     return Response(made, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 

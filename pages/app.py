@@ -22,6 +22,7 @@ from pages.album import Album
 from pages.guard import Guard
 from pages.indexing import Indexing
 from retrieval.location import collection_place
+from retrieval.workers import default_workers
 
 _STATIC = Path(__file__).parent / "static"
 _THREADS = 6  # that read the catalogue; each has up to 64 MB of it in memory
@@ -41,7 +42,9 @@ def create_app(collection: Path | str | None, access: Access, *, warm: bool = Tr
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
-        app.state.turn, app.state.decoding = anyio.CapacityLimiter(1), anyio.CapacityLimiter(_DECODING)
+        app.state.turn = anyio.CapacityLimiter(1)
+        app.state.drawing = anyio.CapacityLimiter(default_workers())
+        app.state.decoding = anyio.CapacityLimiter(_DECODING)
         if warm:
             threading.Thread(target=_warmed, args=(album,), daemon=True).start()
         yield

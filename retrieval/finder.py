@@ -277,7 +277,10 @@ class Finder:
         (N, S, S) uint8 grey if there is no flow for it; raises WishError."""
         face, crop = prepared.vector, prepared.face.crop
         drawn = np.stack([self.engine.drawing(crop, face, self._wanted(wish, ())) for wish in wishes])
-        return self._detailed(prepared.face, drawn)
+        # Some wishes are drawn alike, such as angles beyond the last that can be drawn.
+        alike, places = np.unique(drawn, axis=0, return_inverse=True)
+        found: Pixels = self._detailed(prepared.face, alike)[places]
+        return found
 
     def close(self) -> None:
         """Let go of the collection."""

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsers import browser_path, serving
 from conftest import REPOSITORY
 from pages_made import ALBUM, NAMES, indexed
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -45,12 +45,21 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def opened(browser: Browser, address: str, path: str = "/", **options: Any) -> Page:
     """A page in a browser that has just been signed in; whatever it complains of fails the test."""
     page = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options}).new_page()
-    page.on("pageerror", lambda error: pytest.fail(f"the page raises {error}"))
-    page.on("console", lambda told: told.type != "error" or pytest.fail(f"the page complains: {told.text}"))
+    page.on("pageerror", _raised)
+    page.on("console", _told)
     page.goto(address)
     if path != "/":
         page.goto(address.partition("/?")[0] + path)
     return page
+
+
+def _raised(error: Error) -> None:
+    pytest.fail(f"the page raises {error}")
+
+
+def _told(message: ConsoleMessage) -> None:
+    if message.type == "error":
+        pytest.fail(f"the page complains: {message.text}")
 
 
 @pytest.fixture
