@@ -255,6 +255,11 @@ class Snapshot:
         """Give a photograph; None if there is none of that id."""
         return next(rows.known_photos(self._connection, PhotoRow.id == photo_id), None)
 
+    def photo_of(self, face_id: int) -> int | None:
+        """Give the id of a face's photograph; None if there is no such face."""
+        found = self._connection.execute(select(FaceRow.photo_id).where(FaceRow.id == face_id)).scalar()
+        return None if found is None else int(found)
+
     def faces_in(self, photo_id: int) -> list[StoredFace]:
         """Give the faces of a photograph, the largest first."""
         return self.faces(rows.faces_by_photo(self._connection, [photo_id]).get(photo_id, []))

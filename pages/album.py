@@ -172,13 +172,16 @@ class Album:
 
     def face_image(self, face_id: int) -> bytes:
         """Give the square around a face of a photograph as a JPEG; raises PhotoError or NoFaceError."""
+        what = f"face{face_id}"
+        with self.snapshot() as snapshot:
+            photo_id = snapshot.photo_of(face_id)
+        if photo_id is not None and (kept := self.thumbnails.read(photo_id, what)) is not None:
+            return kept
         face = self.face_of(face_id)
         photo = self._shown(face.photo_id)
         size = (photo.width, photo.height)
         try:
-            return self._cached(
-                photo, f"face{face_id}", lambda: pictures.face_of_file(Path(photo.path), face.box, *size)
-            )
+            return self._cached(photo, what, lambda: pictures.face_of_file(Path(photo.path), face.box, *size))
         except PhotoError:  # gone, or its disk is; what was stored of it is better than nothing
             return pictures.strip(face.crop[None], pictures.FACE_SIDE)
 

@@ -297,12 +297,19 @@ class Engine:
 
     def drawing(self, crop: Pixels, face: Floats, wish: Sequence[Wanted]) -> Pixels:
         """Draw a crop (S, S) uint8 as wished, by one network after the other, or as it is without a wish."""
-        drawn = {self.drawn_by(wanted) for wanted in wish}
-        numbers = [number for number in range(len(self.encodings)) if number in drawn] or [0]
-        for number in numbers:
-            vector = self._vector(number, wish, face)
-            crop = self.encodings[number].generator.draw(crop[None], vector[None]).stage2[0]
-        return crop
+        drawn: Pixels = self.drawings(crop, face, [wish])[0]
+        return drawn
+
+    def drawings(self, crop: Pixels, face: Floats, wishes: Sequence[Sequence[Wanted]]) -> Pixels:
+        """Draw a crop (S, S) uint8 once for each of N wishes, (N, S, S), as ``drawing`` does."""
+        drawn = np.repeat(crop[None], len(wishes), 0)
+        drawers = [{self.drawn_by(wanted) for wanted in wish} - {None} or {0} for wish in wishes]
+        for number, encoding in enumerate(self.encodings):
+            asked = [place for place, numbers in enumerate(drawers) if number in numbers]
+            if asked:
+                vectors = np.stack([self._vector(number, wishes[place], face) for place in asked])
+                drawn[asked] = encoding.generator.draw(drawn[asked], vectors).stage2
+        return drawn
 
     def compare(self, query: Query, vectors: NDArray[np.floating]) -> Comparison:
         """Compare a query with faces of these vectors (n, D)."""

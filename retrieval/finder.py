@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,6 +37,9 @@ from retrieval.query import (
     source_of,
     wanted_by,
 )
+
+if TYPE_CHECKING:
+    from generator.appearance_flow import AppearanceFlow
 
 SHOWS = 0.5
 """From this probability on a face counts as showing a value, or the person, and a hit as probable."""
@@ -276,7 +280,7 @@ class Finder:
         """Draw a face once for each of N wishes: (N, P, P, 3) uint8 RGB with the photograph's own detail, or
         (N, S, S) uint8 grey if there is no flow for it; raises WishError."""
         face, crop = prepared.vector, prepared.face.crop
-        drawn = np.stack([self.engine.drawing(crop, face, self._wanted(wish, ())) for wish in wishes])
+        drawn = self.engine.drawings(crop, face, [self._wanted(wish, ()) for wish in wishes])
         # Some wishes are drawn alike, such as angles beyond the last that can be drawn.
         alike, places = np.unique(drawn, axis=0, return_inverse=True)
         found: Pixels = self._detailed(prepared.face, alike)[places]
@@ -415,14 +419,17 @@ class Finder:
     def _detailed(self, face: QueryFace, drawings: Pixels) -> Pixels:
         """Put the photograph's own detail into drawings (N, S, S) of a face, if there is a flow for it and
         the photograph is there: (N, P, P, 3)."""
-        flow = flow_for(encoding.generator for encoding in self.engine.encodings)
-        if flow is None:
+        if self._flow is None:
             return drawings
         try:
             pixels = read_picture(face.picture).pixels
-            return detailed(flow, pixels, face.landmarks, self.engine.geometry, face.crop, drawings)
+            return detailed(self._flow, pixels, face.landmarks, self.engine.geometry, face.crop, drawings)
         except (PhotoError, ValueError):
             return drawings
+
+    @cached_property
+    def _flow(self) -> AppearanceFlow | None:
+        return flow_for(encoding.generator for encoding in self.engine.encodings)
 
     def _fulfilling(self, snapshot: Snapshot, wish: Sequence[Wanted]) -> Ints:
         """Give the ids (n,) of the faces of the whole collection that seem to meet every wish."""
