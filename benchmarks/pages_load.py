@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
 import subprocess
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import numpy as np
+from playwright.sync_api import sync_playwright
 
 from cli.console import print_table
 from cli.guard import run_script
@@ -36,13 +38,31 @@ from retrieval.identity import unit_length
 from retrieval.indexing import index_folders
 from retrieval.loading import load_engine
 
-_ALBUM = Path(__file__).resolve().parent.parent / "demo" / "album"
+_ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(_ROOT / "tests"))
+
+from browsers import browser_path  # noqa: E402
+
+_ALBUM = _ROOT / "demo" / "album"
 _PLACE = Box(100, 100, 300, 300), Landmarks((160, 170), (240, 170), (200, 220)), 1.0
 _YEARS = 10  # that the made-up photographs are spread over
 _HOUR_NS = 3600 * 10**9
 _STORED = 500  # photographs stored at a time
 _TIMES = 30  # that each thing is asked for alone
 _HITS = 8  # whose pictures a browser shows before anybody scrolls
+
+_SCROLL = """async () => {
+    const frames = [];
+    let tiles = 0;
+    for (let screen = 0; screen < 300; screen++) {
+        const begun = performance.now();
+        scrollBy(0, innerHeight);
+        await new Promise(requestAnimationFrame);
+        frames.push(performance.now() - begun);
+        tiles = Math.max(tiles, document.querySelectorAll(".tile").length);
+    }
+    return [frames, tiles];
+}"""
 
 Seconds = dict[str, list[float]]
 
@@ -54,6 +74,7 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, default=60_000, help="photographs of the collection")
     parser.add_argument("--browsers", type=int, default=20, help="browsers at once")
     parser.add_argument("--seconds", type=float, default=60, help="how long they ask")
+    parser.add_argument("--scroll", action="store_true", help="scroll the library in a browser as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "collection"
@@ -64,6 +85,8 @@ def main() -> None:
             try:
                 address = (server.stdout.readline() if server.stdout else "").removeprefix("open ").strip()
                 rows = asyncio.run(measured(address, server.pid, begun, options))
+                if options.scroll:
+                    rows += scrolled(address)
             finally:
                 server.terminate()
     print_table(["what", "median", "95 % within", "asked"], rows, right={"median", "95 % within", "asked"})
@@ -203,6 +226,25 @@ async def watched(server: int, until: float) -> float:
         most = max(most, memory(server))
         await asyncio.sleep(0.5)
     return most
+
+
+def scrolled(address: str) -> list[list[object]]:
+    """Scroll through the library in a browser, a screen at each picture that it draws, and then to its end."""
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        page = playwright.chromium.launch(executable_path=browser_path(), args=arguments).new_page()
+        page.goto(address)
+        page.goto(address.partition("/?")[0] + "/library")
+        page.wait_for_load_state("networkidle")
+        frames, tiles = page.evaluate(_SCROLL)
+        begun = time.perf_counter()
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        page.locator(".piece").last.locator(".tile img").last.wait_for()
+        ended = time.perf_counter() - begun
+    rows = [line("scrolling, from one picture of the screen to the next", [one / 1000 for one in frames])]
+    rows.append(["  photographs that the page holds at most", f"{tiles:,}", "", ""])
+    rows.append(["  to the last photograph", f"{1000 * ended:,.0f} ms", "", ""])
+    return rows
 
 
 def memory(process: int) -> float:

@@ -300,7 +300,7 @@ async def indexing_events(request: Request) -> StreamingResponse:
 
     async def events() -> AsyncIterator[str]:
         seen = -1
-        while not await request.is_disconnected() and not request.app.state.closing:
+        while not await request.is_disconnected() and not request.app.state.closed.is_set():
             if working.version != seen:
                 seen = working.version
                 yield f"data: {json.dumps(working.state())}\n\n"

@@ -37,6 +37,7 @@ def create_app(collection: Path | str | None, access: Access, *, warm: bool = Tr
     first search needs as soon as the server runs.
     """
     album = Album(collection_place(collection))
+    closed = threading.Event()
     indexing = Indexing(None if collection is None else str(collection))
 
     @asynccontextmanager
@@ -48,7 +49,7 @@ def create_app(collection: Path | str | None, access: Access, *, warm: bool = Tr
         if warm:
             threading.Thread(target=_warmed, args=(album,), daemon=True).start()
         yield
-        app.state.closing = True
+        closed.set()
         await anyio.to_thread.run_sync(indexing.close)
         album.close()
 
@@ -61,14 +62,14 @@ def create_app(collection: Path | str | None, access: Access, *, warm: bool = Tr
         lifespan=lifespan,
     )
     app.state.album, app.state.indexing, app.state.access = album, indexing, access
-    app.state.closing = False
+    app.state.closed = closed
     app.include_router(api.router)
     app.include_router(views.router, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
     app.add_exception_handler(AnotherYouError, _told)
     app.add_exception_handler(HTTPException, _told)
     app.add_exception_handler(RequestValidationError, _told)
-    return Guard(app, access)
+    return Guard(app, access, closed.set)
 
 
 class _Static(StaticFiles):

@@ -6,6 +6,7 @@ Kept to plain ASGI, so that it can be read from top to bottom and nothing is let
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
@@ -42,10 +43,10 @@ _HEADERS = {
 
 
 class Guard:
-    """Let requests pass to ``app`` that ``access`` allows."""
+    """Let requests pass to ``app`` that ``access`` allows; ``close_events`` ends its endless answers."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
-        self.app, self.access = app, access
+    def __init__(self, app: ASGIApp, access: Access, close_events: Callable[[], None]) -> None:
+        self.app, self.access, self.close_events = app, access, close_events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

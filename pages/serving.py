@@ -6,6 +6,7 @@ import socket
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -43,8 +44,9 @@ def serve(
     access = Access(named, listening.getsockname()[1], password)
     shown = f"[{named}]" if ":" in named else named
     address = f"http://{shown}:{access.port}/" + ("" if access.token is None else f"?token={access.token}")
+    app = create_app(collection, access)
     config = uvicorn.Config(
-        create_app(collection, access),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -57,7 +59,19 @@ def serve(
     say(f"open {address}")
     if open_browser:
         webbrowser.open(address)
-    uvicorn.Server(config).run(sockets=[listening])
+    _Server(config, app.close_events).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends what is sent without end as soon as it is asked to stop, and does not wait for it in vain."""
+
+    def __init__(self, config: uvicorn.Config, close_events: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._close_events = close_events
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._close_events()
+        super().handle_exit(sig, frame)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -43,6 +43,7 @@ _LISTED = 10  # skipped photographs named in the summary
 _PATIENCE = 0.2  # seconds between two looks whether to stop
 # A batch is stored when it has so many faces or photographs, or is so many seconds old.
 _FACES, _PHOTOS, _SECONDS = 64, 256, 10.0
+_FIRST_SECONDS = 1.0  # of the first batch of a run: whoever watches sees faces soon
 _REFRESHED = 8192  # new faces after which searches need not read them from the catalogue any more
 
 
@@ -165,11 +166,12 @@ class _Batch:
     examined: list[Examined] = field(default_factory=list)
     found_again: dict[int, KnownPhoto] = field(default_factory=dict)  # with another path or time, by id
     began: float = field(default_factory=time.monotonic)
+    patience: float = _FIRST_SECONDS
     fresh: int = 0  # faces stored since the store of vectors was brought in line
 
     def store_if_due(self) -> None:
         photos = len(self.examined) + len(self.found_again)
-        late = photos > 0 and time.monotonic() - self.began >= _SECONDS
+        late = photos > 0 and time.monotonic() - self.began >= self.patience
         if late or photos >= _PHOTOS or sum(len(item.faces) for item in self.examined) >= _FACES:
             self.store()
 
@@ -184,6 +186,7 @@ class _Batch:
             if self.fresh >= _REFRESHED:
                 self.writer.refresh_vectors()
                 self.fresh = 0
+            self.patience = _SECONDS
         self.examined, self.found_again, self.began = [], {}, time.monotonic()
 
     def _photo(self, item: Examined) -> NewPhoto:
