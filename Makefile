@@ -19,6 +19,7 @@ demo: $(READY)  ## Index the pictures that come with the project and search them
 	$(BIN)/anotheryou index demo/album --collection demo/out/collection
 	$(BIN)/anotheryou search $(QUERY) --pose -30 -k 10 --collection demo/out/collection --sheet $(ANSWER)
 	@echo "The query, the drawn face and the hits side by side: $(ANSWER)"
+	@echo "The same in the browser: $(BIN)/anotheryou serve --open --collection demo/out/collection"
 
 test: $(READY)  ## Run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal

@@ -229,7 +229,7 @@ async def watched(server: int, until: float) -> float:
 
 
 def scrolled(address: str) -> list[list[object]]:
-    """Scroll through the library in a browser, a screen at each picture that it draws, and then to its end."""
+    """Scroll through the library in a browser, a screen with each picture it draws, then to its end."""
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         page = playwright.chromium.launch(executable_path=browser_path(), args=arguments).new_page()

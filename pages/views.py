@@ -54,8 +54,7 @@ async def search(request: Request) -> HTMLResponse:
         working = models.Indexing(**indexing_of(request).state())
         return page(request, "first.html", indexing=working, suggested=_pictures_folder())
     question = Question.of(request.query_params)
-    attributes = await anyio.to_thread.run_sync(lambda: asking.attributes_of(album.engine))
-    values: dict[str, Any] = {"question": question, "attributes": attributes, "wished": dict(question.wish)}
+    values: dict[str, Any] = {"question": question, "attributes": [], "wished": dict(question.wish)}
     if not question.is_asked:
         some = await anyio.to_thread.run_sync(_some_faces, album)
         return page(request, "search.html", answer=None, sentence="", some=some, others=[], **values)
@@ -64,6 +63,7 @@ async def search(request: Request) -> HTMLResponse:
         answer = await in_turn(request, question.ask, album)
     except AnotherYouError as error:
         sentence = str(error)
+    values["attributes"] = await anyio.to_thread.run_sync(lambda: asking.attributes_of(album.engine))
     others, portrait, photo = [], "", None
     if question.picture is not None and answer is not None:
         others = asking.uploaded_boxes(question.picture, album.uploaded(question.picture))
