@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from retrieval.engine import Engine
     from retrieval.query import Unwished, Wish
 
-_KEPT_PICTURES = 32
-_LONGEST_SIDE = 2048  # pixels of an uploaded picture that are looked at
+_KEPT_PICTURES = 32  # uploaded ones, each up to 8 MB in memory
+_LONGEST_SIDE = 1600  # pixels of an uploaded picture that are looked at
 _KEPT_FACES = 64  # of the collection, ready to be searched with again
 
 
@@ -102,15 +102,14 @@ class Album:
 
         Raises PhotoError if it cannot be read, NoFaceError if it shows no face.
         """
-        source = source_of(content)
         with self.snapshot() as snapshot:
-            known = bool(snapshot.faces_of(None, source.content))
-        with self.finder() as finder:
-            if known:
-                found = finder.prepare(content)
-            else:
-                picture = Image.fromarray(read_picture(content).pixels)
-                picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
+            known = [face.id for face in snapshot.faces_of(None, source_of(content).content)]
+        if known:
+            found = [self.face(face_id) for face_id in known]
+        else:
+            picture = Image.fromarray(read_picture(content).pixels)
+            picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
+            with self.finder() as finder:
                 found = finder.prepare(picture)
         if not found:
             raise NoFaceError("no face was found in this picture; use one in which a face is large and clear")

@@ -60,6 +60,7 @@ def create_app(collection: Path | str | None, access: Access, *, warm: bool = Tr
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.album, app.state.indexing, app.state.access = album, indexing, access
     app.state.closed = closed

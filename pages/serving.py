@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +17,7 @@ from pages.app import create_app
 
 LOOPBACK = "127.0.0.1"
 PORT = 8391
+_ANY = ("0.0.0.0", "::")  # all addresses of this machine
 _BACKLOG = 128
 _AT_ONCE = 200  # connections; more are told to come again
 
@@ -42,7 +44,8 @@ def serve(
     password = None if password_file is None else read_password(password_file)
     listening = _listen(named, port)
     access = Access(named, listening.getsockname()[1], password)
-    shown = f"[{named}]" if ":" in named else named
+    shown = socket.gethostname() if named in _ANY else named
+    shown = f"[{shown}]" if ":" in shown else shown
     address = f"http://{shown}:{access.port}/" + ("" if access.token is None else f"?token={access.token}")
     app = create_app(collection, access)
     config = uvicorn.Config(
@@ -59,7 +62,8 @@ def serve(
     say(f"open {address}")
     if open_browser:
         webbrowser.open(address)
-    _Server(config, app.close_events).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how it is meant to end
+        _Server(config, app.close_events).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):

@@ -389,6 +389,16 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
         assert "onclick" not in text, file
 
 
+def test_nothing_is_told_to_anybody(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI would send traces to whatever these variables name."""
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    with served(collection) as client:
+        assert client.get("/").status_code == 200
+        told = client.app.app._telemetry  # type: ignore[attr-defined]
+        assert not any(told[kind] for kind in ("tracing", "metrics", "logs", "auto_configure"))
+
+
 def test_a_missing_extra_is_one_plain_line() -> None:
     from cli.guard import plain_sentence
 

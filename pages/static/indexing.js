@@ -16,6 +16,7 @@ form?.addEventListener("submit", async (event) => {
   problem.textContent = "";
   try {
     show(await send("/api/indexing", { folders: [form.elements.folder.value] }));
+    follow();
   } catch (error) {
     problem.textContent = error.message;
   }
@@ -23,10 +24,21 @@ form?.addEventListener("submit", async (event) => {
 for (const button of panel.querySelectorAll("[data-change]")) {
   button.addEventListener("click", async (event) => {
     event.preventDefault();
-    show(await send(`/api/indexing/${button.dataset.change}`));
+    try {
+      show(await send(`/api/indexing/${button.dataset.change}`));
+    } catch (error) {
+      part(panel, "figures").textContent = error.message;
+    }
   });
 }
-new EventSource("/api/indexing/events").addEventListener("message", (event) => show(JSON.parse(event.data)));
+let events = null;
+if (!ENDED.includes(began)) follow();
+
+/** Listen while there is something to hear: a browser has few connections to one server. */
+function follow() {
+  events ??= new EventSource("/api/indexing/events");
+  events.onmessage = (event) => show(JSON.parse(event.data));
+}
 
 /** Show how far the indexing is. */
 function show(state) {
@@ -44,6 +56,10 @@ function show(state) {
   else bar.removeAttribute("value");
   const shown = { pause: running, stop: running || state.status === "paused", resume: state.status === "paused" };
   for (const button of panel.querySelectorAll("[data-change]")) button.hidden = !shown[button.dataset.change];
+  if (ENDED.includes(state.status)) {
+    events?.close();
+    events = null;
+  }
   if (faces) showFaces();
   // What the library shows has changed.
   else if (state.status === "done" && began === "running") location.reload();
