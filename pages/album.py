@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from faces.errors import CollectionMissingError, CollectionWeightsError, NoFaceError, PhotoError
+from faces.errors import CollectionMissingError, NoFaceError, PhotoError
 from index import Collection, KnownPhoto, Place, Snapshot, Status, StoredFace, Thumbnails
 from pages import pictures
 from retrieval.finder import Answer, Finder, Prepared
@@ -71,22 +71,19 @@ class Album:
         """Give the finder to one thread at a time; it is opened when it is first needed, and anew after a
         reindex.  Raises as ``Finder`` does."""
         with self._searching:
+            with self.snapshot() as snapshot:
+                digest = snapshot.layout.digest
+            if self._finder is not None and self._finder.engine.layout.digest != digest:
+                self._let_go()
             if self._finder is None:
                 self._finder = Finder(self.place)
-            try:
-                yield self._finder
-            except CollectionWeightsError:
-                self._let_go()
-                raise
+            yield self._finder
 
     @property
     def engine(self) -> Engine:
         """The engine that the collection was made with; raises as ``Finder`` does."""
-        opened = self._finder
-        if opened is None:
-            with self.finder() as opened:
-                pass
-        return opened.engine
+        with self.finder() as opened:
+            return opened.engine
 
     def warm(self) -> None:
         """Load what the first search needs, if there is anything to search."""

@@ -25,6 +25,7 @@ from pages.asking import said_of, seems_of
 from retrieval.editing import edit
 from retrieval.finder import Finder
 from retrieval.forgetting import forget
+from retrieval.reindexing import reindex
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,19 @@ def test_what_a_face_seems_to_show_leaves_out_the_usual() -> None:
     assert seems_of({"pose": "-31", **usual}) == "31° left"
     assert seems_of({"pose": "+3", **usual}) == "frontal"
     assert seems_of({"pose": "+15", **usual, "accessory": "glasses-1"}) == "15° right, round glasses"
+
+
+def test_a_collection_that_is_made_again_meanwhile_is_searched_as_it_is_then(tmp_path: Path) -> None:
+    place = indexed(tmp_path)
+    with served(place) as client:
+        face = a_face(client, "chloe_pose0_window.jpg")
+        asked: dict[str, Any] = {"face": face, "wish": "pose=-30"}
+        before = client.get("/api/search", params=asked).json()
+        assert len(client.get("/api/state").json()["attributes"]) == 5
+        reindex(collection=place, classifier="none")
+        after = client.get("/api/search", params=asked).json()
+        assert after["hits"][0]["face"] == before["hits"][0]["face"]
+        assert len(client.get("/api/state").json()["attributes"]) == 2
 
 
 # Pages without a script

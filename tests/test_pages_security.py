@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import struct
 import time
 import zlib
@@ -360,6 +361,13 @@ def test_a_password_that_is_none_is_refused(tmp_path: Path, content: str, mode: 
 def test_beyond_this_machine_a_password_is_needed(tmp_path: Path, host: str) -> None:
     with pytest.raises(AnotherYouError, match="--password-file"):
         serve(tmp_path, host=host, port=0)
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(AnotherYouError, match=f"{port} cannot be used .*another --port"):
+            serve(tmp_path, port=port)
 
 
 # What every answer says
