@@ -19,7 +19,7 @@ from faces.errors import AnotherYouError
 from index import Collection
 from retrieval.editing import Edited, edit
 from retrieval.embedding import Embedded, embed
-from retrieval.finder import Answer, Finder, Hit, QueryFace, search
+from retrieval.finder import Answer, Finder, Hit, Prepared, QueryFace, search
 from retrieval.forgetting import forget
 from retrieval.indexing import IndexSummary, index_folders
 from retrieval.location import default_collection, open_collection
@@ -35,6 +35,7 @@ __all__ = [
     "Finder",
     "Hit",
     "IndexSummary",
+    "Prepared",
     "QueryFace",
     "ReindexSummary",
     "default_collection",

@@ -54,10 +54,13 @@ class Thumbnails:
                 self._drop_oldest()
 
     def drop(self, photo_ids: Iterable[int]) -> None:
-        """Delete the pictures of photographs."""
+        """Overwrite and delete the pictures of photographs."""
         for photo_id in photo_ids:
             for file in self._file(photo_id, "").parent.glob(f"{photo_id}-*"):
-                file.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    with file.open("r+b") as content:
+                        content.write(bytes(file.stat().st_size))
+                    file.unlink()
 
     def _file(self, photo_id: int, what: str) -> Path:
         return self.folder / str(photo_id // _TOGETHER) / f"{photo_id}-{what}.jpg"

@@ -49,10 +49,7 @@ _USUAL_HITS = 24
 
 @dataclass(frozen=True)
 class Question:
-    """Whom to look for: a ``face`` of the collection, or face ``number`` of an uploaded ``picture``; and how.
-
-    ``asked`` is all of it as the parameters of an address.
-    """
+    """Whom to look for, a ``face`` of the collection or face ``number`` of a ``picture``, and how."""
 
     face: int | None = None
     picture: str | None = None
@@ -160,11 +157,13 @@ def said_of(name: str, word: str) -> str:
 
 def seems_of(estimates: Mapping[str, str]) -> str:
     """Write what a face seems to show, without the usual: ``30° left, smile``."""
-    said = worth_saying({name: word for name, word in estimates.items() if name != "pose"} or {"": ""})
-    turned = round(float(estimates.get("pose", "0")))
-    side = "left" if turned < 0 else "right"
-    where = "frontal" if abs(turned) < _FRONTAL else f"{abs(turned)}° {side}"
-    return ", ".join(word for word in (where, *said.replace("-", " ").split(", ")) if word not in _UNSAID)
+    others = {name: word for name, word in estimates.items() if name != "pose"}
+    said = [word for word in worth_saying(others).replace("-", " ").split(", ") if word not in _UNSAID]
+    if "pose" in estimates:
+        turned = round(float(estimates["pose"]))
+        side = "left" if turned < 0 else "right"
+        said.insert(0, "frontal" if abs(turned) < _FRONTAL else f"{abs(turned)}° {side}")
+    return ", ".join(said)
 
 
 def label_of(name: str, value: str) -> str:

@@ -164,6 +164,8 @@ def test_what_a_face_seems_to_show_leaves_out_the_usual() -> None:
     assert seems_of({"pose": "-31", **usual}) == "31° left"
     assert seems_of({"pose": "+3", **usual}) == "frontal"
     assert seems_of({"pose": "+15", **usual, "accessory": "glasses-1"}) == "15° right, round glasses"
+    assert seems_of({"pose": "+15"}) == "15° right"
+    assert seems_of(usual) == ""
 
 
 def test_a_collection_that_is_made_again_meanwhile_is_searched_as_it_is_then(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ NAMES = {
     "Finder",
     "Hit",
     "IndexSummary",
+    "Prepared",
     "QueryFace",
     "ReindexSummary",
     "default_collection",
