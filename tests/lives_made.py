@@ -77,6 +77,16 @@ def answers(place: Place, seed: int) -> dict[str, Any]:
             {name: _comparable(getattr(face, name)) for name in face.__slots__}
             for face in snapshot.faces(ids.tolist())
         ]
+        listing = snapshot.listing()
+        for below in (None, "/photos"):
+            pieces = listing.pieces(3, below=below)
+            found[f"pieces below {below}"] = pieces
+            found[f"listed below {below}"] = [
+                listing.photos(3, start=piece.start, below=below) for piece in pieces
+            ]
+        found["folders"], found["skipped"] = listing.folders(), listing.skipped(5)
+        found["some faces"] = listing.newest_faces(4), listing.faces_from_all_over(4)
+        found["photographs of faces"] = [snapshot.photo_of(one) for one in ids[:5].tolist()]
         left_out = [one.id for one in photos[::3]]
         among = np.sort(rng.permutation(ids)[: len(ids) // 2])
         for number, query in enumerate(asked):

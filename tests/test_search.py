@@ -592,6 +592,7 @@ def test_the_public_names_are_these() -> None:
         "Finder",
         "Hit",
         "IndexSummary",
+        "Prepared",
         "QueryFace",
         "ReindexSummary",
         "default_collection",
