@@ -1,4 +1,4 @@
-"""``anotheryou serve``: search, people and library as pages for a browser."""
+"""``anotheryou serve``: search, photographs and library as pages for a browser."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The pages of ``anotheryou serve``: search, people and library, and the same as JSON under /api."""
+"""The pages of ``anotheryou serve``: search, photographs and library, and the same as JSON under /api."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from collections_made import new_collection, photo, unit_rows
 from conftest import REPOSITORY
 from starlette.testclient import TestClient
 
+from index import CollectionWriter
 from pages.access import Access
 from pages.app import create_app
 from retrieval.indexing import index_folders
@@ -35,6 +39,19 @@ def indexed(folder: Path) -> Path:
         copied.write_bytes((ALBUM / name).read_bytes())
     index_folders([folder / "photographs"], collection=folder / "collection", workers=0)
     return folder / "collection"
+
+
+def listed(place: Path, count: int) -> Path:
+    """Make a collection of so many photographs in seven folders, three of a time, none of them there."""
+    vectors = unit_rows(np.random.default_rng(0), count)
+    made = [
+        replace(photo(f"{number % 7}/{number:04}.jpg", vectors[number, None]), mtime_ns=number // 3)
+        for number in range(count)
+    ]
+    with CollectionWriter(place, new_collection()) as writer:
+        writer.store(made)
+        writer.refresh_vectors()
+    return place
 
 
 @contextmanager

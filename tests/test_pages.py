@@ -5,16 +5,13 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from collections_made import new_collection, unit_rows
-from collections_made import photo as made_photo
 from conftest import REPOSITORY
-from pages_made import ALBUM, NAMES, indexed, served
+from pages_made import ALBUM, NAMES, indexed, listed, served
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -302,17 +299,7 @@ def test_a_face_at_the_edge_is_within_its_square(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A collection of 1,003 photographs, several of each second, none of them there."""
-    place = tmp_path_factory.mktemp("many") / "collection"
-    vectors = unit_rows(np.random.default_rng(0), 1003)
-    made = [
-        replace(made_photo(f"{number % 7}/{number:04}.jpg", vectors[number, None]), mtime_ns=number // 3)
-        for number in range(1003)
-    ]
-    with CollectionWriter(place, new_collection()) as writer:
-        writer.store(made)
-        writer.refresh_vectors()
-    return place
+    return listed(tmp_path_factory.mktemp("many") / "collection", 1003)
 
 
 def test_the_list_of_photographs_has_each_once_the_newest_first(many: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsers import browser_path, serving
 from conftest import REPOSITORY
-from pages_made import ALBUM, NAMES, indexed
+from pages_made import ALBUM, NAMES, indexed, listed
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 PHONE: dict[str, Any] = {
@@ -225,6 +225,26 @@ def test_whoever_sees_little_or_nothing_can_use_it(
     assert found.violations_count == 0, found.generate_report()
     assert len(found.response["passes"]) > 15
     page.context.close()
+
+
+def test_a_long_library_holds_only_what_is_near(browser: Browser, tmp_path: Path) -> None:
+    with serving(listed(tmp_path / "collection", 1003)) as address:
+        page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
+        page.goto(address)
+        page.goto(address.partition("/?")[0] + "/library")
+        expect(page.locator(".piece")).to_have_count(9)
+        expect(page.locator("#more")).to_have_count(0)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        seen = set()
+        for top in range(0, height + 600, 600):
+            page.evaluate(f"scrollTo(0, {top})")
+            page.wait_for_timeout(150)
+            tiles = page.locator(".tile").evaluate_all("all => all.map((one) => one.getAttribute('href'))")
+            assert len(tiles) <= 5 * 120
+            seen.update(tiles)
+        assert len(seen) == 1003
+        assert page.evaluate("document.documentElement.scrollHeight") == pytest.approx(height, abs=4)
+        page.context.close()
 
 
 def test_a_first_start_shows_faces_while_it_still_reads(browser: Browser, tmp_path: Path) -> None:
