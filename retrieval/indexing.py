@@ -43,7 +43,7 @@ _LISTED = 10  # skipped photographs named in the summary
 _PATIENCE = 0.2  # seconds between two looks whether to stop
 # A batch is stored when it has so many faces or photographs, or is so many seconds old.
 _FACES, _PHOTOS, _SECONDS = 64, 256, 10.0
-_FIRST_SECONDS = 1.0  # of the first batch of a run: whoever watches sees faces soon
+_FIRST_SECONDS = 1.0  # of the first batch, and twice as long each time: whoever watches sees faces soon
 _REFRESHED = 8192  # new faces after which searches need not read them from the catalogue any more
 
 
@@ -186,7 +186,7 @@ class _Batch:
             if self.fresh >= _REFRESHED:
                 self.writer.refresh_vectors()
                 self.fresh = 0
-            self.patience = _SECONDS
+            self.patience = min(2 * self.patience, _SECONDS)
         self.examined, self.found_again, self.began = [], {}, time.monotonic()
 
     def _photo(self, item: Examined) -> NewPhoto:
