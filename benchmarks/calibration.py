@@ -33,6 +33,7 @@ from evaluation.calibrate import (
     totals,
 )
 from evaluation.cmu_faces import WISHES, find_faces, queries_for
+from evaluation.composed import composed
 from evaluation.context import CALIBRATIONS
 from evaluation.protocol import Queries, criteria, draw_queries, in_words_of, shared_values
 from evaluation.recall import KS
@@ -41,6 +42,7 @@ from faces.detect import open_detector
 from faces.errors import DataError
 from faces.types import Doubles, Floats, Ints
 from retrieval.calibration import Calibration, IdentityCalibration, read_calibration
+from retrieval.detail import flow_for
 from retrieval.engine import Engine
 from retrieval.identity import DlibIdentity
 from retrieval.loading import DEFAULT_CLASSIFIER, DEFAULT_WEIGHTS, load_encoding, load_telling
@@ -60,6 +62,8 @@ PHOTOGRAPHS = {
     "appearance pose": (0.0, 1.0, 2.0, 3.0),
     "appearance accessory": (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
 }
+COMPOSED = 0.4
+"""The share of the drawing's descriptor in a query: docs/evaluation.md has what others are worth."""
 _SPLITS = 10
 _QUERIES = 1500  # of a rendered set, whose questions are many
 
@@ -68,7 +72,7 @@ def compared(
     engine: Engine, faces: FaceSet, vectors: Floats, wishes: Sequence[Queries]
 ) -> list[tuple[Queries, Compared]]:
     """Ask each wish of all faces."""
-    found = []
+    found, flow = [], flow_for(encoding.generator for encoding in engine.encodings)
     for queries in wishes:
         (kind, *_) = criteria(faces, queries)
         right = (kind.query_key[:, None] == kind.gallery_key) & kind.asked[:, None]
@@ -80,6 +84,7 @@ def compared(
             vectors[queries.faces],
             [words[str(word)] for word in queries.targets],
         )
+        asked = composed(engine, flow, asked, faces.pictures.select(queries.faces))
         found.append((queries, compare(engine, queries.attribute, asked, vectors, right)))
     return found
 
@@ -112,7 +117,9 @@ def crossed(
     fitted, rendered = [], read_calibration(CALIBRATIONS["rendered"])
     for side in (half, ~half):
         seen = side & frontal
-        known = replace(start, identities={digest: fit_identity(descriptors[seen], persons[seen])})
+        (old,) = start.identities.values()
+        own = replace(fit_identity(descriptors[seen], persons[seen]), composed=old.composed)
+        known = replace(start, identities={digest: own})
         wishes = [wish.select(side[queries.faces], side) for queries, wish in asked]
         fitted.append(learn_domain(fit_fusion(known, digest, wishes, tried=PHOTOGRAPHS), rendered))
     found = []
@@ -127,7 +134,7 @@ def measure(wanted: argparse.Namespace) -> None:
     """Fit, measure, print and write."""
     progress, identity = RichProgress(), DlibIdentity()
     start = Calibration(
-        identities={identity.digest: IdentityCalibration(60.0, 0.91, 60.0, 0.94)},
+        identities={identity.digest: IdentityCalibration(60.0, 0.91, 60.0, 0.94, composed=wanted.composed)},
         temperatures=TEMPERATURES,
         landmarks=LANDMARKS,
         deviations=DEVIATIONS,
@@ -165,7 +172,7 @@ def measure(wanted: argparse.Namespace) -> None:
     frontal = np.concatenate(
         [np.ones(len(faces), np.bool_) if wanted.kind != "cmu" else faces.poses == "0" for faces, *_ in sets]
     )
-    known = fit_identity(descriptors[frontal], persons[frontal])
+    known = replace(fit_identity(descriptors[frontal], persons[frontal]), composed=wanted.composed)
     everything = replace(start, identities={identity.digest: known})
     answered = [wish for *_, asked, _ in sets for _, wish in asked]
     tried = PHOTOGRAPHS if wanted.kind == "cmu" else None
@@ -204,6 +211,9 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="+", metavar="DATA")
     parser.add_argument("--weights", nargs="+", default=DEFAULT_WEIGHTS, metavar="NAME|DIR")
     parser.add_argument("--classifier", default=DEFAULT_CLASSIFIER, metavar="NAME|DIR|none")
+    parser.add_argument(
+        "--composed", type=float, default=COMPOSED, help="share of the drawing's descriptor in a query"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     wanted = parser.parse_args()
     for path in wanted.data:

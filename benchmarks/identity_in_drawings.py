@@ -25,14 +25,14 @@ from cli.guard import run_script
 from evaluation.cmu_faces import find_faces
 from evaluation.recall import mean_interval
 from facedata.labelled import FaceSet, Words
-from faces.chips import NOSE_DEPTH
-from faces.crop import CropGeometry, crop_face, crop_transform
+from faces.crop import CropGeometry, crop_face
 from faces.detect import open_detector
 from faces.errors import DataError
 from faces.landmarks import landmarks_of
-from faces.types import Bools, Floats, Ints, Landmarks, Pixels
+from faces.types import Bools, Floats, Ints, Pixels
 from generator.appearance_flow import AppearanceFlow, load_flow
 from retrieval.calibration import read_calibration
+from retrieval.composing import drawn_landmarks
 from retrieval.detail import DEFAULT_FLOW, LARGER, enlarged
 from retrieval.engine import Engine
 from retrieval.identity import DlibIdentity
@@ -41,21 +41,6 @@ from retrieval.loading import DEFAULT_CLASSIFIER, load_encoding, load_telling
 YAWS = (-45, -30, -15, 0, 15, 30, 45)
 ASKED = (-30, 30)
 """The yaws that the last row takes together."""
-
-
-def turned_landmarks(straight: Landmarks, geometry: CropGeometry, yaw: float) -> Landmarks:
-    """Tell where eyes and nose base of a straight face lie in the crop of its drawing with that yaw.
-
-    A crop has the middle of the eyes and the height of the nose base in fixed places; the eyes come closer by
-    the cosine of the yaw, and the nose base moves aside by its sine (``faces.chips.yaw_of``).
-    """
-    matrix = crop_transform(straight, geometry)  # from crop to picture
-    eyes = np.subtract(straight.right_eye, straight.left_eye)
-    distance = float(np.hypot(*eyes) / np.hypot(*matrix[:, 0]))  # in pixels of the crop
-    half, aside = np.array([np.cos(np.radians(yaw)) / 2, np.sin(np.radians(yaw)) * NOSE_DEPTH]) * distance
-    middle, eyes_y = geometry.size / 2, geometry.eye_y * geometry.size
-    nose_y = eyes_y + geometry.nose_distance * geometry.size
-    return Landmarks((middle - half, eyes_y), (middle + half, eyes_y), (middle + aside, nose_y))
 
 
 def nearest_is_right(asked: Floats, own: Ints, gallery: Floats, persons: Words) -> Bools:
@@ -95,7 +80,7 @@ def drawn_rows(
         return float(np.mean(np.exp(told.classifier(pictures)[:, place]) @ numbers))
 
     def right(pictures: Pixels, geometry: CropGeometry, yaw: float) -> Bools:
-        places = [turned_landmarks(landmarks, geometry, yaw) for landmarks in straight]
+        places = [drawn_landmarks(landmarks, geometry, (0, yaw)) for landmarks in straight]
         chips = [identity.cut(picture, place) for picture, place in zip(pictures, places, strict=True)]
         return nearest_is_right(identity.describe(np.stack(chips)), own, gallery, faces.persons)
 

@@ -21,6 +21,7 @@ import numpy as np
 from baselines.network_features import IdentityFeatures
 from cli.console import RichProgress, print_table
 from cli.guard import run_script
+from evaluation.composed import composed
 from evaluation.protocol import Queries, criteria, draw_wishes, in_words_of, shared_values
 from evaluation.recall import KS
 from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, read_labelled
@@ -28,6 +29,7 @@ from faces.errors import DataError
 from faces.progress import underway
 from faces.types import Floats, Ints
 from retrieval.calibration import read_calibration
+from retrieval.detail import flow_for
 from retrieval.engine import Engine, shortlist_size
 from retrieval.identity import DlibIdentity
 from retrieval.loading import DEFAULT_CLASSIFIER, DEFAULT_WEIGHTS, load_encoding, load_telling
@@ -39,6 +41,7 @@ def answers(engine: Engine, faces: FaceSet, vectors: Floats, queries: Queries) -
     """Give the rank of the first right answer to each query, (Q,), as ``Criterion.ranks`` does, and whether
     its first answer shows the right person and, whoever it is, what was wished for, (Q, 2) 0 or 1."""
     (kind, *_), most = criteria(faces, queries), max(KS)
+    flow = flow_for(encoding.generator for encoding in engine.encodings)
     wishes = [
         engine.wanted({name: str(words[place]) for name, words in queries.wishes.items()})
         for place in range(len(queries))
@@ -47,7 +50,8 @@ def answers(engine: Engine, faces: FaceSet, vectors: Floats, queries: Queries) -
     for start in range(0, len(queries), _TOGETHER):
         part = slice(start, start + _TOGETHER)
         asked = queries.faces[part]
-        for query in engine.queries(faces.crops[asked], vectors[asked], wishes[part]):
+        made = engine.queries(faces.crops[asked], vectors[asked], wishes[part])
+        for query in composed(engine, flow, made, faces.pictures.select(asked)):
             shortlist = np.argsort(-(vectors @ query.vector), kind="stable")[: shortlist_size(most)]
             worth = engine.score(query, vectors[shortlist]).probability
             found.append(shortlist[np.argsort(-worth, kind="stable")][:most])

@@ -134,7 +134,7 @@ def calibrate_identity(
     )
     old = calibration.identities.get(digest)
     if old is not None:
-        known = replace(known, steepness=old.steepness, enough=old.enough)
+        known = replace(known, steepness=old.steepness, enough=old.enough, composed=old.composed)
     return replace(calibration, identities={**calibration.identities, digest: known}), report
 
 

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from baselines.cpi.model import CPIModel, load_cpi
 from baselines.network_features import IdentityFeatures, open_features
@@ -25,11 +25,15 @@ from generator.checkpoint import load_generator
 from generator.projection import Projection, load_projection
 from index.search import Vectors
 from retrieval.calibration import Calibration, read_calibration
+from retrieval.detail import flow_for
 from retrieval.engine import Engine
 from retrieval.estimating import as_drawn
 from retrieval.identity import DlibIdentity
 from retrieval.loading import DEFAULT_CLASSIFIER, load_telling
 from retrieval.parts import Encoder, Encoding, Telling
+
+if TYPE_CHECKING:
+    from generator.appearance_flow import AppearanceFlow
 
 SHIPPED_RIVALS: dict[Attribute, str] = {"pose": "rivals-rotation", "accessory": "rivals-accessories"}
 """The fitted rivals that come along, by what they change."""
@@ -76,6 +80,11 @@ class Context:
     @cached_property
     def _telling(self) -> Telling | None:
         return load_telling(DEFAULT_CLASSIFIER if self.classifier is None else self.classifier)
+
+    @property
+    def flow(self) -> AppearanceFlow | None:
+        """The appearance flow that has learned from drawings of the weights under test, if one has."""
+        return flow_for([self.studio.generator])
 
     @cached_property
     def fitted_rivals(self) -> Rivals:
@@ -177,8 +186,8 @@ class Context:
         return self._family[weights]
 
     def identity(self, what: str) -> str:
-        """Say which ``weights``, ``projection``, ``descriptor``, ``classifier``, ``calibration``, ``cpi``,
-        ``rivals``, ``vgg16`` or ``vgg_face`` there are; empty if none.
+        """Say which ``weights``, ``projection``, ``descriptor``, ``classifier``, ``calibration``, ``flow``,
+        ``cpi``, ``rivals``, ``vgg16`` or ``vgg_face`` there are; empty if none.
 
         ``calibration NAME`` means one of ``CALIBRATIONS``.
         """
@@ -232,6 +241,8 @@ class Context:
                 return "" if self._telling is None else f"classifier@{self._telling.classifier.digest}"
             case ["calibration", *name]:
                 return f"calibration@{self._calibration_named(' '.join(name)).digest}"
+            case ["flow"]:
+                return "" if (flow := self.flow) is None else f"flow@{flow.digest}"
             case ["cpi"]:
                 return f"{self.cpi_model.name}@{self.cpi_model.weights_id}"
             case ["rivals"]:

@@ -136,7 +136,12 @@ def fused(calibration: str = "", *, all_values: bool = False) -> Make:
     def make(context: Context, name: str) -> Searcher:
         engine, describe = context.engine(calibration), context.features("identity")
         return Fused(
-            engine=engine, studio=context.studio, describe=describe, name=name, all_values=all_values
+            engine=engine,
+            studio=context.studio,
+            describe=describe,
+            name=name,
+            flow=context.flow,
+            all_values=all_values,
         )
 
     return make
@@ -181,7 +186,7 @@ def cpi(context: Context, name: str) -> Searcher:
 
 
 _RIVAL = ("rivals", "weights")
-_FUSED = ("weights", "projection", "descriptor", "classifier")
+_FUSED = ("weights", "projection", "descriptor", "classifier", "flow")
 _2ND = "our 2nd network"
 _ADDED_UP = (("image", "image", "image"), ("dlib", "dlib-128", "Deep (dlib)"), ("features", "features", _2ND))
 

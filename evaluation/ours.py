@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baselines.searcher import Features, QueryBatch
 from baselines.two_step import rank_within
+from evaluation.composed import composed
 from evaluation.studio import Studio
 from facedata.labelled import Attribute, FaceSet
 from facedata.large_pictures import Pictures
@@ -21,6 +22,9 @@ from faces.progress import Progress, underway
 from faces.types import Doubles, Floats, Ints, Pixels
 from index.search import Vectors, exact_search, in_blocks, nearest
 from retrieval.engine import Engine, shortlist_size
+
+if TYPE_CHECKING:
+    from generator.appearance_flow import AppearanceFlow
 
 _ROWS = 512  # faces drawn with every value at a time
 
@@ -123,7 +127,8 @@ class OursTold:
 class Fused:
     """Rows ``fused…``: the product's engine, on what the studio has made already.
 
-    ``engine`` has one encoding, the studio's generator; ``describe`` gives its identity descriptors.  With
+    ``engine`` has one encoding, the studio's generator; ``describe`` gives its identity descriptors, and
+    ``flow``, if there is one, what drawings are composed with (``retrieval.composing``).  With
     ``all_values`` the appearance is compared in the drawings of every value, not in that of the wished one.
     Learned by ``fit``: ``vectors_`` (N, D) float16, as a collection keeps them, and ``crops_`` (N, S, S)
     uint8.
@@ -133,6 +138,7 @@ class Fused:
     studio: Studio
     describe: Features
     name: str
+    flow: AppearanceFlow | None = None
     all_values: bool = False
 
     def fit(self, gallery: FaceSet) -> Self:
@@ -144,13 +150,15 @@ class Fused:
         """Return (Q, k) int64 gallery indices, most probable first."""
         engine, progress = self.engine, self.studio.progress
         faces = self._vectors(queries.pictures)
-        drawn = engine.encodings[0].projection(self.studio.drawn(queries).features)
+        made = self.studio.drawn(queries)
+        drawn = engine.encodings[0].projection(made.features)
         _, first, which = np.unique(queries.joined, return_index=True, return_inverse=True)
         wishes = [engine.wanted(queries.wish(query)) for query in first.tolist()]
         asked = [
-            engine.query(face, {0: looks}, wishes[number])
-            for face, looks, number in zip(faces, drawn, which.tolist(), strict=True)
+            engine.query(face, {0: looks}, wishes[number], image)
+            for face, looks, number, image in zip(faces, drawn, which.tolist(), made.stage2, strict=True)
         ]
+        asked = composed(engine, self.flow, asked, queries.pictures)
         vectors = np.stack([query.vector for query in asked])
         size = shortlist_size(k)
         _, shortlists = exact_search(in_blocks(self.vectors_), vectors, size, progress=progress)

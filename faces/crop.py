@@ -63,6 +63,18 @@ def crop_transform(landmarks: Landmarks, geometry: CropGeometry) -> NDArray[np.f
     return np.concatenate([linear, origin[:, None]], axis=1)
 
 
+def landmarks_in_crop(landmarks: Landmarks, geometry: CropGeometry) -> Landmarks:
+    """Tell where eyes and nose base lie in the crop, in its pixels; raises as ``crop_transform`` does."""
+    matrix = crop_transform(landmarks, geometry)
+    linear, origin = np.linalg.inv(matrix[:, :2]), matrix[:, 2]
+
+    def moved(point: tuple[float, float]) -> tuple[float, float]:
+        x, y = linear @ (np.array(point) - origin)
+        return float(x), float(y)
+
+    return Landmarks(moved(landmarks.left_eye), moved(landmarks.right_eye), moved(landmarks.nose_base))
+
+
 def crop_face(pixels: Pixels, landmarks: Landmarks, geometry: CropGeometry) -> Pixels:
     """Warp a face to its crop.
 

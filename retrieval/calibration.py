@@ -46,7 +46,8 @@ class IdentityCalibration:
 
     ``midpoint`` is the similarity at which the odds are even if half of all pairs are of one person,
     ``slope`` how fast the log-odds grow with it.  In the sum a similarity counts ``steepness`` times, but
-    hardly more from ``enough`` on.  ``scaled`` is as for ``OnnxIdentity``.
+    hardly more from ``enough`` on.  ``scaled`` is as for ``OnnxIdentity``; ``composed`` is the share of the
+    drawing's descriptor in a query, 0 to 1 (``retrieval.composing``).
     """
 
     slope: float
@@ -54,6 +55,7 @@ class IdentityCalibration:
     steepness: float
     enough: float
     scaled: bool = True
+    composed: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Calibration:
         shares = [times for attribute in self.commoner.values() for times in attribute.values()]
         if not all(0 < number < math.inf for number in (*self.told.values(), *shares)):
             raise ValueError("temperatures and how much commoner values are must be above 0")
+        if not all(0 <= one.composed <= 1 for one in self.identities.values()):
+            raise ValueError("the share of a drawing's descriptor must lie between 0 and 1")
         if not all(one.near < one.far for one in self.in_domain.values()):
             raise ValueError("near must be less than far")
 

@@ -7,11 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from faces.crop import CropGeometry, crop_colours
+from faces.crop import CropGeometry
 from faces.errors import WeightsError
-from faces.types import Landmarks, Pixels
 from retrieval.identity import NONE
 from retrieval.parts import Encoder
 
@@ -48,21 +45,3 @@ def flow_for(drawers: Iterable[Encoder], named: str | Path | None = None) -> App
 def enlarged(geometry: CropGeometry) -> CropGeometry:
     """Give the geometry of a crop with its own detail."""
     return replace(geometry, size=LARGER * geometry.size)
-
-
-def detailed(
-    flow: AppearanceFlow,
-    pixels: Pixels,
-    landmarks: Landmarks,
-    geometry: CropGeometry,
-    crop: Pixels,
-    drawings: Pixels,
-) -> Pixels:
-    """Return drawings (N, S, S) uint8 of a face with its photograph's detail, (N, P, P, 3) uint8 RGB.
-
-    ``pixels`` (H, W, 3) RGB uint8 are the photograph's; ``crop`` (S, S) uint8, of that geometry, is the face
-    as it was drawn from.  Raises ValueError as ``crop_face`` does.
-    """
-    face = crop_colours(pixels, landmarks, enlarged(geometry))
-    count = len(drawings)
-    return flow(np.repeat(face[None], count, 0), np.repeat(crop[None], count, 0), drawings)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from faces.chips import five_points
-from faces.crop import crop_face, crop_transform
+from faces.crop import crop_face, landmarks_in_crop
 from faces.errors import WeightsError, WishError
 from faces.types import Doubles, Floats, Halves, Landmarks, Pixels
 from generator.attributes import AttributeGroup, everyday
@@ -219,15 +219,7 @@ class Engine:
         """Cut the chip of a face whose photograph is gone from its crop (S, S); coarse, but it will do."""
         if self.identity is None:
             return None
-        matrix = crop_transform(landmarks, self.geometry)
-        linear, origin = np.linalg.inv(matrix[:, :2]), matrix[:, 2]
-
-        def moved(point: tuple[float, float]) -> tuple[float, float]:
-            x, y = linear @ (np.array(point) - origin)
-            return float(x), float(y)
-
-        inside = Landmarks(moved(landmarks.left_eye), moved(landmarks.right_eye), moved(landmarks.nose_base))
-        return self.identity.cut(crop, inside)
+        return self.identity.cut(crop, landmarks_in_crop(landmarks, self.geometry))
 
     def wanted(self, wish: Mapping[str, str], unwished: Sequence[tuple[str, str]] = ()) -> tuple[Wanted, ...]:
         """Check a wish such as ``{"pose": "+30"}``, and what shall not be shown, attributes and words.
@@ -310,6 +302,26 @@ class Engine:
                 vectors = np.stack([self._vector(number, wishes[place], face) for place in asked])
                 drawn[asked] = encoding.generator.draw(drawn[asked], vectors).stage2
         return drawn
+
+    def drawing_for(self, query: Query, crop: Pixels) -> Pixels:
+        """Give the drawing (S, S) uint8 of a query, made from a crop unless one network has drawn it all."""
+        if query.image is None or len(query.drawn) > 1:
+            return self.drawing(crop, query.face, query.wanted)
+        return query.image
+
+    def turned(self, query: Query) -> tuple[float, float] | None:
+        """Give the yaw that a face seems to have and the one it was drawn with, in degrees; None if the
+        drawing was not turned."""
+        for wanted in query.wanted:
+            if wanted.name == "pose" and not np.isnan(wanted.target) and (word := self._as_drawn(wanted)):
+                return float(self.estimates(query.face)["pose"]), float(word)
+        return None
+
+    @property
+    def composed(self) -> float:
+        """The share of the drawing's descriptor in a query (``retrieval.composing``), 0 to 1."""
+        known = None if self.identity is None else self.calibration.identities.get(self.identity.digest)
+        return 0.0 if known is None else known.composed
 
     def compare(self, query: Query, vectors: NDArray[np.floating]) -> Comparison:
         """Compare a query with faces of these vectors (n, D)."""

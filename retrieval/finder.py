@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from faces.crop import crop_colours
 from faces.detect import Detector, method_named
 from faces.errors import CollectionError, NoFaceError, PhotoError, WishError
 from faces.progress import Progress
 from faces.types import Box, DetectedFace, Floats, Ints, Landmarks, Photo, Pixels
 from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
-from retrieval.detail import detailed, flow_for
+from retrieval.composing import compose
+from retrieval.detail import enlarged, flow_for
 from retrieval.engine import Engine, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.loading import check_layout, load_engine, usual_telling
@@ -65,16 +67,23 @@ class QueryFace:
     known: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prepared:
-    """A face ready to be searched with, again and again: nothing is read or looked for any more.
+    """A face ready to be searched with, again and again: nothing is looked for any more.
 
-    ``vector`` (D,) float32 is the face's own; ``source`` tells which photographs are its own.
+    ``vector`` (D,) float32 is the face's own; ``source`` tells which photographs are its own; ``look`` reads
+    ``colours``.
     """
 
     face: QueryFace
     vector: Floats
     source: Source
+    look: Callable[[], Pixels | None] = field(repr=False, compare=False)
+
+    @cached_property
+    def colours(self) -> Pixels | None:
+        """The face with its photograph's own detail, (P, P, 3) uint8 RGB; None if that is gone."""
+        return self.look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +119,8 @@ class Answer:
     """The answer to a search, the best hit first.
 
     ``wish`` holds the wished words by attribute, empty without a wish, ``unwished`` what shall not be shown;
-    ``remarks`` are sentences about what could not be met; ``draw`` makes the drawing, which follows the
-    wishes called ``drawn``, as far as the networks can, and ``detail`` puts the photograph's own detail in.
+    ``remarks`` are sentences about what could not be met; ``draw`` makes the drawing, with the
+    photograph's own detail if told so; it follows the wishes called ``drawn``, as far as the networks can.
     """
 
     query: QueryFace
@@ -120,19 +129,18 @@ class Answer:
     hits: tuple[Hit, ...]
     remarks: tuple[str, ...]
     drawn: tuple[str, ...]
-    draw: Callable[[], Pixels] = field(repr=False, compare=False)
-    detail: Callable[[Pixels], Pixels] = field(repr=False, compare=False)
+    draw: Callable[[bool], Pixels] = field(repr=False, compare=False)
 
     @cached_property
     def drawing(self) -> Pixels:
         """Draw the face (S, S) uint8 as wished, or as it is; only when somebody looks."""
-        return self.draw()
+        return self.draw(False)
 
     @cached_property
     def portrait(self) -> Pixels:
         """The drawing with the photograph's own detail, (P, P, 3) uint8 RGB; the drawing (S, S) uint8 if no
         appearance flow has learned from such, or if the photograph is gone."""
-        return self.detail(self.drawing)
+        return self.draw(True)
 
     @property
     def probable(self) -> int:
@@ -279,11 +287,11 @@ class Finder:
     def draw(self, prepared: Prepared, wishes: Sequence[Wish]) -> Pixels:
         """Draw a face once for each of N wishes: (N, P, P, 3) uint8 RGB with the photograph's own detail, or
         (N, S, S) uint8 grey if there is no flow for it; raises WishError."""
-        face, crop = prepared.vector, prepared.face.crop
-        drawn = self.engine.drawings(crop, face, [self._wanted(wish, ()) for wish in wishes])
+        wanted = [self._wanted(wish, ()) for wish in wishes]
+        drawn = self.engine.drawings(prepared.face.crop, prepared.vector, wanted)
         # Some wishes are drawn alike, such as angles beyond the last that can be drawn.
         alike, places = np.unique(drawn, axis=0, return_inverse=True)
-        found: Pixels = self._detailed(prepared.face, alike)[places]
+        found: Pixels = self._detailed(prepared, alike)[places]
         return found
 
     def close(self) -> None:
@@ -314,7 +322,7 @@ class Finder:
             queries = self.engine.queries(crops, np.stack([prepared.vector for prepared in found]), wishes)
             return [
                 self._answer(snapshot, prepared, query, options)
-                for prepared, query in zip(found, queries, strict=True)
+                for prepared, query in zip(found, self._composed(found, queries), strict=True)
             ]
 
     def _answer(self, snapshot: Snapshot, prepared: Prepared, query: Query, options: _Options) -> Answer:
@@ -348,22 +356,16 @@ class Finder:
             self._hit(rank, one, scores, int(place))
             for rank, (one, place) in enumerate(zip(stored, best, strict=True), 1)
         )
-        drawn = {wanted.name: self.engine.drawn_by(wanted) for wanted in query.wanted}
-        numbers = {*drawn.values()} - {None}
 
-        def draw() -> Pixels:
-            if query.image is None or len(numbers) > 1:
-                return self.engine.drawing(face.crop, query.face, query.wanted)
-            return query.image
-
-        def detail(drawing: Pixels) -> Pixels:
-            found: Pixels = self._detailed(face, drawing[None])[0]
+        def draw(detailed: bool) -> Pixels:
+            drawn = self.engine.drawing_for(query, face.crop)[None]
+            found: Pixels = (self._detailed(prepared, drawn) if detailed else drawn)[0]
             return found
 
         wish = {wanted.name: wanted.word for wanted in query.wanted if wanted.shown}
         unwished = tuple(wanted.word for wanted in query.wanted if not wanted.shown)
-        followed = tuple(name for name, number in drawn.items() if number is not None)
-        return Answer(face, wish, unwished, hits, tuple(remarks), followed, draw, detail)
+        followed = tuple(wanted.name for wanted in query.wanted if self.engine.drawn_by(wanted) is not None)
+        return Answer(face, wish, unwished, hits, tuple(remarks), followed, draw)
 
     def _wanted(self, wish: Wish, unwished: Unwished) -> tuple[Wanted, ...]:
         """Give what is wished; raises WishError, with advice if other weights know more attributes."""
@@ -387,7 +389,14 @@ class Finder:
         vector = stored.vector.astype(np.float32)
         place = (stored.number, stored.count, stored.box, stored.landmarks, stored.crop)
         face = QueryFace(source.picture, source.name, *place, self.engine.estimates(vector), known=True)
-        return Prepared(face, vector, source)
+
+        def look() -> Pixels | None:
+            with suppress(PhotoError, ValueError):
+                wide = enlarged(self.engine.geometry)
+                return crop_colours(read_picture(face.picture).pixels, face.landmarks, wide)
+            return None
+
+        return Prepared(face, vector, source, look)
 
     def _seen(self, source: Source) -> list[Prepared]:
         """Detect the faces of a photograph and make those ready that can be cropped."""
@@ -409,23 +418,32 @@ class Finder:
         face = found[place]
         try:
             crop, vector = self.engine.embed_face(photo.pixels, face.landmarks)
+            colours = crop_colours(photo.pixels, face.landmarks, enlarged(self.engine.geometry))
         except ValueError as error:
             raise NoFaceError(
                 f"{source.name}: the face cannot be cropped ({error}); use another photograph"
             ) from error
         known = (place + 1, len(found), face.box, face.landmarks, crop, self.engine.estimates(vector))
-        return Prepared(QueryFace(source.picture, source.name, *known, known=False), vector, source)
+        seen = QueryFace(source.picture, source.name, *known, known=False)
+        return Prepared(seen, vector, source, lambda: colours)
 
-    def _detailed(self, face: QueryFace, drawings: Pixels) -> Pixels:
+    def _composed(self, found: Sequence[Prepared], queries: Sequence[Query]) -> Sequence[Query]:
+        """Compose the identities of queries with those of what was drawn for them, if there is a flow."""
+        drawn = [bool(query.drawn) for query in queries]
+        if not any(drawn) or not self.engine.composed or self._flow is None:
+            return queries
+        crops, landmarks = zip(*((one.face.crop, one.face.landmarks) for one in found), strict=True)
+        colours = [one.colours if asked else None for one, asked in zip(found, drawn, strict=True)]
+        return compose(self.engine, self._flow, queries, crops, colours, landmarks)
+
+    def _detailed(self, prepared: Prepared, drawings: Pixels) -> Pixels:
         """Put the photograph's own detail into drawings (N, S, S) of a face, if there is a flow for it and
         the photograph is there: (N, P, P, 3)."""
-        if self._flow is None:
+        if self._flow is None or prepared.colours is None:
             return drawings
-        try:
-            pixels = read_picture(face.picture).pixels
-            return detailed(self._flow, pixels, face.landmarks, self.engine.geometry, face.crop, drawings)
-        except (PhotoError, ValueError):
-            return drawings
+        count = len(drawings)
+        colours, crops = (np.repeat(one[None], count, 0) for one in (prepared.colours, prepared.face.crop))
+        return self._flow(colours, crops, drawings)
 
     @cached_property
     def _flow(self) -> AppearanceFlow | None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from fake_generators import POSES, PerfectGenerator, picture
-from identity_in_drawings import nearest_is_right, turned_landmarks
+from identity_in_drawings import nearest_is_right
 from through_time import WISHES, drawn_row
 
 from evaluation.figures.sheet import Cell, Word
@@ -10,6 +10,7 @@ from faces.crop import CropGeometry, crop_transform
 from faces.types import Landmarks
 from generator.projection import Projection
 from retrieval.calibration import Calibration
+from retrieval.composing import drawn_landmarks
 from retrieval.engine import Engine
 from retrieval.parts import Encoding
 
@@ -20,7 +21,7 @@ STRAIGHT = Landmarks((100.0, 200.0), (160.0, 200.0), (130.0, 240.0))
 @pytest.mark.parametrize("size", [32, 64])
 def test_landmarks_of_a_drawing_show_its_yaw_and_lie_where_crops_have_them(yaw: int, size: int) -> None:
     geometry = CropGeometry(size=size)
-    found = turned_landmarks(STRAIGHT, geometry, yaw)
+    found = drawn_landmarks(STRAIGHT, geometry, (0, yaw))
     assert yaw_of(five_points(found)) == pytest.approx(yaw)
     assert crop_transform(found, geometry) == pytest.approx(np.eye(2, 3))
     if yaw == 0:  # as in the crop of the photograph

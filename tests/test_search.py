@@ -531,7 +531,7 @@ def test_the_sheet_shows_query_drawing_and_hits(finder: Finder, photos: Path, tm
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width > narrow[0]
         assert sheet.height < narrow[1]
-    nobody = Answer(answer.query, answer.wish, (), (), (), (), answer.draw, answer.detail)
+    nobody = Answer(answer.query, answer.wish, (), (), (), (), answer.draw)
     assert sheet_of(nobody).height < narrow[1]
 
 
