@@ -7,11 +7,17 @@ picture (32 in the paper), H = S / 2, A the length of the one-hot vectors; the n
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from generator.architecture import Architecture
+
+
+WISH_LAYERS = tuple(f"stage1.attribute{layer}.{what}" for layer in (1, 2) for what in ("weight", "bias"))
+"""The parameters of the two layers that encode a wish."""
 
 
 class UnpoolConv(nn.Conv2d):
@@ -140,6 +146,35 @@ class TwoStage(nn.Module):
         drawn = self.stage1(x, one_hot)  # (B, 1, S, S)
         image, layers = self.stage2(x, drawn)  # (B, 1, S, S)
         return drawn, image, as_features(layers[self.architecture.feature_layer])  # (B, 16384)
+
+
+def collapsed(network: TwoStage) -> TwoStage:
+    """Return the same network with narrower layers for the wish: no ReLU stands between them, so that both
+    are one matrix, which many values make 16 times as large as need be."""
+    first, second = network.stage1.attribute1, network.stage1.attribute2
+    size = first.in_features
+    found = TwoStage(replace(network.architecture, attribute_hidden=size))
+    weights = network.state_dict()
+    product = second.weight.double() @ first.weight.double()
+    shift = second.weight.double() @ first.bias.double() + second.bias.double()
+    for name, value in zip(
+        WISH_LAYERS, (torch.eye(size), torch.zeros(size), product.float(), shift.float()), strict=True
+    ):
+        weights[name] = value
+    found.load_state_dict(weights)
+    return found.train(network.training)
+
+
+def widened(weights: dict[str, Tensor], hidden: int) -> dict[str, Tensor]:
+    """Give weights of a network as one with ``hidden`` outputs of the first layer for the wish draws the same.
+
+    What is added is heard by nobody until it is trained.
+    """
+    weight1, bias1, weight2, bias2 = (weights[name] for name in WISH_LAYERS)
+    more = hidden - len(weight1)
+    beside = torch.randn(len(weight2), more) * (2 / hidden) ** 0.5  # as He et al. (2015), eq. 10
+    wider = functional.pad(weight1, (0, 0, 0, more)), functional.pad(bias1, (0, more))
+    return weights | dict(zip(WISH_LAYERS, (*wider, torch.cat([weight2, beside], 1), bias2), strict=True))
 
 
 def as_features(maps: Tensor) -> Tensor:

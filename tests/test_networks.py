@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from generator.architecture import FEATURE_LAYERS, Architecture
-from generator.networks import TwoStage, as_features, unpool_conv
+from generator.networks import TwoStage, as_features, collapsed, unpool_conv, widened
 
 # A 3x3 convolution from m to n maps has 9 * m * n weights and n biases; a fully connected layer m * n and n.
 STAGE1 = {
@@ -196,6 +196,26 @@ def test_weights_begin_as_he_et_al_say() -> None:
             fan_in = layer.weight[0].numel()
             spread = 5 * (1 / (2 * layer.weight.numel())) ** 0.5  # five standard errors of a deviation
             assert layer.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=spread), name
+
+
+def test_two_layers_for_a_wish_draw_the_same_as_one() -> None:
+    torch.manual_seed(4)
+    wide = TwoStage(Architecture(attribute_size=35, maps=8, fused_maps=8, attribute_maps=35)).eval()
+    for bias in (wide.stage1.attribute1.bias, wide.stage1.attribute2.bias):
+        nn.init.normal_(bias)
+    narrow = collapsed(wide)
+    assert narrow.architecture.attribute_hidden == 35
+    assert not narrow.training
+    count = [sum(one.numel() for one in network.state_dict().values()) for network in (wide, narrow)]
+    assert count[1] < count[0] / 8
+    again = TwoStage(wide.architecture).eval()
+    again.load_state_dict(widened(narrow.state_dict(), 512))
+    assert again.stage1.attribute2.weight[:, 35:].std() > 0.01  # so that the rest can be trained
+    pictures, wishes = torch.randn(3, 1, 32, 32), torch.rand(3, 35)
+    with torch.no_grad():
+        for other in (narrow, again):
+            for one, same in zip(wide(pictures, wishes), other(pictures, wishes), strict=True):
+                torch.testing.assert_close(one, same, atol=1e-4, rtol=1e-4)
 
 
 def unpool(x: Tensor) -> Tensor:

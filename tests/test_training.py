@@ -90,7 +90,9 @@ def test_values_that_the_first_weights_know_keep_their_part_and_new_ones_begin_a
         again = second.network(pictures, torch.eye(6)[:3])
     for one, other in zip(drawn, again, strict=True):
         torch.testing.assert_close(one, other)
-    columns = second.network.stage1.attribute1.weight
+    stage1 = second.network.stage1
+    assert stage1.attribute1.out_features == 6  # both layers are stored as one
+    columns = stage1.attribute2.weight @ stage1.attribute1.weight
     assert columns[:, 3:].std().item() == pytest.approx(columns[:, :3].std().item(), rel=0.15)
     fewer = prepare(made_faces(people=5), attribute="pose", seed=0, to=["+45", "0"], held_out=1)
     train(fewer, STILL, out=tmp_path / "third", budget=Budget(pairs=8), start=first, options=EXACT)

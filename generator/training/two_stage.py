@@ -26,7 +26,7 @@ from generator.attributes import Vocabulary
 from generator.checkpoint import Checkpoint, save_checkpoint
 from generator.config import ModelConfig
 from generator.devices import autocast, pick_device, pick_precision
-from generator.networks import TwoStage
+from generator.networks import TwoStage, collapsed, widened
 from generator.quantised import activation_peaks
 from generator.training.batches import Batch, BatchesAhead, BatchMaker
 from generator.training.data import PairSet, Stream, TrainingData, drawn_as
@@ -88,6 +88,8 @@ def train(
     validation = Validation(data, recipe, seed, device, dtype) if data.validation else None
 
     def export(network: TwoStage, counters: Counters, last: Entry | None) -> None:
+        if len(data.vocabulary.groups) > 1:
+            network = collapsed(network)
         metrics: dict[str, object] = {
             "pairs_seen": counters.pairs,
             "minutes": round(counters.seconds / 60, 1),
@@ -148,11 +150,15 @@ def _begin_as(network: TwoStage, start: Checkpoint, data: TrainingData) -> None:
     """
     new = network.architecture
     sizes = replace(
-        start.network.architecture, attribute_size=new.attribute_size, attribute_maps=new.attribute_maps
+        start.network.architecture,
+        attribute_size=new.attribute_size,
+        attribute_hidden=new.attribute_hidden,
+        attribute_maps=new.attribute_maps,
     )
-    if sizes != new:
+    hidden = start.network.architecture.attribute_hidden
+    if sizes != new or hidden > new.attribute_hidden:
         raise TrainingError(f"{start.folder} has networks of other sizes; start without it.")
-    weights = start.network.state_dict()
+    weights = widened(start.network.state_dict(), new.attribute_hidden)
     fresh = network.state_dict()
     for name in _OF_MAPS:
         shared = tuple(map(slice, np.minimum(weights[name].shape, fresh[name].shape)))
