@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from generator.architecture import Architecture
 
-
 WISH_LAYERS = tuple(f"stage1.attribute{layer}.{what}" for layer in (1, 2) for what in ("weight", "bias"))
 """The parameters of the two layers that encode a wish."""
 
@@ -149,8 +148,10 @@ class TwoStage(nn.Module):
 
 
 def collapsed(network: TwoStage) -> TwoStage:
-    """Return the same network with narrower layers for the wish: no ReLU stands between them, so that both
-    are one matrix, which many values make 16 times as large as need be."""
+    """Return the same network with the layers for the wish as narrow as can be.
+
+    No ReLU stands between them, so that both are one matrix; for many values it is a fraction of them.
+    """
     first, second = network.stage1.attribute1, network.stage1.attribute2
     size = first.in_features
     found = TwoStage(replace(network.architecture, attribute_hidden=size))
@@ -166,7 +167,7 @@ def collapsed(network: TwoStage) -> TwoStage:
 
 
 def widened(weights: dict[str, Tensor], hidden: int) -> dict[str, Tensor]:
-    """Give weights of a network as one with ``hidden`` outputs of the first layer for the wish draws the same.
+    """Give weights by which a network with ``hidden`` outputs of the first layer for the wish draws the same.
 
     What is added is heard by nobody until it is trained.
     """

@@ -67,7 +67,7 @@ def state(request: Request) -> models.State:
         summary = snapshot.summary()
     attributes = []
     if summary.faces:
-        attributes = asking.attributes_of(album.engine)
+        attributes = asking.attributes_of(album)
     return models.State(
         collection=str(album.place),
         photographs=summary.photos,

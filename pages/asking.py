@@ -17,7 +17,7 @@ from generator.attributes import everyday
 from index import Cursor, KnownPhoto, StoredFace
 from pages import models
 from pages.album import Album
-from retrieval.engine import Engine
+from retrieval.detail import IN_PLACE
 from retrieval.estimates import worth_saying
 from retrieval.finder import Prepared
 from retrieval.sheet import percent
@@ -171,16 +171,18 @@ def label_of(name: str, value: str) -> str:
     return f"{float(value):+g}°" if name == "pose" else everyday(value).replace("-", " ")
 
 
-def attributes_of(engine: Engine) -> list[models.Attribute]:
-    """List what can be wished for."""
+def attributes_of(album: Album) -> list[models.Attribute]:
+    """List what can be wished for, light and expression last."""
+    with album.finder() as finder:
+        engine, draws = finder.engine, finder.draws
     found = []
-    for name, values in engine.vocabulary.items():
+    for name, values in sorted(engine.vocabulary.items(), key=lambda one: one[0] in IN_PLACE):
         known = engine.attributes[name.casefold()].group.numbers
         listed = [
             models.Value(
                 value=value,
                 label=label_of(name, value),
-                drawn=engine.drawn_by(engine.wanted({name: value})[0]) is not None,
+                drawn=draws(engine.wanted({name: value})[0]),
             )
             for value in values
         ]

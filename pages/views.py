@@ -63,7 +63,7 @@ async def search(request: Request) -> HTMLResponse:
         answer = await in_turn(request, question.ask, album)
     except AnotherYouError as error:
         sentence = str(error)
-    values["attributes"] = await anyio.to_thread.run_sync(lambda: asking.attributes_of(album.engine))
+    values["attributes"] = await anyio.to_thread.run_sync(lambda: asking.attributes_of(album))
     others, portrait, photo = [], "", None
     if question.picture is not None and answer is not None:
         others = asking.uploaded_boxes(question.picture, album.uploaded(question.picture))

@@ -14,8 +14,9 @@ from facedata.labelled import resized
 from faces.crop import CropGeometry, crop_colours, crop_face
 from faces.errors import NoFaceError, PhotoError, WishError
 from faces.types import Floats, Pixels
-from retrieval.detail import LARGER, enlarged, flow_for
+from retrieval.detail import IN_PLACE, LARGER, enlarged, flow_for
 from retrieval.examine import DetectorFactory, detector_factory
+from retrieval.identity import NONE
 from retrieval.parts import Encoder
 from retrieval.query import Picture, Source, choose_face, read_picture, source_of
 
@@ -67,6 +68,7 @@ def edit(
     PhotoError, NoFaceError, WishError or WeightsError.
     """
     from generator.checkpoint import load_generator
+    from generator.quotient import quotient
 
     words = {
         name.strip().casefold(): word if isinstance(word, str) else f"{float(word):+g}"
@@ -82,11 +84,15 @@ def edit(
     generators = [load_generator(name) for name, _ in steps]
     seen, wide, number, count = _crop(source, generators[0].geometry, face, cropped, detector)
     crop, whole = seen, wide
-    moving = flow_for(generators, flow)
 
     def drawn(generator: Generator, wanted: list[dict[str, str]]) -> tuple[Drawing, Pixels | None]:
         crops, faces = (np.repeat(one[None], len(wanted), 0) for one in (crop, whole))
-        made = generator.draw(crops, _vectors(generator, crop, wanted))
+        own = _own(generator, crop)
+        made = generator.draw(crops, np.stack([generator.vocabulary.vector(one, own) for one in wanted]))
+        if flow != NONE and all({*one} <= {*IN_PLACE} for one in wanted):
+            before = np.repeat(generator.draw(crop[None], own[None]).stage2, len(wanted), 0)
+            return made, quotient(faces, before, made.stage2)
+        moving = flow_for([generator], flow)
         return made, None if moving is None else moving(faces, crops, made.stage2)
 
     for generator, (_, part) in zip(generators[:-1], steps[:-1], strict=True):
@@ -111,26 +117,22 @@ def _steps(
     """Give weights and the part of the wish that each draws, that with all values last; raises WishError."""
     from generator.available import weights_for
 
-    single = {name: word for name, word in words.items() if name not in varied}
     if weights is not None:
-        return [(weights, single)]
-    asked = {name: single.get(name) for name in words}
-    try:
-        return [(weights_for(asked), single)]
-    except WishError:
-        if len(words) == 1:
-            raise
-    order = [*single, *varied]
+        return [(weights, {name: word for name, word in words.items() if name not in varied})]
+    # What leaves everything in its place is drawn into what has been moved.
+    order = sorted(words, key=lambda name: (name in varied, name in IN_PLACE))
     return [
-        (weights_for({name: asked[name]}), {name: single[name]} if name in single else {}) for name in order
+        (weights_for({name: None}), {})
+        if name in varied
+        else (weights_for({name: words[name]}), {name: words[name]})
+        for name in order
     ]
 
 
-def _vectors(generator: Encoder, crop: Pixels, wishes: list[dict[str, str]]) -> Floats:
-    """Give attribute vectors (N, A); what the wishes leave open stays as the face seems to be."""
-    vocabulary = generator.vocabulary
-    own = vocabulary.vectors(generator.canonicalise(crop[None]).values)[0]
-    return np.stack([vocabulary.vector(wish, own) for wish in wishes])
+def _own(generator: Encoder, crop: Pixels) -> Floats:
+    """Give the attribute vector (A,) of what a face seems to show."""
+    own: Floats = generator.vocabulary.vectors(generator.canonicalise(crop[None]).values)[0]
+    return own
 
 
 def _crop(

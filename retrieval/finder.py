@@ -21,7 +21,7 @@ from faces.types import Box, DetectedFace, Floats, Ints, Landmarks, Photo, Pixel
 from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
 from retrieval.composing import compose
-from retrieval.detail import enlarged, flow_for
+from retrieval.detail import Retouch, enlarged, flow_for, retouch_for
 from retrieval.engine import Engine, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
 from retrieval.loading import check_layout, load_engine, usual_telling
@@ -291,8 +291,12 @@ class Finder:
         drawn = self.engine.drawings(prepared.face.crop, prepared.vector, wanted)
         # Some wishes are drawn alike, such as angles beyond the last that can be drawn.
         alike, places = np.unique(drawn, axis=0, return_inverse=True)
-        found: Pixels = self._detailed(prepared, alike)[places]
-        return found
+        return self._retouched(prepared, self._detailed(prepared, alike)[places], wanted)
+
+    def draws(self, wanted: Wanted) -> bool:
+        """Tell whether drawings follow a wish; what none follows person and estimates decide."""
+        known = self._retouch is not None and self._retouch.knows(wanted)
+        return known or self.engine.drawn_by(wanted) is not None
 
     def close(self) -> None:
         """Let go of the collection."""
@@ -359,12 +363,13 @@ class Finder:
 
         def draw(detailed: bool) -> Pixels:
             drawn = self.engine.drawing_for(query, face.crop)[None]
-            found: Pixels = (self._detailed(prepared, drawn) if detailed else drawn)[0]
+            drawn = self._detailed(prepared, drawn) if detailed else drawn
+            found: Pixels = self._retouched(prepared, drawn, [query.wanted])[0]
             return found
 
         wish = {wanted.name: wanted.word for wanted in query.wanted if wanted.shown}
         unwished = tuple(wanted.word for wanted in query.wanted if not wanted.shown)
-        followed = tuple(wanted.name for wanted in query.wanted if self.engine.drawn_by(wanted) is not None)
+        followed = tuple(wanted.name for wanted in query.wanted if self.draws(wanted))
         return Answer(face, wish, unwished, hits, tuple(remarks), followed, draw)
 
     def _wanted(self, wish: Wish, unwished: Unwished) -> tuple[Wanted, ...]:
@@ -444,6 +449,16 @@ class Finder:
         count = len(drawings)
         colours, crops = (np.repeat(one[None], count, 0) for one in (prepared.colours, prepared.face.crop))
         return self._flow(colours, crops, drawings)
+
+    def _retouched(self, prepared: Prepared, pictures: Pixels, wishes: Sequence[Sequence[Wanted]]) -> Pixels:
+        """Put light and expression into pictures (N, P, P, 3) or (N, S, S) of a face, where wished."""
+        if self._retouch is None:
+            return pictures
+        return self._retouch(pictures, prepared.face.estimates, wishes)
+
+    @cached_property
+    def _retouch(self) -> Retouch | None:
+        return retouch_for(self.engine.geometry)
 
     @cached_property
     def _flow(self) -> AppearanceFlow | None:

@@ -137,7 +137,8 @@ def test_what_can_be_wished_for_is_listed_with_what_is_drawn(client: TestClient)
     assert (attributes["pose"]["smallest"], attributes["pose"]["largest"]) == (-60, 60)
     drawn = {one["label"]: one["drawn"] for one in attributes["accessory"]["values"]}
     assert (drawn["sunglasses"], drawn["mask"]) == (True, False)
-    assert not attributes["expression"]["drawn"]
+    assert all(one["drawn"] for one in attributes["light"]["values"] + attributes["expression"]["values"])
+    assert not attributes["tilt"]["drawn"]
 
 
 @pytest.mark.parametrize(

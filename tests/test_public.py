@@ -25,7 +25,7 @@ from faces.types import Box, DetectedFace, Landmarks, Photo
 from generator.available import SHIPPED
 from generator.checkpoint import save_checkpoint
 from generator.projection import Projection
-from retrieval.detail import DEFAULT_FLOW
+from retrieval.detail import DEFAULT_FLOW, DEFAULT_RETOUCH
 
 NAMES = {
     "AnotherYouError",
@@ -133,7 +133,8 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generat
         save_checkpoint(weights / name, network_for((32, 8, two_groups)), config)
         features = rng.normal(size=(20, 16 * 16 * 8)).astype(np.float32)
         Projection.fit(features, 8).save(weights / name)
-    shutil.copytree(SHIPPED / DEFAULT_FLOW, weights / DEFAULT_FLOW)
+    for name in (DEFAULT_FLOW, DEFAULT_RETOUCH):
+        shutil.copytree(SHIPPED / name, weights / name)
     monkeypatch.setattr("generator.available.SHIPPED", weights)
     monkeypatch.setattr("retrieval.examine.open_detector", open_middle)
     monkeypatch.setattr("retrieval.indexing.default_workers", lambda: 0)
