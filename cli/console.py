@@ -66,6 +66,11 @@ def in_words(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def counted(count: int, what: str) -> str:
+    """Write how many there are: ``1 face``, ``2,000 faces``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 class Pace:
     """Counts units and estimates their rate from the last half minute."""
 

@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import RichProgress, end_drawing, in_words, print_table, printable, say
+from cli.console import RichProgress, counted, end_drawing, in_words, print_table, printable, say
 from cli.guard import INTERRUPTED, asked_to_stop
-from cli.options import ClassifierOption, CollectionOption, DetectorOption, IdentityOption, WeightsOption
+from cli.options import (
+    ClassifierOption,
+    CollectionOption,
+    DetectorOption,
+    ExcludeOption,
+    IdentityOption,
+    WeightsOption,
+    chosen_patterns,
+)
 from faces.errors import CollectionError
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ def index(
     include_forgotten: Annotated[
         bool, typer.Option("--include-forgotten", help="Take back the photographs that were forgotten.")
     ] = False,
+    exclude: ExcludeOption = None,
     weights: WeightsOption = None,
     identity: IdentityOption = None,
     classifier: ClassifierOption = None,
@@ -53,7 +62,8 @@ def index(
 ) -> None:
     """Add the faces in folders of photographs to the collection, and keep it up to date.
 
-    Folders are searched with all that is in them, hidden files left out. Only what is new or has changed
+    Folders are searched with all that is in them; hidden files are left out, and folders with a file .nomedia
+    in them. Only what is new or has changed
     since the last run is read; photographs that were moved keep their faces, those that were deleted lose
     them. A folder that is empty now, or that is gone from a place for disks, may be a disk that is not
     plugged in: its photographs are kept until `anotheryou forget` takes them out. A run can be interrupted
@@ -63,6 +73,7 @@ def index(
 
         anotheryou index ~/Pictures
         anotheryou index ~/Pictures /media/camera --min-face 60
+        anotheryou index ~/Pictures --exclude 'screenshots/' --exclude '*.gif'
     """
     from retrieval.indexing import index_folders
 
@@ -75,13 +86,14 @@ def index(
             classifier=classifier,
             min_face=min_face,
             include_forgotten=include_forgotten,
+            exclude=chosen_patterns(exclude),
             detector=detector,
             ray=ray,
             progress=RichProgress(),
             stop=stop,
         )
     end_drawing()
-    _print_index_summary(summary)
+    print_index_summary(summary)
     if summary.interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -113,12 +125,12 @@ def reindex(
             stop=stop,
         )
     end_drawing()
-    typer.echo(f"{_counted(summary.faces, 'face')} made again")
+    typer.echo(f"{counted(summary.faces, 'face')} made again")
     if summary.coarse:
-        coarse = _counted(summary.coarse, "face")
+        coarse = counted(summary.coarse, "face")
         say(f"{coarse} of photographs that are gone: who they show was seen on the small stored crops")
     if summary.lost:
-        lost = _counted(summary.lost, "photograph")
+        lost = counted(summary.lost, "photograph")
         say(f"{lost} could not be cropped again; run `anotheryou index` on their folders")
     if summary.interrupted:
         say("interrupted: the collection still answers with the old weights; the same command goes on")
@@ -142,7 +154,7 @@ def rebuild(collection: CollectionOption = None) -> None:
         writer.refresh_vectors(afresh=True, progress=RichProgress())
     end_drawing()
     with Collection(collection_place(collection)) as opened, opened.snapshot() as snapshot:
-        typer.echo(f"the vectors of {_counted(len(snapshot), 'face')} made again; {snapshot.store_kind}")
+        typer.echo(f"the vectors of {counted(len(snapshot), 'face')} made again; {snapshot.store_kind}")
 
 
 def copy(
@@ -170,7 +182,7 @@ def copy(
     if summary.interrupted:
         say("interrupted: the copy is not complete; the same command goes on")
         raise typer.Exit(INTERRUPTED)
-    faces, photographs = _counted(summary.faces, "face"), _counted(summary.photographs, "photograph")
+    faces, photographs = counted(summary.faces, "face"), counted(summary.photographs, "photograph")
     typer.echo(f"copied {faces} of {photographs}, and compared them")
 
 
@@ -225,6 +237,7 @@ def info(
                 "forgotten": summary.forgotten,
                 "faces": summary.faces,
                 "too_small": summary.too_small,
+                "exclude": list(summary.exclude),
                 "weights": [
                     {"name": one.get("name"), "weights_id": one.get("weights_id"), "source": one["source"]}
                     for one in made["encodings"]
@@ -250,6 +263,7 @@ def info(
                 f"  {name}": ", ".join(f"{everyday(one)} {count:,}" for one, count in counts.items() if count)
                 for name, counts in shown.items()
             },
+            "excluded": ", ".join(summary.exclude) or "nothing",
             "too small": f"{summary.too_small:,} (below {smallest})",
             "detector": summary.detector or "none used yet",
             "weights": ", ".join(weights),
@@ -293,12 +307,12 @@ def forget(
         say("nothing was forgotten")
         raise typer.Exit(1)
     photographs, faces = forget_photographs(path, collection=collection)
-    typer.echo(f"forgot {_counted(faces, 'face')} of {_counted(photographs, 'photograph')}")
+    typer.echo(f"forgot {counted(faces, 'face')} of {counted(photographs, 'photograph')}")
 
 
 def _agrees_to_forget(path: Path, photographs: int, faces: int) -> bool:
     """Ask whether to forget a folder; raises CollectionError if there is nobody to ask."""
-    what = f"{_counted(photographs, 'photograph')} with {_counted(faces, 'face')}"
+    what = f"{counted(photographs, 'photograph')} with {counted(faces, 'face')}"
     if not _can_ask():
         raise CollectionError(f"there are {what} below {path}; give --yes to forget them all")
     return typer.confirm(f"Forget {what} below {printable(str(path))}?", err=True)
@@ -308,36 +322,38 @@ def _can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def _print_index_summary(summary: IndexSummary) -> None:
+def print_index_summary(summary: IndexSummary) -> None:
+    """Print what a run over folders did."""
     from faces.detect import SHARE, SMALLEST
 
     parts = {
         "unchanged": summary.unchanged,
         "moved": summary.moved,
         "no longer there": summary.removed,
+        "taken out, as they are excluded now": summary.excluded,
         "forgotten": summary.forgotten,
     }
     known = ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
-    typer.echo(f"{_counted(summary.photographs, 'photograph')}{f' ({known})' if known else ''}")
+    typer.echo(f"{counted(summary.photographs, 'photograph')}{f' ({known})' if known else ''}")
     rate = f", {summary.faces / summary.seconds:,.1f} faces/s" if summary.faces and summary.seconds else ""
-    typer.echo(f"{_counted(summary.faces, 'face')} added in {in_words(summary.seconds)}{rate}")
+    typer.echo(f"{counted(summary.faces, 'face')} added in {in_words(summary.seconds)}{rate}")
     if summary.too_small:
-        typer.echo(f"{_counted(summary.too_small, 'face')} left out as too small")
+        typer.echo(f"{counted(summary.too_small, 'face')} left out as too small")
     if summary.coarse:
-        large = f"In {_counted(summary.coarse, 'large photograph')}"
+        large = f"In {counted(summary.coarse, 'large photograph')}"
         typer.echo(
             f"{large} faces narrower than 1/{SHARE} of the longer side were not looked for; "
             f"`--min-face {SMALLEST}` finds them"
         )
     if summary.skipped:
-        typer.echo(f"{_counted(summary.skipped, 'photograph')} skipped:")
+        typer.echo(f"{counted(summary.skipped, 'photograph')} skipped:")
         for path, reason in summary.reasons:
             typer.echo(f"  {printable(path)}: {printable(reason)}")
         more = summary.skipped - len(summary.reasons)
         if more:
             typer.echo(f"  and {more:,} more (see `anotheryou info --skipped`)")
     if summary.skipped_before:
-        before = _counted(summary.skipped_before, "photograph")
+        before = counted(summary.skipped_before, "photograph")
         typer.echo(f"{before} skipped before and unchanged since (see `anotheryou info --skipped`)")
     for path, reason in summary.passed_over[:_LISTED]:
         say(f"{path} {reason}")
@@ -349,12 +365,8 @@ def _print_index_summary(summary: IndexSummary) -> None:
         say(f"{path}: {reason}; what is in this folder was left as it was")
     for folder, count in summary.unplugged.items():
         say(
-            f"{folder} is empty or gone; {_counted(count, 'photograph')} of it kept in case its disk is not "
+            f"{folder} is empty or gone; {counted(count, 'photograph')} of it kept in case its disk is not "
             f"plugged in; if they were deleted, run: anotheryou forget {shlex.quote(folder)}"
         )
     if summary.interrupted:
         say("interrupted: what was read is stored; the same command goes on from there")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

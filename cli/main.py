@@ -27,9 +27,10 @@ from cli.search import search
 from cli.serve import serve
 from cli.train import train
 from cli.train_others import train_classifier, train_cpi, train_flow, train_rivals
+from cli.watch import watch
 
 # In the order in which a user meets them: before the group `data`, and after it.
-_FIRST = (index, search, serve, edit, info, reindex, rebuild, copy, forget)
+_FIRST = (index, watch, search, serve, edit, info, reindex, rebuild, copy, forget)
 _LAST = (train, train_classifier, train_flow, train_rivals, train_cpi, fit_projection, calibrate, benchmark)
 
 

@@ -54,6 +54,16 @@ DetectorOption = Annotated[
         "what the collection was made with, mmod at first.",
     ),
 ]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="What to leave out, written as in a .gitignore in each folder, such as 'screenshots/' or "
+        "'*.gif'; may be repeated. What the collection has of it is taken out. Otherwise as last time; '' "
+        "excludes nothing any more.",
+        show_default=False,
+    ),
+]
 PoseOption = Annotated[
     str | None,
     typer.Option(
@@ -108,6 +118,11 @@ def checked_picture(path: Path | None, force: bool, option: str) -> None:
     if not path.absolute().parent.is_dir():
         raise typer.BadParameter(f"the folder {path.absolute().parent} does not exist", param_hint=option)
     refuse_existing(path, force)
+
+
+def chosen_patterns(exclude: list[str] | None) -> list[str] | None:
+    """Give the patterns of ``--exclude``; None if it was not given."""
+    return None if exclude is None else [pattern for pattern in exclude if pattern.strip()]
 
 
 def wished(pose: str | None, accessory: str | None, wish: list[str] | None) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options
-from cli.console import RichProgress, print_table, say
+from cli.console import RichProgress, counted, print_table, say
 from cli.guard import uncollected
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def search(
             show_default=False,
         ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", metavar="K", min=1, help="How many faces to find.")] = 20,
+    k: Annotated[
+        int | None, typer.Option("-k", metavar="K", min=1, help="How many faces to find; otherwise 20.")
+    ] = None,
     collection: options.CollectionOption = None,
     face: options.FaceOption = None,
     only: Annotated[bool, typer.Option("--only", help="Keep to faces that seem to meet every wish.")] = False,
@@ -43,6 +45,14 @@ def search(
     below: Annotated[
         Path | None,
         typer.Option("--in", metavar="FOLDER", help="Keep to photographs in this folder or below it."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Keep to photographs from this year, month or day on: 2023-07."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Keep to photographs up to this year, month or day, all of it."),
     ] = None,
     same_photo: Annotated[
         bool, typer.Option("--same-photo", help="PHOTO itself and copies of it may be among the answers.")
@@ -62,6 +72,25 @@ def search(
             metavar="FILE", help="Also draw query, drawing and answers as one picture (.png, .jpg, ...)."
         ),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the answer as a page that needs nothing beside it."),
+    ] = None,
+    copy_to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also copy the photographs of the probable hits there, or of all if -k is given; nothing "
+            "there is replaced.",
+        ),
+    ] = None,
+    link_to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="As --copy-to, with symbolic links instead of copies."),
+    ] = None,
+    open_first: Annotated[
+        bool, typer.Option("--open", help="Also show the first photograph in the system's viewer.")
+    ] = False,
     force: options.ForceOption = False,
     detector: options.DetectorOption = None,
 ) -> None:
@@ -78,13 +107,17 @@ def search(
         anotheryou search me.jpg --wish smile --wish light=left
         anotheryou search me.jpg --pose 0 --not glasses
         anotheryou search me.jpg --in ~/Pictures/2024
+        anotheryou search me.jpg --since 2023 --until 2024-06-30 --copy-to ~/found
         anotheryou search in-my-hat.jpg --pose 0 --accessory none
-        anotheryou search me.jpg --pose -20 -k 10 --sheet answer.png
+        anotheryou search me.jpg --pose -20 -k 10 --sheet answer.png --html answer.html
     """
+    from retrieval.delivering import copy_photographs, link_photographs
     from retrieval.finder import Finder
     from retrieval.sheet import draw_sheet
 
     options.checked_picture(sheet, force, "--sheet")
+    if html is not None:
+        options.refuse_existing(html, force)
     named = [*options.short_wishes(pose, accessory), *(wish or [])]
     progress = RichProgress()
     with Finder(collection, detector=detector, progress=progress) as finder:
@@ -92,12 +125,14 @@ def search(
             photo,
             wish=",".join(named) or None,
             not_=not_ or (),
-            k=k,
+            k=k or 20,
             face=face,
             same_photo=same_photo,
             only=only,
             at_least=at_least,
             below=below,
+            since=since,
+            until=until,
             exact=exact,
         )
         if answer.query.count > 1 and face is None:
@@ -113,6 +148,21 @@ def search(
             draw_sheet(answer, sheet)
             progress.finish()
             say(f"drew {sheet}")
+        if html is not None:
+            from retrieval.answer_page import write_page
+
+            write_page(answer, html)
+            say(f"wrote {html}")
+        wanted = answer.hits[: answer.probable] if k is None else answer.hits
+        for folder, deliver, done in (
+            (copy_to, copy_photographs, "copied to"),
+            (link_to, link_photographs, "linked in"),
+        ):
+            if folder is not None:
+                say(f"{counted(len(deliver(wanted, folder)), 'photograph')} {done} {folder}")
+        there = next((hit.path for hit in answer.hits if hit.exists), None)
+        if open_first and there is not None and typer.launch(there):
+            say(f"no program shows pictures here; the first photograph is {there}")
 
 
 def _print_hits(answer: Answer) -> None:
@@ -123,7 +173,7 @@ def _print_hits(answer: Answer) -> None:
         say("nothing to show: the collection has no other face that fits")
         return
     met = [f"{name} met" for name in answer.hits[0].met]
-    columns = ("rank", "probability", "person", *met, "seems", "face", "photograph")
+    columns = ("rank", "probability", "person", *met, "seems", "taken", "face", "photograph")
     rows: list[list[object]] = []
     for hit in answer.hits:
         if hit.rank == answer.probable + 1:
@@ -131,7 +181,8 @@ def _print_hits(answer: Answer) -> None:
         chances = (hit.probability, hit.same_person, *hit.met.values())
         face = f"{hit.number} of {hit.count}"
         path = hit.path if hit.exists else f"{hit.path} (not there any more)"
-        rows.append([hit.rank, *map(percent, chances), worth_saying(hit.estimates), face, path])
+        taken = hit.date.date().isoformat()
+        rows.append([hit.rank, *map(percent, chances), worth_saying(hit.estimates), taken, face, path])
     print_table(columns, rows, right=columns[:-1])
     if answer.doubt:
         say(answer.doubt)
@@ -162,6 +213,9 @@ def _record(hit: Hit) -> dict[str, Any]:
         "rank": hit.rank,
         "photo": hit.path,
         "exists": hit.exists,
+        "date": hit.date.isoformat(),
+        "dated_by": hit.dated_by,
+        "camera": hit.camera,
         "face": hit.number,
         "faces": hit.count,
         "box": _box(hit.box),

@@ -9,6 +9,7 @@ AnotherYouError
 │   ├── HeadModelError    the morphable head model is missing or damaged
 │   └── RowUnavailable    a row of the tables needs what is not there; says what
 ├── WishError             a wish names an attribute or value that the weights do not know
+├── FilterError           a filter of a search cannot be understood
 ├── WeightsError          weights are missing, damaged or do not fit
 ├── TrainingError         training cannot start or go on
 ├── ClusterError          a Ray cluster cannot be reached, or its nodes cannot do the work
@@ -76,6 +77,10 @@ class RowUnavailable(DataError):  # noqa: N818  (a table goes on without the row
 
 class WishError(AnotherYouError):
     """A wish names an attribute or value that the weights do not know."""
+
+
+class FilterError(AnotherYouError):
+    """A filter of a search cannot be understood."""
 
 
 class WeightsError(AnotherYouError):

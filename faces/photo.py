@@ -63,7 +63,7 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS, at_least: int | None
             # A camera's odd metadata is no concern of whoever looks for faces: Pillow's warnings stop here.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                with Image.open(file, formats=_formats()) as image:
+                with Image.open(file, formats=known_formats()) as image:
                     if image.width * image.height > max_pixels:
                         size = f"{image.width} x {image.height} pixels"
                         raise PhotoError(path, f"too large: {size}, {limit}")
@@ -79,7 +79,7 @@ def read_photo(path: Path, *, max_pixels: int = MAX_PIXELS, at_least: int | None
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def known_formats() -> tuple[str, ...]:
     """Load the decoders, once and late because that takes a moment; those of ``_FORMATS`` that are there."""
     import pillow_heif
 

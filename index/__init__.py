@@ -19,6 +19,7 @@ from index.records import NewPhoto as NewPhoto
 from index.records import Status as Status
 from index.records import StoredFace as StoredFace
 from index.records import Summary as Summary
+from index.records import local_time as local_time
 from index.thumbnails import Thumbnails as Thumbnails
 from index.writer import CollectionWriter as CollectionWriter
 from index.writer import Reindexing as Reindexing

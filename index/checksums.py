@@ -27,11 +27,19 @@ ODD = (ValueError, TypeError, AttributeError, KeyError, struct.error, NoResultFo
 
 
 def collection(
-    id_: int, token: str, layout_id: int, detector: str, min_face: int, _generation: int, created: str
+    id_: int,
+    token: str,
+    layout_id: int,
+    detector: str,
+    min_face: int,
+    _generation: int,
+    created: str,
+    exclude: str = "",
 ) -> int:
     """Sum up the row about the collection.  Without the generation, which is counted up by the database; a
-    wrong one only makes the file of vectors look out of date."""
-    return _crc(struct.pack("<3q", id_, layout_id, min_face), token, detector, created)
+    wrong one only makes the file of vectors look out of date.  Without patterns as before there were any."""
+    excluded = (exclude,) if exclude else ()
+    return _crc(struct.pack("<3q", id_, layout_id, min_face), token, detector, created, *excluded)
 
 
 def layout(
@@ -61,11 +69,16 @@ def photo(
     height: int,
     too_small: int,
     min_face: int,
+    taken: str | None = None,
+    camera: str = "",
+    date_ns: int = 0,
 ) -> int:
-    """Sum up a photograph; the content's checksum as bytes or in hex."""
+    """Sum up a photograph; the content's checksum as bytes or in hex.  Where ``taken`` is not known yet, as
+    before it was kept."""
     numbers = struct.pack("<7q", id_, size, mtime_ns, width, height, too_small, min_face)
     digest = content.hex() if isinstance(content, bytes) else content or ""
-    return _crc(numbers, os.fsdecode(path), digest, status, reason)
+    shot = () if taken is None else (taken, camera, str(date_ns))
+    return _crc(numbers, os.fsdecode(path), digest, status, reason, *shot)
 
 
 def face(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from faces.errors import CollectionLockedError
 from faces.types import Doubles, Floats, Halves, Ints
 from index import migrations, rows
 from index.database import database_at
@@ -21,6 +22,7 @@ from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
 from index.search import Ranked, best_of, check_queries, ranked
 from index.store import CatalogState, StoreChangedError, VectorStore
 from index.stores import open_store
+from index.writer import CollectionWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ class Collection:
     vectors may be older, damaged or missing: faces it lacks are read from the catalogue, and those deleted
     since are passed over, so that it only decides how fast a search is.  A folder may be read-only.
 
-    Raises CollectionMissingError if the place holds no collection, CollectionWeightsError if it has the
-    tables of an older version, CollectionError if the catalogue cannot be read.
+    A catalogue that only lacks what newer versions keep besides is brought up to date first, which needs a
+    disk that can be written.  Raises CollectionMissingError if the place holds no collection,
+    CollectionWeightsError if its vectors must be made again, CollectionError if the catalogue cannot be read.
     """
 
     def __init__(self, place: Place) -> None:
@@ -53,16 +56,25 @@ class Collection:
         self._engine = self._database.engine()
         self._view: _View | None = None
         try:
+            if migrations.COMPLETE <= self._version() < migrations.latest():
+                with suppress(CollectionLockedError):  # whoever writes has done it
+                    CollectionWriter(place).close()
+            if self._version() < migrations.latest():
+                raise outdated(place)
             with self._database.reading(self._engine) as connection:
-                migrations.check_not_newer(connection)
-                if not migrations.current(connection):
-                    raise missing(place)
-                if migrations.current(connection) < migrations.latest():
-                    raise outdated(place)
                 rows.check_complete(connection, place)
         except BaseException:
             self.close()
             raise
+
+    def _version(self) -> int:
+        """The number of the last migration; raises CollectionMissingError if there was none."""
+        with self._database.reading(self._engine) as connection:
+            migrations.check_not_newer(connection)
+            version = migrations.current(connection)
+        if not version:
+            raise missing(self.place)
+        return version
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -242,9 +254,15 @@ class Snapshot:
         photographs, faces = self._connection.execute(counted.outerjoin(FaceRow).where(here)).one()
         return photographs, faces
 
-    def faces_below(self, path: str) -> Ints:
-        """Give the ids (n,) int64, ascending, of the faces of photographs at this path or below it."""
-        wanted = select(FaceRow.id).join(PhotoRow).where(rows.at_or_below(path)).order_by(FaceRow.id)
+    def faces_among(
+        self, *, below: str | None = None, since: str | None = None, until: str | None = None
+    ) -> Ints:
+        """Give the ids (n,) int64, ascending, of the faces of photographs that meet all that is asked:
+        ``below`` is a path, at which or below which they lie; ``since`` and ``until`` are as in
+        ``rows.dated``."""
+        wanted = select(FaceRow.id).join(PhotoRow).where(rows.dated(since, until)).order_by(FaceRow.id)
+        if below is not None:
+            wanted = wanted.where(rows.at_or_below(below))
         return np.fromiter(self._connection.execute(wanted).scalars(), np.int64)
 
     def photos(self, status: Status) -> Iterable[KnownPhoto]:

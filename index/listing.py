@@ -13,7 +13,7 @@ from index import rows
 from index.models import FaceRow, PhotoRow
 from index.records import KnownPhoto, Status
 
-_WHEN = PhotoRow.mtime_ns
+_WHEN = PhotoRow.date_ns
 _NEWEST_FIRST = (_WHEN.desc(), PhotoRow.id.desc())
 
 

@@ -67,6 +67,7 @@ class CollectionRow(Base):
     min_face: Mapped[int]
     generation: Mapped[int]  # grows with every change of faces or features
     created: Mapped[str]
+    exclude: Mapped[str]  # patterns of what is left out, a line each
     checksum: Mapped[int]
 
 
@@ -100,6 +101,9 @@ class PhotoRow(Base):
     height: Mapped[int]
     too_small: Mapped[int]
     min_face: Mapped[int]
+    taken: Mapped[str | None]
+    camera: Mapped[str]
+    date_ns: Mapped[int]
     checksum: Mapped[int]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -41,6 +42,14 @@ class Layout:
         return np.concatenate([np.full(int(count), size, np.float32) for count, size in parts])
 
 
+def local_time(time_ns: int) -> datetime:
+    """Give a file's time, in nanoseconds since 1970, as this machine's clock shows it."""
+    try:
+        return datetime.fromtimestamp(time_ns // 10**9).astimezone()
+    except (ValueError, OverflowError, OSError):  # beyond the years that there are
+        return datetime.fromtimestamp(0).astimezone()
+
+
 @dataclass(frozen=True, slots=True)
 class NewCollection:
     """What a new collection is made with: the detector's name and the smallest face.
@@ -51,6 +60,7 @@ class NewCollection:
     layout: Layout
     detector: str
     min_face: int
+    exclude: tuple[str, ...] = ()  # patterns of what is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,24 @@ class NewPhoto:
     too_small: int = 0  # faces left out because they are smaller than ``min_face`` pixels
     min_face: int = 0
     faces: tuple[NewFace, ...] = ()
+    taken: str | None = None  # in the camera's time, ISO 8601; "": it did not say; None: not looked at yet
+    camera: str = ""
+
+    @property
+    def date(self) -> datetime:
+        """When it was taken, in the camera's time; if that is not known when the file was last changed, in
+        this machine's."""
+        return datetime.fromisoformat(self.taken) if self.taken else local_time(self.mtime_ns)
+
+    @property
+    def date_ns(self) -> int:
+        """The same in nanoseconds since 1970."""
+        return int(self.date.timestamp()) * 10**9 if self.taken else self.mtime_ns
+
+    @property
+    def dated_by(self) -> str:
+        """What ``date`` goes by: "exif" or "file"."""
+        return "exif" if self.taken else "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +130,9 @@ class StoredFace:
     id: int
     photo_id: int
     path: str
+    date: datetime  # of the photograph, with ``dated_by`` and ``camera`` as in ``NewPhoto``
+    dated_by: str
+    camera: str
     number: int  # of the photograph's faces, from 1, the largest first
     count: int  # of these
     box: Box
@@ -122,5 +153,6 @@ class Summary:
     too_small: int
     detector: str
     min_face: int
+    exclude: tuple[str, ...]
     created: str
     layout: Layout

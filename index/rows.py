@@ -22,6 +22,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.types import LargeBinary
@@ -104,6 +105,7 @@ def insert_collection(connection: Connection, new: NewCollection) -> None:
         "min_face": new.min_face,
         "generation": 0,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "exclude": "\n".join(new.exclude),
     }
     values["checksum"] = checksums.collection(*values.values())
     connection.execute(insert(CollectionRow).values(values))
@@ -157,6 +159,7 @@ def read_summary(connection: Connection) -> Summary:
         too_small=int(sum(small for _, _, small in statuses)),
         detector=own.detector,
         min_face=own.min_face,
+        exclude=tuple(own.exclude.splitlines()),
         created=own.created,
         layout=read_layout(connection),
     )
@@ -179,8 +182,10 @@ def _known(found: Iterable[Any]) -> Iterator[KnownPhoto]:
     with checksums.checked("a photograph's record") as require:
         for row in found:
             require(checksums.photo(*row[:-1]) == row.checksum)
-            id_, path, size, mtime_ns, content, status, *rest = row[:-1]
-            yield KnownPhoto(path, size, mtime_ns, content, Status(status), *rest, id=id_)
+            require(bool(row.taken) or row.date_ns == row.mtime_ns)
+            values = row._asdict()
+            del values["checksum"], values["date_ns"]
+            yield KnownPhoto(**values | {"status": Status(row.status)})
 
 
 def at_or_below(path: str) -> ColumnElement[bool]:
@@ -190,6 +195,26 @@ def at_or_below(path: str) -> ColumnElement[bool]:
     text = (PhotoRow.path >= inside) & (PhotoRow.path < after)
     first, last = (literal(os.fsencode(edge), LargeBinary) for edge in (inside, after))
     return (PhotoRow.path == path) | text | ((PhotoRow.path >= first) & (PhotoRow.path < last))
+
+
+def dated(since: str | None, until: str | None) -> ColumnElement[bool]:
+    """Match the photographs from the beginning of one time on and before that of another.
+
+    Both are beginnings of ISO 8601, ``2023`` or ``2023-07-14``, and go by ``NewPhoto.date``.
+    """
+    met: ColumnElement[bool] = true()
+    by_file = func.coalesce(PhotoRow.taken, "") == ""
+    if since is not None:
+        met &= (~by_file & (PhotoRow.taken >= since)) | (by_file & (PhotoRow.mtime_ns >= _first_ns(since)))
+    if until is not None:
+        met &= (~by_file & (PhotoRow.taken < until)) | (by_file & (PhotoRow.mtime_ns < _first_ns(until)))
+    return met
+
+
+def _first_ns(time: str) -> int:
+    """When a year, month or day begins on this machine's clock, in nanoseconds since 1970."""
+    year, month, day = [*map(int, time.split("-")), 1, 1][:3]
+    return round(datetime(year, month, day).timestamp()) * 10**9
 
 
 def insert_photos(connection: Connection, photos: Sequence[NewPhoto], layout_id: int) -> None:
@@ -325,10 +350,14 @@ def read_faces(connection: Connection, layout_id: int, ids: Iterable[int]) -> It
             kept = stored[face_id]
             crop = np.frombuffer(kept.crop, np.uint8)
             side = round(len(crop) ** 0.5)
+            photo = photos[photo_id]
             yield StoredFace(
                 id=face_id,
                 photo_id=photo_id,
-                path=photos[photo_id].path,
+                path=photo.path,
+                date=photo.date,
+                dated_by=photo.dated_by,
+                camera=photo.camera,
                 number=numbers[face_id],
                 count=len(together[photo_id]),
                 box=Box(left, top, right, bottom),

@@ -130,6 +130,17 @@ class CollectionWriter:
         with self.transaction() as connection:
             rows.update_collection(connection, detector=detector, min_face=min_face)
 
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The patterns of what is left out; they can be set."""
+        with self.transaction() as connection:
+            return tuple(rows.read_collection(connection).exclude.splitlines())
+
+    @excluded.setter
+    def excluded(self, patterns: Sequence[str]) -> None:
+        with self.transaction() as connection:
+            rows.update_collection(connection, exclude="\n".join(patterns))
+
     def remember_layout(self, layout: Layout) -> None:
         """Note what may change of the layout in use: where its weights lie, and what queries look at."""
         with self.transaction() as connection:

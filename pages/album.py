@@ -143,10 +143,14 @@ class Album:
         k: int = 24,
         only: bool = False,
         below: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
     ) -> Answer:
         """Search for a prepared face; see ``Finder.search``."""
         with self.finder() as finder:
-            return finder.search(prepared, wish=wish, not_=not_, k=k, only=only, below=below)
+            return finder.search(
+                prepared, wish=wish, not_=not_, k=k, only=only, below=below, since=since, until=until
+            )
 
     def draw(self, prepared: Prepared, wishes: Sequence[Wish], side: int = 256) -> bytes:
         """Draw a face once for each wish: one JPEG, the drawings side by side, each ``side`` pixels wide."""

@@ -15,7 +15,7 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, StreamingResponse
 
 from faces.errors import PhotoError, WishError
-from index import Cursor
+from index import Cursor, local_time
 from pages import asking, models, pictures
 from pages.access import is_loopback
 from pages.album import Album
@@ -118,8 +118,25 @@ async def search(
     k: Annotated[int, Query(description="How many faces to find.", ge=1, le=200)] = 24,
     only: Annotated[bool, Query(description="Keep to faces that seem to meet every wish.")] = False,
     below: Annotated[str | None, Query(description="Keep to a folder and what is below it.")] = None,
+    since: Annotated[
+        str | None, Query(description="Keep to photographs from this year, month or day on.")
+    ] = None,
+    until: Annotated[
+        str | None, Query(description="Keep to those up to this year, month or day, included.")
+    ] = None,
 ) -> models.Answer:
-    del face, picture, number, wish, not_, k, only, below  # documented and checked; read as for the pages
+    del (
+        face,
+        picture,
+        number,
+        wish,
+        not_,
+        k,
+        only,
+        below,
+        since,
+        until,
+    )  # documented and checked; read as for the pages
     return await in_turn(request, Question.of(request.query_params).ask, album_of(request))
 
 
@@ -172,7 +189,7 @@ def photo_page(album: Album, start: str | None, count: int, below: str | None) -
             start=asking.read_cursor(start),
             below=below and os.path.abspath(below),  # noqa: PTH100
         )
-    further = asking.written(Cursor(found[count].mtime_ns, found[count].id)) if len(found) > count else None
+    further = asking.written(Cursor(found[count].date_ns, found[count].id)) if len(found) > count else None
     listed = [asking.photograph(album, photo) for photo in found[:count]]
     return models.PhotoPage(photographs=listed, next=further)
 
@@ -185,7 +202,7 @@ def pieces(request: Request, below: str | None = None) -> list[models.Piece]:
         models.Piece(
             start=asking.written(piece.start),
             count=piece.count,
-            month=f"{asking.taken(piece.start.when):%B %Y}",
+            month=f"{local_time(piece.start.when):%B %Y}",
         )
         for piece in found
     ]

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from faces.errors import AnotherYouError, CollectionError, NoFaceError, PhotoError, WishError
+from faces.errors import AnotherYouError, CollectionError, FilterError, NoFaceError, PhotoError, WishError
 from pages import api, views
 from pages.access import Access
 from pages.album import Album
@@ -27,7 +27,7 @@ from retrieval.workers import default_workers
 _STATIC = Path(__file__).parent / "static"
 _THREADS = 6  # that read the catalogue; each has up to 64 MB of it in memory
 _DECODING = 2  # photographs at a time, each up to 400 MB
-_STATUS = {WishError: 400, CollectionError: 409, NoFaceError: 404, PhotoError: 404}
+_STATUS = {WishError: 400, FilterError: 400, CollectionError: 409, NoFaceError: 404, PhotoError: 404}
 
 
 def create_app(collection: Path | str | None, access: Access, *, warm: bool = True) -> Guard:

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Self
 from urllib.parse import quote, urlencode
 
@@ -59,6 +58,8 @@ class Question:
     k: int = _USUAL_HITS
     only: bool = False
     below: str | None = None
+    since: str | None = None
+    until: str | None = None
 
     @classmethod
     def of(cls, asked: QueryParams) -> Self:
@@ -77,8 +78,14 @@ class Question:
             tuple(word for word in asked.getlist("not") if word.strip()),
             min(_number(asked.get("k"), "k") or _USUAL_HITS, _MOST_HITS),
             asked.get("only", "") not in ("", "0", "false"),
-            asked.get("below") or None,
+            *(asked.get(name, "").strip() or None for name in ("below", "since", "until")),
         )
+
+    @property
+    def filtered(self) -> str:
+        """Say in words what the answer keeps to; "" if to nothing."""
+        parts = {"in ": self.below, "since ": self.since, "until ": self.until}
+        return ", ".join(f"{word}{value}" for word, value in parts.items() if value)
 
     @property
     def is_asked(self) -> bool:
@@ -107,7 +114,14 @@ class Question:
         """Search, and give the answer as it is shown; raises as ``Finder.search`` does."""
         prepared, begun = self.prepared(album), time.perf_counter()
         answer = album.search(
-            prepared, self.wish, not_=self.unwished, k=self.k, only=self.only, below=self.below
+            prepared,
+            self.wish,
+            not_=self.unwished,
+            k=self.k,
+            only=self.only,
+            below=self.below,
+            since=self.since,
+            until=self.until,
         )
         took = 1000 * (time.perf_counter() - begun)
         hits = [
@@ -135,6 +149,7 @@ class Question:
             seems=seems_of(answer.query.estimates),
             wish=dict(answer.wish),
             unwished=list(answer.unwished),
+            filtered=self.filtered,
             drawn=list(answer.drawn),
             drawing=f"/api/drawing?{urlencode(asked)}",
             probable=answer.probable,
@@ -236,7 +251,8 @@ def photograph(album: Album, photo: KnownPhoto) -> models.Photograph:
         name=shown(name),
         folder=shown(folder),
         path=shown(photo.path),
-        taken=taken(photo.mtime_ns).isoformat(),
+        taken=photo.date.isoformat(),
+        camera=photo.camera,
         width=photo.width,
         height=photo.height,
         image=photo_address(album, photo.id),
@@ -252,11 +268,6 @@ def photo_address(album: Album, photo_id: int) -> str:
 def face_address(album: Album, face_id: int) -> str:
     """Give the address of a face's picture."""
     return f"/api/faces/{face_id}/image?of={album.token}"
-
-
-def taken(when_ns: int) -> datetime:
-    """Give the time of a photograph as a date."""
-    return datetime.fromtimestamp(when_ns / 1e9, UTC)
 
 
 def written(cursor: Cursor) -> str:

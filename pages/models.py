@@ -58,6 +58,7 @@ class Photograph(BaseModel):
     folder: str
     path: str
     taken: str = Field(description="When it was taken, or else last changed; ISO 8601.")
+    camera: str = Field(description="What took it; empty if its file does not say.")
     width: int
     height: int
     image: str = Field(description="Where a small picture of it is; ?size=large gives a larger one.")
@@ -95,6 +96,7 @@ class Answer(BaseModel):
     seems: str = Field(description="What the query's face seems to show.")
     wish: dict[str, str]
     unwished: list[str]
+    filtered: str = Field(description="What the answer keeps to, in words; empty if to nothing.")
     drawn: list[str] = Field(description="The wishes that the drawing follows.")
     drawing: str = Field(description="Where the drawing is.")
     probable: int = Field(description="How many hits are more likely right than not.")

@@ -16,6 +16,7 @@ from faces.crop import CropGeometry, crop_face
 from faces.detect import RELATIVE, Detector, open_detector, smallest_face
 from faces.errors import DetectorError, PhotoError
 from faces.photo import read_photo
+from faces.taken import read_taken
 from faces.types import DetectedFace, Floats, Pixels
 from index import NewPhoto, Status
 from retrieval.scan import Found
@@ -100,7 +101,8 @@ def examine(
         return skipped(found, content, f"looking for faces failed ({type(error).__name__}: {error})")
     counts = (photo.width, photo.height, len(faces) - len(large))
     read = NewPhoto(found.path, found.size, found.mtime_ns, content, Status.OK, "", *counts)
-    return Examined(read, tuple(cropped))
+    taken = read_taken(found.path)
+    return Examined(replace(read, taken=taken.time, camera=taken.camera), tuple(cropped))
 
 
 def described(examined: Sequence[Examined], engine: Engine) -> list[Examined]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from retrieval.composing import compose
 from retrieval.detail import Retouch, enlarged, flow_for, retouch_for
 from retrieval.engine import Engine, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
+from retrieval.filters import Filters, When, both
 from retrieval.loading import check_layout, load_engine, usual_telling
 from retrieval.location import default_collection, open_collection
 from retrieval.parts import Query, Scores, Wanted
@@ -93,8 +94,9 @@ class Hit:
     ``rank`` counts from 1; ``probability`` that it is the right person, as wished; ``same_person`` of the
     first alone; ``met`` how likely it meets each wish, by attribute, or ``not sunglasses`` for what shall not
     be shown; ``similarity`` of the descriptors (NaN without a model).  ``number`` and ``count`` as in
-    ``QueryFace``; ``exists`` tells whether the file is still there; ``estimates`` what the face seems to
-    show; ``crop`` (S, S) uint8 grey.
+    ``QueryFace``; ``exists`` tells whether the file is still there; ``date`` when the photograph was taken,
+    as its ``camera`` says (``dated_by`` is "exif") or else its file ("file"); ``estimates`` what the face
+    seems to show; ``crop`` (S, S) uint8 grey.
     """
 
     rank: int
@@ -104,6 +106,9 @@ class Hit:
     similarity: float
     path: str
     exists: bool
+    date: datetime
+    dated_by: str
+    camera: str
     number: int
     count: int
     face_id: int
@@ -166,7 +171,7 @@ class _Options:
     same_photo: bool
     only: bool
     at_least: float
-    below: Path | str | None
+    filters: Filters
     exact: bool
 
 
@@ -222,6 +227,8 @@ class Finder:
         only: bool = False,
         at_least: float = 0.0,
         below: Path | str | None = None,
+        since: When | None = None,
+        until: When | None = None,
         exact: bool = False,
     ) -> Answer:
         """Find the k faces that are most probably the person in a photograph, or a prepared face, as wished.
@@ -231,14 +238,16 @@ class Finder:
         one of several faces, from 1, the largest first, which is the default.  Faces of the query's own
         photograph, also of copies of the file, are left out unless ``same_photo``.  ``only`` keeps to faces
         that seem to meet every wish, ``at_least`` to hits of this probability, ``below`` to photographs in
-        this folder or anywhere below it.  ``exact`` compares every vector however many there are.
+        this folder or anywhere below it, ``since`` and ``until`` to those of some time: a ``date``,
+        ``"2023-07"`` or 2023, each included.  ``exact`` compares every vector however many there are.
 
         Raises PhotoError if the photograph cannot be read, NoFaceError if there is no (such) face, WishError
-        for an unknown attribute or value or if wishes exclude each other, CollectionError if nothing is known
-        ``below``.
+        for an unknown attribute or value or if wishes exclude each other, FilterError for a time that cannot
+        be read, CollectionError if nothing is known ``below``.
         """
-        asked = [(photo, wish, face)]
-        return self._answers(asked, _Options(not_, k, same_photo, only, at_least, below, exact))[0]
+        filters = Filters(below, since, until)
+        options = _Options(not_, k, same_photo, only, at_least, filters, exact)
+        return self._answers([(photo, wish, face)], options)[0]
 
     def search_many(
         self,
@@ -251,6 +260,8 @@ class Finder:
         only: bool = False,
         at_least: float = 0.0,
         below: Path | str | None = None,
+        since: When | None = None,
+        until: When | None = None,
         exact: bool = False,
     ) -> list[Answer]:
         """Search for the largest face of each photograph, with one wish for all or one each; see ``search``.
@@ -263,7 +274,8 @@ class Finder:
         if not each:
             return []
         asked = [(photo, wish, None) for photo, wish in zip(photos, each, strict=True)]
-        return self._answers(asked, _Options(not_, k, same_photo, only, at_least, below, exact))
+        filters = Filters(below, since, until)
+        return self._answers(asked, _Options(not_, k, same_photo, only, at_least, filters, exact))
 
     def prepare(self, photo: Picture) -> list[Prepared]:
         """Make every face of a photograph ready to be searched with, the largest first; an empty list if
@@ -332,13 +344,7 @@ class Finder:
     def _answer(self, snapshot: Snapshot, prepared: Prepared, query: Query, options: _Options) -> Answer:
         face, source = prepared.face, prepared.source
         fulfilling = self._fulfilling(snapshot, query.wanted) if query.wanted and options.only else None
-        among = fulfilling
-        if options.below is not None:
-            among = snapshot.faces_below(os.path.realpath(Path(options.below).expanduser()))
-            if not len(among):
-                known = "name a folder that was indexed, or leave it out to search everywhere"
-                raise CollectionError(f"the collection has no faces in {options.below}; {known}")
-            among = among if fulfilling is None else np.intersect1d(among, fulfilling)
+        among = both(options.filters.among(snapshot), fulfilling)
         found = snapshot.best(
             query.vector,
             shortlist_size(options.k),
@@ -506,6 +512,9 @@ class Finder:
             similarity=float(scores.similarity[place]),
             path=face.path,
             exists=Path(face.path).is_file(),
+            date=face.date,
+            dated_by=face.dated_by,
+            camera=face.camera,
             number=face.number,
             count=face.count,
             face_id=face.id,
@@ -528,6 +537,8 @@ def search(
     only: bool = False,
     at_least: float = 0.0,
     below: Path | str | None = None,
+    since: When | None = None,
+    until: When | None = None,
     exact: bool = False,
     collection: Path | str | None = None,
 ) -> Answer:
@@ -543,6 +554,8 @@ def search(
             only=only,
             at_least=at_least,
             below=below,
+            since=since,
+            until=until,
             exact=exact,
         )
 

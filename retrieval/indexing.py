@@ -17,10 +17,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from faces.detect import RELATIVE, SMALLEST, method_named, smallest_face
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress, underway
+from faces.taken import read_taken
 from index import CollectionWriter, FaceVector, KnownPhoto, NewCollection, NewFace, NewPhoto, Place, Status
 from retrieval.engine import Engine
 from retrieval.examine import (
@@ -57,6 +59,8 @@ class IndexSummary:
     read: int = 0
     skipped: int = 0  # could not be read
     skipped_before: int = 0  # unchanged ones that could not be read in an earlier run
+    excluded: int = 0  # taken out, since they are excluded now
+    dated: int = 0  # unchanged ones, of which the date and the camera were not known yet
     forgotten: int = 0  # stay out because the user had them removed
     removed: int = 0  # no longer there
     faces: int = 0  # added
@@ -71,6 +75,16 @@ class IndexSummary:
     unplugged: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a run did with one photograph, told when it is stored."""
+
+    what: Literal["read", "skipped", "moved", "removed", "excluded"]
+    path: str
+    faces: int = 0  # of a photograph that was read
+    why: str = ""  # it was skipped, or from where it was moved
+
+
 def index_folders(
     folders: Sequence[Path | str],
     *,
@@ -80,11 +94,14 @@ def index_folders(
     classifier: str | Path | None = None,
     min_face: int | None = None,
     include_forgotten: bool = False,
+    exclude: Sequence[str] | None = None,
+    only: Sequence[Path | str] | None = None,
     engine: Engine | None = None,
     detector: DetectorFactory | str | Path | None = None,
     workers: int | None = None,
     ray: str | None = None,
     progress: Progress | None = None,
+    changed: Callable[[Change], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> IndexSummary:
     """Bring a collection up to date with folders (or single files); make it if there is none.
@@ -99,18 +116,26 @@ def index_folders(
     names one (see ``open_detector``), by default that of the last run, or is a function that opens one in
     each of ``workers`` processes (by default one per core; 0: none, everything in this process).  ``ray`` is
     the address of a Ray cluster, whose nodes then do the work (see docs/cluster.md).  ``stop`` is asked now
-    and then whether to finish early; what is ready is stored then.
+    and then whether to finish early; what is ready is stored then.  ``changed`` is told of each photograph
+    that was read or found elsewhere, or is not kept any more.
+
+    ``exclude`` are patterns of what is left out, each as in a .gitignore in each of the folders, by default
+    those of the last run; folders with a file .nomedia in them are left out always.  ``only`` keeps to what
+    is, or was, at or below some paths in the folders.
 
     Raises PhotoError if a folder does not exist, CollectionLockedError if another process is writing,
-    CollectionWeightsError if the collection was made with other weights, CollectionError if it cannot
-    be used or was made with another detector, DetectorError, WeightsError and ClusterError as those say.
+    CollectionWeightsError if the collection was made with other weights, FilterError for a pattern that
+    cannot be read, CollectionError if it cannot be used or was made with another detector, DetectorError,
+    WeightsError and ClusterError as those say.
     """
     place = collection_place(collection)
+    own = [place] if isinstance(place, Path) else []
     try:
-        own = [place] if isinstance(place, Path) else []
-        scan = Scan([Path(folder) for folder in folders], leave_out=own)
+        scan = Scan([Path(folder) for folder in folders], leave_out=own, only=only)
     except PhotoError as error:
         raise _with_advice(error, place) from error
+    if exclude is not None:
+        scan.exclude(exclude)
     with ExitStack() as stack:
         try:
             writer = stack.enter_context(CollectionWriter(place))
@@ -118,6 +143,10 @@ def index_folders(
             engine = engine or load_engine(weights, identity, classifier)
             new = NewCollection(engine.layout, "", RELATIVE if min_face is None else min_face)
             writer = stack.enter_context(CollectionWriter(place, new))
+        if exclude is None:
+            scan.exclude(writer.excluded)
+        elif tuple(exclude) != writer.excluded:
+            writer.excluded = exclude
 
         @cache
         def loaded() -> Engine:
@@ -151,7 +180,7 @@ def index_folders(
             _check_detector(writer, opened.detector, smallest)
             return opened
 
-        batch = _Batch(writer, loaded, smallest)
+        batch = _Batch(writer, loaded, smallest, changed or (lambda change: None))
         run = _Run(writer, scan, batch, smallest, include_forgotten, examiners, stop or (lambda: False))
         return run.go(progress or NoProgress())
 
@@ -163,6 +192,8 @@ class _Batch:
     writer: CollectionWriter
     engine: Callable[[], Engine]  # not called if there is no face
     min_face: int
+    changed: Callable[[Change], None]
+    moved: list[Change] = field(default_factory=list)
     examined: list[Examined] = field(default_factory=list)
     found_again: dict[int, KnownPhoto] = field(default_factory=dict)  # with another path or time, by id
     began: float = field(default_factory=time.monotonic)
@@ -182,12 +213,17 @@ class _Batch:
                 self.examined = described(self.examined, self.engine())
             photos = [self._photo(item) for item in self.examined]
             self.writer.store(photos, list(self.found_again.values()))
+            for photo in photos:
+                what: Literal["read", "skipped"] = "read" if photo.status is Status.OK else "skipped"
+                self.changed(Change(what, photo.path, len(photo.faces), photo.reason))
+            for change in self.moved:
+                self.changed(change)
             self.fresh += sum(len(item.faces) for item in self.examined)
             if self.fresh >= _REFRESHED:
                 self.writer.refresh_vectors()
                 self.fresh = 0
             self.patience = min(2 * self.patience, _SECONDS)
-        self.examined, self.found_again, self.began = [], {}, time.monotonic()
+        self.examined, self.found_again, self.moved, self.began = [], {}, [], time.monotonic()
 
     def _photo(self, item: Examined) -> NewPhoto:
         vectors = () if item.vectors is None else item.vectors
@@ -267,10 +303,17 @@ class _Run:
             return stays_out
         if known.content is None or not self._fits(known) or known.size != found.size:
             return False
+        again = known
         if known.mtime_ns != found.mtime_ns:
             if content_if_readable(found.path) != known.content:
                 return False
-            self.batch.found_again[known.id] = replace(known, mtime_ns=found.mtime_ns)
+            again = replace(known, mtime_ns=found.mtime_ns)
+        if known.taken is None and known.status is Status.OK:  # the collection was made before it was kept
+            taken = read_taken(found.path)
+            again = replace(again, taken=taken.time, camera=taken.camera)
+            self.summary.dated += 1
+        if again is not known:
+            self.batch.found_again[known.id] = again
         self.summary.unchanged += 1
         self.summary.skipped_before += known.status is Status.SKIPPED
         return True
@@ -286,6 +329,7 @@ class _Run:
                 here = replace(known, path=found.path, size=found.size, mtime_ns=found.mtime_ns)
                 self.batch.found_again[known.id] = here
                 self.summary.moved += 1
+                self.batch.moved.append(Change("moved", found.path, why=known.path))
                 return True
         return False
 
@@ -323,22 +367,29 @@ class _Run:
             summary.coarse += smallest_face(RELATIVE, photo.width, photo.height) > SMALLEST
 
     def _sweep(self) -> None:
-        """Remove the photographs that were deleted below the folders of this run."""
+        """Remove the photographs that were deleted, or are excluded now, below the folders of this run."""
         disk_of = cache(unplugged)
-        for root in self.scan.roots:
+        for root in self.scan.swept:
             kept: Counter[str] = Counter()
             for some in self.writer.below(root):
-                gone = []
+                gone: list[tuple[int, Change]] = []
                 for known in some:
-                    if known.path in self.met or not is_gone(known.path):
+                    if known.path in self.met:
                         continue
-                    if (disk := disk_of(os.path.dirname(known.path))) is None:  # noqa: PTH120
-                        gone.append(known.id)
+                    if not is_gone(known.path):
+                        # What was forgotten is remembered, or it would come back with the pattern's end.
+                        if known.status is not Status.FORGOTTEN and self.scan.excludes(known.path):
+                            gone.append((known.id, Change("excluded", known.path)))
+                    elif (disk := disk_of(os.path.dirname(known.path))) is None:  # noqa: PTH120
+                        gone.append((known.id, Change("removed", known.path)))
                     elif known.status is not Status.FORGOTTEN:
                         kept[disk] += 1
                 if gone:
-                    self.writer.remove(gone)
-                    self.summary.removed += len(gone)
+                    self.writer.remove([id_ for id_, _ in gone])
+                for _, change in gone:
+                    self.summary.removed += change.what == "removed"
+                    self.summary.excluded += change.what == "excluded"
+                    self.batch.changed(change)
             self.summary.unplugged |= kept  # roots may lie within one another: no photograph counts twice
 
 

@@ -73,9 +73,9 @@ def _draw_head(page: Image.Image, answer: Answer) -> None:
     title = f"This person, but {wish}" if wish else "This person, as they are"
     draw.text((_MARGIN, _MARGIN - 6), title, INK, font(26, bold=True))
     top, left = _MARGIN + 44, _MARGIN
-    region = _region(query.picture, query.box, _HEAD)
+    around = region(query.picture, query.box, _HEAD)
     captions = (
-        (region, "query", _name(query.path)),
+        (around, "query", _name(query.path)),
         (enlarge(query.crop, _HEAD).convert("RGB"), "its face", f"seems {worth_saying(query.estimates)}"),
         (enlarge(answer.portrait, _HEAD).convert("RGB"), "drawn", drawn or "as it is"),
     )
@@ -111,7 +111,7 @@ def _draw_card(page: Image.Image, hit: Hit, left: int, top: int, size: tuple[int
     right, bottom = left + size[0], top + size[1]
     draw.rounded_rectangle((left, top, right, bottom), 10, _CARD, _EDGE)
     inner = left + _PAD
-    page.paste(_region(hit.path, hit.box, _SIDE), (inner, top + _PAD))
+    page.paste(region(hit.path, hit.box, _SIDE), (inner, top + _PAD))
     below = top + _PAD + _SIDE + 8
     small = enlarge(hit.crop, _SMALL).convert("RGB")
     paste_framed(page, small, inner + _SIDE - _SMALL, below, _EDGE, 1)
@@ -133,7 +133,7 @@ def percent(probability: float) -> str:
     return "> 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
-def _region(photo: Picture, box: Box, side: int) -> Image.Image:
+def region(photo: Picture, box: Box, side: int) -> Image.Image:
     """Cut the square of a photograph around a face, (side, side) RGB; what lies outside it stays empty."""
     square = Image.new("RGB", (side, side), _EMPTY)
     try:

@@ -99,7 +99,7 @@ def answers(place: Place, seed: int) -> dict[str, Any]:
                 for name, best in answered.items():
                     found[f"query {number}, {k}, {name}"] = best.scores.tolist(), best.ids.tolist()
         for path in ("/", "/photos", "/photos/", *(f"/photos/{name}" for name in _FOLDERS), photos[0].path):
-            found[path] = snapshot.count_below(path), snapshot.faces_below(path).tolist()
+            found[path] = snapshot.count_below(path), snapshot.faces_among(below=path).tolist()
         for one in photos:
             found[f"same as {one.id}"] = (
                 sorted(snapshot.photos_like(one.path, one.content)),

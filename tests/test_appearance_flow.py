@@ -17,7 +17,7 @@ from PIL import Image
 from training_made import made_faces, write_faces
 from typer.testing import Result
 
-from anotheryou import edit, index_folders, search
+from anotheryou import Finder, edit, index_folders, search
 from facedata.labelled import FaceSet, read_labelled, rendered_mini_path
 from faces.crop import CropGeometry, crop_colours, crop_face
 from faces.errors import TrainingError, WeightsError
@@ -211,9 +211,13 @@ def test_an_answers_portrait_has_the_photographs_detail_as_long_as_it_is_there(t
     small = np.asarray(Image.fromarray(answer.portrait).convert("L").reduce(4)).astype(int)
     turned, before = (np.abs(small - other).mean() for other in (answer.drawing, answer.query.crop))
     assert turned < np.abs(answer.query.crop - answer.drawing.astype(int)).mean() and before > 3
-    again = search(asked, wish={"pose": 30}, collection=tmp_path / "collection")
-    asked.unlink()
-    assert np.array_equal(again.portrait, again.drawing)
+    with Finder(tmp_path / "collection") as finder:
+        (gone, *_) = finder.prepare(asked)
+        asked.unlink()
+        assert answer.portrait.ndim == 3  # what has been read stays
+        again = finder.search(gone, wish={"pose": 30})
+        assert gone.colours is None
+        assert np.array_equal(again.portrait, again.drawing)
 
 
 def test_the_flow_that_comes_along_leaves_a_face_that_stays_as_it_is_sharp() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def test_search_prints_a_table_and_nothing_else_on_stdout(cli: Cli, photos: Path
     result = cli("search", photos / "ann0.png", "--pose", "+45", "-k", "3")
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    head = "rank probability person pose met seems face photograph"
+    head = "rank probability person pose met seems taken face photograph"
     assert lines[0].split() == head.split()
     assert lines[1].split()[0] == "1" and lines[1].split()[2] == "%"
     assert lines[1].split()[-4:] == ["1", "of", "1", str(photos / "ann+45.png")]
@@ -165,11 +166,15 @@ def test_json_holds_everything(cli: Cli, photos: Path) -> None:
     assert [hit["rank"] for hit in found["hits"]] == list(range(1, 12))
     first = found["hits"][0]
     numbers = {name: first.pop(name) for name in ("probability", "same_person", "similarity", "face_id")}
+    taken = datetime.fromisoformat(first.pop("date"))
+    assert int(taken.timestamp()) == int((photos / "ann+45.png").stat().st_mtime)
     assert first.pop("met") == {"pose": pytest.approx(1, abs=0.01)}
     assert first == {
         "rank": 1,
         "photo": str(photos / "ann+45.png"),
         "exists": True,
+        "dated_by": "file",
+        "camera": "",
         "face": 1,
         "faces": 1,
         "box": [0.0, 0.0, 32.0, 32.0],

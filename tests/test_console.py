@@ -26,7 +26,8 @@ from cli.reference import reference, write
 from faces.errors import AnotherYouError, PhotoError
 from faces.progress import Progress
 
-ORDER = ["index", "search", "serve", "edit", "info", "reindex", "rebuild", "copy", "forget", "data", "train"]
+ORDER = ["index", "watch", "search", "serve", "edit", "info", "reindex", "rebuild", "copy", "forget", "data"]
+ORDER += ["train"]
 ORDER += ["train-classifier", "train-flow", "train-rivals", "train-cpi", "fit-projection", "calibrate"]
 ORDER += ["benchmark"]
 

@@ -61,6 +61,8 @@ def other(value: object) -> object:
         return bytes([value[0] ^ 4, *value[1:]])
     if isinstance(value, str):
         return value[:-1] + chr(ord(value[-1]) ^ 1) if value else value
+    if value is None:
+        return "2023"
     return value + 10_000  # type: ignore[operator]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from generator.attributes import EVERYDAY, AttributeGroup, Vocabulary, parse_wis
 from generator.available import weights_for, weights_knowing
 from generator.checkpoint import load_generator, save_checkpoint
 from generator.networks import TwoStage
+from retrieval.detail import DEFAULT_FLOW, DEFAULT_RETOUCH
 from retrieval.finder import Finder
 from retrieval.indexing import index_folders
 
@@ -81,11 +83,13 @@ def save(folder: Path, *groups: AttributeGroup) -> None:
 
 @pytest.fixture
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three weights that come along: for poses, for accessories, and to take a bar away."""
+    """Weights that come along: for poses, for accessories, for light, and to take a bar away."""
     place = tmp_path / "shipped"
     save(place / "accessories-32", ACCESSORY)
     save(place / "completion-32", AttributeGroup("accessory", ("none",)))
     save(place / "rotation-32", AttributeGroup("pose", POSES))
+    save(place / DEFAULT_RETOUCH, AttributeGroup("light", ("even", "dim")))
+    shutil.copytree(generator.available.SHIPPED / DEFAULT_FLOW, place / DEFAULT_FLOW)
     monkeypatch.setattr(generator.available, "SHIPPED", place)
     return place
 
@@ -105,7 +109,7 @@ def test_the_weights_that_know_a_wish_are_found_the_best_first(shipped: Path) ->
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
-        ({"smile": "broad"}, "know 'smile'; choose one of: accessory, pose"),
+        ({"smile": "broad"}, "know 'smile'; choose one of: accessory, light, pose"),
         ({"pose": "+53"}, "the nearest is"),
         ({"accessory": "scarf"}, "no accessory 'scarf'; choose one of: none, hat-1"),
         ({"pose": "0", "accessory": "none"}, "know pose and accessory together"),
@@ -234,7 +238,7 @@ def test_edit_says_in_one_line_what_no_weights_know(
     for options, words in (
         (["--pose", "0", "--accessory", "scarf"], "no accessory 'scarf'; choose one of: none, hat-1"),
         (["--pose", "all", "--accessory", "all"], "Only one attribute at a time"),
-        (["--wish", "smile=all"], "know 'smile'; choose one of: accessory, pose"),
+        (["--wish", "smile=all"], "know 'smile'; choose one of: accessory, light, pose"),
     ):
         result = run_cli("edit", crop, "--cropped", *options, "--out", tmp_path / "o.png")
         assert result.exit_code == 1 and words in result.stderr

@@ -19,6 +19,9 @@ from faces.errors import CollectionError
 from index import checksums
 from index.models import Base
 
+COMPLETE = 3
+"""Catalogues from this migration on lack nothing that the later ones do not add by themselves."""
+
 _NUMBER = Table("anotheryou_migrations", MetaData(), Column("number", Integer, nullable=False))
 
 

@@ -93,7 +93,7 @@ function follow(search) {
     try {
       const told = await ask(`/api/search?${values}`, { signal: find.before.signal });
       history.replaceState(null, "", `/?${values}`);
-      document.getElementById("filter").textContent = below.value && `in ${below.value}`;
+      document.getElementById("filter").textContent = told.filtered;
       showHits(told);
     } catch (error) {
       if (error.name === "AbortError") return;
