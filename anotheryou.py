@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from faces.errors import AnotherYouError
 from index import Collection
+from retrieval.answers import Answer, Hit, Prepared, QueryFace
 from retrieval.editing import Edited, edit
 from retrieval.embedding import Embedded, embed
-from retrieval.finder import Answer, Finder, Hit, Prepared, QueryFace, search
+from retrieval.finder import Finder, search
 from retrieval.forgetting import forget
 from retrieval.indexing import IndexSummary, index_folders
 from retrieval.location import default_collection, open_collection

@@ -22,7 +22,8 @@ import numpy as np
 from cli.console import RichProgress, print_table
 from cli.guard import run_script
 from faces.progress import underway
-from retrieval.finder import SHOWS, Finder
+from retrieval.answers import SHOWS
+from retrieval.finder import Finder
 from retrieval.indexing import index_folders
 
 _ALL = 100_000  # more than any collection here holds

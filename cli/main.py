@@ -23,6 +23,7 @@ from cli.edit import edit
 from cli.fit import calibrate, fit_projection
 from cli.guard import INTERRUPTED, GuardedGroup
 from cli.index import copy, forget, index, info, rebuild, reindex
+from cli.people import app as people
 from cli.search import search
 from cli.serve import serve
 from cli.train import train
@@ -39,6 +40,7 @@ class Program(GuardedGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         order = [*(one.__name__ for one in _FIRST), "data"]
+        order.insert(order.index("search") + 1, "people")
         return order + [name for name in self.commands if name not in order]
 
 
@@ -104,6 +106,7 @@ def program(
 app.callback(help=help_of(program))(program)
 for command in (*_FIRST, *_LAST):
     app.command()(command)
+app.add_typer(people, name="people")
 app.add_typer(data, name="data")
 _set_helps(app)
 

@@ -14,12 +14,14 @@ from cli.guard import uncollected
 
 if TYPE_CHECKING:
     from faces.types import Box
-    from retrieval.finder import Answer, Hit
+    from retrieval.answers import Answer, Hit
 
 
 @uncollected()
 def search(
-    photo: options.PhotoArgument,
+    photo: Annotated[
+        Path | None, typer.Argument(metavar="[PHOTO]", help="A photograph of the person; or name --person.")
+    ] = None,
     pose: options.PoseOption = None,
     accessory: options.AccessoryOption = None,
     wish: options.WishOption = None,
@@ -36,6 +38,12 @@ def search(
         int | None, typer.Option("-k", metavar="K", min=1, help="How many faces to find; otherwise 20.")
     ] = None,
     collection: options.CollectionOption = None,
+    person: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Somebody with a name (see `anotheryou people`), instead of PHOTO."
+        ),
+    ] = None,
     face: options.FaceOption = None,
     only: Annotated[bool, typer.Option("--only", help="Keep to faces that seem to meet every wish.")] = False,
     at_least: Annotated[
@@ -53,6 +61,14 @@ def search(
     until: Annotated[
         str | None,
         typer.Option(metavar="DATE", help="Keep to photographs up to this year, month or day, all of it."),
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME", help="Keep to photographs that show this person too."),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Leave out photographs that show this person."),
     ] = None,
     same_photo: Annotated[
         bool, typer.Option("--same-photo", help="PHOTO itself and copies of it may be among the answers.")
@@ -106,6 +122,7 @@ def search(
         anotheryou search me.jpg --accessory sunglasses --only
         anotheryou search me.jpg --wish smile --wish light=left
         anotheryou search me.jpg --pose 0 --not glasses
+        anotheryou search --person Anna --pose -30 --accessory sunglasses --with Ben
         anotheryou search me.jpg --in ~/Pictures/2024
         anotheryou search me.jpg --since 2023 --until 2024-06-30 --copy-to ~/found
         anotheryou search in-my-hat.jpg --pose 0 --accessory none
@@ -118,11 +135,13 @@ def search(
     options.checked_picture(sheet, force, "--sheet")
     if html is not None:
         options.refuse_existing(html, force)
+    if (photo is None) == (person is None):
+        raise typer.BadParameter("name a photograph, or somebody with --person", param_hint="PHOTO")
     named = [*options.short_wishes(pose, accessory), *(wish or [])]
     progress = RichProgress()
     with Finder(collection, detector=detector, progress=progress) as finder:
         answer = finder.search(
-            photo,
+            photo if person is None else finder.prepare_person(person),  # type: ignore[arg-type]
             wish=",".join(named) or None,
             not_=not_ or (),
             k=k or 20,
@@ -133,9 +152,11 @@ def search(
             below=below,
             since=since,
             until=until,
+            with_=with_ or (),
+            without=without or (),
             exact=exact,
         )
-        if answer.query.count > 1 and face is None:
+        if answer.query.count > 1 and face is None and person is None:
             say(f"{photo} shows {answer.query.count} faces; taking the largest (--face picks another)")
         if as_json:
             _print_json(answer)

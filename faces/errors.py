@@ -83,6 +83,10 @@ class FilterError(AnotherYouError):
     """A filter of a search cannot be understood."""
 
 
+class PeopleError(AnotherYouError):
+    """What is said of people cannot be, such as a name that nobody has."""
+
+
 class WeightsError(AnotherYouError):
     """Weights are missing, damaged or do not fit."""
 

@@ -4,6 +4,11 @@ from index.collection import Collection as Collection
 from index.collection import Snapshot as Snapshot
 from index.copying import CopySummary as CopySummary
 from index.copying import copy_collection as copy_collection
+from index.decisions import Decision as Decision
+from index.decisions import FaceName as FaceName
+from index.decisions import FacesByName as FacesByName
+from index.decisions import PlacedFace as PlacedFace
+from index.decisions import add_decision as add_decision
 from index.listing import Cursor as Cursor
 from index.listing import Piece as Piece
 from index.place import Address as Address

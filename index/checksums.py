@@ -105,6 +105,11 @@ def crop(id_: int, packed: bytes) -> int:
     return _crc(struct.pack("<q", id_) + packed)
 
 
+def decision(id_: int, made: str, kind: str, details: str) -> int:
+    """Sum up what somebody has said."""
+    return _crc(struct.pack("<q", id_), made, kind, details)
+
+
 @contextmanager
 def checked(what: str, advice: str = DAMAGED) -> Iterator[Callable[[bool], None]]:
     """Turn what odd values make Python say into a CollectionError, and give a function that raises the same

@@ -12,9 +12,10 @@ import numpy as np
 from sqlalchemy import Connection, func, select
 
 from faces.errors import CollectionLockedError
-from faces.types import Doubles, Floats, Halves, Ints
+from faces.types import Box, Doubles, Floats, Halves, Ints
 from index import migrations, rows
 from index.database import database_at
+from index.decisions import Decision, PlacedFace, read_decisions
 from index.listing import Listing
 from index.models import FaceRow, PhotoRow
 from index.place import Place, missing, outdated
@@ -127,6 +128,11 @@ class Snapshot:
     def token(self) -> str:
         """What tells this collection apart from all others."""
         return self._view.state.token
+
+    @property
+    def generation(self) -> tuple[int, int]:
+        """What changes whenever faces come, go or are described anew."""
+        return self._view.state.layout_id, self._view.state.generation
 
     @property
     def detector(self) -> str:
@@ -281,6 +287,20 @@ class Snapshot:
     def faces_in(self, photo_id: int) -> list[StoredFace]:
         """Give the faces of a photograph, the largest first."""
         return self.faces(rows.faces_by_photo(self._connection, [photo_id]).get(photo_id, []))
+
+    def placed_faces(self) -> list[PlacedFace]:
+        """Give where all faces are, in the order of their ids."""
+        wanted = (
+            select(FaceRow.__table__, PhotoRow.path, PhotoRow.content).join(PhotoRow).order_by(FaceRow.id)
+        )
+        return [
+            PlacedFace(row.id, row.photo_id, row.path, row.content or "", Box(*row[2:6]))
+            for row in self._connection.execute(wanted)
+        ]
+
+    def decisions(self) -> list[Decision]:
+        """Give what people have said of faces, the oldest first."""
+        return read_decisions(self._connection)
 
     def listing(self) -> Listing:
         """Give the photographs as pages show them: a piece at a time, by date and by folder."""

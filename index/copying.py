@@ -17,11 +17,13 @@ from faces.progress import NoProgress, Progress, underway
 from index import migrations, rows
 from index.collection import Collection
 from index.database import database_at
-from index.models import CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow
+from index.models import CollectionRow, CropRow, DecisionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
 from index.place import Place
 from index.writer import CollectionWriter
 
 _PHOTOS = 256  # copied in one transaction
+
+_DECISIONS = select(DecisionRow.__table__).order_by(DecisionRow.id)
 
 Rows = list[tuple[Table, list[Row[Any]]]]
 """Rows of the tables that hang together, in the order in which they can be inserted."""
@@ -75,6 +77,10 @@ def copy_collection(
                     copying.advance(count)
             with begin() as writer:
                 writer.execute(delete(PhotoRow).where(PhotoRow.id > last))
+                writer.execute(delete(DecisionRow))
+                said = [row._asdict() for row in reader.execute(_DECISIONS)]
+                if said:
+                    writer.execute(insert(DecisionRow), said)
             with _reading(target) as copied, underway(progress, "Comparing", None, "") as comparing:
                 if _checksum(reader, comparing) != _checksum(copied, comparing):
                     raise CollectionError(
@@ -196,6 +202,8 @@ def _checksum(connection: Connection, progress: Progress) -> tuple[Counter[str],
             for row in some:
                 digest.update(repr(row).encode())
         progress.advance(count)
+    for decision in connection.execute(_DECISIONS):
+        digest.update(repr(decision).encode())
     return counts, digest.hexdigest()
 
 

@@ -33,6 +33,12 @@ class Database(Protocol):
         CollectionError if the place holds other things.
         """
 
+    def beside(self) -> AbstractContextManager[Engine]:
+        """Let something short be written beside the one writer, which may be at work for hours.
+
+        Raises CollectionMissingError if nothing is there.
+        """
+
     def plain_errors(self) -> AbstractContextManager[None]:
         """Turn what the database complains about into a CollectionError that says what to do."""
 

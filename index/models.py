@@ -142,3 +142,14 @@ class CropRow(Base):
     id: Mapped[int] = mapped_column(ForeignKey("vectors.id", ondelete="CASCADE"), primary_key=True)
     crop: Mapped[bytes] = mapped_column(LargeBinary)
     checksum: Mapped[int]
+
+
+class DecisionRow(Base):
+    """What somebody has said of faces, see ``decisions``; only ever added to."""
+
+    __tablename__ = "decisions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    made: Mapped[str]
+    kind: Mapped[str]
+    details: Mapped[str]  # a JSON object
+    checksum: Mapped[int]

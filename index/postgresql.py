@@ -75,6 +75,14 @@ class PostgresDatabase:
             engine.dispose()
 
     @contextmanager
+    def beside(self) -> Iterator[Engine]:
+        engine = self._engine(pool_size=1, max_overflow=0)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    @contextmanager
     def plain_errors(self) -> Iterator[None]:
         try:
             yield

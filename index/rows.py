@@ -31,7 +31,16 @@ from faces.crop import CropGeometry
 from faces.errors import CollectionError
 from faces.types import Box, Halves, Ints, Landmarks
 from index import checksums
-from index.models import Base, CollectionRow, CropRow, FaceRow, LayoutRow, PhotoRow, VectorRow
+from index.models import (
+    Base,
+    CollectionRow,
+    CropRow,
+    DecisionRow,
+    FaceRow,
+    LayoutRow,
+    PhotoRow,
+    VectorRow,
+)
 from index.place import Place
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace, Summary
 from index.store import CatalogState
@@ -231,6 +240,13 @@ def insert_photos(connection: Connection, photos: Sequence[NewPhoto], layout_id:
     _insert(connection, FaceRow, checksums.face, zip(face_ids, places, strict=True))
     stored = [face.stored for _, face in faces]
     insert_vectors(connection, layout_id, list(zip(face_ids, stored, strict=True)))
+
+
+def insert_decision(connection: Connection, made: str, kind: str, details: str) -> int:
+    """Store what somebody has said, and give its id."""
+    (id_,) = _new_ids(connection, DecisionRow, 1)
+    _insert(connection, DecisionRow, checksums.decision, [(id_, [made, kind, details])])
+    return id_
 
 
 def update_photos(connection: Connection, photos: Iterable[KnownPhoto]) -> None:

@@ -86,6 +86,16 @@ class SqliteFolder:
             lock.release()
 
     @contextmanager
+    def beside(self) -> Iterator[Engine]:
+        if not (self.folder / CATALOG).is_file():
+            raise missing(self.folder)
+        engine = self._engine(writing=True)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+    @contextmanager
     def plain_errors(self) -> Iterator[None]:
         try:
             yield

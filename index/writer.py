@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Exists, delete, exists, func, select
 from faces.progress import Progress
 from index import migrations, rows
 from index.database import database_at
+from index.decisions import drop_names
 from index.models import CollectionRow, FaceRow, LayoutRow, PhotoRow, VectorRow
 from index.place import Place, missing
 from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace
@@ -119,6 +120,7 @@ class CollectionWriter:
         with self.transaction() as connection:
             faces = connection.execute(delete(FaceRow).where(FaceRow.photo_id.in_(photo_ids))).rowcount
             known = list(rows.known_photos(connection, PhotoRow.id.in_(photo_ids)))
+            drop_names(connection, [photo.content for photo in known if photo.content])
             blank = partial(replace, status=Status.FORGOTTEN, reason="", width=0, height=0, too_small=0)
             rows.update_photos(connection, map(blank, known))
             rows.bump(connection)

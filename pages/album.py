@@ -15,7 +15,8 @@ from PIL import Image
 from faces.errors import CollectionMissingError, NoFaceError, PhotoError
 from index import Collection, KnownPhoto, Place, Snapshot, Status, StoredFace, Thumbnails
 from pages import pictures
-from retrieval.finder import Answer, Finder, Prepared
+from retrieval.answers import Answer, Prepared
+from retrieval.finder import Finder
 from retrieval.query import read_picture, source_of
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from generator.attributes import everyday
 from index import Cursor, KnownPhoto, StoredFace
 from pages import models
 from pages.album import Album
+from retrieval.answers import Prepared
 from retrieval.detail import IN_PLACE
 from retrieval.estimates import worth_saying
-from retrieval.finder import Prepared
 from retrieval.sheet import percent
 
 WISH = "wish-"

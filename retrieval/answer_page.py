@@ -14,8 +14,8 @@ from faces.files import write_durably
 from faces.sheet import enlarge
 from faces.types import Box
 from generator.attributes import everyday
+from retrieval.answers import Answer
 from retrieval.estimates import worth_saying
-from retrieval.finder import Answer
 from retrieval.query import Picture
 from retrieval.sheet import percent, region
 

@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 
 from faces.errors import PhotoError
+from retrieval.answers import Hit
 from retrieval.examine import content_of
-from retrieval.finder import Hit
 
 
 def copy_photographs(hits: Iterable[Hit], folder: Path | str) -> list[Path]:

@@ -303,6 +303,12 @@ class Engine:
                 drawn[asked] = encoding.generator.draw(drawn[asked], vectors).stage2
         return drawn
 
+    def as_person(self, face: Floats, descriptor: Floats) -> Floats:
+        """Give the vector (D,) of a face with another descriptor (I,) of length one of the same person."""
+        found = face.copy()
+        found[self._identity] = descriptor
+        return found
+
     def drawing_for(self, query: Query, crop: Pixels) -> Pixels:
         """Give the drawing (S, S) uint8 of a query, made from a crop unless one network has drawn it all."""
         if query.image is None or len(query.drawn) > 1:

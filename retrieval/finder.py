@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,10 @@ from faces.crop import crop_colours
 from faces.detect import Detector, method_named
 from faces.errors import CollectionError, NoFaceError, PhotoError, WishError
 from faces.progress import Progress
-from faces.types import Box, DetectedFace, Floats, Ints, Landmarks, Photo, Pixels
+from faces.types import DetectedFace, Ints, Photo, Pixels
 from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
+from retrieval.answers import SHOWS, Answer, Hit, Prepared, QueryFace
 from retrieval.composing import compose
 from retrieval.detail import Retouch, enlarged, flow_for, retouch_for
 from retrieval.engine import Engine, shortlist_size
@@ -28,6 +28,7 @@ from retrieval.filters import Filters, When, both
 from retrieval.loading import check_layout, load_engine, usual_telling
 from retrieval.location import default_collection, open_collection
 from retrieval.parts import Query, Scores, Wanted
+from retrieval.people import People, ids_of_no_faces
 from retrieval.query import (
     Picture,
     Source,
@@ -43,123 +44,6 @@ from retrieval.query import (
 
 if TYPE_CHECKING:
     from generator.appearance_flow import AppearanceFlow
-
-SHOWS = 0.5
-"""From this probability on a face counts as showing a value, or the person, and a hit as probable."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueryFace:
-    """The face that was searched for.
-
-    ``number`` (from 1, the largest first) of ``count`` faces in the photograph; ``crop`` (S, S) uint8 grey;
-    ``estimates`` what it seems to show; ``known`` tells that the collection has it, so that nothing was
-    detected; ``picture`` is what was handed in, and ``path`` its name.
-    """
-
-    picture: Picture
-    path: str
-    number: int
-    count: int
-    box: Box
-    landmarks: Landmarks
-    crop: Pixels
-    estimates: Mapping[str, str]
-    known: bool
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A face ready to be searched with, again and again: nothing is looked for any more.
-
-    ``vector`` (D,) float32 is the face's own; ``source`` tells which photographs are its own; ``look`` reads
-    ``colours``.
-    """
-
-    face: QueryFace
-    vector: Floats
-    source: Source
-    look: Callable[[], Pixels | None] = field(repr=False, compare=False)
-
-    @cached_property
-    def colours(self) -> Pixels | None:
-        """The face with its photograph's own detail, (P, P, 3) uint8 RGB; None if that is gone."""
-        return self.look()
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A face that was found.
-
-    ``rank`` counts from 1; ``probability`` that it is the right person, as wished; ``same_person`` of the
-    first alone; ``met`` how likely it meets each wish, by attribute, or ``not sunglasses`` for what shall not
-    be shown; ``similarity`` of the descriptors (NaN without a model).  ``number`` and ``count`` as in
-    ``QueryFace``; ``exists`` tells whether the file is still there; ``date`` when the photograph was taken,
-    as its ``camera`` says (``dated_by`` is "exif") or else its file ("file"); ``estimates`` what the face
-    seems to show; ``crop`` (S, S) uint8 grey.
-    """
-
-    rank: int
-    probability: float
-    same_person: float
-    met: Mapping[str, float]
-    similarity: float
-    path: str
-    exists: bool
-    date: datetime
-    dated_by: str
-    camera: str
-    number: int
-    count: int
-    face_id: int
-    photo_id: int
-    box: Box
-    landmarks: Landmarks
-    estimates: Mapping[str, str]
-    crop: Pixels
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to a search, the best hit first.
-
-    ``wish`` holds the wished words by attribute, empty without a wish, ``unwished`` what shall not be shown;
-    ``remarks`` are sentences about what could not be met; ``draw`` makes the drawing, with the
-    photograph's own detail if told so; it follows the wishes called ``drawn``, as far as the networks can.
-    """
-
-    query: QueryFace
-    wish: Mapping[str, str]
-    unwished: tuple[str, ...]
-    hits: tuple[Hit, ...]
-    remarks: tuple[str, ...]
-    drawn: tuple[str, ...]
-    draw: Callable[[bool], Pixels] = field(repr=False, compare=False)
-
-    @cached_property
-    def drawing(self) -> Pixels:
-        """Draw the face (S, S) uint8 as wished, or as it is; only when somebody looks."""
-        return self.draw(False)
-
-    @cached_property
-    def portrait(self) -> Pixels:
-        """The drawing with the photograph's own detail, (P, P, 3) uint8 RGB; the drawing (S, S) uint8 if no
-        appearance flow has learned from such, or if the photograph is gone."""
-        return self.draw(True)
-
-    @property
-    def probable(self) -> int:
-        """Count the hits that are probably right."""
-        return sum(hit.probability >= SHOWS for hit in self.hits)
-
-    @property
-    def doubt(self) -> str:
-        """Say in words that no hit is probably right; "" if one is."""
-        if self.probable:
-            return ""
-        person = any(hit.same_person >= SHOWS for hit in self.hits)
-        found = "this person is here, but probably not as wished" if person else "probably nobody here"
-        return f"{found}: every hit is less likely than not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +98,8 @@ class Finder:
             raise
         self._open_detector = detector_factory(detector or method_named(found_by))
         self._detector: Detector | None = None
+        self._people: People | None = None
+        self._known_no_faces: tuple[object, Ints] = None, np.empty(0, np.int64)
 
     def search(
         self,
@@ -229,6 +115,8 @@ class Finder:
         below: Path | str | None = None,
         since: When | None = None,
         until: When | None = None,
+        with_: Sequence[str] = (),
+        without: Sequence[str] = (),
         exact: bool = False,
     ) -> Answer:
         """Find the k faces that are most probably the person in a photograph, or a prepared face, as wished.
@@ -239,13 +127,14 @@ class Finder:
         photograph, also of copies of the file, are left out unless ``same_photo``.  ``only`` keeps to faces
         that seem to meet every wish, ``at_least`` to hits of this probability, ``below`` to photographs in
         this folder or anywhere below it, ``since`` and ``until`` to those of some time: a ``date``,
-        ``"2023-07"`` or 2023, each included.  ``exact`` compares every vector however many there are.
+        ``"2023-07"`` or 2023, each included; ``with_`` and ``without`` to those that show all of some people
+        and none of others, by name.  ``exact`` compares every vector however many there are.
 
         Raises PhotoError if the photograph cannot be read, NoFaceError if there is no (such) face, WishError
         for an unknown attribute or value or if wishes exclude each other, FilterError for a time that cannot
-        be read, CollectionError if nothing is known ``below``.
+        be read, PeopleError for a name that nobody has, CollectionError if nothing is known ``below``.
         """
-        filters = Filters(below, since, until)
+        filters = Filters(below, since, until, tuple(with_), tuple(without))
         options = _Options(not_, k, same_photo, only, at_least, filters, exact)
         return self._answers([(photo, wish, face)], options)[0]
 
@@ -262,6 +151,8 @@ class Finder:
         below: Path | str | None = None,
         since: When | None = None,
         until: When | None = None,
+        with_: Sequence[str] = (),
+        without: Sequence[str] = (),
         exact: bool = False,
     ) -> list[Answer]:
         """Search for the largest face of each photograph, with one wish for all or one each; see ``search``.
@@ -274,7 +165,7 @@ class Finder:
         if not each:
             return []
         asked = [(photo, wish, None) for photo, wish in zip(photos, each, strict=True)]
-        filters = Filters(below, since, until)
+        filters = Filters(below, since, until, tuple(with_), tuple(without))
         return self._answers(asked, _Options(not_, k, same_photo, only, at_least, filters, exact))
 
     def prepare(self, photo: Picture) -> list[Prepared]:
@@ -295,6 +186,24 @@ class Finder:
             photo = snapshot.photo(stored.photo_id)
         content = None if photo is None else photo.content
         return self._known(stored, Source(Path(stored.path), stored.path, stored.path, content))
+
+    def people(self) -> People:
+        """Tell who is who in the collection; quick after the first time.  Raises CollectionError if it has
+        no model of identity."""
+        with self.collection.snapshot() as snapshot:
+            self._people = People(self.engine, snapshot, self.collection.place, self._people)
+        return self._people
+
+    def prepare_person(self, name: str) -> Prepared:
+        """Make a person ready to be searched with, by name or ``#17``: their mean descriptor, and for the
+        drawing their clearest face.  No photograph is left out of the answers.  Raises PeopleError."""
+        people = self.people()
+        group = people.find(name)
+        faces = [face for face in group.faces if face in group.confirmed] or group.faces
+        chosen = self.prepare_face(faces[0])
+        vector = self.engine.as_person(chosen.vector, people.vector_of(group))
+        source = Source(chosen.source.picture, group.label, None, None)
+        return Prepared(replace(chosen.face, path=group.label), vector, source, chosen.look)
 
     def draw(self, prepared: Prepared, wishes: Sequence[Wish]) -> Pixels:
         """Draw a face once for each of N wishes: (N, P, P, 3) uint8 RGB with the photograph's own detail, or
@@ -344,7 +253,8 @@ class Finder:
     def _answer(self, snapshot: Snapshot, prepared: Prepared, query: Query, options: _Options) -> Answer:
         face, source = prepared.face, prepared.source
         fulfilling = self._fulfilling(snapshot, query.wanted) if query.wanted and options.only else None
-        among = both(options.filters.among(snapshot), fulfilling)
+        named = options.filters.with_ or options.filters.without
+        among = both(options.filters.among(snapshot, self.people() if named else None), fulfilling)
         found = snapshot.best(
             query.vector,
             shortlist_size(options.k),
@@ -355,6 +265,7 @@ class Finder:
         )
         scores = self.engine.score(query, found.vectors)
         best = np.lexsort((found.ids, -scores.probability))
+        best = best[~np.isin(found.ids[best], self._no_faces(snapshot))]
         remarks = []
         if query.wanted and not (scores.probability >= SHOWS).any():
             # Only then: it looks at every face of the collection.
@@ -470,6 +381,14 @@ class Finder:
     def _flow(self) -> AppearanceFlow | None:
         return flow_for(encoding.generator for encoding in self.engine.encodings)
 
+    def _no_faces(self, snapshot: Snapshot) -> Ints:
+        """Give the ids (n,) of what somebody has said to be no face."""
+        decisions = snapshot.decisions()
+        state = snapshot.generation, len(decisions)
+        if self._known_no_faces[0] != state:
+            self._known_no_faces = state, ids_of_no_faces(decisions, snapshot)
+        return self._known_no_faces[1]
+
     def _fulfilling(self, snapshot: Snapshot, wish: Sequence[Wanted]) -> Ints:
         """Give the ids (n,) of the faces of the whole collection that seem to meet every wish."""
         found = [
@@ -539,6 +458,8 @@ def search(
     below: Path | str | None = None,
     since: When | None = None,
     until: When | None = None,
+    with_: Sequence[str] = (),
+    without: Sequence[str] = (),
     exact: bool = False,
     collection: Path | str | None = None,
 ) -> Answer:
@@ -556,6 +477,8 @@ def search(
             below=below,
             since=since,
             until=until,
+            with_=with_,
+            without=without,
             exact=exact,
         )
 

@@ -10,8 +10,8 @@ from faces.errors import PhotoError
 from faces.sheet import FAINT, INK, PAPER, Colour, enlarge, font, paste_framed, shortened
 from faces.types import Box
 from generator.attributes import everyday
+from retrieval.answers import SHOWS, Answer, Hit
 from retrieval.estimates import worth_saying
-from retrieval.finder import SHOWS, Answer, Hit
 from retrieval.query import Picture, read_picture
 
 _CARD: Colour = (255, 255, 255)

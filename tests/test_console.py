@@ -26,7 +26,20 @@ from cli.reference import reference, write
 from faces.errors import AnotherYouError, PhotoError
 from faces.progress import Progress
 
-ORDER = ["index", "watch", "search", "serve", "edit", "info", "reindex", "rebuild", "copy", "forget", "data"]
+ORDER = [
+    "index",
+    "watch",
+    "search",
+    "people",
+    "serve",
+    "edit",
+    "info",
+    "reindex",
+    "rebuild",
+    "copy",
+    "forget",
+    "data",
+]
 ORDER += ["train"]
 ORDER += ["train-classifier", "train-flow", "train-rivals", "train-cpi", "fit-projection", "calibrate"]
 ORDER += ["benchmark"]

@@ -50,10 +50,10 @@ from faces.errors import (
 from generator.attributes import AttributeGroup, Vocabulary
 from generator.projection import Projection
 from index import CollectionWriter, NewCollection
+from retrieval.answers import SHOWS
 from retrieval.calibration import read_calibration
 from retrieval.engine import Engine
 from retrieval.examine import content_of
-from retrieval.finder import SHOWS
 from retrieval.identity import DlibIdentity
 from retrieval.parts import Encoding, Telling
 from retrieval.query import Picture, wanted_by

@@ -1,0 +1,431 @@
+"""Who is who in a collection: groups of faces, the names they were given, and questions worth asking.
+
+Groups are suggestions (``retrieval.grouping``) until somebody says something.  What is said are decisions in
+the catalogue (``index.decisions``), played back in order each time:
+
+    name     these faces show NAME                  not     these faces do not show NAME
+    rename   FROM is called TO, and so are its faces            (merges two people if TO is known)
+    same     these faces show one person            apart   these faces and those others show two
+    split    these faces show one person, which is not that of the others, nor NAME
+    noface   these are no faces                     face    there is a face at this place
+    hide     this person is not to be listed        show    it is
+    undo     decision OF is taken back
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from faces.errors import CollectionError, PeopleError, WishError
+from faces.types import Doubles, Floats, Ints
+from index import Decision, FaceName, FacesByName, Place, PlacedFace, Snapshot, add_decision
+from retrieval.engine import Engine
+from retrieval.grouping import FaceLooks, Grouper, known_common
+
+_SPOKEN_FOR = 6  # faces that stand for a group in a decision about two of them
+_ASKED = 0.25  # by so much less similar groups may be asked about
+_SURE = 2.0  # log-odds of the calibration's pairs from which groups are one person
+_LONGEST = 200  # letters of a name
+_UNSURE = 0.06  # by so much similarity the odds of "one person" grow by e
+
+
+@dataclass(frozen=True)
+class Group:
+    """Faces that seem to show one person; ``name`` is "" until somebody gave one.
+
+    ``faces`` are ids, the clearest first; ``confirmed`` those of which somebody said that they show ``name``.
+    ``id`` is the smallest of the faces' ids: it stays the same while that face stays.
+    """
+
+    id: int
+    name: str
+    faces: tuple[int, ...]
+    confirmed: frozenset[int]
+    hidden: bool
+
+    @property
+    def label(self) -> str:
+        """The name, or ``#17`` for want of one."""
+        return self.name or f"#{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether two groups show one person; ``probability`` that they do."""
+
+    one: Group
+    other: Group
+    probability: float
+
+
+@dataclass
+class _Said:
+    """What the decisions that hold say, faces as ids."""
+
+    names: dict[int, str] = field(default_factory=dict)
+    rejected: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    same: list[list[int]] = field(default_factory=list)
+    apart: list[tuple[list[int], list[int]]] = field(default_factory=list)
+    no_faces: set[int] = field(default_factory=set)
+    hidden_names: set[str] = field(default_factory=set)
+    hidden_faces: set[int] = field(default_factory=set)
+
+    def untie(self, faces: Sequence[int], others: Sequence[int] | None = None) -> None:
+        """Let what is said now hold: faces leave sets of one person, those with ``others`` in them or all."""
+        for number, tied in enumerate(self.same):
+            if others is None or not {*others}.isdisjoint(tied):
+                self.same[number] = [face for face in tied if face not in faces]
+
+
+class People:
+    """Who is who in one state of a collection; reading it anew shows what was said since.
+
+    ``before`` is how it was last read: unless faces have come or gone since, that is quick.  Raises
+    CollectionError if the collection has no model of identity.
+    """
+
+    def __init__(
+        self, engine: Engine, snapshot: Snapshot, place: Place, before: People | None = None
+    ) -> None:
+        self.place, self.state = place, snapshot.generation
+        self.decisions = snapshot.decisions()
+        if before is not None and before.state == self.state:
+            self.faces: dict[int, PlacedFace] = before.faces
+            self._find: FacesByName = before._find
+            self._grouper: Grouper = before._grouper
+        else:
+            faces, looks = looks_of(engine, snapshot)
+            self.faces, self._find = {face.id: face for face in faces}, FacesByName(faces)
+            self._grouper = grouper_for(engine, looks)
+        self._ids = np.array(list(self.faces), np.int64)
+        self._looks, self._vectors = self._grouper.looks, self._grouper.vectors
+        self._said = _replayed(self.decisions, self._find)
+        self.groups = self._grouped()
+        self.of_face = {face: one for one in self.groups for face in one.faces}
+
+    @property
+    def no_faces(self) -> frozenset[int]:
+        """The ids of what is no face."""
+        return frozenset(self._said.no_faces)
+
+    @cached_property
+    def names(self) -> dict[str, Group]:
+        """The groups that have a name, by it, in the order of the names."""
+        named = sorted((one for one in self.groups if one.name), key=lambda one: one.name.casefold())
+        return {one.name: one for one in named}
+
+    def find(self, word: str) -> Group:
+        """Find the group that is called so, or ``#17`` by the number of one of its faces; raises
+        PeopleError."""
+        word = word.strip()
+        if word in self.names:
+            return self.names[word]
+        if word.startswith("#") and word[1:].isdecimal() and int(word[1:]) in self.of_face:
+            return self.of_face[int(word[1:])]
+        alike = [name for name in self.names if name.casefold() == word.casefold()]
+        if alike:
+            return self.names[alike[0]]
+        raise PeopleError(f"nobody here is called {word!r}; see `anotheryou people list`")
+
+    def questions(self, count: int = 20) -> list[Question]:
+        """Give the questions of yes or no whose answers help most, the best first.
+
+        An answer helps by the faces of the smaller group, as likely as it is yes; groups that somebody has
+        said to be two people are not asked about.
+        """
+        shown = [one for one in self.groups if not one.hidden]
+        if len(shown) < 2:
+            return []
+        means = np.stack([self._vectors[self._places(one.faces)].mean(0) for one in shown])
+        found = []
+        for start in range(0, len(shown), 512):
+            similar = means[start : start + 512] @ means.T
+            for row, column in zip(*np.nonzero(similar >= self._grouper.alike - _ASKED), strict=True):
+                one, other = start + int(row), int(column)
+                if one < other and not self._told_apart(shown[one], shown[other]):
+                    likely = 1 / (1 + np.exp((self._grouper.alike - similar[row, column]) / _UNSURE))
+                    worth = likely * min(len(shown[one].faces), len(shown[other].faces))
+                    found.append((float(worth), Question(shown[one], shown[other], float(likely))))
+        found.sort(key=lambda each: -each[0])
+        return [question for _, question in found[:count]]
+
+    def faces_with(self, names: Iterable[str], without: Iterable[str] = ()) -> Ints:
+        """Give the ids (n,), ascending, of the faces in photographs that show all of some people and none of
+        others; raises PeopleError for a name that nobody has."""
+        photos = {face.photo_id for face in self.faces.values()}
+        for name in names:
+            photos &= {self.faces[face].photo_id for face in self.find(name).faces}
+        for name in without:
+            photos -= {self.faces[face].photo_id for face in self.find(name).faces}
+        return np.array([face.id for face in self.faces.values() if face.photo_id in photos], np.int64)
+
+    def vector_of(self, group: Group) -> Floats:
+        """Give the mean descriptor (I,) of length one of a person: of the confirmed faces, or of all."""
+        places = self._places([one for one in group.faces if one in group.confirmed] or group.faces)
+        mean = self._looks.descriptors[places].astype(np.float64).mean(0)
+        return np.asarray(mean / np.linalg.norm(mean), np.float32)
+
+    # What can be said; each returns the number of the decision, which can be taken back.
+
+    def name(self, group: Group, name: str) -> int:
+        """Say that all faces of a group show somebody; a person of that name gets them all.
+
+        Raises PeopleError for no name.
+        """
+        name = checked_name(name)
+        if group.name:
+            return self._add("rename", {"from": group.name, "to": name})
+        return self._add("name", {"faces": self._written(group.faces), "name": name})
+
+    def merge(self, one: Group, other: Group) -> int:
+        """Say that two groups show one person, who keeps the first name there is."""
+        if one.name and other.name:
+            return self._add("rename", {"from": other.name, "to": one.name})
+        if one.name or other.name:
+            named, unnamed = (one, other) if one.name else (other, one)
+            return self._add("name", {"faces": self._written(unnamed.faces), "name": named.name})
+        return self._add("same", {"faces": self._written((*one.faces, *other.faces))})
+
+    def keep_apart(self, one: Group, other: Group) -> int:
+        """Say that two groups show two people."""
+        faces, others = (self._written(each.faces[:_SPOKEN_FOR]) for each in (one, other))
+        return self._add("apart", {"faces": faces, "others": others})
+
+    def split(self, group: Group, faces: Sequence[int]) -> int:
+        """Say that some faces of a group show another person than the rest; raises PeopleError if they are
+        none or all of it."""
+        out = set(self._checked(faces))
+        rest = [one for one in group.faces if one not in out]
+        if not out or not rest or len(rest) + len(out) != len(group.faces):
+            raise PeopleError("some faces of the group must go and some must stay; name those that go")
+        details = {"faces": self._written(out), "others": self._written(rest[:_SPOKEN_FOR])}
+        return self._add("split", {**details, "name": group.name})
+
+    def confirm(self, faces: Sequence[int], name: str) -> int:
+        """Say that faces show somebody; raises PeopleError."""
+        return self._add("name", {"faces": self._written(self._checked(faces)), "name": checked_name(name)})
+
+    def reject(self, faces: Sequence[int], name: str) -> int:
+        """Say that faces do not show somebody; raises PeopleError."""
+        if name not in self.names:
+            raise PeopleError(f"nobody here is called {name!r}; see `anotheryou people list`")
+        return self._add("not", {"faces": self._written(self._checked(faces)), "name": name})
+
+    def no_face(self, faces: Sequence[int]) -> int:
+        """Say that what was found is no face: it is in no group and no answer any more."""
+        return self._add("noface", {"faces": self._written(self._checked(faces))})
+
+    def hide(self, group: Group, *, hidden: bool = True) -> int:
+        """Say that a group is not to be listed, or that it is again."""
+        details = {"name": group.name, "faces": self._written(group.faces[:_SPOKEN_FOR])}
+        return self._add("hide" if hidden else "show", details)
+
+    def undo(self, decision: int | None = None) -> Decision:
+        """Take a decision back, by default the last that holds; raises PeopleError if there is none."""
+        holding = {one.id: one for one in holding_decisions(self.decisions)}
+        chosen = max(holding, default=0) if decision is None else decision
+        if chosen not in holding:
+            nothing = "nothing has been said that could be taken back"
+            raise PeopleError(nothing if decision is None else f"there is no decision {decision} that holds")
+        self._add("undo", {"of": chosen})
+        return holding[chosen]
+
+    def _add(self, kind: str, details: Mapping[str, Any]) -> int:
+        return add_decision(self.place, kind, details)
+
+    def _checked(self, faces: Iterable[int]) -> list[int]:
+        chosen = list(dict.fromkeys(faces))
+        unknown = [face for face in chosen if face not in self.faces]
+        if unknown or not chosen:
+            raise PeopleError(f"there is no face {unknown[0]}" if unknown else "no face was named")
+        return chosen
+
+    def _written(self, faces: Iterable[int]) -> list[FaceName]:
+        return [self.faces[face].name for face in faces]
+
+    def _places(self, faces: Iterable[int]) -> Ints:
+        return np.searchsorted(self._ids, np.array(list(faces), np.int64))
+
+    def _told_apart(self, one: Group, other: Group) -> bool:
+        if one.name and other.name:
+            return True
+        first, second = set(one.faces), set(other.faces)
+        return any(
+            (first & {*a} and second & {*b}) or (first & {*b} and second & {*a}) for a, b in self._apart
+        )
+
+    @cached_property
+    def _apart(self) -> list[tuple[list[int], list[int]]]:
+        """Sets of faces of two people, as was said."""
+        by_name: dict[str, list[int]] = defaultdict(list)
+        for face, name in self._said.names.items():
+            by_name[name].append(face)
+        named = list(by_name.values())
+        pairs = [(one, other) for place, one in enumerate(named) for other in named[:place]]
+        pairs += [
+            ([face], by_name[name])
+            for face, names in self._said.rejected.items()
+            for name in names
+            if name in by_name
+        ]
+        return pairs + self._said.apart
+
+    def _grouped(self) -> tuple[Group, ...]:
+        place_of = {int(face): place for place, face in enumerate(self._ids)}
+
+        def here(faces: Iterable[int]) -> list[int]:
+            return [place_of[face] for face in faces if face in place_of]
+
+        by_name: dict[str, list[int]] = defaultdict(list)
+        for face, name in self._said.names.items():
+            by_name[name].append(face)
+        same = [part for faces in (*by_name.values(), *self._said.same) if len(part := here(faces)) > 1]
+        different = [(one, other) for a, b in self._apart if (one := here(a)) and (other := here(b))]
+        out = here(self._said.no_faces)
+        labels = self._grouper.group(same, different, out)
+        found = []
+        for places in _together(labels):
+            if len(places) == 1 and places[0] in out:
+                continue
+            faces = [int(self._ids[place]) for place in self._clearest_first(places)]
+            confirmed = frozenset(face for face in faces if face in self._said.names)
+            name = next((self._said.names[face] for face in faces if face in confirmed), "")
+            hidden = name in self._said.hidden_names if name else bool(self._said.hidden_faces & {*faces})
+            found.append(Group(min(faces), name, tuple(faces), confirmed, hidden))
+        return tuple(sorted(found, key=lambda one: (-len(one.faces), one.id)))
+
+    def _clearest_first(self, places: Ints) -> Ints:
+        """Order faces by how typical and clear they are."""
+        looks, mean = self._looks, self._vectors[places].mean(0)
+        worth = self._vectors[places] @ mean - np.abs(looks.yaws[places]) / 120
+        worth += 0.1 * np.log2(np.clip(looks.sizes[places], 16, 256) / 64) - 0.2 * looks.sunglasses[places]
+        return places[np.argsort(-worth, kind="stable")]
+
+
+def grouper_for(engine: Engine, looks: FaceLooks) -> Grouper:
+    """Make a grouper for what an engine describes faces by."""
+    identity = engine.identity
+    if identity is None or known_common(identity.digest) is not None:
+        return Grouper(looks, "" if identity is None else identity.digest)
+    known = engine.calibration.identity(identity.digest, identity.name)
+    return Grouper(looks, identity.digest, known.midpoint + _SURE / known.slope)
+
+
+def holding_decisions(decisions: Iterable[Decision]) -> list[Decision]:
+    """Give the decisions that were not taken back, without those that take back."""
+    every = list(decisions)
+    undone = {one.details.get("of") for one in every if one.kind == "undo"}
+    return [one for one in every if one.kind != "undo" and one.id not in undone]
+
+
+def checked_name(name: str) -> str:
+    """Give a name without needless spaces; raises PeopleError if it is none."""
+    found = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+    if not found or found.startswith("#") or len(found) > _LONGEST:
+        raise PeopleError(
+            f"{name[:40]!r} is no name; write one of up to {_LONGEST} letters, without # before it"
+        )
+    return found
+
+
+def looks_of(engine: Engine, snapshot: Snapshot) -> tuple[list[PlacedFace], FaceLooks]:
+    """Give all faces of a collection, and what they look like, in the order of their ids."""
+    if engine.identity is None:
+        raise CollectionError(
+            "this collection cannot tell people apart, since it was made with --identity none; index the "
+            "folders into another one"
+        )
+    blocks = list(snapshot.blocks())
+    ids = np.concatenate([np.empty(0, np.int64), *(block for block, _ in blocks)])
+    vectors = np.concatenate(
+        [np.empty((0, engine.dimension), np.float32), *(part.astype(np.float32) for _, part in blocks)]
+    )
+    order = np.argsort(ids)
+    place_of = dict(zip(ids[order].tolist(), range(len(ids)), strict=True))
+    faces = [face for face in snapshot.placed_faces() if face.id in place_of]
+    vectors = vectors[order][[place_of[face.id] for face in faces]] if faces else vectors[:0]
+    photos = np.array([face.photo_id for face in faces], np.int64)
+    sizes = np.array([face.box.width for face in faces], np.float64)
+    return faces, face_looks(engine, vectors, photos, sizes)
+
+
+def face_looks(engine: Engine, vectors: Floats, photos: Ints, sizes: Doubles) -> FaceLooks:
+    """Tell from vectors (N, D) what N faces look like."""
+    count, size = len(vectors), 0 if engine.identity is None else engine.identity.dimension
+    yaws, sunglasses = np.zeros(count), np.zeros(count)
+    pose = engine.attributes.get("pose")
+    if pose is not None and pose.moments is not None:
+        yaws = vectors[:, pose.moments.start].astype(np.float64) * pose.unit
+    if "accessory" in engine.attributes:
+        with suppress(WishError):  # it may know others
+            sunglasses = engine.met(engine.wanted({"accessory": "sunglasses"})[0], vectors)
+    return FaceLooks(vectors[:, :size], photos, yaws, sunglasses, sizes)
+
+
+def _together(labels: Ints) -> list[Ints]:
+    """Give the places that have one label each."""
+    if not len(labels):
+        return []
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(labels))[:-1])
+
+
+def _replayed(decisions: Iterable[Decision], find: FacesByName) -> _Said:
+    """Play back what was said; what is no decision as this version knows them is passed over."""
+    said = _Said()
+    for one in holding_decisions(decisions):
+        details = one.details
+        faces, others = (
+            list(find(map(FaceName.read, details.get(name, [])))) for name in ("faces", "others")
+        )
+        name = str(details.get("name", ""))
+        match one.kind:
+            case "name":
+                said.untie(faces, [face for face, known in said.names.items() if known != name])
+                for face in faces:
+                    said.names[face] = name
+                    said.rejected[face].discard(name)
+            case "rename":
+                before, after = str(details.get("from", "")), str(details.get("to", ""))
+                said.names = {face: after if old == before else old for face, old in said.names.items()}
+                for names in said.rejected.values():
+                    names |= {after} if before in names else set()
+                if before in said.hidden_names:
+                    said.hidden_names.add(after)
+            case "not" | "split":
+                said.untie(faces)
+                for face in faces:
+                    if name and said.names.get(face) == name:
+                        del said.names[face]
+                    said.rejected[face] |= {name} - {""}
+                if one.kind == "split":
+                    said.same.append(faces)
+                    said.apart.append((faces, others))
+            case "same":
+                said.same.append(faces)
+            case "apart":
+                said.untie(faces, others)
+                said.apart.append((faces, others))
+            case "noface":
+                said.no_faces.update(faces)
+            case "hide" | "show":
+                change = set.update if one.kind == "hide" else set.difference_update
+                change(said.hidden_names, {name} - {""})
+                change(said.hidden_faces, set() if name else set(faces))
+    return said
+
+
+def ids_of_no_faces(decisions: Sequence[Decision], snapshot: Snapshot) -> Ints:
+    """Give the ids (n,) of what was said to be no face."""
+    said = [one for one in holding_decisions(decisions) if one.kind == "noface"]
+    if not said:
+        return np.empty(0, np.int64)
+    found = _replayed(said, FacesByName(snapshot.placed_faces()))
+    return np.array(sorted(found.no_faces), np.int64)
