@@ -95,14 +95,20 @@ def walk(page: Page, film: Film, album: Path) -> None:
     expect(page.locator("#indexing")).to_have_attribute("data-status", "done", timeout=120_000)
     page.get_by_role("link", name="Begin to search").click()
     film.take(page, "pages-3-search", "whom to look for")
+    page.get_by_role("link", name="People").click()
+    page.locator("#persons input[name=name]").first.fill("Mei")
+    page.locator("#persons input[name=name]").first.press("Enter")
+    expect(page.get_by_text("with a name,")).to_contain_text("1 with a name")
+    film.take(page, "pages-4-people", "a name")
+    page.get_by_role("link", name="Search").click()
     page.set_input_files("#picture", _ROOT / "demo" / "query.jpg")
     expect(page.locator("#answer-title")).to_be_visible()
     turn(page, -30)
-    film.take(page, "pages-4-wish", "a wish: the head turned")
+    film.take(page, "pages-5-wish", "a wish: the head turned")
     page.locator(".hit a").first.click()
-    film.take(page, "pages-5-photograph", "the photograph")
+    film.take(page, "pages-6-photograph", "the photograph")
     page.get_by_role("link", name="Library").click()
-    film.take(page, "pages-6-library", "all photographs")
+    film.take(page, "pages-7-library", "all photographs")
 
 
 def turn(page: Page, angle: int) -> None:

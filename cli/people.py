@@ -255,9 +255,11 @@ def undo(
 
         anotheryou people undo
     """
+    from retrieval.people import words_of
+
     with _opened(collection) as (_, people):
         taken = people.undo(decision)
-        typer.echo(f"took back {taken.id}: {_words(taken.kind, taken.details)}")
+        typer.echo(f"took back {taken.id}: {words_of(taken)}")
 
 
 @app.command("log")
@@ -268,7 +270,7 @@ def log_decisions(collection: options.CollectionOption = None, as_json: Json = F
 
         anotheryou people log
     """
-    from retrieval.people import holding_decisions
+    from retrieval.people import holding_decisions, words_of
 
     with _opened(collection) as (_, people):
         holding = holding_decisions(people.decisions)
@@ -277,7 +279,7 @@ def log_decisions(collection: options.CollectionOption = None, as_json: Json = F
                 json.dumps([{"number": one.id, "made": one.made, "kind": one.kind} for one in holding])
             )
             return
-        rows = [(f"{one.id}", one.made, _words(one.kind, one.details)) for one in holding]
+        rows = [(f"{one.id}", one.made, words_of(one)) for one in holding]
         print_table(("number", "made", "what was said"), rows, right={"number"})
 
 
@@ -313,25 +315,6 @@ def _record(people: People, group: Group) -> dict[str, object]:
             for face in group.faces
         ],
     }
-
-
-def _words(kind: str, details: object) -> str:
-    """Say a decision in words."""
-    found = details if isinstance(details, dict) else {}
-    faces = counted(len(found.get("faces", [])), "face")
-    name = found.get("name") or "them"
-    return {
-        "name": f"{faces} show {name}",
-        "not": f"{faces} do not show {name}",
-        "rename": f"{found.get('from')} is {found.get('to')}",
-        "same": f"{faces} show one person",
-        "apart": f"{faces} show another person than {len(found.get('others', []))} others",
-        "split": f"{faces} show another person than {found.get('name') or 'the rest'}",
-        "noface": f"{faces} are none",
-        "hide": f"{found.get('name') or faces} hidden",
-        "show": f"{found.get('name') or faces} listed again",
-        "face": f"a face drawn by hand{' of ' + str(found['name']) if found.get('name') else ''}",
-    }.get(kind, kind)
 
 
 def _done(decision: int, what: str) -> None:

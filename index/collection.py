@@ -17,7 +17,7 @@ from index import migrations, rows
 from index.database import database_at
 from index.decisions import Decision, PlacedFace, read_decisions
 from index.listing import Listing
-from index.models import FaceRow, PhotoRow
+from index.models import DecisionRow, FaceRow, PhotoRow
 from index.place import Place, missing, outdated
 from index.records import KnownPhoto, Layout, Status, StoredFace, Summary
 from index.search import Ranked, best_of, check_queries, ranked
@@ -301,6 +301,12 @@ class Snapshot:
     def decisions(self) -> list[Decision]:
         """Give what people have said of faces, the oldest first."""
         return read_decisions(self._connection)
+
+    @property
+    def said(self) -> tuple[int, ...]:
+        """What changes whenever faces come or go, are described anew, or something is said of them."""
+        last = self._connection.execute(select(func.coalesce(func.max(DecisionRow.id), 0))).scalar_one()
+        return *self.generation, last
 
     def listing(self) -> Listing:
         """Give the photographs as pages show them: a piece at a time, by date and by folder."""

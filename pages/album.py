@@ -6,13 +6,13 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from faces.errors import CollectionMissingError, NoFaceError, PhotoError
+from faces.errors import AnotherYouError, CollectionMissingError, NoFaceError, PhotoError
 from index import Collection, KnownPhoto, Place, Snapshot, Status, StoredFace, Thumbnails
 from pages import pictures
 from retrieval.answers import Answer, Prepared
@@ -21,10 +21,12 @@ from retrieval.query import read_picture, source_of
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine
+    from retrieval.people import People
     from retrieval.query import Unwished, Wish
 
 _KEPT_PICTURES = 32  # uploaded ones, each up to 8 MB in memory
 _LONGEST_SIDE = 1600  # pixels of an uploaded picture that are looked at
+_FEW_FACES = 2000  # that are grouped while somebody waits
 _KEPT_FACES = 64  # of the collection, ready to be searched with again
 
 
@@ -42,6 +44,8 @@ class Album:
         self._collection: Collection | None = None
         self.token = ""
         self._finder: Finder | None = None
+        self._people: People | None = None
+        self._grouping = threading.Lock()
         self._uploads: OrderedDict[str, list[Prepared]] = OrderedDict()
         self._ready: OrderedDict[int, Prepared] = OrderedDict()
 
@@ -94,6 +98,7 @@ class Album:
             newest = snapshot.listing().newest_faces(1)
         if newest:
             self.draw(self.face(newest[0]), [{}])
+            self.people_so_far()
 
     def upload(self, content: bytes) -> tuple[str, list[Prepared]]:
         """Find the faces of a picture that was handed in and keep them under a name.
@@ -135,6 +140,37 @@ class Album:
                 self._ready.popitem(last=False)
         return ready
 
+    def people(self) -> People:
+        """Tell who is who; quick unless something has changed."""
+        with self.finder() as finder:
+            self._people = finder.people()
+        return self._people
+
+    def people_so_far(self) -> People | None:
+        """Tell who is who as far as that is known without waiting: of many faces what was last known, or
+        None, while they are grouped in the background."""
+        with self.snapshot() as snapshot:
+            if self._people is not None and self._people.said == snapshot.said:
+                return self._people
+            few = len(snapshot) <= _FEW_FACES
+        if few:
+            return self.people()
+        if self._grouping.acquire(blocking=False):
+            threading.Thread(target=self._group, daemon=True).start()
+        return self._people
+
+    def _group(self) -> None:
+        try:
+            with suppress(AnotherYouError):
+                self.people()
+        finally:
+            self._grouping.release()
+
+    def person(self, name: str) -> Prepared:
+        """Make somebody with a name ready to be searched with; raises PeopleError."""
+        with self.finder() as finder:
+            return finder.prepare_person(name)
+
     def search(
         self,
         prepared: Prepared,
@@ -146,11 +182,22 @@ class Album:
         below: str | None = None,
         since: str | None = None,
         until: str | None = None,
+        with_: Sequence[str] = (),
+        without: Sequence[str] = (),
     ) -> Answer:
         """Search for a prepared face; see ``Finder.search``."""
         with self.finder() as finder:
             return finder.search(
-                prepared, wish=wish, not_=not_, k=k, only=only, below=below, since=since, until=until
+                prepared,
+                wish=wish,
+                not_=not_,
+                k=k,
+                only=only,
+                below=below,
+                since=since,
+                until=until,
+                with_=with_,
+                without=without,
             )
 
     def draw(self, prepared: Prepared, wishes: Sequence[Wish], side: int = 256) -> bytes:
@@ -215,7 +262,7 @@ class Album:
         """Close the finder and what was made ready with it."""
         if self._finder is not None:
             self._finder.close()
-        self._finder = None
+        self._finder = self._people = None
         self._ready.clear()
         self._uploads.clear()
 

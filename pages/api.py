@@ -113,6 +113,7 @@ async def search(
     face: Annotated[int | None, Query(description="A face of the collection, by its id.")] = None,
     picture: Annotated[str | None, Query(description="Or a picture that was handed in.")] = None,
     number: Annotated[int, Query(description="Which face of that picture, from 1.", ge=1)] = 1,
+    person: Annotated[str | None, Query(description="Or somebody with a name.")] = None,
     wish: Annotated[list[str] | None, Query(description="NAME=VALUE, such as pose=-30.")] = None,
     not_: Annotated[list[str] | None, Query(alias="not", description="What shall not be shown.")] = None,
     k: Annotated[int, Query(description="How many faces to find.", ge=1, le=200)] = 24,
@@ -124,19 +125,13 @@ async def search(
     until: Annotated[
         str | None, Query(description="Keep to those up to this year, month or day, included.")
     ] = None,
+    with_: Annotated[
+        list[str] | None, Query(alias="with", description="Keep to photographs that show them too.")
+    ] = None,
+    without: Annotated[list[str] | None, Query(description="Leave out photographs that show them.")] = None,
 ) -> models.Answer:
-    del (
-        face,
-        picture,
-        number,
-        wish,
-        not_,
-        k,
-        only,
-        below,
-        since,
-        until,
-    )  # documented and checked; read as for the pages
+    # Documented and checked here; read as for the pages.
+    del face, picture, number, person, wish, not_, k, only, below, since, until, with_, without
     return await in_turn(request, Question.of(request.query_params).ask, album_of(request))
 
 
@@ -151,6 +146,7 @@ async def drawing(
     face: int | None = None,
     picture: str | None = None,
     number: Annotated[int, Query(ge=1)] = 1,
+    person: str | None = None,
     wish: Annotated[list[str] | None, Query(description="NAME=VALUE, such as pose=-30.")] = None,
     vary: Annotated[
         str | None, Query(description="An attribute of which several values are drawn, side by side.")
@@ -160,7 +156,7 @@ async def drawing(
     ] = None,
     side: Annotated[int, Query(description="Pixels of a drawing's side.", ge=32, le=512)] = 256,
 ) -> Response:
-    del face, picture, number, wish
+    del face, picture, number, person, wish
     question, album = Question.of(request.query_params), album_of(request)
     words = [word.strip() for word in (values or "").split(",")] if vary else [""]
     if not 1 <= len(words) <= _DRAWN_AT_MOST:

@@ -15,8 +15,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from faces.errors import AnotherYouError, CollectionError, FilterError, NoFaceError, PhotoError, WishError
-from pages import api, views
+from faces.errors import (
+    AnotherYouError,
+    CollectionError,
+    FilterError,
+    NoFaceError,
+    PeopleError,
+    PhotoError,
+    WishError,
+)
+from pages import api, people, views
 from pages.access import Access
 from pages.album import Album
 from pages.guard import Guard
@@ -27,7 +35,14 @@ from retrieval.workers import default_workers
 _STATIC = Path(__file__).parent / "static"
 _THREADS = 6  # that read the catalogue; each has up to 64 MB of it in memory
 _DECODING = 2  # photographs at a time, each up to 400 MB
-_STATUS = {WishError: 400, FilterError: 400, CollectionError: 409, NoFaceError: 404, PhotoError: 404}
+_STATUS = {
+    WishError: 400,
+    FilterError: 400,
+    CollectionError: 409,
+    NoFaceError: 404,
+    PeopleError: 400,
+    PhotoError: 404,
+}
 
 
 def create_app(collection: Path | str | None, access: Access, *, warm: bool = True) -> Guard:
@@ -65,7 +80,9 @@ def create_app(collection: Path | str | None, access: Access, *, warm: bool = Tr
     app.state.album, app.state.indexing, app.state.access = album, indexing, access
     app.state.closed = closed
     app.include_router(api.router)
+    app.include_router(people.api)
     app.include_router(views.router, include_in_schema=False)
+    app.include_router(people.views, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))
     app.add_exception_handler(AnotherYouError, _told)
     app.add_exception_handler(HTTPException, _told)

@@ -48,10 +48,12 @@ _USUAL_HITS = 24
 
 @dataclass(frozen=True)
 class Question:
-    """Whom to look for, a ``face`` of the collection or face ``number`` of a ``picture``, and how."""
+    """Whom to look for, a ``face`` of the collection, face ``number`` of a ``picture`` or a ``person`` with a
+    name, and how."""
 
     face: int | None = None
     picture: str | None = None
+    person: str | None = None
     number: int = 1
     wish: Mapping[str, str] = field(default_factory=dict)
     unwished: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class Question:
     below: str | None = None
     since: str | None = None
     until: str | None = None
+    with_: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, asked: QueryParams) -> Self:
@@ -70,39 +74,53 @@ class Question:
             if not separator:
                 raise WishError(f"A wish has the form NAME=VALUE, such as pose=+30, not {pair!r}.")
             wish[name] = word
+        words = {name: asked.get(name, "").strip() or None for name in ("person", "below", "since", "until")}
+        people = {
+            name: tuple(filter(None, map(str.strip, asked.getlist(name)))) for name in ("with", "without")
+        }
         return cls(
             _number(asked.get("face"), "face") or None,
             asked.get("picture") or None,
+            words["person"],
             _number(asked.get("number"), "number") or 1,
             {name.strip(): word.strip() for name, word in wish.items() if word.strip()},
             tuple(word for word in asked.getlist("not") if word.strip()),
             min(_number(asked.get("k"), "k") or _USUAL_HITS, _MOST_HITS),
             asked.get("only", "") not in ("", "0", "false"),
-            *(asked.get(name, "").strip() or None for name in ("below", "since", "until")),
+            words["below"],
+            words["since"],
+            words["until"],
+            people["with"],
+            people["without"],
         )
 
     @property
     def filtered(self) -> str:
         """Say in words what the answer keeps to; "" if to nothing."""
-        parts = {"in ": self.below, "since ": self.since, "until ": self.until}
-        return ", ".join(f"{word}{value}" for word, value in parts.items() if value)
+        parts = {"in": self.below, "since": self.since, "until": self.until}
+        parts |= {"with": " and ".join(self.with_), "without": " and ".join(self.without)}
+        return ", ".join(f"{word} {value}" for word, value in parts.items() if value)
 
     @property
     def is_asked(self) -> bool:
         """Whether there is a face to look for."""
-        return self.face is not None or self.picture is not None
+        return self.face is not None or self.picture is not None or self.person is not None
 
     @property
     def parameters(self) -> list[tuple[str, str]]:
         """Write the face that is meant as the parameters of an address."""
         if self.face is not None:
             return [("face", str(self.face))]
+        if self.person is not None:
+            return [("person", self.person)]
         return [("picture", self.picture or ""), ("number", str(self.number))]
 
     def prepared(self, album: Album) -> Prepared:
         """Give the face that is meant; raises NoFaceError."""
         if self.face is not None:
             return album.face(self.face)
+        if self.person is not None:
+            return album.person(self.person)
         if self.picture is None:
             raise NoFaceError("choose a face first: a picture of yours, or one of a photograph")
         faces = album.uploaded(self.picture)
@@ -122,6 +140,8 @@ class Question:
             below=self.below,
             since=self.since,
             until=self.until,
+            with_=self.with_,
+            without=self.without,
         )
         took = 1000 * (time.perf_counter() - begun)
         hits = [
@@ -216,16 +236,20 @@ def attributes_of(album: Album) -> list[models.Attribute]:
 
 def face_boxes(album: Album, faces: Iterable[StoredFace]) -> list[models.FaceBox]:
     """Describe the faces of a photograph."""
-    engine = album.engine
+    engine, people = album.engine, album.people_so_far()
+    named = {} if people is None else {face: group.name for face, group in people.of_face.items()}
+    no_faces = frozenset[int]() if people is None else people.no_faces
     return [
         models.FaceBox(
             id=face.id,
             number=face.number,
+            name=named.get(face.id, ""),
             box=[round(side, 1) for side in face.box.sides],
             seems=seems_of(engine.estimates(face.vector)),
             image=face_address(album, face.id),
         )
         for face in faces
+        if face.id not in no_faces
     ]
 
 

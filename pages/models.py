@@ -38,6 +38,7 @@ class FaceBox(BaseModel):
 
     id: int | None = Field(description="None for a face of a picture that was handed in.")
     number: int = Field(description="From 1, the largest first.")
+    name: str = Field(default="", description="Who it seems to show; empty if nobody has a name.")
     box: list[float] = Field(description="Left, top, right, bottom.")
     seems: str = Field(description="What it seems to show, in words.")
     image: str = Field(description="Where its picture is.")
@@ -160,3 +161,60 @@ class Folders(BaseModel):
     """Folders on this machine that shall be indexed."""
 
     folders: list[str] = Field(min_length=1, max_length=20)
+
+
+class PersonFace(BaseModel):
+    """A face of a person or group."""
+
+    id: int
+    photo: int = Field(description="The id of its photograph.")
+    confirmed: bool = Field(description="Whether somebody said that it shows this person.")
+    image: str
+
+
+class Person(BaseModel):
+    """Faces that seem to show one person."""
+
+    id: int = Field(description="The smallest id of its faces; any of them names it.")
+    label: str = Field(description="The name, or # and the id.")
+    name: str = Field(description="Empty until somebody gives one.")
+    count: int = Field(description="How many faces there are.")
+    confirmed: int = Field(description="Of how many of these somebody said so.")
+    hidden: bool
+    faces: list[PersonFace] = Field(description="The clearest first; in lists only some.")
+
+
+class PeoplePage(BaseModel):
+    """Some people and groups; those with names first, then the largest."""
+
+    people: list[Person]
+    named: int
+    unnamed: int = Field(description="Groups without a name.")
+    alone: int = Field(description="Faces that are in no group with another.")
+    hidden: int
+    undoable: str = Field(description="What was said last, in words; empty if nothing can be taken back.")
+    next: int | None = Field(description="``start`` of the next ones; none if these are the last.")
+
+
+class Asked(BaseModel):
+    """Whether two groups are one person; yes is ``merge``, no is ``apart``."""
+
+    one: Person
+    other: Person
+    probability: float
+
+
+class Say(BaseModel):
+    """Something that is said of people or faces."""
+
+    kind: str = Field(description="name, merge, apart, split, confirm, reject, no-face, hide, show or undo.")
+    group: int | None = Field(default=None, description="A group, by the id of any of its faces.")
+    other: int | None = Field(default=None, description="Another one, for merge and apart.")
+    name: str = Field(default="", description="For name, confirm and reject; for merge instead of ``other``.")
+    faces: list[int] = Field(default=[], description="For split, confirm, reject and no-face.")
+
+
+class Said(BaseModel):
+    """What was written down, by its number."""
+
+    decision: int

@@ -54,7 +54,10 @@ async def search(request: Request) -> HTMLResponse:
         working = models.Indexing(**indexing_of(request).state())
         return page(request, "first.html", indexing=working, suggested=_pictures_folder())
     question = Question.of(request.query_params)
+    people = await in_turn(request, album.people_so_far)
+    named = {} if people is None else people.names
     values: dict[str, Any] = {"question": question, "attributes": [], "wished": dict(question.wish)}
+    values["named"] = [(name, asking.face_address(album, one.faces[0])) for name, one in named.items()]
     if not question.is_asked:
         some = await anyio.to_thread.run_sync(_some_faces, album)
         return page(request, "search.html", answer=None, sentence="", some=some, others=[], **values)
@@ -71,6 +74,9 @@ async def search(request: Request) -> HTMLResponse:
     elif question.face is not None and answer is not None:
         portrait = asking.face_address(album, question.face)
         photo = (await anyio.to_thread.run_sync(album.face_of, question.face)).photo_id
+    elif question.person is not None and answer is not None:
+        group = (await in_turn(request, album.people)).find(question.person)
+        portrait = asking.face_address(album, group.faces[0])
     status = 200 if answer is not None else 400
     return page(
         request,

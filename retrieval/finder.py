@@ -191,8 +191,10 @@ class Finder:
         """Tell who is who in the collection; quick after the first time.  Raises CollectionError if it has
         no model of identity."""
         with self.collection.snapshot() as snapshot:
-            self._people = People(self.engine, snapshot, self.collection.place, self._people)
-        return self._people
+            known = self._people
+            if known is None or known.said != snapshot.said:
+                self._people = known = People(self.engine, snapshot, self.collection.place, known)
+        return known
 
     def prepare_person(self, name: str) -> Prepared:
         """Make a person ready to be searched with, by name or ``#17``: their mean descriptor, and for the
@@ -383,10 +385,9 @@ class Finder:
 
     def _no_faces(self, snapshot: Snapshot) -> Ints:
         """Give the ids (n,) of what somebody has said to be no face."""
-        decisions = snapshot.decisions()
-        state = snapshot.generation, len(decisions)
-        if self._known_no_faces[0] != state:
-            self._known_no_faces = state, ids_of_no_faces(decisions, snapshot)
+        said = snapshot.said
+        if self._known_no_faces[0] != said:
+            self._known_no_faces = said, ids_of_no_faces(snapshot)
         return self._known_no_faces[1]
 
     def _fulfilling(self, snapshot: Snapshot, wish: Sequence[Wanted]) -> Ints:

@@ -94,7 +94,7 @@ class People:
     def __init__(
         self, engine: Engine, snapshot: Snapshot, place: Place, before: People | None = None
     ) -> None:
-        self.place, self.state = place, snapshot.generation
+        self.place, self.state, self.said = place, snapshot.generation, snapshot.said
         self.decisions = snapshot.decisions()
         if before is not None and before.state == self.state:
             self.faces: dict[int, PlacedFace] = before.faces
@@ -132,7 +132,7 @@ class People:
         alike = [name for name in self.names if name.casefold() == word.casefold()]
         if alike:
             return self.names[alike[0]]
-        raise PeopleError(f"nobody here is called {word!r}; see `anotheryou people list`")
+        raise PeopleError(f"nobody here is called {word!r}")
 
     def questions(self, count: int = 20) -> list[Question]:
         """Give the questions of yes or no whose answers help most, the best first.
@@ -180,6 +180,8 @@ class People:
         Raises PeopleError for no name.
         """
         name = checked_name(name)
+        if group.name == name:
+            raise PeopleError(f"this is {name} already")
         if group.name:
             return self._add("rename", {"from": group.name, "to": name})
         return self._add("name", {"faces": self._written(group.faces), "name": name})
@@ -215,7 +217,7 @@ class People:
     def reject(self, faces: Sequence[int], name: str) -> int:
         """Say that faces do not show somebody; raises PeopleError."""
         if name not in self.names:
-            raise PeopleError(f"nobody here is called {name!r}; see `anotheryou people list`")
+            raise PeopleError(f"nobody here is called {name!r}")
         return self._add("not", {"faces": self._written(self._checked(faces)), "name": name})
 
     def no_face(self, faces: Sequence[int]) -> int:
@@ -325,6 +327,24 @@ def holding_decisions(decisions: Iterable[Decision]) -> list[Decision]:
     return [one for one in every if one.kind != "undo" and one.id not in undone]
 
 
+def words_of(decision: Decision) -> str:
+    """Say a decision in words: ``12 faces show Anna``."""
+    said, count = decision.details, len(decision.details.get("faces", []))
+    faces, show = ("1 face", "shows") if count == 1 else (f"{count:,} faces", "show")
+    name = said.get("name") or "them"
+    return {
+        "name": f"{faces} {show} {name}",
+        "not": f"{faces}, which {show} somebody else than {name}",
+        "rename": f"{said.get('from')} is {said.get('to')}",
+        "same": f"{faces} {show} one person",
+        "apart": "two groups show two people",
+        "split": f"{faces} {show} somebody else than {said.get('name') or 'the rest'}",
+        "noface": "1 find is no face" if count == 1 else f"{count:,} finds are no faces",
+        "hide": f"{said.get('name') or 'a group'} is hidden",
+        "show": f"{said.get('name') or 'a group'} is listed again",
+    }.get(decision.kind, decision.kind)
+
+
 def checked_name(name: str) -> str:
     """Give a name without needless spaces; raises PeopleError if it is none."""
     found = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
@@ -422,9 +442,9 @@ def _replayed(decisions: Iterable[Decision], find: FacesByName) -> _Said:
     return said
 
 
-def ids_of_no_faces(decisions: Sequence[Decision], snapshot: Snapshot) -> Ints:
+def ids_of_no_faces(snapshot: Snapshot) -> Ints:
     """Give the ids (n,) of what was said to be no face."""
-    said = [one for one in holding_decisions(decisions) if one.kind == "noface"]
+    said = [one for one in holding_decisions(snapshot.decisions()) if one.kind == "noface"]
     if not said:
         return np.empty(0, np.int64)
     found = _replayed(said, FacesByName(snapshot.placed_faces()))

@@ -195,7 +195,16 @@ def test_keys_alone_are_enough(page: Page) -> None:
     assert outline == "solid"
 
 
-PAGES = ["/", "/?face=1&wish-pose=30", "/photo/1", "/library", "/library/folders", "/library/skipped"]
+PAGES = [
+    "/",
+    "/?face=1&wish-pose=30",
+    "/photo/1",
+    "/people",
+    "/people/1",
+    "/library",
+    "/library/folders",
+    "/library/skipped",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -227,6 +236,44 @@ def test_whoever_sees_little_or_nothing_can_use_it(
     assert found.violations_count == 0, found.generate_report()
     assert len(found.response["passes"]) > 15
     page.context.close()
+
+
+def test_people_are_named_with_the_keyboard_and_joined_and_taken_back(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with serving(indexed(tmp_path)) as address:
+        page = opened(browser, address, "/people")
+        fields = page.locator("#persons input[name=name]")
+        named, count = page.get_by_text("with a name,"), fields.count()
+        assert count >= 2
+        fields.first.fill("Anna")
+        fields.first.press("Enter")
+        expect(named).to_contain_text("1 with a name")
+        expect(fields.nth(1)).to_be_focused()  # the next one is due
+        page.keyboard.type("Anna")
+        page.keyboard.press("Enter")
+        expect(fields).to_have_count(count - 1)  # the same name joins both
+        expect(page.locator("#undoable")).to_contain_text("show Anna")
+        page.get_by_role("heading", name="People").click()
+        page.keyboard.press("u")
+        expect(fields).to_have_count(count)
+        fields.nth(1).fill("Ben")
+        page.get_by_role("heading", name="People").click()  # leaving a field says it too
+        expect(named).to_contain_text("2 with a name")
+        page.locator("#persons a").first.click()
+        expect(page.locator("h1")).to_have_text("Anna")
+        faces = page.locator(".chosen-faces li")
+        before = faces.count()
+        page.get_by_role("checkbox").first.check()
+        page.get_by_role("button", name="are another person").click()
+        expect(faces).to_have_count(before - 1)
+        page.get_by_role("button", name="Undo").click()
+        expect(faces).to_have_count(before)
+        page.get_by_role("link", name="Search for Anna").click()
+        expect(page.locator("h1")).to_have_text("Anna")
+        page.locator(".hit a").first.click()
+        expect(page.locator(".in-photo")).to_contain_text("Anna")
+        page.context.close()
 
 
 def test_a_long_library_holds_only_what_is_near(browser: Browser, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from retrieval.indexing import index_folders
 
 ADDRESSES = ["/", "/library", "/photo/1", "/people", "/api/state", "/api/photos", "/api/faces/1/image"]
 ADDRESSES += ["/api/photos/1/file", "/api/openapi.json", "/api/search?face=1", "/api/indexing/events"]
+ADDRESSES += ["/people/1", "/api/people", "/api/people/questions", "/api/people/1"]
 PASSWORD = "correct horse battery"
 
 
