@@ -1,17 +1,20 @@
 """How well faces are grouped by who they show, before anybody has said a word.
 
     python benchmarks/people.py album demo/album
+    python benchmarks/people.py asked demo/album
     python benchmarks/people.py cmu PHOTOS/cmu_faces [--straight]
     python benchmarks/people.py set SET [SET...]
     python benchmarks/people.py fit PHOTOS/cmu_faces --out retrieval/common.npz
 
 ``album``: the demo's album, indexed as it is, whose files name the people (photographs of two are grouped
-X: the CMU Face Images, each half of the people grouped with what was learned of
-the others.  ``set``: labelled sets with larger pictures.  Purity is the share of faces that are of the person
-most of their group are of, completeness the share that are in the largest group of their person.  Clicks are
-what names everybody right: one for each group, also of one face, and one for each face in a wrong one.
-Beside it DBSCAN (scikit-learn) on the plain descriptor, at the usual distance, and at the one that is best on
-this very set.  ``fit`` learns what faces have in common.
+too, and not counted).  ``asked``: the same album, searched for each person turned, with one straight picture
+and with the whole person.  ``cmu``: the CMU Face Images, each half of the people grouped with what was
+learned of the others.  ``set``: labelled sets with larger pictures.
+
+Purity is the share of faces that are of the person most of their group are of, completeness the share that
+are in the largest group of their person.  Clicks are what names everybody right: one for each group, also of
+one face, and one for each face in a wrong one.  Beside it DBSCAN (scikit-learn) on the plain descriptor, at
+the usual distance, and at the one that is best on this very set.  ``fit`` learns what faces have in common.
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ from facedata.labelled import FaceSet, Words, read_labelled
 from faces.detect import open_detector
 from faces.types import Bools, Ints
 from index import Collection
+from retrieval.answers import Prepared
 from retrieval.engine import Engine
+from retrieval.finder import Finder
 from retrieval.grouping import Common, FaceLooks, Grouper
 from retrieval.identity import DlibIdentity
 from retrieval.indexing import index_folders
@@ -94,6 +99,44 @@ def album_rows(folder: Path, engine: Engine) -> list[Row]:
     return rows_of(folder.name, looks, names, counted, digest_of(engine))
 
 
+def asked_rows(folder: Path, engine: Engine) -> list[tuple[str, str, str]]:
+    """Ask an album for each of its people turned to both sides, by one straight picture and by the person.
+
+    A person is all faces that are not the answer; right is the right person, turned as wished.
+    """
+    rows = []
+    with TemporaryDirectory() as made:
+        index_folders([folder], collection=Path(made) / "c", engine=engine, progress=RichProgress())
+        with Finder(Path(made) / "c", engine=engine) as finder:
+            people = finder.people()
+            of = {face: Path(place.path).name for face, place in people.faces.items()}
+            names = sorted({name.partition("_")[0] for name in of.values() if "-and-" not in name})
+            for wish in ("-30", "+30"):
+                one, whole, pictures = 0, 0, 0
+                for name in names:
+                    right = f"{name}_pose{wish}_"
+                    for face in [face for face, file in of.items() if file.startswith(f"{name}_pose0_")]:
+                        one += first_of(finder, finder.prepare_face(face), wish).startswith(right)
+                        pictures += 1
+                    others = [
+                        face
+                        for face, file in of.items()
+                        if file.startswith(f"{name}_") and not file.startswith(right)
+                    ]
+                    people.confirm(others, name)
+                    whole += first_of(finder, finder.prepare_person(name), wish).startswith(right)
+                    finder.people().undo()
+                    people = finder.people()
+                rows.append((wish, f"{one} of {pictures}", f"{whole} of {len(names)}"))
+    return rows
+
+
+def first_of(finder: Finder, asked: Prepared, wish: str) -> str:
+    """Search, and give the name of the first photograph of one person."""
+    names = [Path(hit.path).name for hit in finder.search(asked, wish={"pose": wish}).hits]
+    return next(name for name in names if "-and-" not in name)
+
+
 def set_looks(engine: Engine, faces: FaceSet) -> FaceLooks:
     """Look at labelled faces as at those of a collection, each in a photograph of its own."""
     larger, progress = faces.pictures.required_large(), RichProgress()
@@ -151,6 +194,10 @@ def measure(wanted: argparse.Namespace) -> None:
         np.savez_compressed(wanted.out, digest=np.array(digest_of(engine)), **kept)
         say(f"wrote {wanted.out}")
         return
+    if wanted.what == "asked":
+        asked = [row for path in wanted.data for row in asked_rows(path, engine)]
+        print_table(("pose", "one picture", "a person"), asked, right=("one picture", "a person"))
+        return
     for path in wanted.data:
         if wanted.what == "album":
             rows += album_rows(path, engine)
@@ -171,7 +218,7 @@ def measure(wanted: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description="Measure how faces are grouped by person.")
-    parser.add_argument("what", choices=("album", "cmu", "set", "fit"))
+    parser.add_argument("what", choices=("album", "asked", "cmu", "set", "fit"))
     parser.add_argument("data", type=Path, nargs="+", metavar="DATA")
     parser.add_argument("--straight", action="store_true", help="only straight faces without sunglasses")
     parser.add_argument("--out", type=Path, metavar="FILE")
