@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import os
 import secrets
 import socket
 import stat
@@ -36,7 +37,8 @@ def read_password(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is no text"
         raise AnotherYouError(f"{file}: the password cannot be read ({reason})") from None
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
+    # On Windows these bits say nothing.
+    if os.name == "posix" and mode & (stat.S_IRGRP | stat.S_IROTH):
         raise AnotherYouError(f"{file} can be read by others; run: chmod 600 {file}")
     password = lines[0] if lines else ""
     if len(password) < _SHORTEST:
