@@ -15,6 +15,7 @@ from cli.console import counted, print_table, say
 from faces.errors import PeopleError
 
 if TYPE_CHECKING:
+    from retrieval.exchange import Exchanged
     from retrieval.finder import Finder
     from retrieval.people import Group, People
 
@@ -283,6 +284,53 @@ def log_decisions(collection: options.CollectionOption = None, as_json: Json = F
         print_table(("number", "made", "what was said"), rows, right={"number"})
 
 
+@app.command()
+def export(
+    collection: options.CollectionOption = None,
+    below: Annotated[
+        Path | None, typer.Option("--in", metavar="FOLDER", help="Only photographs in this folder or below.")
+    ] = None,
+    suggested: Annotated[
+        bool, typer.Option("--suggested", help="Also faces that nobody has confirmed.")
+    ] = False,
+) -> None:
+    """Write people's names into sidecars beside the photographs, for digiKam, Lightroom and others.
+
+    A sidecar is PHOTO.jpg.xmp, with face regions (MWG) and the list of persons (IPTC). What it holds already
+    stays as it is; the photographs are never touched.
+
+    Example:
+
+        anotheryou people export --in ~/Pictures/2024
+    """
+    from retrieval.exchange import export_names
+
+    with _opened(collection) as (finder, people), finder.collection.snapshot() as snapshot:
+        _tell(export_names(people, snapshot, below=below, suggested=suggested), "written beside")
+
+
+@app.command("import")
+def import_names(
+    collection: options.CollectionOption = None,
+    below: Annotated[
+        Path | None, typer.Option("--in", metavar="FOLDER", help="Only photographs in this folder or below.")
+    ] = None,
+) -> None:
+    """Take over names that digiKam, Lightroom, Windows or Picasa have given to faces.
+
+    They are read from sidecars, from the photographs and from .picasa.ini, and count as said by you, so that
+    they can be taken back. Names that were given here stay.
+
+    Example:
+
+        anotheryou people import
+    """
+    from retrieval import exchange
+
+    with _opened(collection) as (finder, people), finder.collection.snapshot() as snapshot:
+        _tell(exchange.import_names(people, snapshot, below=below), "read of")
+
+
 @contextmanager
 def _opened(collection: str | None) -> Iterator[tuple[Finder, People]]:
     from cli.console import RichProgress
@@ -294,6 +342,16 @@ def _opened(collection: str | None) -> Iterator[tuple[Finder, People]]:
         people = finder.people()
         progress.finish()
         yield finder, people
+
+
+def _tell(done: Exchanged, how: str) -> None:
+    faces, photographs = counted(done.faces, "name"), counted(done.photographs, "photograph")
+    who = "1 person" if len(done.names) == 1 else f"{len(done.names):,} people"
+    typer.echo(f"{faces} of {who} {how} {photographs}")
+    for path, reason in done.left_alone[:10]:
+        say(f"{path} was left alone: {reason}")
+    if len(done.left_alone) > 10:
+        say(f"and {len(done.left_alone) - 10:,} more")
 
 
 def _numbers(faces: list[str]) -> list[int]:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
+from faces.boxes import overlap, shared_area
 from faces.errors import DetectorError
 from faces.types import Box, DetectedFace, Photo, Pixels
 
@@ -78,20 +79,6 @@ def method_named(name: str) -> str | None:
     """Return the method of a detector by its ``name``; None for other detectors."""
     method = name.removeprefix("dlib-")
     return method if method in METHODS else None
-
-
-def shared_area(one: Box, other: Box) -> float:
-    """Return the area that two boxes share, square pixels."""
-    width = min(one.right, other.right) - max(one.left, other.left)
-    height = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return width * height if width > 0 and height > 0 else 0.0
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Return intersection over union, 0..1; 0 if both are empty."""
-    shared = shared_area(one, other)
-    union = one.area + other.area - shared
-    return shared / union if union > 0 else 0.0
 
 
 def same_face(one: Box, other: Box) -> bool:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from faces.detect import Find, View, best_of_each, cut, overlap, smallest_face, views
+from faces.boxes import overlap
+from faces.detect import Find, View, best_of_each, cut, smallest_face, views
 from faces.errors import DetectorError
 from faces.landmarks import FivePoints
 from faces.types import Box, DetectedFace, Photo

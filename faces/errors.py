@@ -87,6 +87,10 @@ class PeopleError(AnotherYouError):
     """What is said of people cannot be, such as a name that nobody has."""
 
 
+class RegionError(AnotherYouError):
+    """A file in which another program keeps faces cannot be read."""
+
+
 class WeightsError(AnotherYouError):
     """Weights are missing, damaged or do not fit."""
 

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from faces.detect import Find, overlap
+from faces.boxes import overlap
+from faces.detect import Find
 from faces.dlib_weights import DlibWeights
 from faces.errors import DetectorError
 from faces.types import Box, Pixels

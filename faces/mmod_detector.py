@@ -18,7 +18,8 @@ from itertools import chain, zip_longest
 import numpy as np
 from PIL import Image
 
-from faces.detect import Find, View, best_of_each, cut, overlap, same_face, smallest_face
+from faces.boxes import overlap
+from faces.detect import Find, View, best_of_each, cut, same_face, smallest_face
 from faces.dlib_detector import HogFilters, model_file
 from faces.landmarks import FivePoints
 from faces.mmod import WINDOW, find_faces, load_mmod_network

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, select, update
 
+from faces.boxes import overlap
 from faces.types import Box
 from index import checksums, rows
 from index.database import database_at
@@ -33,6 +34,10 @@ class FaceName(NamedTuple):
     top: float
     right: float
     bottom: float
+
+    @property
+    def box(self) -> Box:
+        return Box(self.left, self.top, self.right, self.bottom)
 
     @classmethod
     def read(cls, written: Sequence[Any]) -> Self:
@@ -132,18 +137,9 @@ class FacesByName:
             best: dict[int, tuple[float, int]] = {}  # by photograph
             for face in there:
                 best[face.photo_id] = max(
-                    best.get(face.photo_id, (0.0, 0)), (overlap(face.box, name), face.id)
+                    best.get(face.photo_id, (0.0, 0)), (overlap(face.box, name.box), face.id)
                 )
             for share, face_id in best.values():
                 if share >= _SAME and face_id not in met:
                     met.add(face_id)
                     yield face_id
-
-
-def overlap(box: Box, name: FaceName) -> float:
-    """Give the intersection of two boxes / their union, 0 to 1."""
-    across = min(box.right, name.right) - max(box.left, name.left)
-    down = min(box.bottom, name.bottom) - max(box.top, name.top)
-    both = max(0.0, across) * max(0.0, down)
-    other = (name.right - name.left) * (name.bottom - name.top)
-    return both / max(box.area + other - both, 1e-9)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from faces.boxes import overlap
 from faces.crop import CropGeometry, crop_face, crop_transform
 from faces.detect import (
     METHODS,
@@ -27,7 +28,6 @@ from faces.detect import (
     best_of_each,
     cut,
     open_detector,
-    overlap,
     same_face,
     smallest_face,
     views,

@@ -22,8 +22,6 @@ from fake_faces import (
     save_person,
     save_photo,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import Result
 
 from anotheryou import Finder, forget, index_folders, reindex
@@ -37,7 +35,6 @@ from index import (
     add_decision,
     copy_collection,
 )
-from index.decisions import overlap
 from index.sqlite import CATALOG
 from retrieval.people import Group, People, checked_name
 
@@ -322,19 +319,6 @@ def test_a_collection_without_a_model_of_identity_says_so(tmp_path: Path, photos
 def test_what_is_no_name_is_told(name: str) -> None:
     with pytest.raises(PeopleError, match="is no name"):
         checked_name(name)
-
-
-boxes = st.tuples(*[st.floats(0, 100)] * 2, *[st.floats(1, 100)] * 2).map(
-    lambda sides: Box(sides[0], sides[1], sides[0] + sides[2], sides[1] + sides[3])
-)
-
-
-@given(boxes, boxes)
-def test_overlap_is_a_share_that_is_whole_for_the_same_box_alone(one: Box, other: Box) -> None:
-    name = FaceName("", "", *other.sides)
-    assert 0 <= overlap(one, name) <= 1 + 1e-9
-    assert overlap(other, name) == pytest.approx(1)
-    assert overlap(one, name) == pytest.approx(overlap(other, FaceName("", "", *one.sides)))
 
 
 def test_a_face_is_found_by_content_and_else_by_path() -> None:
