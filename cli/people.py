@@ -192,6 +192,36 @@ def no_face(faces: FacesArgument, collection: options.CollectionOption = None) -
         _done(people.no_face(chosen), f"{counted(len(chosen), 'find')} taken for no face")
 
 
+@app.command("add-face")
+def add_face(
+    photo: options.PhotoArgument,
+    box: Annotated[
+        str,
+        typer.Argument(metavar="LEFT,TOP,RIGHT,BOTTOM", help="Around the face, in pixels of the photograph."),
+    ],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Who it is.")] = None,
+    collection: options.CollectionOption = None,
+) -> None:
+    """Say that there is a face where none was found, in a photograph of the collection.
+
+    Example:
+
+        anotheryou people add-face ~/Pictures/sea.jpg 812,240,1010,470 --name Anna
+    """
+    from faces.types import Box
+    from retrieval.drawing_faces import draw_face
+
+    try:
+        left, top, right, bottom = map(float, box.split(","))
+    except ValueError:
+        raise PeopleError(f"{box!r} is no box; write four numbers, such as 812,240,1010,470") from None
+    with _opened(collection) as (finder, _):
+        face = draw_face(finder, photo, Box(left, top, right, bottom))
+        typer.echo(f"face #{face} (`anotheryou people undo` takes it back)")
+        if name is not None:
+            finder.people().confirm([face], name)
+
+
 @app.command()
 def hide(
     group: GroupArgument,

@@ -9,6 +9,7 @@ from index.decisions import FaceName as FaceName
 from index.decisions import FacesByName as FacesByName
 from index.decisions import PlacedFace as PlacedFace
 from index.decisions import add_decision as add_decision
+from index.decisions import add_face as add_face
 from index.listing import Cursor as Cursor
 from index.listing import Piece as Piece
 from index.place import Address as Address

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple, Self
 from sqlalchemy import Connection, select, update
 
 from faces.boxes import overlap
+from faces.errors import CollectionError
 from faces.types import Box
 from index import checksums, rows
 from index.database import database_at
-from index.models import DecisionRow
+from index.models import DecisionRow, PhotoRow
 from index.place import Place
+from index.records import NewFace
 
 _SAME = 0.4  # intersection / union of two boxes of one face, as two detectors find it
 
@@ -96,6 +98,21 @@ def add_decision(place: Place, kind: str, details: Mapping[str, Any]) -> int:
     made = datetime.now(UTC).isoformat(timespec="seconds")
     with database.beside() as engine, database.plain_errors(), engine.begin() as connection:
         return rows.insert_decision(connection, made, kind, text)
+
+
+def add_face(place: Place, photo_id: int, face: NewFace) -> int:
+    """Store a face of a photograph that is there already, beside whoever writes, and give its id.
+
+    Raises CollectionError, also if the photograph is not there any more.
+    """
+    database = database_at(place)
+    with database.beside() as engine, database.plain_errors(), engine.begin() as connection:
+        if connection.execute(select(PhotoRow.id).where(PhotoRow.id == photo_id)).first() is None:
+            raise CollectionError("the collection has this photograph no more; index its folder again")
+        layout = rows.read_collection(connection).layout_id
+        (face_id,) = rows.insert_faces(connection, [(photo_id, face)], layout)
+        rows.bump(connection)
+    return face_id
 
 
 def drop_names(connection: Connection, contents: Iterable[str]) -> None:

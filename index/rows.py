@@ -42,7 +42,17 @@ from index.models import (
     VectorRow,
 )
 from index.place import Place
-from index.records import FaceVector, KnownPhoto, Layout, NewCollection, NewPhoto, Status, StoredFace, Summary
+from index.records import (
+    FaceVector,
+    KnownPhoto,
+    Layout,
+    NewCollection,
+    NewFace,
+    NewPhoto,
+    Status,
+    StoredFace,
+    Summary,
+)
 from index.store import CatalogState
 
 Item = TypeVar("Item")
@@ -232,6 +242,11 @@ def insert_photos(connection: Connection, photos: Sequence[NewPhoto], layout_id:
     own = [[getattr(photo, name) for name in _PHOTO] for photo in photos]
     _insert(connection, PhotoRow, checksums.photo, zip(photo_ids, own, strict=True))
     faces = [(id_, face) for id_, photo in zip(photo_ids, photos, strict=True) for face in photo.faces]
+    insert_faces(connection, faces, layout_id)
+
+
+def insert_faces(connection: Connection, faces: Sequence[tuple[int, NewFace]], layout_id: int) -> list[int]:
+    """Store some hundred faces, each with the id of its photograph, and give their ids."""
     face_ids = _new_ids(connection, FaceRow, len(faces))
     places = [
         [photo_id, *asdict(face.box).values(), pack_landmarks(face.landmarks), face.score]
@@ -240,6 +255,7 @@ def insert_photos(connection: Connection, photos: Sequence[NewPhoto], layout_id:
     _insert(connection, FaceRow, checksums.face, zip(face_ids, places, strict=True))
     stored = [face.stored for _, face in faces]
     insert_vectors(connection, layout_id, list(zip(face_ids, stored, strict=True)))
+    return face_ids
 
 
 def insert_decision(connection: Connection, made: str, kind: str, details: str) -> int:

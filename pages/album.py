@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from faces.errors import AnotherYouError, CollectionMissingError, NoFaceError, PhotoError
+from faces.types import Box
 from index import Collection, KnownPhoto, Place, Snapshot, Status, StoredFace, Thumbnails
 from pages import pictures
 from retrieval.answers import Answer, Prepared
+from retrieval.drawing_faces import draw_face
 from retrieval.finder import Finder
 from retrieval.query import read_picture, source_of
 
@@ -145,6 +147,12 @@ class Album:
         with self.finder() as finder:
             self._people = finder.people()
         return self._people
+
+    def draw_face(self, photo_id: int, box: Box) -> int:
+        """Take in a face where none was found, and give its id; raises as ``drawing_faces.draw_face``."""
+        photo = self._shown(photo_id)
+        with self.finder() as finder:
+            return draw_face(finder, photo.path, box)
 
     def people_so_far(self) -> People | None:
         """Tell who is who as far as that is known without waiting: of many faces what was last known, or

@@ -81,6 +81,7 @@ def create_app(collection: Path | str | None, access: Access, *, warm: bool = Tr
     app.state.closed = closed
     app.include_router(api.router)
     app.include_router(people.api)
+    app.include_router(people.drawn)
     app.include_router(views.router, include_in_schema=False)
     app.include_router(people.views, include_in_schema=False)
     app.mount("/static", _Static(directory=_STATIC))

@@ -214,6 +214,18 @@ class Say(BaseModel):
     faces: list[int] = Field(default=[], description="For split, confirm, reject and no-face.")
 
 
+class Drawn(BaseModel):
+    """A box around a face that was not found, in pixels of the upright photograph."""
+
+    box: list[float] = Field(description="Left, top, right, bottom.", min_length=4, max_length=4)
+
+
+class DrawnFace(BaseModel):
+    """The face that was taken in."""
+
+    id: int
+
+
 class Said(BaseModel):
     """What was written down, by its number."""
 

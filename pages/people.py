@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import APIRouter, Form, HTTPException, Query, Request
+from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from faces.errors import PeopleError
+from faces.types import Box
 from pages import asking, models
 from pages.album import Album
 from pages.api import Id, album_of, in_turn
@@ -22,6 +23,7 @@ _SHOWN = 8  # faces of a group in a list
 _MOST_FACES = 600  # of a person on one page
 
 api = APIRouter(prefix="/api/people")
+drawn = APIRouter(prefix="/api/photos")
 views = APIRouter(default_response_class=HTMLResponse)
 
 
@@ -59,6 +61,13 @@ async def say(request: Request, said: models.Say) -> models.Said:
     return await anyio.to_thread.run_sync(_write, found, said)
 
 
+@drawn.post("/{photo_id}/faces", summary="Draw a face where none was found; it can be taken back")
+async def draw_face(request: Request, photo_id: Id, asked: models.Drawn) -> models.DrawnFace:
+    album = album_of(request)
+    found = await in_turn(request, album.draw_face, photo_id, Box(*asked.box))
+    return models.DrawnFace(id=found)
+
+
 @views.get("/people")
 async def people_page(
     request: Request, start: int = 0, alone: bool = False, hidden: bool = False, skip: int = 0
@@ -80,9 +89,11 @@ async def people_page(
 
 
 @views.get("/people/{face}")
-async def person_page(request: Request, face: Id) -> HTMLResponse:
+async def person_page(request: Request, face: Id) -> Response:
     album = album_of(request)
     found = await in_turn(request, album.people)
+    if face not in found.of_face:  # it was said to be none, or its photograph is gone
+        return RedirectResponse("/people", 303)
     shown = _person(album, found, _group(found, face), _MOST_FACES)
     return page(request, "person.html", person=shown, names=list(found.names), undoable=_undoable(found))
 

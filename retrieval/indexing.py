@@ -23,7 +23,18 @@ from faces.detect import RELATIVE, SMALLEST, method_named, smallest_face
 from faces.errors import CollectionError, CollectionMissingError, PhotoError
 from faces.progress import NoProgress, Progress, underway
 from faces.taken import read_taken
-from index import CollectionWriter, FaceVector, KnownPhoto, NewCollection, NewFace, NewPhoto, Place, Status
+from index import (
+    Collection,
+    CollectionWriter,
+    FaceVector,
+    KnownPhoto,
+    NewCollection,
+    NewFace,
+    NewPhoto,
+    Place,
+    Status,
+)
+from retrieval.drawing_faces import restore_faces
 from retrieval.engine import Engine
 from retrieval.examine import (
     DetectorFactory,
@@ -182,7 +193,10 @@ def index_folders(
 
         batch = _Batch(writer, loaded, smallest, changed or (lambda change: None))
         run = _Run(writer, scan, batch, smallest, include_forgotten, examiners, stop or (lambda: False))
-        return run.go(progress or NoProgress())
+        summary = run.go(progress or NoProgress())
+        with Collection(place) as opened, opened.snapshot() as snapshot:
+            summary.faces += restore_faces(place, loaded, snapshot)
+        return summary
 
 
 @dataclass

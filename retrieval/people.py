@@ -7,7 +7,7 @@ the catalogue (``index.decisions``), played back in order each time:
     rename   FROM is called TO, and so are its faces            (merges two people if TO is known)
     same     these faces show one person            apart   these faces and those others show two
     split    these faces show one person, which is not that of the others, nor NAME
-    noface   these are no faces                     face    there is a face at this place
+    noface   these are no faces                     face    there are faces at these places (``drawn_faces``)
     hide     this person is not to be listed        show    it is
     undo     decision OF is taken back
 """
@@ -74,6 +74,7 @@ class _Said:
     same: list[list[int]] = field(default_factory=list)
     apart: list[tuple[list[int], list[int]]] = field(default_factory=list)
     no_faces: set[int] = field(default_factory=set)
+    drawn: list[FaceName] = field(default_factory=list)
     hidden_names: set[str] = field(default_factory=set)
     hidden_faces: set[int] = field(default_factory=set)
 
@@ -339,6 +340,7 @@ def words_of(decision: Decision) -> str:
         "same": f"{faces} {show} one person",
         "apart": "two groups show two people",
         "split": f"{faces} {show} somebody else than {said.get('name') or 'the rest'}",
+        "face": "a face was drawn",
         "noface": "1 find is no face" if count == 1 else f"{count:,} finds are no faces",
         "hide": f"{said.get('name') or 'a group'} is hidden",
         "show": f"{said.get('name') or 'a group'} is listed again",
@@ -399,8 +401,14 @@ def _together(labels: Ints) -> list[Ints]:
 
 def _replayed(decisions: Iterable[Decision], find: FacesByName) -> _Said:
     """Play back what was said; what is no decision as this version knows them is passed over."""
-    said = _Said()
-    for one in holding_decisions(decisions):
+    said, every = _Said(), list(decisions)
+    holding = holding_decisions(every)
+    kept = {one.id for one in holding}
+    # A face that was drawn stays in the catalogue when that is taken back, as one that is none.
+    for one in every:
+        if one.kind == "face" and one.id not in kept:
+            said.no_faces.update(find(map(FaceName.read, one.details.get("faces", []))))
+    for one in holding:
         details = one.details
         faces, others = (
             list(find(map(FaceName.read, details.get(name, [])))) for name in ("faces", "others")
@@ -435,6 +443,9 @@ def _replayed(decisions: Iterable[Decision], find: FacesByName) -> _Said:
                 said.apart.append((faces, others))
             case "noface":
                 said.no_faces.update(faces)
+            case "face":
+                said.drawn.extend(map(FaceName.read, details.get("faces", [])))
+                said.no_faces.difference_update(faces)
             case "hide" | "show":
                 change = set.update if one.kind == "hide" else set.difference_update
                 change(said.hidden_names, {name} - {""})
@@ -444,8 +455,14 @@ def _replayed(decisions: Iterable[Decision], find: FacesByName) -> _Said:
 
 def ids_of_no_faces(snapshot: Snapshot) -> Ints:
     """Give the ids (n,) of what was said to be no face."""
-    said = [one for one in holding_decisions(snapshot.decisions()) if one.kind == "noface"]
-    if not said:
+    decisions = snapshot.decisions()
+    if not any(one.kind in ("noface", "face") for one in decisions):
         return np.empty(0, np.int64)
-    found = _replayed(said, FacesByName(snapshot.placed_faces()))
+    found = _replayed(decisions, FacesByName(snapshot.placed_faces()))
     return np.array(sorted(found.no_faces), np.int64)
+
+
+def drawn_faces(snapshot: Snapshot) -> list[FaceName]:
+    """Give the faces that were drawn by hand."""
+    said = [one for one in holding_decisions(snapshot.decisions()) if one.kind == "face"]
+    return _replayed(said, FacesByName([])).drawn

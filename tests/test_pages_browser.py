@@ -276,6 +276,29 @@ def test_people_are_named_with_the_keyboard_and_joined_and_taken_back(
         page.context.close()
 
 
+def test_a_face_is_drawn_with_the_mouse(browser: Browser, tmp_path: Path) -> None:
+    with serving(indexed(tmp_path)) as address:
+        page = opened(browser, address, "/people/1")
+        page.get_by_role("checkbox").first.check()
+        page.get_by_role("button", name="are no faces").click()
+        expect(page.locator("#undoable")).to_have_text("1 find is no face")
+        page.get_by_role("link", name="Library").click()
+        for link in page.locator(".tile").evaluate_all("all => all.map((one) => one.getAttribute('href'))"):
+            page.goto(address.partition("/?")[0] + link)
+            if page.get_by_text("No face was found here.").count():
+                break
+        page.get_by_role("button", name="Draw a face").click()
+        view = page.locator("#view").bounding_box()
+        assert view is not None
+        # Around where the album's people have their faces.
+        page.mouse.move(view["x"] + 0.3 * view["width"], view["y"] + 0.28 * view["height"])
+        page.mouse.down()
+        page.mouse.move(view["x"] + 0.7 * view["width"], view["y"] + 0.64 * view["height"], steps=6)
+        page.mouse.up()
+        expect(page.locator("#undoable")).to_have_text("a face was drawn")
+        page.context.close()
+
+
 def test_a_long_library_holds_only_what_is_near(browser: Browser, tmp_path: Path) -> None:
     with serving(listed(tmp_path / "collection", 1003)) as address:
         page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()

@@ -129,6 +129,19 @@ def test_forms_say_it_without_a_script_and_lead_nowhere_else(client: TestClient)
     assert client.get("/people", params={"alone": 1}).status_code == 200
 
 
+def test_a_face_can_be_drawn(client: TestClient) -> None:
+    photo = groups(client)[0]["faces"][0]["photo"]  # type: ignore[index]
+    known = client.get(f"/api/photos/{photo}").json()["faces"][0]
+    again = client.post(f"/api/photos/{photo}/faces", json={"box": known["box"]})
+    assert again.status_code == 400 and "already" in again.json()["detail"]
+    say(client, "no-face", faces=[known["id"]])
+    drawn = client.post(f"/api/photos/{photo}/faces", json={"box": known["box"]}).json()
+    assert drawn["id"] == known["id"]
+    assert client.post(f"/api/photos/{photo}/faces", json={"box": [1, 2, 3]}).status_code == 422
+    assert client.post(f"/api/photos/{photo}/faces", json={"box": [0, 0, 9e9, 10]}).status_code == 400
+    assert client.post("/api/photos/999/faces", json={"box": known["box"]}).status_code == 422
+
+
 def test_nobody_but_the_session_says_anything(made: Path) -> None:
     with served(made, signed_in=False) as stranger:
         assert stranger.post("/api/people", json={"kind": "undo"}).status_code == 401

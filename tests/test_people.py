@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from fake_faces import (
     POSES,
     FakeDetector,
@@ -25,20 +26,33 @@ from fake_faces import (
 from typer.testing import Result
 
 from anotheryou import Finder, forget, index_folders, reindex
+from faces.detect import open_detector
 from faces.errors import CollectionError, PeopleError
+from faces.photo import read_photo
 from faces.types import Box, DetectedFace, Photo
 from index import (
+    Collection,
     CollectionWriter,
     FaceName,
     FacesByName,
     PlacedFace,
+    Status,
     add_decision,
     copy_collection,
 )
 from index.sqlite import CATALOG
+from retrieval.drawing_faces import draw_face
 from retrieval.people import Group, People, checked_name
 
 PEOPLE = ("ann", "bob", "cleo")
+ALBUM = REPOSITORY / "demo" / "album"
+
+
+class Blind(FakeDetector):
+    """Finds nothing."""
+
+    def detect(self, photo: Photo) -> list[DetectedFace]:
+        return []
 
 
 @pytest.fixture
@@ -215,6 +229,50 @@ def test_what_was_said_outlives_moves_other_faces_weights_and_copies(
     reindex(collection=place, engine=fake_engine("ffffffffffff"))
     with Finder(place, engine=fake_engine("ffffffffffff"), detector=open_fake_detector) as finder:
         assert len(finder.people().find("Ann").faces) == 6
+
+
+def test_a_face_can_be_drawn_by_hand_and_outlives_another_look(tmp_path: Path) -> None:
+    photos, place = tmp_path / "photos", tmp_path / "c"
+    photos.mkdir()
+    shutil.copy(ALBUM / "mei-and-amara_street.jpg", photos / "two.jpg")
+
+    def see_none() -> FakeDetector:
+        return Blind()
+
+    index_folders([photos], collection=place, engine=fake_engine(), detector=see_none, workers=0)
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        assert snapshot.is_empty
+        record = next(iter(snapshot.photos(Status.OK)))
+    (one, other) = open_detector().detect(read_photo(photos / "two.jpg"))
+    shutil.copy(ALBUM / "mei_pose0_garden.jpg", photos / "seen.jpg")
+    indexed(place, photos)  # a finder needs a face
+    with Finder(place, engine=fake_engine(), detector=open_fake_detector) as finder:
+        drawn = draw_face(finder, photos / "two.jpg", one.box)
+        assert finder.people().faces[drawn].photo_id == record.id
+        people = finder.people()
+        people.confirm([drawn], "Mei")
+        with pytest.raises(PeopleError, match="a face at this place already"):
+            draw_face(finder, photos / "two.jpg", one.box)
+        for box, told in (
+            (Box(-5, 0, 60, 60), "inside of"),
+            (Box(0, 0, 4, 4), "8 pixels or more"),
+        ):
+            with pytest.raises(PeopleError, match=told):
+                draw_face(finder, photos / "two.jpg", box)
+        with pytest.raises(PeopleError, match="does not have"):
+            draw_face(finder, photos / "nowhere.jpg", other.box)
+    with CollectionWriter(place) as writer:
+        writer.remove([record.id])
+    index_folders([photos], collection=place, engine=fake_engine(), detector=see_none, workers=0)
+    people = read(place)
+    assert [Path(people.faces[face].path).name for face in people.find("Mei").faces] == ["two.jpg"]
+    (face,) = people.find("Mei").faces
+    assert people.undo().kind == "name"
+    assert read(place).undo().kind == "face"
+    assert face not in read(place).of_face
+    with Finder(place, engine=fake_engine(), detector=open_fake_detector) as finder:
+        assert draw_face(finder, photos / "two.jpg", one.box) == face
+        assert face in finder.people().of_face
 
 
 def test_a_forgotten_photograph_is_forgotten_here_too(place: Path, photos: Path) -> None:

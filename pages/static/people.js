@@ -48,7 +48,7 @@ async function tell(said) {
 /** Show a page of people as it is now, in place; the name of a group that is due has the focus. */
 async function again(address, due) {
   const answer = await fetch(address);
-  if (!answer.ok) return location.assign("/people"); // a group that is no more
+  if (answer.redirected) history.replaceState(null, "", answer.url); // a group that is no more
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
   const focused = document.activeElement?.id;
   document.getElementById("people").replaceWith(made.getElementById("people"));
