@@ -19,11 +19,11 @@ from pages import pictures
 from retrieval.answers import Answer, Prepared
 from retrieval.drawing_faces import draw_face
 from retrieval.finder import Finder
+from retrieval.people import People
 from retrieval.query import read_picture, source_of
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine
-    from retrieval.people import People
     from retrieval.query import Unwished, Wish
 
 _KEPT_PICTURES = 32  # uploaded ones, each up to 8 MB in memory
@@ -143,10 +143,15 @@ class Album:
         return ready
 
     def people(self) -> People:
-        """Tell who is who; quick unless something has changed."""
+        """Tell who is who; quick unless something has changed.  Searches go on while faces are grouped."""
+        engine = self.engine
+        with self.snapshot() as snapshot:
+            known = self._people
+            if known is None or known.said != snapshot.said:
+                known = People(engine, snapshot, self.place, known)
         with self.finder() as finder:
-            self._people = finder.people()
-        return self._people
+            self._people = finder.known_people = known
+        return known
 
     def draw_face(self, photo_id: int, box: Box) -> int:
         """Take in a face where none was found, and give its id; raises as ``drawing_faces.draw_face``."""

@@ -98,7 +98,7 @@ class Finder:
             raise
         self._open_detector = detector_factory(detector or method_named(found_by))
         self._detector: Detector | None = None
-        self._people: People | None = None
+        self.known_people: People | None = None
         self._known_no_faces: tuple[object, Ints] = None, np.empty(0, np.int64)
 
     def search(
@@ -191,9 +191,9 @@ class Finder:
         """Tell who is who in the collection; quick after the first time.  Raises CollectionError if it has
         no model of identity."""
         with self.collection.snapshot() as snapshot:
-            known = self._people
+            known = self.known_people
             if known is None or known.said != snapshot.said:
-                self._people = known = People(self.engine, snapshot, self.collection.place, known)
+                self.known_people = known = People(self.engine, snapshot, self.collection.place, known)
         return known
 
     def prepare_person(self, name: str) -> Prepared:
