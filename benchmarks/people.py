@@ -4,12 +4,14 @@
     python benchmarks/people.py asked demo/album
     python benchmarks/people.py cmu PHOTOS/cmu_faces [--straight]
     python benchmarks/people.py set SET [SET...]
+    python benchmarks/people.py many
     python benchmarks/people.py fit PHOTOS/cmu_faces --out retrieval/common.npz
 
 ``album``: the demo's album, indexed as it is, whose files name the people (photographs of two are grouped
 too, and not counted).  ``asked``: the same album, searched for each person turned, with one straight picture
 and with the whole person.  ``cmu``: the CMU Face Images, each half of the people grouped with what was
-learned of the others.  ``set``: labelled sets with larger pictures.
+learned of the others.  ``set``: labelled sets with larger pictures.  ``many``: how long 20,000
+made-up faces take.
 
 Purity is the share of faces that are of the person most of their group are of, completeness the share that
 are in the largest group of their person.  Clicks are what names everybody right: one for each group, also of
@@ -20,7 +22,9 @@ the usual distance, and at the one that is best on this very set.  ``fit`` learn
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,8 +43,8 @@ from index import Collection
 from retrieval.answers import Prepared
 from retrieval.engine import Engine
 from retrieval.finder import Finder
-from retrieval.grouping import Common, FaceLooks, Grouper
-from retrieval.identity import DlibIdentity
+from retrieval.grouping import Common, FaceLooks, Grouper, known_common
+from retrieval.identity import DlibIdentity, unit_length
 from retrieval.indexing import index_folders
 from retrieval.loading import load_engine
 from retrieval.people import face_looks, looks_of
@@ -181,12 +185,38 @@ def cmu_rows(folder: Path, engine: Engine, straight: bool) -> list[Row]:
     return rows
 
 
+def many_rows(count: int = 20_000, people: int = 300) -> list[tuple[str, str]]:
+    """Time the grouping of made-up faces: people with few and with very many, as in a family's album."""
+    rng = np.random.default_rng(0)
+    sizes = rng.zipf(1.5, people).clip(1, 3000)
+    who = np.repeat(np.arange(people), np.ceil(sizes / sizes.sum() * count).astype(int))[:count]
+    common = known_common(DlibIdentity().digest)
+    centres = rng.normal(size=(people, 128)) * 0.03 + (0 if common is None else common.mean)
+    vectors = unit_length(centres[who] + rng.normal(size=(len(who), 128)) * 0.018)
+    straight = rng.normal(size=len(who)) * 20
+    looks = FaceLooks(vectors, np.arange(len(who)), straight, np.zeros(len(who)), np.full(len(who), 80.0))
+    begun = time.perf_counter()
+    grouper = Grouper(looks, DlibIdentity().digest)
+    compared = time.perf_counter()
+    grouper.group()
+    ended = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return [
+        (f"comparing {len(who):,} faces", f"{compared - begun:.1f} s"),
+        ("grouping them", f"{ended - compared:.1f} s"),
+        ("memory at most", f"{peak:.2f} GB"),
+    ]
+
+
 def digest_of(engine: Engine) -> str:
     return "" if engine.identity is None else engine.identity.digest
 
 
 def measure(wanted: argparse.Namespace) -> None:
     """Do what is asked."""
+    if wanted.what == "many":
+        print_table(("what", "took"), many_rows(), right=("took",))
+        return
     engine, rows = load_engine(), list[Row]()
     if wanted.what == "fit":
         learned = learn(cmu(wanted.data[0], engine)[1])
@@ -218,8 +248,8 @@ def measure(wanted: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description="Measure how faces are grouped by person.")
-    parser.add_argument("what", choices=("album", "asked", "cmu", "set", "fit"))
-    parser.add_argument("data", type=Path, nargs="+", metavar="DATA")
+    parser.add_argument("what", choices=("album", "asked", "cmu", "set", "many", "fit"))
+    parser.add_argument("data", type=Path, nargs="*", metavar="DATA")
     parser.add_argument("--straight", action="store_true", help="only straight faces without sunglasses")
     parser.add_argument("--out", type=Path, metavar="FILE")
     measure(parser.parse_args(arguments))
