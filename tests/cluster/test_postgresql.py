@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, inspect
 
 from cluster.server import PASSWORD, USER, Server
 from faces.errors import CollectionError, CollectionLockedError, CollectionMissingError
-from index import Address, Collection, CollectionWriter, Place, migrations, place_of
+from index import Address, Collection, CollectionWriter, Place, Status, add_decision, migrations, place_of
 from index.models import Base
 
 NewAddress = Callable[..., str]
@@ -53,19 +53,51 @@ def test_later_migrations_are_applied_from_scripts_of_their_own(
     newer = migrations.latest() + 1
     scripts = {
         "sqlite": [(newer, "")],
-        "postgresql": [(newer, "ALTER TABLE photos ADD COLUMN taken text;\n")],
+        "postgresql": [(newer, "ALTER TABLE photos ADD COLUMN newest text;\n")],
     }
     monkeypatch.setattr(migrations, "_migrations", lambda dialect="sqlite": scripts[dialect])
-    with pytest.raises(CollectionError, match="older version"):
-        Collection(place)
-    CollectionWriter(place).close()
     with Collection(place) as collection, collection._database.reading(collection._engine) as connection:
         assert migrations.current(connection) == newer
-        assert "taken" in [column["name"] for column in inspect(connection).get_columns("photos")]
+        assert "newest" in [column["name"] for column in inspect(connection).get_columns("photos")]
     monkeypatch.undo()
     for opening in (Collection, CollectionWriter):
         with pytest.raises(CollectionError, match="newer version"):
             opening(place)
+
+
+def test_a_catalogue_of_before_is_brought_up_to_date_when_it_is_opened(
+    place: Address, rng: np.random.Generator
+) -> None:
+    filled(place, unit_rows(rng, 4)).close()
+    engine = create_engine(place.url)
+    with engine.begin() as connection:
+        for change in (
+            "DROP TABLE decisions",
+            "ALTER TABLE photos DROP COLUMN taken, DROP COLUMN camera, DROP COLUMN date_ns",
+            "ALTER TABLE collection DROP COLUMN exclude",
+            "UPDATE anotheryou_migrations SET number = 3",
+        ):
+            connection.exec_driver_sql(change)
+    engine.dispose()
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        assert len(snapshot) == 4
+        (one, *_) = snapshot.photos(Status.OK)
+        assert (one.taken, one.camera, one.dated_by) == (None, "", "file")
+        assert snapshot.decisions() == []
+    test_new_tables_are_the_models_at_the_newest_migration(place)
+
+
+def test_what_is_said_of_faces_is_kept_beside_a_writer(place: Address, rng: np.random.Generator) -> None:
+    writing = filled(place, unit_rows(rng, 4))
+    try:
+        numbers = [add_decision(place, "name", {"faces": [], "name": name}) for name in ("Ann", "Zoë")]
+    finally:
+        writing.close()
+    with Collection(place) as collection, collection.snapshot() as snapshot:
+        assert [one.id for one in snapshot.decisions()] == numbers
+        assert [one.details["name"] for one in snapshot.decisions()] == ["Ann", "Zoë"]
+        assert snapshot.said[-1] == numbers[-1]
+        assert len(snapshot.placed_faces()) == 4
 
 
 def test_readers_see_one_state_while_another_process_writes(place: Place, rng: np.random.Generator) -> None:
