@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from faces.boxes import overlap
-from faces.errors import RegionError
+from faces.errors import PeopleError, RegionError
 from faces.files import write_durably
 from faces.photo import known_formats
 from faces.types import Box
 from index import PlacedFace, Snapshot
 from retrieval.people import People
-from retrieval.regions import Region, read_picasa, read_xmp, stored, upright, with_regions
+from retrieval.regions import LARGEST, Region, read_picasa, read_xmp, stored, upright, with_regions
 
 _ORIENTATION = 0x0112
 _PICASA = (".picasa.ini", "Picasa.ini")
@@ -58,7 +59,7 @@ def export_names(
             turned, width, height = _as_stored(path)
             places = [(_parts(face.box, photo.width, photo.height), name) for face, name in faces]
             regions = [Region(name, stored(place, turned)) for place, name in places]
-            before = sidecar.read_bytes() if sidecar.exists() else None
+            before = _read(sidecar) if sidecar.exists() else None
             after = with_regions(before, regions, width, height)
             if before is None or read_xmp(before) != read_xmp(after):
                 write_durably(sidecar, after)
@@ -107,8 +108,12 @@ def import_names(people: People, snapshot: Snapshot, *, below: Path | None = Non
         result.photographs += named > 0
         result.faces += named
     for name, ids in found.items():
-        people.confirm(ids, name)
-        result.names.add(name)
+        try:
+            people.confirm(ids, name)
+            result.names.add(name)
+        except PeopleError as error:
+            result.left_alone.append((people.faces[ids[0]].path, str(error)))
+            result.faces -= len(ids)
     return result
 
 
@@ -119,24 +124,39 @@ def _regions_of(
     for sidecar in (path.with_name(path.name + ".xmp"), path.with_suffix(".xmp")):
         if sidecar.is_file():
             try:
-                yield from read_xmp(sidecar.read_bytes())
+                yield from read_xmp(_read(sidecar))
             except (RegionError, OSError) as error:
                 result.left_alone.append((str(sidecar), str(error)))
     try:
-        with Image.open(path, formats=known_formats()) as image:
-            packet = image.info.get("xmp")
-        yield from read_xmp(packet if isinstance(packet, bytes) else str(packet).encode()) if packet else ()
-    except Exception:
-        pass
+        packet = _packet(path)
+        yield from read_xmp(packet) if packet else ()
+    except RegionError as error:
+        result.left_alone.append((str(path), str(error)))
     if path.parent not in picasa:
         picasa[path.parent] = {}
         for own in (path.parent / name for name in _PICASA):
             if own.is_file():
                 try:
-                    picasa[path.parent] = read_picasa(own.read_text("utf-8", "replace"))
+                    picasa[path.parent] = read_picasa(_read(own).decode("utf-8", "replace"))
                 except (RegionError, OSError) as error:
                     result.left_alone.append((str(own), str(error)))
     yield from picasa[path.parent].get(path.name, [])
+
+
+def _read(file: Path) -> bytes:
+    """Read a small file of another program; raises RegionError if it is none, or OSError."""
+    if file.stat().st_size > LARGEST:
+        raise RegionError(f"it is larger than {LARGEST >> 20} MB")
+    return file.read_bytes()
+
+
+def _packet(path: Path) -> bytes:
+    """Give the XMP in a photograph; empty if there is none, or it cannot be read as a picture."""
+    with suppress(Exception):  # Pillow has no end of them, and whatever ails a picture is told when indexing
+        with Image.open(path, formats=known_formats()) as image:
+            found = image.info.get("xmp") or b""
+        return found if isinstance(found, bytes) else str(found).encode()
+    return b""
 
 
 def _name_for(place: Box, regions: Iterable[Region], turned: int) -> str:

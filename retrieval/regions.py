@@ -28,9 +28,12 @@ _NAMES = {
     "MP": "http://ns.microsoft.com/photo/1.2/",
     "MPRI": "http://ns.microsoft.com/photo/1.2/t/RegionInfo#",
     "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "digiKam": "http://www.digikam.org/ns/1.0/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
 }
-_LARGEST = 4 << 20  # bytes of a sidecar
+LARGEST = 4 << 20
+"""Bytes of the largest sidecar that is read."""
 _RECT64 = re.compile(r"rect64\(([0-9a-fA-F]{1,16})\)\s*,\s*([0-9a-fA-F]+)")
 _SAME = 0.4  # intersection / union from which a region is the same face
 
@@ -46,7 +49,7 @@ class Region:
 def read_xmp(content: bytes) -> list[Region]:
     """Read the named faces of an XMP packet or sidecar; raises RegionError if it is none."""
     tree = _parsed(content)
-    found = [*_mwg(tree), *_microsoft(tree)]
+    found = [*(region for region, _ in _mwg(tree)), *_microsoft(tree)]
     return [one for place, one in enumerate(found) if one.name and one not in found[:place]]
 
 
@@ -82,16 +85,29 @@ def with_regions(content: bytes | None, regions: Iterable[Region], width: int, h
     """Put named faces into a sidecar, which is made if there is none; all else in it stays as it is.
 
     ``width`` and ``height`` are those of the picture as it is stored, in pixels.  A face that has another
-    name there keeps it.  Raises RegionError if the sidecar cannot be read.
+    name there keeps it, one that has none gets it.  Raises RegionError if the sidecar cannot be read.
     """
     tree = etree.Element(_q("x:xmpmeta"), nsmap={"x": _NAMES["x"]}) if content is None else _parsed(content)
     rdf = tree if tree.tag == _q("rdf:RDF") else tree.find(f".//{_q('rdf:RDF')}")
     if rdf is None:
         rdf = etree.SubElement(tree, _q("rdf:RDF"), nsmap={"rdf": _NAMES["rdf"]})
-    there = read_xmp(etree.tostring(tree)) if content is not None else []
-    new = [one for one in regions if not any(overlap(one.box, known.box) >= _SAME for known in there)]
-    if new:
-        listed = _region_list(rdf, width, height)
+    there, microsoft = list(_mwg(tree)), list(_microsoft(tree))
+    new, said = [], []
+    for one in regions:
+        same = [item for known, item in there if overlap(one.box, known.box) >= _SAME]
+        named = [known.name for known, item in there if item in same]
+        named += [known.name for known in microsoft if overlap(one.box, known.box) >= _SAME]
+        if any(named):
+            continue
+        said.append(one.name)
+        if same:
+            _set_name(same[0], one.name)
+        else:
+            new.append(one)
+    if content is not None and not said:
+        return content
+    if said:
+        listed = _region_list(rdf, width, height) if new else None
         for one in new:
             item = etree.SubElement(etree.SubElement(listed, _q("rdf:li")), _q("rdf:Description"))
             item.set(_q("mwg-rs:Name"), one.name)
@@ -99,8 +115,11 @@ def with_regions(content: bytes | None, regions: Iterable[Region], width: int, h
             area = etree.SubElement(item, _q("mwg-rs:Area"))
             for key, value in _area(one.box).items():
                 area.set(_q(f"stArea:{key}"), value)
-        _add_people(rdf, [one.name for one in new])
-    return bytes(etree.tostring(tree, encoding="UTF-8", xml_declaration=True, pretty_print=True))
+        _add_to_list(rdf, "Iptc4xmpExt:PersonInImage", "rdf:Bag", said)
+        _add_to_list(rdf, "dc:subject", "rdf:Bag", said)
+        _add_to_list(rdf, "digiKam:TagsList", "rdf:Seq", [f"People/{name}" for name in said])
+    # With whatever stands around the packet, such as its wrapper.
+    return bytes(etree.tostring(tree.getroottree(), encoding="UTF-8", xml_declaration=content is None))
 
 
 def upright(box: Box, orientation: int) -> Box:
@@ -145,8 +164,8 @@ def _q(name: str) -> str:
 
 
 def _parsed(content: bytes) -> Any:
-    if len(content) > _LARGEST:
-        raise RegionError(f"it is larger than {_LARGEST >> 20} MB")
+    if len(content) > LARGEST:
+        raise RegionError(f"it is larger than {LARGEST >> 20} MB")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         tree = etree.fromstring(content.strip(b"\0 \r\n\t"), parser)
@@ -154,10 +173,13 @@ def _parsed(content: bytes) -> Any:
         raise RegionError(f"it is no XMP ({str(error).splitlines()[0]})") from None
     if tree.getroottree().docinfo.doctype:
         raise RegionError("it declares entities, which XMP never does")
+    if tree.tag not in (_q("x:xmpmeta"), _q("rdf:RDF")):
+        raise RegionError("it is no XMP, but other XML")
     return tree
 
 
-def _mwg(tree: Any) -> Iterator[Region]:
+def _mwg(tree: Any) -> Iterator[tuple[Region, Any]]:
+    """Give the faces, also those without a name, each with its item of the list."""
     for item in tree.iterfind(f".//{_q('mwg-rs:RegionList')}/*/{_q('rdf:li')}"):
         kind = _value(item, "mwg-rs:Type") or "Face"
         area = next(item.iter(_q("mwg-rs:Area")), None)
@@ -166,9 +188,8 @@ def _mwg(tree: Any) -> Iterator[Region]:
         numbers = [_number(_value(area, f"stArea:{key}")) for key in ("x", "y", "w", "h")]
         if None not in numbers:
             x, y, w, h = (number or 0.0 for number in numbers)
-            yield Region(
-                (_value(item, "mwg-rs:Name") or "").strip(), Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)
-            )
+            name = (_value(item, "mwg-rs:Name") or "").strip()
+            yield Region(name, Box(x - w / 2, y - h / 2, x + w / 2, y + h / 2)), item
 
 
 def _microsoft(tree: Any) -> Iterator[Region]:
@@ -227,14 +248,29 @@ def _region_list(rdf: Any, width: int, height: int) -> Any:
     return etree.SubElement(listed, _q("rdf:Bag")) if bag is None else bag
 
 
-def _add_people(rdf: Any, people: Iterable[str]) -> None:
-    """Add names to IPTC's list of the persons that are shown."""
-    bag = rdf.find(f".//{_q('Iptc4xmpExt:PersonInImage')}/{_q('rdf:Bag')}")
-    if bag is None:
-        about = etree.SubElement(rdf, _q("rdf:Description"), nsmap={"Iptc4xmpExt": _NAMES["Iptc4xmpExt"]})
+def _set_name(item: Any, name: str) -> None:
+    """Give a face of the list a name, in the place where its others are."""
+    node = next(item.iterchildren(_q("rdf:Description")), item)
+    element = node.find(_q("mwg-rs:Name"))
+    if element is not None:
+        element.text = name
+    elif node is item and node.get(_q("rdf:parseType")) == "Resource":
+        etree.SubElement(node, _q("mwg-rs:Name")).text = name
+    else:
+        node.set(_q("mwg-rs:Name"), name)
+
+
+def _add_to_list(rdf: Any, what: str, kind: str, words: Iterable[str]) -> None:
+    """Add words to a list, such as IPTC's of the persons that are shown, that does not have them yet."""
+    listed = rdf.find(f".//{_q(what)}")
+    if listed is None:
+        prefix = what.partition(":")[0]
+        about = etree.SubElement(rdf, _q("rdf:Description"), nsmap={prefix: _NAMES[prefix]})
         about.set(_q("rdf:about"), "")
-        bag = etree.SubElement(etree.SubElement(about, _q("Iptc4xmpExt:PersonInImage")), _q("rdf:Bag"))
-    known = {item.text for item in bag}
-    for name in dict.fromkeys(people):
-        if name not in known:
-            etree.SubElement(bag, _q("rdf:li")).text = name
+        listed = etree.SubElement(about, _q(what))
+    inner = next((child for child in listed if child.tag in (_q("rdf:Bag"), _q("rdf:Seq"))), None)
+    inner = etree.SubElement(listed, _q(kind)) if inner is None else inner
+    known = {item.text for item in inner}
+    for word in dict.fromkeys(words):
+        if word not in known:
+            etree.SubElement(inner, _q("rdf:li")).text = word

@@ -81,6 +81,7 @@ def test_regions_of_other_programs_are_read() -> None:
         b'<!DOCTYPE x SYSTEM "http://evil.example/x.dtd"><x/>',
         b"<x>" * 100_000,
         b"<x/>" + b" " * (5 << 20) + b"<y/>",
+        b'<svg xmlns="http://www.w3.org/2000/svg"><title>no XMP</title></svg>',
     ],
 )
 def test_hostile_files_are_refused_in_one_sentence(content: bytes) -> None:
@@ -112,6 +113,27 @@ def test_what_is_written_is_read_and_what_was_there_stays(box: Box, name: str, b
     if before == DIGIKAM.encode():
         for kept in (b"Holidays/Sea", b'Rating="4"', b"a dog"):
             assert kept in after
+
+
+def test_a_face_without_a_name_gets_it_where_it_is() -> None:
+    for nameless in (
+        DIGIKAM.replace(' mwg-rs:Name="Zoë &amp; co"', ""),
+        DIGIKAM.replace("Zoë &amp; co", ""),
+        LIGHTROOM.replace("<mwg-rs:Name>Ann</mwg-rs:Name>", "").replace("0.5", "0.5"),
+    ):
+        box = Box(0.4, 0.2, 0.6, 0.3) if "digikam" in nameless else Box(0.25, 0, 0.75, 1)
+        after = with_regions(nameless.encode(), [Region("Ann", box)], 400, 300)
+        assert [one.name for one in read_xmp(after)] == ["Ann"]
+        assert after.count(b"stArea:w") == nameless.count("stArea:w")
+        assert with_regions(after, [Region("Ben", box)], 400, 300) == after
+
+
+def test_names_are_tags_as_well_and_the_wrapper_stays() -> None:
+    after = with_regions(DIGIKAM.encode(), [Region("Ann", Box(0, 0.5, 0.2, 0.9))], 400, 300).decode()
+    assert after.startswith("<?xpacket begin") and after.rstrip().endswith('<?xpacket end="w"?>')
+    for tag in ("<rdf:li>People/Ann</rdf:li>", "<rdf:li>Holidays/Sea</rdf:li>"):
+        assert tag in after
+    assert after.count("<rdf:li>Ann</rdf:li>") == 2  # keyword, and person that is shown
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -206,6 +228,16 @@ def test_names_in_photographs_and_of_picasa_are_taken_over_but_for_those_given_h
     done = with_people(place, lambda people, snapshot: import_names(people, snapshot, below=photos))  # type: ignore[arg-type]
     assert isinstance(done, Exchanged) and done.names == {"Zoë & co", "Cleo"}
     assert names_of(place) == {"Bob": 1, "Cleo": 1, "Zoë & co": 1}
+    (photos / "ann0.xmp").write_text(whole.replace("Zoë &amp; co", "#1"))
+    (photos / "bob2.xmp").write_text(whole.replace("Zoë &amp; co", "Dora"))
+    for _ in done.names:
+        with_people(place, lambda people, _: people.undo())
+    odd = with_people(place, lambda people, snapshot: import_names(people, snapshot))  # type: ignore[arg-type]
+    assert isinstance(odd, Exchanged) and odd.names == {"Cleo", "Dora"}
+    assert [why for _, why in odd.left_alone] == [
+        "'#1' is no name; write one of up to 200 letters, without # before it"
+    ]
+    assert names_of(place) == {"Bob": 1, "Cleo": 1, "Dora": 1}
     nothing = with_people(
         place,
         lambda people, snapshot: import_names(people, snapshot, below=tmp_path / "elsewhere"),  # type: ignore[arg-type]
