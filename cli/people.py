@@ -306,9 +306,11 @@ def log_decisions(collection: options.CollectionOption = None, as_json: Json = F
     with _opened(collection) as (_, people):
         holding = holding_decisions(people.decisions)
         if as_json:
-            typer.echo(
-                json.dumps([{"number": one.id, "made": one.made, "kind": one.kind} for one in holding])
-            )
+            records = [
+                {"number": one.id, "made": one.made, "kind": one.kind, "said": words_of(one)}
+                for one in holding
+            ]
+            typer.echo(json.dumps(records))
             return
         rows = [(f"{one.id}", one.made, words_of(one)) for one in holding]
         print_table(("number", "made", "what was said"), rows, right={"number"})

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -74,21 +75,20 @@ class Grouper:
     def group(
         self,
         same: Iterable[Sequence[int]] = (),
-        different: Iterable[tuple[Sequence[int], Sequence[int]]] = (),
+        different: Iterable[Sequence[Sequence[int]]] = (),
         left_out: Iterable[int] = (),
     ) -> Ints:
         """Give (N,) int64, equal numbers for faces that seem to show one person.
 
-        ``same`` are sets of places of faces that show one person, ``different`` pairs of sets of two people.
+        ``same`` are sets of places of faces that show one person; each of ``different`` holds sets that all
+        show other people.
         Two faces of one photograph are not one person unless they are in one of ``same``.  Those ``left_out``
         stay alone.
         """
         labels, clear = np.arange(len(self.vectors)), self.looks.clear
         if not len(labels):
             return labels
-        apart = _Apart(
-            self.looks.photos, [list(one) for one in same], [(list(a), list(b)) for a, b in different]
-        )
+        apart = _Apart(self.looks.photos, [list(one) for one in same], different)
         kept = np.ones(len(labels), np.bool_)
         kept[list(left_out)] = False
         for taken in (clear & kept, kept):
@@ -179,25 +179,30 @@ class _Apart:
     """Who is one person and who is not, whatever faces look like."""
 
     def __init__(
-        self, photos: Ints, same: list[list[int]], different: list[tuple[list[int], list[int]]]
+        self, photos: Ints, same: list[list[int]], different: Iterable[Sequence[Sequence[int]]]
     ) -> None:
         count = len(photos)
         pairs = [(group[0], other) for group in same for other in group[1:]]
         one, other = (np.array(part, np.int64) for part in (zip(*pairs, strict=True) if pairs else ((), ())))
         self.told = _components(count, (one, other, np.ones(len(one), np.float32)), 0.0)
         self.edges: Edges = one, other, np.ones(len(one), np.float32)
-        self._photos, self._different = photos, different
+        self._photos, pairs = photos, []
+        for people in different:
+            # All that a face is known to be with is apart from all that the other is with.
+            known = [np.unique(self.told[list(faces)]).tolist() for faces in people]
+            for first, second in combinations(known, 2):
+                pairs += product(first, second)
+        self._different = np.array(sorted(set(pairs)), np.int64).reshape(-1, 2)
 
     def distances(self, places: Ints, similarity: Doubles) -> Doubles:
         """Turn the similarities of some faces (n, n) into distances, by what is known."""
         found = 1 - similarity
         told, photos = self.told[places], self._photos[places]
         found[photos[:, None] == photos] = _APART
-        where = np.full(len(self.told), -1)
-        where[places] = np.arange(len(places))
-        for pair in self._different:
-            # All that one of them is known to be with is apart from all that the other is with.
-            one, other = (np.isin(told, self.told[part]) for part in pair)
+        here = np.zeros(len(self.told), np.bool_)
+        here[told] = True
+        for first, second in self._different[here[self._different].all(axis=1)]:
+            one, other = told == first, told == second
             found[np.ix_(one, other)] = found[np.ix_(other, one)] = _APART
         found[told[:, None] == told] = 0
         np.fill_diagonal(found, 0)

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from retrieval.grouping import FaceLooks, Grouper, known_common
 _SPOKEN_FOR = 6  # faces that stand for a group in a decision about two of them
 _ASKED = 0.25  # by so much less similar groups may be asked about
 _SURE = 2.0  # log-odds of the calibration's pairs from which groups are one person
+_ROWS = 512  # groups compared with all others at a time
 _LONGEST = 200  # letters of a name
 _UNSURE = 0.06  # by so much similarity the odds of "one person" grow by e
 
@@ -66,7 +68,7 @@ class Question:
 
 
 @dataclass
-class _Said:
+class Said:
     """What the decisions that hold say, faces as ids."""
 
     names: dict[int, str] = field(default_factory=dict)
@@ -107,7 +109,7 @@ class People:
             self._grouper = grouper_for(engine, looks)
         self._ids = np.array(list(self.faces), np.int64)
         self._looks, self._vectors = self._grouper.looks, self._grouper.vectors
-        self._said = _replayed(self.decisions, self._find)
+        self._said = replayed(self.decisions, self._find)
         self.groups = self._grouped()
         self.of_face = {face: one for one in self.groups for face in one.faces}
 
@@ -126,13 +128,11 @@ class People:
         """Find the group that is called so, or ``#17`` by the number of one of its faces; raises
         PeopleError."""
         word = word.strip()
-        if word in self.names:
-            return self.names[word]
         if word.startswith("#") and word[1:].isdecimal() and int(word[1:]) in self.of_face:
             return self.of_face[int(word[1:])]
         alike = [name for name in self.names if name.casefold() == word.casefold()]
         if alike:
-            return self.names[alike[0]]
+            return self.names[word if word in alike else alike[0]]
         raise PeopleError(f"nobody here is called {word!r}")
 
     def questions(self, count: int = 20) -> list[Question]:
@@ -145,16 +145,28 @@ class People:
         if len(shown) < 2:
             return []
         means = np.stack([self._vectors[self._places(one.faces)].mean(0) for one in shown])
-        found = []
-        for start in range(0, len(shown), 512):
-            similar = means[start : start + 512] @ means.T
-            for row, column in zip(*np.nonzero(similar >= self._grouper.alike - _ASKED), strict=True):
-                one, other = start + int(row), int(column)
-                if one < other and not self._told_apart(shown[one], shown[other]):
-                    likely = 1 / (1 + np.exp((self._grouper.alike - similar[row, column]) / _UNSURE))
-                    worth = likely * min(len(shown[one].faces), len(shown[other].faces))
-                    found.append((float(worth), Question(shown[one], shown[other], float(likely))))
-        found.sort(key=lambda each: -each[0])
+        sizes = np.array([len(one.faces) for one in shown])
+        named = np.array([bool(one.name) for one in shown])
+        apart = self._pairs_apart({one.id: place for place, one in enumerate(shown)})
+        found: list[tuple[float, Question]] = []
+        for start in range(0, len(shown), _ROWS):
+            part = slice(start, min(start + _ROWS, len(shown)))
+            similar = means[part] @ means.T
+            likely = 1 / (1 + np.exp((self._grouper.alike - similar) / _UNSURE))
+            worth = np.where(similar >= self._grouper.alike - _ASKED, likely, 0)
+            worth *= np.minimum(sizes[part, None], sizes)
+            worth[np.arange(part.start, part.stop)[:, None] >= np.arange(len(shown))] = 0
+            worth[named[part, None] & named] = 0
+            inside = apart[(apart[:, 0] >= part.start) & (apart[:, 0] < part.stop)]
+            worth[inside[:, 0] - start, inside[:, 1]] = 0
+            # Blocks begin with the largest groups, so that later ones rarely have better ones.
+            least = found[count - 1][0] if len(found) >= count else 0.0
+            better = np.flatnonzero(worth > least)
+            best = better[np.argsort(-worth.ravel()[better], kind="stable")][:count]
+            for row, other in zip(*np.unravel_index(best, worth.shape), strict=True):
+                question = Question(shown[start + row], shown[other], float(likely[row, other]))
+                found.append((float(worth[row, other]), question))
+            found.sort(key=lambda each: -each[0])
         return [question for _, question in found[:count]]
 
     def faces_with(self, names: Iterable[str], without: Iterable[str] = ()) -> Ints:
@@ -181,6 +193,8 @@ class People:
         Raises PeopleError for no name.
         """
         name = checked_name(name)
+        if group.name.casefold() != name.casefold():  # else it is to be written in another way
+            name = self._called(name)
         if group.name == name:
             raise PeopleError(f"this is {name} already")
         if group.name:
@@ -213,10 +227,11 @@ class People:
 
     def confirm(self, faces: Sequence[int], name: str) -> int:
         """Say that faces show somebody; raises PeopleError."""
-        return self._add("name", {"faces": self._written(self._checked(faces)), "name": checked_name(name)})
+        return self._add("name", {"faces": self._written(self._checked(faces)), "name": self._called(name)})
 
     def reject(self, faces: Sequence[int], name: str) -> int:
         """Say that faces do not show somebody; raises PeopleError."""
+        name = self._called(name)
         if name not in self.names:
             raise PeopleError(f"nobody here is called {name!r}")
         return self._add("not", {"faces": self._written(self._checked(faces)), "name": name})
@@ -243,6 +258,12 @@ class People:
     def _add(self, kind: str, details: Mapping[str, Any]) -> int:
         return add_decision(self.place, kind, details)
 
+    def _called(self, name: str) -> str:
+        """Give a name as it is written here already, small and large letters alike; raises PeopleError."""
+        name = checked_name(name)
+        alike = [known for known in self.names if known.casefold() == name.casefold()]
+        return name if name in self.names or not alike else alike[0]
+
     def _checked(self, faces: Iterable[int]) -> list[int]:
         chosen = list(dict.fromkeys(faces))
         unknown = [face for face in chosen if face not in self.faces]
@@ -256,29 +277,36 @@ class People:
     def _places(self, faces: Iterable[int]) -> Ints:
         return np.searchsorted(self._ids, np.array(list(faces), np.int64))
 
-    def _told_apart(self, one: Group, other: Group) -> bool:
-        if one.name and other.name:
-            return True
-        first, second = set(one.faces), set(other.faces)
-        return any(
-            (first & {*a} and second & {*b}) or (first & {*b} and second & {*a}) for a, b in self._apart
-        )
+    def _pairs_apart(self, places: Mapping[int, int]) -> Ints:
+        """Give the places (n, 2) of pairs of groups that somebody has said to be two people, ascending; those
+        of ``places``, by the groups' ids, but for two that have names."""
+        found = set()
+        for one, other in self._said_apart:
+            first, second = (
+                {places.get(self.of_face[face].id, -1) for face in faces if face in self.of_face}
+                for faces in (one, other)
+            )
+            found |= {(min(pair), max(pair)) for pair in product(first - {-1}, second - {-1})}
+        return np.array(sorted(found), np.int64).reshape(-1, 2)
 
     @cached_property
-    def _apart(self) -> list[tuple[list[int], list[int]]]:
-        """Sets of faces of two people, as was said."""
-        by_name: dict[str, list[int]] = defaultdict(list)
+    def _by_name(self) -> dict[str, list[int]]:
+        """The faces of which somebody said whom they show."""
+        found: dict[str, list[int]] = defaultdict(list)
         for face, name in self._said.names.items():
-            by_name[name].append(face)
-        named = list(by_name.values())
-        pairs = [(one, other) for place, one in enumerate(named) for other in named[:place]]
-        pairs += [
-            ([face], by_name[name])
+            found[name].append(face)
+        return found
+
+    @cached_property
+    def _said_apart(self) -> list[tuple[list[int], list[int]]]:
+        """Pairs of sets of faces of two people, as was said; two who have names are not among them."""
+        rejected = [
+            ([face], self._by_name[name])
             for face, names in self._said.rejected.items()
             for name in names
-            if name in by_name
+            if name in self._by_name
         ]
-        return pairs + self._said.apart
+        return rejected + self._said.apart
 
     def _grouped(self) -> tuple[Group, ...]:
         place_of = {int(face): place for place, face in enumerate(self._ids)}
@@ -286,11 +314,9 @@ class People:
         def here(faces: Iterable[int]) -> list[int]:
             return [place_of[face] for face in faces if face in place_of]
 
-        by_name: dict[str, list[int]] = defaultdict(list)
-        for face, name in self._said.names.items():
-            by_name[name].append(face)
-        same = [part for faces in (*by_name.values(), *self._said.same) if len(part := here(faces)) > 1]
-        different = [(one, other) for a, b in self._apart if (one := here(a)) and (other := here(b))]
+        named = list(self._by_name.values())
+        same = [part for faces in (*named, *self._said.same) if len(part := here(faces)) > 1]
+        different = [[here(faces) for faces in people] for people in (named, *self._said_apart)]
         out = here(self._said.no_faces)
         labels = self._grouper.group(same, different, out)
         found = []
@@ -399,9 +425,9 @@ def _together(labels: Ints) -> list[Ints]:
     return np.split(order, np.cumsum(np.bincount(labels))[:-1])
 
 
-def _replayed(decisions: Iterable[Decision], find: FacesByName) -> _Said:
+def replayed(decisions: Iterable[Decision], find: FacesByName) -> Said:
     """Play back what was said; what is no decision as this version knows them is passed over."""
-    said, every = _Said(), list(decisions)
+    said, every = Said(), list(decisions)
     holding = holding_decisions(every)
     kept = {one.id for one in holding}
     # A face that was drawn stays in the catalogue when that is taken back, as one that is none.
@@ -458,11 +484,11 @@ def ids_of_no_faces(snapshot: Snapshot) -> Ints:
     decisions = snapshot.decisions()
     if not any(one.kind in ("noface", "face") for one in decisions):
         return np.empty(0, np.int64)
-    found = _replayed(decisions, FacesByName(snapshot.placed_faces()))
+    found = replayed(decisions, FacesByName(snapshot.placed_faces()))
     return np.array(sorted(found.no_faces), np.int64)
 
 
 def drawn_faces(snapshot: Snapshot) -> list[FaceName]:
     """Give the faces that were drawn by hand."""
     said = [one for one in holding_decisions(snapshot.decisions()) if one.kind == "face"]
-    return _replayed(said, FacesByName([])).drawn
+    return replayed(said, FacesByName([])).drawn

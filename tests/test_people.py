@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from fake_faces import (
 )
 from typer.testing import Result
 
+import retrieval.people
 from anotheryou import Finder, forget, index_folders, reindex
 from faces.detect import open_detector
 from faces.errors import CollectionError, PeopleError
@@ -129,6 +131,58 @@ def test_the_same_name_joins_and_another_renames(place: Path) -> None:
     people = read(place)
     people.merge(people.find("Ann"), people.find("Cleo"))
     assert len(read(place).find("Ann").faces) == 12
+
+
+def test_large_and_small_letters_of_a_name_are_alike(place: Path) -> None:
+    people = read(place)
+    (one, *others) = group_of(people, "ann").faces
+    people.confirm([one], "Ann")
+    read(place).confirm(others, "ann")
+    people = read(place)
+    assert list(people.names) == ["Ann"] and people.find("ANN").confirmed == faces_on(people, "ann")
+    people.name(group_of(people, "bob"), "aNN")
+    assert list(read(place).names) == ["Ann"]
+    read(place).undo()
+    read(place).reject([one], "ann")
+    assert one not in read(place).find("Ann").faces
+    people = read(place)
+    people.name(people.find("Ann"), "ANN")
+    assert list(read(place).names) == ["ANN"]
+
+
+def test_questions_are_those_that_comparing_every_pair_finds(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for whom, count in (("ann", 2), ("bob", 1), ("bob", 2)):
+        people = read(place)
+        people.split(group := group_of(people, whom), group.faces[:count])
+    people = read(place)
+    people.name(group_of(people, "ann"), "Ann"), people.name(group_of(people, "cleo"), "Cleo")
+    people = read(place)
+    told = people.groups[-1]
+    people.keep_apart(people.find("Cleo"), told)
+    people = read(place)
+    monkeypatch.setattr(retrieval.people, "_ASKED", 2.0)  # all are like enough to be asked about
+    monkeypatch.setattr(retrieval.people, "_ROWS", 2)
+
+    def is_said(one: Group, other: Group) -> bool:
+        faces = {*one.faces}, {*other.faces}
+        written = [{people.faces[face].name for face in part} for part in faces]
+        return bool(one.name and other.name) or any(
+            {FaceName.read(name) for name in decision.details["faces"]} & first
+            and {FaceName.read(name) for name in decision.details["others"]} & second
+            for decision in people.decisions
+            if decision.kind in ("split", "apart")
+            for first, second in (written, written[::-1])
+        )
+
+    pairs = {(one.id, other.id) for one, other in combinations(people.groups, 2) if not is_said(one, other)}
+    questions = people.questions(100)
+    assert {(each.one.id, each.other.id) for each in questions} == pairs
+    assert 0 < len(pairs) < len([*combinations(people.groups, 2)])
+    worth = [each.probability * min(len(each.one.faces), len(each.other.faces)) for each in questions]
+    assert worth == sorted(worth, reverse=True)
+    assert people.questions(2) == questions[:2]
 
 
 def test_groups_without_names_can_be_merged_and_kept_apart(place: Path) -> None:
