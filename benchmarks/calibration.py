@@ -62,7 +62,7 @@ PHOTOGRAPHS = {
     "appearance pose": (0.0, 1.0, 2.0, 3.0),
     "appearance accessory": (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
 }
-COMPOSED = 0.4
+COMPOSED = 0.2
 """The share of the drawing's descriptor in a query: docs/evaluation.md has what others are worth."""
 _SPLITS = 10
 _QUERIES = 1500  # of a rendered set, whose questions are many
