@@ -286,7 +286,7 @@ def undo(
 
         anotheryou people undo
     """
-    from retrieval.people import words_of
+    from retrieval.decisions import words_of
 
     with _opened(collection) as (_, people):
         taken = people.undo(decision)
@@ -301,7 +301,7 @@ def log_decisions(collection: options.CollectionOption = None, as_json: Json = F
 
         anotheryou people log
     """
-    from retrieval.people import holding_decisions, words_of
+    from retrieval.decisions import holding_decisions, words_of
 
     with _opened(collection) as (_, people):
         holding = holding_decisions(people.decisions)

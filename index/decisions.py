@@ -2,7 +2,7 @@
 
 A face is named by its photograph and its place in it, not by its number: so what was said outlives that a
 photograph is moved, read again, or described by other weights.  What decisions mean is known to
-``retrieval.people``; here they are a kind and details, and ``faces_named`` finds the faces again.
+``retrieval.decisions``; here they are a kind and details, and ``FacesByName`` finds the faces again.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from pages import asking, models
 from pages.album import Album
 from pages.api import Id, album_of, in_turn
 from pages.views import page
-from retrieval.people import Group, People, holding_decisions, words_of
+from retrieval.decisions import holding_decisions, words_of
+from retrieval.people import Group, People
 
 GROUPS = 60
 """Groups of a page."""

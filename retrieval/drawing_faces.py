@@ -16,7 +16,7 @@ from faces.landmarks import FivePoints
 from faces.photo import read_photo
 from faces.types import Box
 from index import FaceName, FaceVector, NewFace, Place, PlacedFace, Snapshot, add_decision, add_face
-from retrieval.people import drawn_faces
+from retrieval.decisions import drawn_faces
 
 if TYPE_CHECKING:
     from retrieval.engine import Engine

@@ -21,6 +21,7 @@ from generator.attributes import everyday
 from index import Collection, Place, Snapshot, StoredFace
 from retrieval.answers import SHOWS, Answer, Hit, Prepared, QueryFace
 from retrieval.composing import compose
+from retrieval.decisions import ids_of_no_faces
 from retrieval.detail import Retouch, enlarged, flow_for, retouch_for
 from retrieval.engine import Engine, shortlist_size
 from retrieval.examine import DetectorFactory, detector_factory
@@ -28,7 +29,7 @@ from retrieval.filters import Filters, When, both
 from retrieval.loading import check_layout, load_engine, usual_telling
 from retrieval.location import default_collection, open_collection
 from retrieval.parts import Query, Scores, Wanted
-from retrieval.people import People, ids_of_no_faces
+from retrieval.people import People
 from retrieval.query import (
     Picture,
     Source,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from faces.types import Box
 from index import Decision, FacesByName, PlacedFace
-from retrieval.people import holding_decisions, replayed
+from retrieval.decisions import holding_decisions, replayed
 
 FACES = tuple(
     PlacedFace(number, number, f"/album/{number}.jpg", f"{number:064x}", Box(0, 0, 50, 60))

@@ -43,8 +43,9 @@ from index import (
     copy_collection,
 )
 from index.sqlite import CATALOG
+from retrieval.decisions import checked_name
 from retrieval.drawing_faces import draw_face
-from retrieval.people import Group, People, checked_name
+from retrieval.people import Group, People
 
 PEOPLE = ("ann", "bob", "cleo")
 ALBUM = REPOSITORY / "demo" / "album"
