@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from faces.types import Box
 
+SAME_FACE = 0.4
+"""Intersection / union from which boxes that two detectors, programs or people have made mean one face."""
+
 
 def shared_area(one: Box, other: Box) -> float:
     """Return the area that two boxes share, square pixels."""

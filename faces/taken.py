@@ -14,6 +14,7 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from faces.photo import known_formats
+from faces.text import one_line
 
 _TIMES = (
     (Base.DateTimeOriginal, Base.OffsetTimeOriginal),
@@ -70,5 +71,4 @@ def _text(value: Any) -> str:
     """Give what can be read of a value of EXIF on one line."""
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
-    printable = "".join(sign if sign.isprintable() else " " for sign in str(value or "")[:1000])
-    return " ".join(printable.split())
+    return one_line(str(value or "")[:1000])

@@ -15,16 +15,15 @@ from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection, select, update
 
-from faces.boxes import overlap
+from faces.boxes import SAME_FACE, overlap
 from faces.errors import CollectionError
+from faces.text import shown
 from faces.types import Box
 from index import checksums, rows
 from index.database import database_at
 from index.models import DecisionRow, PhotoRow
 from index.place import Place
 from index.records import NewFace
-
-_SAME = 0.4  # intersection / union of two boxes of one face, as two detectors find it
 
 
 class FaceName(NamedTuple):
@@ -94,7 +93,7 @@ def add_decision(place: Place, kind: str, details: Mapping[str, Any]) -> int:
     database = database_at(place)
     text = json.dumps(details, ensure_ascii=False, separators=(",", ":"))
     # A path need not be valid text, and JSON would not survive it.
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = shown(text)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     with database.beside() as engine, database.plain_errors(), engine.begin() as connection:
         return rows.insert_decision(connection, made, kind, text)
@@ -157,6 +156,6 @@ class FacesByName:
                     best.get(face.photo_id, (0.0, 0)), (overlap(face.box, name.box), face.id)
                 )
             for share, face_id in best.values():
-                if share >= _SAME and face_id not in met:
+                if share >= SAME_FACE and face_id not in met:
                     met.add(face_id)
                     yield face_id

@@ -15,6 +15,7 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, StreamingResponse
 
 from faces.errors import PhotoError, WishError
+from faces.text import shown
 from index import Cursor, local_time
 from pages import asking, models, pictures
 from pages.access import is_loopback
@@ -250,16 +251,16 @@ def file(request: Request, photo_id: Id) -> FileResponse:
     found, _ = album_of(request).photo(photo_id)
     path = Path(found.path)
     if not path.is_file():
-        raise PhotoError(asking.shown(found.path), "the file is not there (any more)")
+        raise PhotoError(shown(found.path), "the file is not there (any more)")
     # Handed out as a file whatever is in it: a browser never runs it as a page.
-    return FileResponse(path, media_type="application/octet-stream", filename=asking.shown(path.name))
+    return FileResponse(path, media_type="application/octet-stream", filename=shown(path.name))
 
 
 @router.get("/folders", summary="The folders with photographs")
 def folders(request: Request) -> list[models.Folder]:
     with album_of(request).snapshot() as snapshot:
         found = snapshot.listing().folders()
-    return [models.Folder(path=asking.shown(path), photographs=count) for path, count in found.items()]
+    return [models.Folder(path=shown(path), photographs=count) for path, count in found.items()]
 
 
 @router.get("/faces/newest", summary="The faces that were taken in last")
@@ -280,7 +281,7 @@ def skipped(
 ) -> models.SkippedPage:
     with album_of(request).snapshot() as snapshot:
         found = snapshot.listing().skipped(count + 1, after=after)
-    listed = [models.Skipped(path=asking.shown(one.path), reason=one.reason) for one in found[:count]]
+    listed = [models.Skipped(path=shown(one.path), reason=one.reason) for one in found[:count]]
     return models.SkippedPage(skipped=listed, next=listed[-1].path if len(found) > count else None)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from starlette.datastructures import QueryParams
 
 from faces.errors import NoFaceError, WishError
+from faces.text import shown
 from generator.attributes import everyday
 from index import Cursor, KnownPhoto, StoredFace
 from pages import models
@@ -307,11 +308,6 @@ def read_cursor(text: str | None) -> Cursor | None:
     except ValueError:
         return None
     return found if all(abs(one) < 2**63 for one in found) else None
-
-
-def shown(text: str) -> str:
-    """Give a path as text that can be shown, whatever bytes its name has."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _number(text: str | None, name: str) -> int | None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from faces.files import write_durably
 from faces.sheet import enlarge
+from faces.text import shown
 from faces.types import Box
 from generator.attributes import everyday
 from retrieval.answers import Answer
@@ -38,8 +39,8 @@ def write_page(answer: Answer, path: Path | str) -> None:
             "percent": percent(hit.probability),
             "seems": worth_saying(hit.estimates),
             "date": f"{hit.date:%Y-%m-%d}",
-            "name": _shown(Path(hit.path).name),
-            "path": _shown(hit.path),
+            "name": shown(Path(hit.path).name),
+            "path": shown(hit.path),
             "address": Path(hit.path).as_uri() if hit.exists else "",
             "image": _region(hit.path, hit.box),
         }
@@ -50,7 +51,7 @@ def write_page(answer: Answer, path: Path | str) -> None:
         "answer.html"
     ).render(
         title=f"This person, but {', '.join(wished)}" if wished else "This person",
-        query=_shown(os.path.basename(query.path)),  # noqa: PTH119  (it may be no path)
+        query=shown(os.path.basename(query.path)),  # noqa: PTH119  (it may be no path)
         query_image=_region(query.picture, query.box),
         drawing=_encoded(enlarge(answer.portrait, _SIDE)),
         drawn=", ".join(everyday(answer.wish[name]) for name in answer.drawn if name in answer.wish),
@@ -70,8 +71,3 @@ def _encoded(picture: Image.Image) -> str:
     content = io.BytesIO()
     picture.convert("RGB").save(content, "JPEG", quality=_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode('ascii')}"
-
-
-def _shown(text: str) -> str:
-    """Give a path as text that can be shown, whatever bytes its name has."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from faces.errors import PeopleError
+from faces.text import one_line
 from faces.types import Ints
 from index import Decision, FaceName, FacesByName, Snapshot
 
@@ -141,7 +142,7 @@ def words_of(decision: Decision) -> str:
 
 def checked_name(name: str) -> str:
     """Give a name without needless spaces; raises PeopleError if it is none."""
-    found = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split())
+    found = one_line(name)
     if not found or found.startswith("#") or len(found) > _LONGEST:
         raise PeopleError(
             f"{name[:40]!r} is no name; write one of up to {_LONGEST} letters, without # before it"

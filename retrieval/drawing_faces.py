@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from faces.boxes import overlap
+from faces.boxes import SAME_FACE, overlap
 from faces.dlib_detector import model_file
 from faces.errors import PeopleError, PhotoError
 from faces.landmarks import FivePoints
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from retrieval.engine import Engine
     from retrieval.finder import Finder
 
-_SAME = 0.4  # intersection / union from which a face was found there already
 _SMALLEST = 8.0  # pixels
 
 
@@ -38,7 +37,7 @@ def draw_face(finder: Finder, photo: Path | str, box: Box) -> int:
         record = None if known is None else snapshot.photo(known)
         if record is None or record.path != path:
             raise PeopleError(f"the collection does not have {photo}; run `anotheryou index` on its folder")
-        here = [face.id for face in snapshot.faces_in(record.id) if overlap(face.box, box) >= _SAME]
+        here = [face.id for face in snapshot.faces_in(record.id) if overlap(face.box, box) >= SAME_FACE]
     place = finder.collection.place
     if not here:
         found = add_face(place, record.id, _seen(finder.engine, Path(path), box))
@@ -62,7 +61,7 @@ def restore_faces(place: Place, engine: Callable[[], Engine], snapshot: Snapshot
     faces, count = snapshot.placed_faces(), 0
     for name in drawn:
         here = [face for face in faces if face.content == name.content]
-        if any(overlap(face.box, name.box) >= _SAME for face in here):
+        if any(overlap(face.box, name.box) >= SAME_FACE for face in here):
             continue
         for photo_id in snapshot.photos_like(None, name.content) if name.content else []:
             record = snapshot.photo(photo_id)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 
@@ -16,9 +17,11 @@ from faces.errors import PeopleError, RegionError
 from faces.files import write_durably
 from faces.photo import known_formats
 from faces.types import Box
-from index import PlacedFace, Snapshot
+from index import KnownPhoto, PlacedFace, Snapshot
 from retrieval.people import People
 from retrieval.regions import LARGEST, Region, read_picasa, read_xmp, stored, upright, with_regions
+
+_Faces = TypeVar("_Faces")
 
 _ORIENTATION = 0x0112
 _PICASA = (".picasa.ini", "Picasa.ini")
@@ -48,11 +51,8 @@ def export_names(
     for name, group in people.names.items():
         for face in group.faces if suggested else group.confirmed:
             by_photo[people.faces[face].photo_id].append((people.faces[face], name))
-    result, folder = Exchanged(), None if below is None else os.path.realpath(below)
-    for photo_id, faces in sorted(by_photo.items()):
-        photo = snapshot.photo(photo_id)
-        if photo is None or (folder is not None and not photo.path.startswith(folder.rstrip("/") + "/")):
-            continue
+    result = Exchanged()
+    for photo, faces in _photos_of(by_photo, snapshot, below):
         path = Path(photo.path)
         sidecar = path.with_name(path.name + ".xmp")
         try:
@@ -83,13 +83,10 @@ def import_names(people: People, snapshot: Snapshot, *, below: Path | None = Non
     by_photo: dict[int, list[PlacedFace]] = defaultdict(list)
     for face in people.faces.values():
         by_photo[face.photo_id].append(face)
-    result, folder = Exchanged(), None if below is None else os.path.realpath(below)
+    result = Exchanged()
     found: dict[str, list[int]] = defaultdict(list)
     picasa: dict[Path, dict[str, list[Region]]] = {}
-    for photo_id, faces in sorted(by_photo.items()):
-        photo = snapshot.photo(photo_id)
-        if photo is None or (folder is not None and not photo.path.startswith(folder.rstrip("/") + "/")):
-            continue
+    for photo, faces in _photos_of(by_photo, snapshot, below):
         path = Path(photo.path)
         regions = list(_regions_of(path, picasa, result))
         if not regions:
@@ -115,6 +112,17 @@ def import_names(people: People, snapshot: Snapshot, *, below: Path | None = Non
             result.left_alone.append((people.faces[ids[0]].path, str(error)))
             result.faces -= len(ids)
     return result
+
+
+def _photos_of(
+    by_photo: Mapping[int, list[_Faces]], snapshot: Snapshot, below: Path | None
+) -> Iterator[tuple[KnownPhoto, list[_Faces]]]:
+    """Give the photographs that are there, or those below a folder, with what is kept of each."""
+    inside = "" if below is None else os.path.realpath(below).rstrip("/") + "/"
+    for photo_id, faces in sorted(by_photo.items()):
+        photo = snapshot.photo(photo_id)
+        if photo is not None and photo.path.startswith(inside):
+            yield photo, faces
 
 
 def _regions_of(

@@ -22,13 +22,14 @@ def draw_people(finder: Finder, groups: Sequence[Group], path: Path) -> None:
     page = Image.new("RGB", (width, 2 * _MARGIN + max(1, len(groups)) * (_SIDE + 44)), PAPER)
     draw, bold, plain = ImageDraw.Draw(page), font(17, bold=True), font(14)
     top = _MARGIN
-    for group in groups:
-        draw.text((_MARGIN, top), shortened(group.label, bold, 400), INK, bold)
+    with finder.collection.snapshot() as snapshot:
+        shown = [snapshot.faces(list(group.faces[:_FACES])) for group in groups]
+    for group, faces in zip(groups, shown, strict=True):
+        label = shortened(group.label, bold, 400)
+        draw.text((_MARGIN, top), label, INK, bold)
         beside = f"{len(group.faces):,} faces" if len(group.faces) > 1 else "1 face"
-        across = _MARGIN + draw.textlength(shortened(group.label, bold, 400), bold) + 12
+        across = _MARGIN + draw.textlength(label, bold) + 12
         draw.text((across, top + 3), beside, FAINT, plain)
-        with finder.collection.snapshot() as snapshot:
-            faces = snapshot.faces(list(group.faces[:_FACES]))
         for place, face in enumerate(faces):
             page.paste(region(face.path, face.box, _SIDE), (_MARGIN + place * (_SIDE + _GAP), top + 26))
         top += _SIDE + 44

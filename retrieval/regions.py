@@ -15,7 +15,7 @@ from typing import Any
 
 from lxml import etree
 
-from faces.boxes import overlap
+from faces.boxes import SAME_FACE, overlap
 from faces.errors import RegionError
 from faces.types import Box
 
@@ -35,7 +35,6 @@ _NAMES = {
 LARGEST = 4 << 20
 """Bytes of the largest sidecar that is read."""
 _RECT64 = re.compile(r"rect64\(([0-9a-fA-F]{1,16})\)\s*,\s*([0-9a-fA-F]+)")
-_SAME = 0.4  # intersection / union from which a region is the same face
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +93,9 @@ def with_regions(content: bytes | None, regions: Iterable[Region], width: int, h
     there, microsoft = list(_mwg(tree)), list(_microsoft(tree))
     new, said = [], []
     for one in regions:
-        same = [item for known, item in there if overlap(one.box, known.box) >= _SAME]
+        same = [item for known, item in there if overlap(one.box, known.box) >= SAME_FACE]
         named = [known.name for known, item in there if item in same]
-        named += [known.name for known in microsoft if overlap(one.box, known.box) >= _SAME]
+        named += [known.name for known in microsoft if overlap(one.box, known.box) >= SAME_FACE]
         if any(named):
             continue
         said.append(one.name)
