@@ -14,7 +14,7 @@ from typing import Literal
 from baselines.searcher import QueryBatch, Searcher, joined, normalised
 from baselines.two_step import Arithmetic, TwoStep
 from evaluation.context import Context
-from evaluation.ours import Fused, Nearest, OursAllValues, OursTold
+from evaluation.ours import Fused, Nearest, OursAllValues, OursPosterior, OursTold
 from facedata.labelled import ATTRIBUTES, Attribute, FaceSet, Words
 from facedata.large_pictures import Pictures
 from faces.errors import DataError, RowUnavailable
@@ -212,6 +212,10 @@ METHODS: tuple[Method, ...] = (
     Method(
         ALL_VALUES, "ours, 2nd network, every value drawn", "ours",
         lambda context, name: OursAllValues(studio=context.studio, name=name), cost=120,
+    ),
+    Method(
+        "ours-posterior", "ours, the gallery drawn as likely as its values are", "ours",
+        lambda context, name: OursPosterior(studio=context.studio, name=name), cost=40,
     ),
     Method(
         "ours-told", "ours, the gallery drawn as the classifier tells, mirrored too", "ours",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from generator.appearance_flow import AppearanceFlow
 
 _ROWS = 512  # faces drawn with every value at a time
+# Of ``OursPosterior``; chosen on rehearsals with few people (docs/evaluation.md, section 11).
+_INDEPENDENT, _BESIDE, _LEAST = 6, 0.01, 1e-3
 
 
 @dataclass(kw_only=True, eq=False)
@@ -121,6 +123,49 @@ class OursTold:
                 rows.append(np.concatenate(made, axis=1).astype(np.float16))
                 drawing.advance(len(part))
         return np.concatenate(rows)
+
+
+@dataclass(kw_only=True, eq=False)
+class OursPosterior:
+    """Row ``ours-posterior``: as ``ours-features``, but canonicalisation decides nothing for good.
+
+    A gallery face is drawn once, with all values mixed as likely as the distances d of their drawings make
+    them, and to the similarity of the features the logarithm of the wished value's probability is added, a
+    little of it.  Probabilities go with d ** -6: those of normal errors whose deviation is not known, as if a
+    drawing erred in six places independently.  Learned by ``fit``: ``gallery_`` (N, D + A) float16, features
+    and logarithms.
+    """
+
+    studio: Studio
+    name: str = "ours-posterior"
+
+    def fit(self, gallery: FaceSet) -> Self:
+        studio, crops = self.studio, gallery.crops
+        apart = np.maximum(studio.canonical(gallery).distances.astype(np.float64), 1e-9)
+        likely = np.empty(apart.shape, np.float32)
+        for place in studio.generator.vocabulary.places.values():
+            found = (apart[:, place].min(1, keepdims=True) / apart[:, place]) ** _INDEPENDENT
+            likely[:, place] = found / found.sum(1, keepdims=True)
+        logs = np.log(np.maximum(likely, _LEAST)).astype(np.float16)
+        with underway(studio.progress, "drawing faces as all they may be", len(crops), "faces") as drawing:
+            rows = []
+            for start in range(0, len(crops), _ROWS):
+                part = slice(start, start + _ROWS)
+                features = studio.generator.draw(crops[part], likely[part]).features.astype(np.float16)
+                rows.append(np.concatenate([features, logs[part]], axis=1))
+                drawing.advance(len(features))
+        self.gallery_ = np.concatenate(rows)
+        return self
+
+    def rank(self, queries: QueryBatch, k: int) -> Ints:
+        """Return (Q, k) int64 gallery indices, best first."""
+        studio, places = self.studio, self.studio.generator.vocabulary.places
+        vectors = studio.vectors_of(queries.wishes, queries.crops)
+        wished = np.zeros_like(vectors)
+        for name in queries.wishes:
+            wished[:, places[name]] = _BESIDE * vectors[:, places[name]]
+        asked = np.concatenate([studio.drawn(queries).features.astype(np.float32), wished], axis=1)
+        return exact_search(in_blocks(self.gallery_), asked, k, progress=studio.progress)[1]
 
 
 @dataclass(kw_only=True, eq=False)

@@ -125,6 +125,7 @@ def test_rows_that_lack_nothing_are_built_and_rank(fitted: Path) -> None:
     assert done == [
         "ours-features",
         "ours-all-values",
+        "ours-posterior",
         "ours-image",
         "two-step-image",
         "two-step-features",
