@@ -192,8 +192,8 @@ def train(
     if preset is None and learners.people < FEW_PEOPLE:
         chosen = adapt(recipe("small"))
         say(
-            f"preset small, since a network learns {learners.people} people by heart: they are told apart "
-            "less and learned more slowly; --preset default treats them as many"
+            f"preset small, since a batch of {learners.people} people is soon told apart: telling them apart "
+            "counts ten times as much; --preset default treats them as many"
         )
     if chosen.augmentation is not None and chosen.augmentation.mirror:
         say(_mirrored(prepared))

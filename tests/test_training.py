@@ -384,7 +384,7 @@ def test_command_says_who_learns_and_how_it_went(tmp_path: Path, run_cli: Callab
     assert "4 people, 24 faces, 48 pairs; validated on 1 others" in result.stderr
     assert "100 %, 16 pairs" in result.stderr and "unseen people: squared error" in result.stderr
     assert f"trained: {tmp_path / 'out'}" in result.stdout
-    assert "preset small, since a network learns 4 people by heart" in result.stderr
+    assert "preset small, since a batch of 4 people is soon told apart" in result.stderr
     assert "half of the pictures are mirrored\n" in result.stderr
     assert json.loads((tmp_path / "out" / "config.json").read_text())["preset"] == "small"
 
