@@ -183,9 +183,11 @@ def test_other_weights_get_rows_of_their_own(tmp_path: Path) -> None:
     assert made_with == {
         "ours-features": "perfect@0123456789ab",
         "ours-all-values": "perfect@0123456789ab",
+        "ours-posterior": "perfect@0123456789ab",
         "ours-image": "perfect@0123456789ab",
         "ours-features@other": "other@ba9876543210",
         "ours-all-values@other": "other@ba9876543210",
+        "ours-posterior@other": "other@ba9876543210",
         "ours-image@other": "other@ba9876543210",
     }
     errors = results.find("squared error", k=1)
