@@ -111,18 +111,13 @@ class OursTold:
 
     def _features(self, crops: Pixels, wishes: Floats) -> NDArray[np.float16]:
         """Draw crops (N, S, S) and their mirror images, and give both features side by side."""
-        generator, progress = self.studio.generator, self.studio.progress
-        mirrored, rows = generator.vocabulary.mirrored, []
-        with underway(progress, "drawing faces and their mirror images", len(crops), "faces") as drawing:
-            for start in range(0, len(crops), _ROWS):
-                part, wished = crops[start : start + _ROWS], wishes[start : start + _ROWS]
-                made = [generator.draw(part, wished).features]
-                if mirrored is not None:
-                    turned = np.ascontiguousarray(part[:, :, ::-1])
-                    made.append(generator.draw(turned, np.ascontiguousarray(wished[:, mirrored])).features)
-                rows.append(np.concatenate(made, axis=1).astype(np.float16))
-                drawing.advance(len(part))
-        return np.concatenate(rows)
+        mirrored = self.studio.generator.vocabulary.mirrored
+        made = [self.studio.drawn_as(crops, wishes).features]
+        if mirrored is not None:
+            turned = np.ascontiguousarray(crops[:, :, ::-1])
+            other = np.ascontiguousarray(wishes[:, mirrored])
+            made.append(self.studio.drawn_as(turned, other, "drawing mirror images").features)
+        return np.concatenate(made, axis=1)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -140,21 +135,15 @@ class OursPosterior:
     name: str = "ours-posterior"
 
     def fit(self, gallery: FaceSet) -> Self:
-        studio, crops = self.studio, gallery.crops
+        studio = self.studio
         apart = np.maximum(studio.canonical(gallery).distances.astype(np.float64), 1e-9)
         likely = np.empty(apart.shape, np.float32)
         for place in studio.generator.vocabulary.places.values():
             found = (apart[:, place].min(1, keepdims=True) / apart[:, place]) ** _INDEPENDENT
             likely[:, place] = found / found.sum(1, keepdims=True)
         logs = np.log(np.maximum(likely, _LEAST)).astype(np.float16)
-        with underway(studio.progress, "drawing faces as all they may be", len(crops), "faces") as drawing:
-            rows = []
-            for start in range(0, len(crops), _ROWS):
-                part = slice(start, start + _ROWS)
-                features = studio.generator.draw(crops[part], likely[part]).features.astype(np.float16)
-                rows.append(np.concatenate([features, logs[part]], axis=1))
-                drawing.advance(len(features))
-        self.gallery_ = np.concatenate(rows)
+        drawn = studio.drawn_as(gallery.crops, likely, "drawing faces as all they may be")
+        self.gallery_ = np.concatenate([drawn.features, logs], axis=1)
         return self
 
     def rank(self, queries: QueryBatch, k: int) -> Ints:

@@ -124,11 +124,12 @@ class Studio:
         if self._drawn is None or self._drawn[0] is not queries:
             crops = queries.crops
             vectors = self.vectors_of(queries.wishes, crops)
-            made = self._made(
-                "drawing the queries", crops, lambda part: self.generator.draw(crops[part], vectors[part])
-            )
-            self._drawn = (queries, made)
+            self._drawn = (queries, self.drawn_as(crops, vectors, "drawing the queries"))
         return self._drawn[1]
+
+    def drawn_as(self, crops: Pixels, vectors: Floats, words: str = "drawing faces") -> Drawing:
+        """Draw faces (N, S, S) with one attribute vector each, (N, A); ``words`` tell of the progress."""
+        return self._made(words, crops, lambda part: self.generator.draw(crops[part], vectors[part]))
 
     def draw(self, crops: Pixels, words: Words, attribute: Attribute) -> Drawing:
         """Draw faces (N, S, S) with one wished word (N,) each; raises WishError as ``vectors_of`` does."""
