@@ -32,7 +32,8 @@ from generator.checkpoint import load_generator
 from generator.model import Generator
 
 ROWS = (
-    *("ours-features", "ours-all-values", "ours-told", "ours-image", "appearance-256", "identity", "cpi"),
+    *("ours-features", "ours-all-values", "ours-posterior", "ours-told", "ours-image", "appearance-256"),
+    *("identity", "cpi"),
     *(
         f"two-step-{features}{told}"
         for told in ("", "-canonical", "-true-{attribute}")
