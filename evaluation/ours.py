@@ -192,7 +192,7 @@ class Fused:
             engine.query(face, {0: looks}, wishes[number], image)
             for face, looks, number, image in zip(faces, drawn, which.tolist(), made.stage2, strict=True)
         ]
-        asked = composed(engine, self.flow, asked, queries.pictures)
+        asked = composed(engine, self.flow, asked, queries.pictures, progress)
         vectors = np.stack([query.vector for query in asked])
         size = shortlist_size(k)
         _, shortlists = exact_search(in_blocks(self.vectors_), vectors, size, progress=progress)
