@@ -37,13 +37,11 @@ CAMERAS = {"c05": (24.0, 0.0), "c07": (0.0, 12.0), "c09": (0.0, -12.0), "0": (0.
 class FiveCameras(RotationRecipe):
     """Five cameras under each of the rig's lights, all at once: the head is held alike for all."""
 
+    kind = "five cameras"
+
     variety: Variety = field(
         default_factory=lambda: Variety(yaw=4.0, pitch=4.0, roll=2.0, expression=0.3, crop_error=0.012)
     )
-
-    def settings(self) -> dict[str, object]:
-        """Return JSON values that tell this recipe from every other."""
-        return {**super().settings(), "kind": "five cameras"}
 
     @property
     def views(self) -> list[tuple[str, dict[str, Any]]]:

@@ -154,7 +154,7 @@ class OursPosterior:
         for name in queries.wishes:
             wished[:, places[name]] = _BESIDE * vectors[:, places[name]]
         asked = np.concatenate([studio.drawn(queries).features.astype(np.float32), wished], axis=1)
-        return exact_search(in_blocks(self.gallery_), asked, k, progress=studio.progress)[1]
+        return nearest(self.gallery_, asked, k, progress=studio.progress)
 
 
 @dataclass(kw_only=True, eq=False)

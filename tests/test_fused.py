@@ -167,7 +167,10 @@ def test_the_product_answers_as_the_row_fused(
         check_same_answers(finder, stored, batch, queries.faces, fused)
 
 
-def test_the_product_answers_as_the_row_fused_on_the_album(tmp_path: Path) -> None:
+def test_the_product_answers_as_the_row_fused_on_the_album(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.composed._TOGETHER", 3)  # several parts, the last one smaller
     album = tmp_path / "album"
     album.mkdir()
     for path in sorted((REPOSITORY / "demo" / "album").glob("[ab]*.jpg")):

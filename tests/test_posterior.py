@@ -55,6 +55,7 @@ def test_faces_are_ranked_by_similarity_and_the_wished_values_probability(
     batch = queries.batch(faces)
     scores = scores_of(fitted, faces, batch)
     found = fitted.rank(batch, 5)
+    assert fitted.gallery_.shape == (len(faces), 16384 + 7)
     ordered = np.take_along_axis(scores, found, 1)
     np.testing.assert_allclose(ordered, -np.sort(-scores, axis=1)[:, :5], atol=5e-3)
     assert (faces.persons[found[:, 0]] == faces.persons[queries.faces]).mean() > 0.8
